@@ -1,0 +1,67 @@
+"""How nbval runs these notebooks: in the surroundings they were built in, each with a home of its own."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from notebook_kernel import CHECK_ZONE, left_behind, surroundings, warm_caches
+
+collect_ignore = ["src"]  # sources of notebooks, not modules: collecting their doctests would run them
+
+_seconds: dict[str, float] = defaultdict(float)
+
+
+def _is_notebook(node: pytest.Collector | pytest.Item | None) -> bool:
+    return getattr(node, "path", Path()).suffix == ".ipynb"
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """An SVG's bytes depend on what drew it (Graphviz or its pure Python stand-in); its text outline is compared."""
+    if _is_notebook(collector) and hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("image/svg+xml",)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item):
+    """The first cell of a notebook starts its kernel: give that kernel its surroundings, and take them back after."""
+    notebook = item.parent
+    if not _is_notebook(notebook) or getattr(notebook, "kernel", None) is not None:
+        return (yield)
+    warm_caches()
+    folder = notebook.path.parent
+    before = set(os.listdir(folder))
+    stack = ExitStack()
+    variables = stack.enter_context(surroundings(CHECK_ZONE))
+    kept = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        return (yield)
+    finally:
+        for name, value in kept.items():
+            os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+
+        def finish() -> None:
+            if notebook.kernel is not None and notebook.kernel.is_alive():
+                notebook.kernel.stop()  # it holds files of the home that is about to go
+            stack.close()
+            rest = left_behind(folder, before)
+            assert not rest, f"{notebook.path.name} left behind in its folder: {', '.join(rest)}"
+
+        notebook.addfinalizer(finish)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    name = report.nodeid.split("::")[0]
+    if name.endswith(".ipynb"):
+        _seconds[name] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if _seconds:
+        terminalreporter.section("seconds of each notebook")
+        for name, seconds in sorted(_seconds.items()):
+            terminalreporter.write_line(f"{seconds:6.1f} s  {name}")

@@ -1,0 +1,206 @@
+"""Turn notebooks/src/NN_name.py into executed notebooks/NN_name.ipynb, the same bytes every time.
+
+    python scripts/build_notebooks.py                  build all
+    python scripts/build_notebooks.py 01_feature_views build some (a name, a number or a path)
+    python scripts/build_notebooks.py --check          build nothing; say which stored notebook differs, and how
+
+The sources are Python files in jupytext's percent format. A notebook with a cell that fails, or that writes to standard
+error, is not written at all. A cell that is meant to fail carries the tag: `# %% tags=["raises-exception"]`.
+Pictures are compared by their presence under --check: their bytes depend on the drawing library's version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import copy
+import difflib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
+from notebook_kernel import BUILD_ZONE, REPOSITORY, left_behind, surroundings, warm_caches
+
+__all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main", "serialise"]
+
+PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+CELL_TIMEOUT = 120
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+
+
+class BuildRefused(Exception):
+    """The notebook is not fit to be written."""
+
+
+class _ThisEnvironment(AsyncKernelManager):
+    """Starts kernels with the interpreter that runs this script, as nbval does, whatever kernels are installed."""
+
+    def _kernel_spec_manager_default(self) -> NbvalKernelspecManager:
+        return NbvalKernelspecManager(parent=self)
+
+
+def from_source(text: str) -> nbformat.NotebookNode:
+    """The notebook of a percent-format source, not executed yet: stable ids, no metadata but the tags."""
+    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(_METADATA))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        tags = list(cell.metadata.get("tags", []))
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.id = f"c{number:02d}"
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, *, folder: Path) -> nbformat.NotebookNode:
+    """The same notebook with its outputs, run in a fresh kernel with `folder` as its working directory.
+
+    Raises:
+        BuildRefused: a cell failed, did not fail though it is tagged so, or wrote to standard error.
+    """
+    notebook = copy.deepcopy(notebook)
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=_ThisEnvironment,
+        kernel_name=CURRENT_ENV_KERNEL_NAME,
+        timeout=CELL_TIMEOUT,
+        record_timing=False,
+        coalesce_streams=True,
+        allow_errors=True,  # so that all that is wrong can be said at once
+        resources={"metadata": {"path": str(folder)}},
+    )
+    before = set(os.listdir(folder))
+    with surroundings(BUILD_ZONE) as variables:
+        # The kernel's own complaints go nowhere, as under nbval; what a cell writes to standard error is an output.
+        client.execute(env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(_METADATA))  # drops widget state and the patch version
+    faults = [fault for cell in notebook.cells if cell.cell_type == "code" for fault in _settle(cell)]
+    faults += [f"left behind in the working directory: {name}" for name in left_behind(folder, before)]
+    if faults:
+        raise BuildRefused("\n".join(faults))
+    return notebook
+
+
+def _settle(cell: nbformat.NotebookNode) -> list[str]:
+    """Take from a cell's outputs what differs between two runs; return what forbids storing them."""
+    faults = []
+    failed = False
+    expected = "raises-exception" in cell.metadata.get("tags", [])
+    for output in cell.outputs:
+        if output.output_type == "error":
+            failed = True
+            if not expected:
+                faults.append(f"cell {cell.id} failed:\n" + "\n".join(output.traceback))
+            # A traceback names files of this machine; the last line is what a learner reads.
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+        elif output.output_type == "stream" and output.name == "stderr":
+            faults.append(f"cell {cell.id} wrote to standard error:\n{output.text}")
+        elif "data" in output:
+            output.data.pop(_WIDGET_VIEW, None)
+    if expected and not failed:
+        faults.append(f"cell {cell.id} is tagged raises-exception and raised nothing")
+    return faults
+
+
+def serialise(notebook: nbformat.NotebookNode) -> bytes:
+    """The bytes that are stored: nbformat's own layout, LF line ends on every system."""
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook, version=4).rstrip("\n") + "\n").encode("utf-8")
+
+
+def build(source: Path, *, folder: Path) -> bytes:
+    """The bytes of the executed notebook of one source file."""
+    return serialise(execute(from_source(source.read_text(encoding="utf-8")), folder=folder))
+
+
+def _without_pictures(data: bytes) -> list[str]:
+    notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for kind in PICTURES:
+                if kind in output.get("data", {}):
+                    output.data[kind] = "(a picture)"
+    return nbformat.writes(notebook, version=4).splitlines()
+
+
+def _difference(stored: bytes, fresh: bytes, name: str) -> list[str]:
+    before, after = _without_pictures(stored), _without_pictures(fresh)
+    return list(difflib.unified_diff(before, after, f"{name} (stored)", f"{name} (built now)", lineterm=""))
+
+
+def _chosen(names: list[str], sources: list[Path]) -> list[Path]:
+    if not names:
+        return sources
+    chosen = []
+    for name in names:
+        stem = Path(name).stem
+        found = [source for source in sources if source.stem == stem or source.stem.split("_")[0] == stem]
+        if not found:
+            there_is = ", ".join(source.stem for source in sources) or "none"
+            raise BuildRefused(f"no source for {name!r}; there is: {there_is}")
+        chosen += found
+    return sorted(set(chosen))
+
+
+def _one(source: Path, folder: Path, *, check: bool) -> str:
+    """Build or check one notebook; return what to say when it is not in order, else nothing."""
+    target = folder / f"{source.stem}.ipynb"
+    started = time.perf_counter()
+    try:
+        fresh = build(source, folder=folder)
+    except BuildRefused as refusal:
+        return f"{target.name}: not {'equal' if check else 'written'}\n{refusal}"
+    seconds = time.perf_counter() - started
+    stored = target.read_bytes() if target.exists() else None
+    if not check:
+        if stored != fresh:
+            part = target.with_suffix(".part")
+            part.write_bytes(fresh)
+            part.replace(target)
+        print(f"{target.name}: {'as it was' if stored == fresh else 'written'}, {seconds:.1f} s", flush=True)
+        return ""
+    if stored is None:
+        return f"{target.name}: missing; build it"
+    if stored != fresh:
+        changes = _difference(stored, fresh, target.name)
+        if changes:
+            return f"{target.name}: differs\n" + "\n".join(changes)
+        print(f"{target.name}: equal but for the bytes of pictures, {seconds:.1f} s", flush=True)
+        return ""
+    print(f"{target.name}: equal, {seconds:.1f} s", flush=True)
+    return ""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="which notebooks; all when none is named")
+    parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
+    parser.add_argument("--folder", type=Path, default=REPOSITORY / "notebooks", help="the notebooks; sources in src/")
+    options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
+    if sys.platform == "win32":
+        asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())  # zmq needs it
+    warm_caches()
+    try:
+        chosen = _chosen(options.names, sorted((folder / "src").glob("[0-9][0-9]_*.py")))
+    except BuildRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    problems = [problem for source in chosen if (problem := _one(source, folder, check=options.check))]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

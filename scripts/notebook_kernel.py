@@ -1,0 +1,65 @@
+"""In what surroundings does a notebook run, when it is built and when it is checked?
+
+Both use these, so that stored outputs can equal fresh ones on anybody's machine: a home of its own for the course's
+state, no personal IPython start-up files, a fixed width of text, and every warning from a cell an error. The check runs
+in another time zone than the build on purpose: an output that depends on it is not reproducible.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["BUILD_ZONE", "CHECK_ZONE", "REPOSITORY", "left_behind", "surroundings", "warm_caches"]
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BUILD_ZONE = "UTC"
+CHECK_ZONE = "Asia/Kathmandu"  # 5:45 from UTC: an hour rounded away cannot hide it
+
+# Warnings of the machinery that carries the cells are none of the learner's business, and an error raised inside the
+# kernel's own loop would not reach a cell anyway. Everything else, third-party libraries included, is ours to answer.
+_WARNINGS_ARE_ERRORS = r"""
+import warnings as _warnings
+_warnings.simplefilter("error")
+_machinery = r"(IPython|ipykernel|jupyter_client|traitlets|comm|zmq|tornado|asyncio|debugpy)(\.|$)"
+_warnings.filterwarnings("ignore", module=_machinery)
+del _warnings, _machinery
+"""
+
+
+@contextmanager
+def surroundings(zone: str) -> Iterator[dict[str, str]]:
+    """The environment variables of one notebook's kernel; the folders they name are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
+        startup = Path(folder, "ipython", "profile_default", "startup")
+        startup.mkdir(parents=True)
+        (startup / "00-warnings.py").write_text(_WARNINGS_ARE_ERRORS, encoding="utf-8")
+        yield {
+            "MLOPS_LAB_HOME": str(Path(folder, "home")),
+            "IPYTHONDIR": str(Path(folder, "ipython")),
+            "COLUMNS": "100",
+            "LINES": "40",
+            "NO_COLOR": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "TZ": zone,
+        }
+
+
+def warm_caches() -> None:
+    """Let matplotlib find its fonts now: on a slow machine it says on standard error that it is doing so."""
+    import matplotlib as mpl
+
+    if not any(Path(mpl.get_cachedir()).glob("fontlist*.json")):
+        import matplotlib.font_manager  # noqa: F401
+
+
+def left_behind(folder: Path, before: set[str]) -> list[str]:
+    """Names in `folder` that were not there before, other than notebooks, which somebody else may be writing."""
+    return sorted(
+        name
+        for name in set(os.listdir(folder)) - before
+        if not name.endswith((".ipynb", "__pycache__", "_checkpoints"))
+    )
