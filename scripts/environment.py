@@ -1,0 +1,247 @@
+"""Is `.venv` what the course needs, and if not, how does it become so?
+
+`start.py` calls `prepare`. What an installation leaves behind is told by a stamp inside `.venv`: it says `installing`
+before the first package is touched and `ready` after the last, so nothing half made is ever taken for whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = str(SCRIPTS / ("python.exe" if os.name == "nt" else "python"))
+STAMP = VENV / "start.json"
+LOG = VENV / "start.log"
+PINNED = ("pyproject.toml", "constraints.txt")
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+GIGABYTES = {"build": 1.5, "add": 0.5}
+# JupyterLab's first question, whether it may fetch news, stands between a learner and the notebook.
+NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+PROBE = """
+import importlib.util, json, sys
+found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
+print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "prefix": sys.prefix, "found": found}))
+"""
+DISK = ("no space left on device", "not enough space on the disk", "errno 28", "os error 28", "disk quota exceeded")
+NETWORK = (
+    *("newconnectionerror", "connection broken by", "connection refused", "connection reset", "name resolution"),
+    *("name or service not known", "getaddrinfo failed", "network is unreachable", "timed out", "proxyerror"),
+    *("certificate_verify_failed", "sslerror", "dns error", "error sending request", "failed to fetch"),
+)
+
+
+class Stop(Exception):
+    """What the person at the keyboard has to know and can put right, in one sentence."""
+
+
+def prepare(module: str, extras: Sequence[str], say: Callable[[str], None]) -> None:
+    """Make `.venv` hold the course, `extras` of pyproject.toml and `module`; do nothing when it already does."""
+    if look(module, extras)[0] == "nothing":
+        return
+    try:
+        with locked(say) as lock:
+            what, why = look(module, extras)  # again: another start may have done it meanwhile
+            if what != "nothing":
+                say(why + ".")
+                began = time.monotonic()
+                install(what, extras, say, lock)
+                say(f"ready after {time.monotonic() - began:.0f} s.")
+    except OSError as error:
+        raise Stop(explain(f"{error} (errno {error.errno})")[0]) from error
+
+
+def look(module: str, extras: Sequence[str]) -> tuple[str, str]:
+    """What has to be done, `nothing`, `add` (install over what is there) or `build` (from nothing), and why."""
+    if not os.path.lexists(VENV):
+        return "build", "making .venv, the course's own environment"
+    stamp = read_stamp()
+    try:  # isolated, or the folder one stands in would count as installed
+        command = [PYTHON, "-I", "-c", PROBE, "mlops_lab", "pip", module]
+        seen = json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return "build", ".venv has no working Python; making it anew"
+    if os.path.realpath(seen["prefix"]) != os.path.realpath(VENV):
+        return "build", ".venv is damaged; making it anew"
+    if seen["python"] != VERSION:
+        return "build", f".venv was made for Python {seen['python']}; making it anew for {VERSION}"
+    if stamp.get("state") == "installing":
+        return "build", "an earlier installation was not finished; making .venv anew"
+    if stamp.get("made_for") == fingerprint() and set(extras) <= set(stamp.get("extras", [])):
+        if {"mlops_lab", module} <= set(seen["found"]):
+            return "nothing", ""
+        return "build", "packages have vanished from .venv; making it anew"
+    if "pip" not in seen["found"]:
+        return "build", ".venv has no pip; making it anew"
+    return "add", "bringing .venv up to date"
+
+
+def fingerprint() -> str:
+    """A hash of what decides the packages in `.venv`: where it is, its Python and the two files that name them."""
+    digest = hashlib.sha256(f"{ROOT}\n{VERSION}\n".encode("utf-8", "surrogateescape"))
+    for name in PINNED:
+        digest.update(hashlib.sha256((ROOT / name).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def read_stamp() -> dict[str, Any]:
+    """What an earlier start wrote down about `.venv`; empty when it wrote nothing readable."""
+    try:
+        stamp = json.loads(STAMP.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def write_stamp(stamp: dict[str, Any]) -> None:
+    """Write the stamp whole or not at all."""
+    new = STAMP.with_suffix(".new")
+    new.write_text(json.dumps(stamp), "utf-8")
+    new.replace(STAMP)
+
+
+def variables() -> dict[str, str]:
+    """The environment variables of everything started here: `.venv` comes first, foreign packages stay out."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    return {**kept, "VIRTUAL_ENV": str(VENV), "PATH": f"{SCRIPTS}{os.pathsep}{kept.get('PATH', os.defpath)}"}
+
+
+@contextmanager
+def locked(say: Callable[[str], None]) -> Iterator[int]:
+    """One start at a time may change `.venv`; yields the lock's file descriptor.
+
+    The lock is on this very file, so nothing is left behind, and the installer inherits it: when a start is killed, the
+    next one waits until the orphaned installer has ended too.
+    """
+    with open(__file__, "rb") as file:
+        told = False
+        while not taken(file.fileno()):
+            if not told:
+                say("another start is installing just now; waiting for it.")
+                told = True
+            time.sleep(0.2)
+        yield file.fileno()
+
+
+def taken(descriptor: int) -> bool:
+    """Try once to take the lock."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # a locked byte cannot be read there: take one beyond the end
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # a file system without locks is no reason to stop
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
+
+
+def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: int) -> None:
+    """Bring `.venv` to what pyproject.toml and constraints.txt say, with uv, then with pip."""
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < GIGABYTES[what]:
+        raise Stop(f"the disk is nearly full: {free:.1f} GB are free where {GIGABYTES[what]} GB are needed.")
+    old = {} if what == "build" else read_stamp()
+    extras = sorted({*extras, *old.get("extras", [])})
+    wanted = ["install", "--constraint", "constraints.txt", "--editable", f".[{','.join(extras)}]" if extras else "."]
+    base = getattr(sys, "_base_executable", None) or sys.executable  # the running one may be in .venv, which may go
+    uv = shutil.which("uv")
+    ways = [("uv", [uv, "venv", "--seed", "--python", base, str(VENV)], [uv, "pip", *wanted, "--python", PYTHON])]
+    if not uv:
+        ways.clear()
+        if what == "build" and not importlib.util.find_spec("ensurepip"):
+            raise Stop(f"this Python cannot make environments; on Debian or Ubuntu: apt install python{VERSION}-venv")
+    ways.append(("pip", [base, "-m", "venv", str(VENV)], [PYTHON, "-m", "pip", *wanted]))
+    for name, make, fill in ways:
+        say(f"installing with {name}; " + ("a minute or two, only once." if what == "build" else "some seconds."))
+        code, words = 0, ""
+        if what == "build":
+            clear()
+            code, words = run(make, say, lock)
+        if code == 0:
+            write_stamp({"state": "installing"})
+            code, words = run(fill, say, lock)
+        if code == 0:
+            settings = VENV / "share" / "jupyter" / "lab" / "settings"
+            settings.mkdir(parents=True, exist_ok=True)
+            (settings / "overrides.json").write_text(json.dumps(NO_NEWS), "utf-8")
+            return write_stamp({"state": "ready", "made_for": fingerprint(), "extras": extras})
+        if name == "uv":  # pip may know an index of which uv was not told
+            say("uv could not do it; trying with pip.")
+    sentence, is_whole = explain(words)
+    if is_whole and old:
+        write_stamp(old)
+    raise Stop(sentence)
+
+
+def clear() -> None:
+    """Remove what is left of `.venv` and prove that it can be written: a read-only folder is found out here."""
+    if VENV.is_symlink():
+        VENV.unlink()
+    elif VENV.is_dir():
+        shutil.rmtree(VENV)
+    VENV.mkdir()
+    VENV.rmdir()
+
+
+def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
+    """Run a step of the installation; its exit code and its words, which also go to the log."""
+    quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    lines = []
+    began = told = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**variables(), **quiet},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=() if os.name == "nt" else (lock,),
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                lines.append(line.decode("utf-8", "replace"))
+                if time.monotonic() - told > 15:
+                    told = time.monotonic()
+                    say(f"still installing after {told - began:.0f} s ...")
+        except BaseException:
+            process.terminate()
+            raise
+    words = "".join(lines)
+    if VENV.is_dir():
+        with LOG.open("a", encoding="utf-8") as log:
+            log.write(f"$ {' '.join(map(str, command))}\n{words}")
+    return process.returncode, words
+
+
+def explain(words: str) -> tuple[str, bool]:
+    """The sentence for a failure, from what was said of it, and whether the packages are as they were before."""
+    low = words.lower()
+    if any(sign in low for sign in DISK):
+        return f"the disk is full ({ROOT} or {tempfile.gettempdir()}); free some space and start again.", False
+    if any(sign in low for sign in NETWORK):
+        return "the package index cannot be reached, and installing needs it; check the network and start again.", True
+    if any(sign in low for sign in ("permission denied", "access is denied", "read-only file system", "not permitted")):
+        return f"{ROOT} cannot be written; copy the course into a folder of your own, or close what uses .venv.", False
+    last = " / ".join(line.strip() for line in words.strip().splitlines()[-3:])
+    if "no matching distribution" in low or "no solution found" in low:
+        return f"a package does not exist for Python {VERSION} here; try another Python. It said: {last}", True
+    return f"the packages could not be installed; the whole log is .venv/start.log. It said: {last}", False

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""How does one get from a fresh clone to the open course, or to its proof?
+
+    python start.py [lab] [arguments]   open the course in JupyterLab; the arguments go to JupyterLab
+    python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
+    python start.py --help              show this text
+
+The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
+constraints.txt, with uv where it is on the path and with pip otherwise: a minute or two, once, and about 1 GB. Later
+starts use it at once, and repair it when it is incomplete. To begin again from nothing, delete the folder .venv.
+"""
+
+# This file parses on every Python since 2.7, so that one that is too old can say so. The rest needs no such care.
+import glob
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.realpath(__file__))
+OLDEST = (3, 11)
+NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
+FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
+FILES = (
+    "pyproject.toml",
+    "constraints.txt",
+    "README.md",
+    "LICENSE",
+    "mlops_lab/__init__.py",
+    "scripts/environment.py",
+)
+
+
+def say(text):
+    """Print a line at once, even into a file."""
+    sys.stdout.write("start.py: " + text + "\n")
+    sys.stdout.flush()
+
+
+def lab(python, arguments):
+    """What Python is told in order to open the first notebook, with the whole repository in the file browser."""
+    trust(python)
+    say("opening " + FIRST_NOTEBOOK + " in JupyterLab; Ctrl-C here closes it.")
+    url = "--LabApp.default_url=/lab/tree/" + FIRST_NOTEBOOK
+    return ["-m", "jupyterlab", "--ServerApp.root_dir=" + ROOT, url] + arguments
+
+
+def trust(python):
+    """Sign the course's notebooks beside the start of JupyterLab, which shows no picture of one that is not signed."""
+    notebooks = sorted(glob.glob(os.path.join(ROOT, "notebooks", "[0-9][0-9]_*.ipynb")))
+    with open(os.devnull, "w") as nowhere:
+        subprocess.Popen([python, "-m", "nbformat.sign"] + notebooks, stdout=nowhere, stderr=nowhere)
+
+
+def test(_, arguments):
+    """What Python is told in order to run the tests; a notebook's cells share a kernel, so a file stays together."""
+    workers = str(min(os.cpu_count() or 1, 4))
+    return ["-m", "pytest"] + (arguments or ["-n", workers, "--dist", "loadfile"])
+
+
+# name: (what Python is told, the module it starts, extras of pyproject.toml, what the clone must hold)
+COMMANDS = {
+    "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
+    "test": (test, "pytest", ["test"], ["tests"]),
+}
+
+
+def too_old():
+    """The sentence for a Python that is too old, naming a newer one of this machine where there is one; else None."""
+    if sys.version_info[:2] >= OLDEST:
+        return None
+    sentence = "Python 3.11 or newer is needed, and this is %d.%d; " % sys.version_info[:2]
+    for name in NEWER:
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):
+                with open(os.devnull, "w") as nowhere:  # a shim may exist for a version that does not
+                    if subprocess.call([path, "-c", ""], stdout=nowhere, stderr=nowhere) == 0:
+                        return sentence + "run: " + name + " start.py"
+    return sentence + "install a newer one, then run start.py with it."
+
+
+def chosen(arguments):
+    """The command's name and its own arguments: what begins with a dash belongs to the first command."""
+    if not arguments or arguments[0].startswith("-"):
+        return "lab", arguments
+    return arguments[0], arguments[1:]
+
+
+def launch(command, variables):
+    """Become the command where the system can; elsewhere wait for it, and leave Ctrl-C to it. Its exit code."""
+    os.chdir(ROOT)
+    if os.name != "nt":
+        os.execve(command[0], command, variables)
+    process = subprocess.Popen(command, env=variables)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def start(arguments):
+    """Run one command of the table; the exit code."""
+    name, rest = chosen(arguments)
+    if name not in COMMANDS:
+        return "there is no command '%s'; there is: %s (see --help)." % (name, ", ".join(sorted(COMMANDS)))
+    told, module, extras, files = COMMANDS[name]
+    for needed in list(FILES) + files:
+        if not os.path.exists(os.path.join(ROOT, needed)):
+            return "the course is not complete: %s is missing beside start.py; clone the whole repository." % needed
+    sys.path.insert(0, os.path.join(ROOT, "scripts"))
+    import environment  # only now: it is written for the Python that the course needs
+
+    try:
+        environment.prepare(module, extras, say)
+    except environment.Stop as stop:
+        return str(stop)
+    return launch([environment.PYTHON] + told(environment.PYTHON, rest), environment.variables())
+
+
+def main(arguments):
+    """Show the help, or start; whatever goes wrong is one line on standard error."""
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        sys.stdout.write(__doc__)
+        return 0
+    try:
+        answer = too_old() or start(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nstart.py: stopped; start again to go on, what is half done is repaired then.\n")
+        return 130
+    if isinstance(answer, str):
+        sys.stderr.write("start.py: " + answer + "\n")
+        return 1
+    return answer
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
