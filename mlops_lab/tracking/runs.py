@@ -1,0 +1,217 @@
+"""What was tried: with which parameters, on which data, with what result?"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.clock import Clock, SystemClock, parse_utc, to_utc
+from mlops_lab.errors import IntegrityError, InvalidData, UnknownName
+from mlops_lab.fingerprint import fingerprint_json
+from mlops_lab.tracking.artefacts import ArtefactStore
+from mlops_lab.tracking.database import Database
+from mlops_lab.tracking.order import in_order
+from mlops_lab.tracking.values import Scalar, check_text, check_texts, figure, scalar, spoken, written
+
+__all__ = ["Run", "Tracker"]
+
+_SCHEMA = """
+CREATE TABLE runs (run_id TEXT PRIMARY KEY, name TEXT NOT NULL, started TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX runs_by_name ON runs (name, started);
+CREATE TRIGGER runs_stay BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'a run is written once'); END;
+CREATE TRIGGER runs_are_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'a run is never deleted'); END;
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """One finished attempt: what went in, what came out, who and when. Times are UTC.
+
+    `inputs` maps a role to a fingerprint, such as `{"training_set": "sha256:…"}`; `artefact` is the fingerprint of
+    the model's bytes, or None. A metric may be NaN or infinite: it is kept as it was measured.
+
+    >>> from mlops_lab.clock import parse_utc
+    >>> day = parse_utc("2014-01-01")
+    >>> run = Run(run_id="0" * 32, name="late", params={"c": 1.0}, metrics={"auc": 0.7}, tags={}, inputs={},
+    ...           artefact=None, author="ada", started=day, ended=day)
+    >>> run, run.metrics["auc"]
+    (Run(late, 00000000, auc=0.7), 0.7)
+    """
+
+    run_id: str
+    name: str
+    params: dict[str, Scalar] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    artefact: str | None = None
+    author: str = ""
+    started: datetime = field(kw_only=True)
+    ended: datetime = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        figures = "".join(f", {key}={value:.4g}" for key, value in sorted(self.metrics.items())[:3])
+        return f"Run({self.name}, {self.run_id[:8]}{figures})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON values; figures JSON has no word for are written as {"float": "nan"}."""
+        return {
+            "name": self.name,
+            "params": {key: written(value) for key, value in self.params.items()},
+            "metrics": {key: written(value) for key, value in self.metrics.items()},
+            "tags": dict(self.tags),
+            "inputs": dict(self.inputs),
+            "artefact": self.artefact,
+            "author": self.author,
+            "started": self.started.isoformat(),
+            "ended": self.ended.isoformat(),
+        }
+
+
+class Tracker:
+    """The log of runs of one home folder, in `tracking.db`, beside the `artefacts` they made.
+
+    Like MLflow tracking (https://mlflow.org/docs/latest/tracking), simplified: a run is logged once, when it has
+    ended, and never changed; its id is made of its content, so logging the same run again (a retried task) gives
+    the same run, not a second one.
+
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker = Tracker(home, clock=FakeClock())
+    ...     run = tracker.log_run("late", params={"c": 1.0}, metrics={"auc": 0.7041}, author="ada")
+    ...     same = tracker.log_run("late", params={"c": 1.0}, metrics={"auc": 0.7041}, author="ada")
+    ...     print(run, run == same, tracker.get_run(run.run_id) == run, tracker.search_runs(name="late"))
+    ...     tracker.close()
+    Run(late, 92257ebb, auc=0.7041) True True (Run(late, 92257ebb, auc=0.7041),)
+
+    Raises:
+        HomeError: the home folder cannot be read or written.
+        IntegrityError: `tracking.db` is damaged.
+    """
+
+    def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
+        self.home = Path(home)
+        self.clock = SystemClock() if clock is None else clock
+        self.artefacts = ArtefactStore(home)
+        self._database = Database(
+            self.home / "tracking.db", kind="run log", application_id=0x4D4C5452, version=1, schema=_SCHEMA
+        )
+
+    def __repr__(self) -> str:
+        return "Tracker()"
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._database.close()
+
+    def log_run(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        artefact: str | None = None,
+        author: str = "",
+        started: datetime | None = None,
+        ended: datetime | None = None,
+    ) -> Run:
+        """Log one run; on disk, for good, when this returns.
+
+        `params` are JSON scalars, `metrics` real numbers, `tags` and `inputs` text. Times default to now.
+
+        Raises:
+            InvalidData: a value of another kind, a time without a zone, an end before its start.
+            UnknownName: the artefact is not in the store; save it first.
+            HomeError: the disk refuses.
+        """
+        now = self.clock.now()
+        began = now if started is None else to_utc(started)
+        finished = max(began, now) if ended is None else to_utc(ended)
+        if finished < began:
+            raise InvalidData(f"run {name!r} ends at {finished.isoformat()}, before it starts at {began.isoformat()}.")
+        if artefact is not None and artefact not in self.artefacts:
+            raise UnknownName("artefact", artefact, self.artefacts)
+        run = Run(
+            run_id="",
+            name=check_text(name, "the name of a run", needed=True),
+            params={check_text(key, "a parameter's name"): scalar(key, value) for key, value in (params or {}).items()},
+            metrics={check_text(key, "a metric's name"): figure(key, value) for key, value in (metrics or {}).items()},
+            tags=check_texts(tags, "tag"),
+            inputs=check_texts(inputs, "input"),
+            artefact=artefact,
+            author=check_text(author, "an author").strip(),
+            started=began,
+            ended=finished,
+        )
+        run = Run(**{**vars(run), "run_id": _run_id(run)})
+        body = json.dumps(run.to_dict(), ensure_ascii=False, allow_nan=False)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                (run.run_id, run.name, run.started.isoformat(), body),
+            )
+        return run
+
+    def get_run(self, run_id: str) -> Run:
+        """The run of this id, verified against it.
+
+        Raises:
+            UnknownName: no such run.
+            IntegrityError: the run's content is not what its id was made of.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (str(run_id),)).fetchone()
+            if row is None:
+                known = [each[0] for each in connection.execute("SELECT run_id FROM runs ORDER BY run_id LIMIT 1000")]
+                raise UnknownName("run", run_id, known)
+        return _read(row)
+
+    def search_runs(
+        self,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        order_by: str = "started DESC",
+        limit: int | None = None,
+    ) -> tuple[Run, ...]:
+        """The runs of a name, or with these tags, in an order: newest first unless told otherwise.
+
+        `order_by` is `started`, `ended`, `name`, `metrics.NAME` or `params.NAME`, then ASC or DESC, as in MLflow's
+        `search_runs`; a run without that figure, or with NaN, comes last either way. Ties go by run id.
+
+        Raises:
+            InvalidData: an order or a limit that means nothing.
+        """
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up, or nothing for all runs.")
+        with self._database.reading() as connection:
+            where, values = ("WHERE name = ?", (name,)) if name is not None else ("", ())
+            rows = connection.execute(f"SELECT * FROM runs {where} ORDER BY run_id", values).fetchall()  # noqa: S608
+        runs = [run for run in map(_read, rows) if (tags or {}).items() <= run.tags.items()]
+        return tuple(in_order(runs, order_by)[:limit])
+
+
+def _run_id(run: Run) -> str:
+    return fingerprint_json(run.to_dict()).removeprefix("sha256:")[:32]
+
+
+def _read(row: sqlite3.Row) -> Run:
+    try:
+        body = json.loads(row["body"])
+        figures = {kind: {key: spoken(value) for key, value in body[kind].items()} for kind in ("params", "metrics")}
+        times = {key: parse_utc(body[key]) for key in ("started", "ended")}
+        run = Run(**{**body, **figures, **times, "run_id": row["run_id"]})
+        found = _run_id(run)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"run {row['run_id']}", expected="its content", found=str(error)) from None
+    if found != run.run_id:
+        raise IntegrityError(f"run {run.run_id}", expected=run.run_id, found=found)
+    return run
