@@ -1,0 +1,20 @@
+"""How is a model made, measured and remembered as a run?"""
+
+from mlops_lab.training.fit import train
+from mlops_lab.training.metrics import METRICS, Scores, calibration_error, measure, score
+from mlops_lab.training.model import MODELS, build_model, predict
+from mlops_lab.training.split import TimeSplit, time_split
+
+__all__ = [
+    "METRICS",
+    "MODELS",
+    "Scores",
+    "TimeSplit",
+    "build_model",
+    "calibration_error",
+    "measure",
+    "predict",
+    "score",
+    "time_split",
+    "train",
+]

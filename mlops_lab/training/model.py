@@ -1,0 +1,122 @@
+"""Which model learns, and how does a frame of features become its numbers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.errors import InvalidData, UnknownName
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["MODELS", "build_model", "predict"]
+
+#: What `build_model` can build: a fast linear model, and trees that cost a few times more.
+MODELS: Sequence[str] = ("logistic", "gradient_boosting")
+
+
+def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
+    """An unfitted scikit-learn pipeline for the columns of a frame.
+
+    Text columns are one-hot encoded for the linear model and ordinal for the trees; numbers are imputed, and each
+    gets a small spline basis, because a delay of two hours is not four times a delay of thirty minutes. The trees
+    take missing numbers as they are. Nothing here is a Python function of ours, so that the saved model is made of
+    scikit-learn's own types only and can be loaded without trusting anybody's code.
+
+    Args:
+        kind: one of `MODELS`.
+        frame: the feature columns, any number of rows; only names and types are read.
+        seed: the seed of everything random in the fit.
+
+    Raises:
+        UnknownName: no such kind of model.
+        InvalidData: there is no feature to learn from.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
+    >>> [name for name, _ in build_model("logistic", frame).steps]
+    ['columns', 'model']
+    """
+    if kind not in MODELS:
+        raise UnknownName("model", kind, MODELS)
+    if not len(frame.columns):
+        raise InvalidData("there are no features to learn from; give the training set at least one.")
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    numbers = [str(c) for c in frame.columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
+    texts = [str(c) for c in frame.columns if str(c) not in numbers]
+    return _logistic(numbers, texts) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
+
+
+def _logistic(numbers: list[str], texts: list[str]) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
+
+    number = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            (
+                "spline",
+                SplineTransformer(n_knots=4, degree=2, knots="quantile", extrapolation="constant", include_bias=False),
+            ),
+            ("scale", StandardScaler()),
+        ]
+    )
+    text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100, sparse_output=False)
+    columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=0.0)
+    return Pipeline([("columns", columns), ("model", LogisticRegression(C=0.1, max_iter=300, tol=1e-3))])
+
+
+def _gradient_boosting(numbers: list[str], texts: list[str], seed: int) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    text = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
+    columns = ColumnTransformer([("number", "passthrough", numbers), ("text", text, texts)])
+    trees = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.1, random_state=seed)
+    return Pipeline([("columns", columns), ("model", trees)])
+
+
+def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """The probability of yes for every row: shape (rows,), between 0 and 1.
+
+    Raises:
+        UnknownName: a column that the model was fitted on is missing.
+
+    >>> import pandas as pd
+    >>> from sklearn.dummy import DummyClassifier
+    >>> rows = pd.DataFrame({"hour": [6, 7, 18, 19]})
+    >>> predict(DummyClassifier().fit(rows, [0, 0, 0, 1]), rows).tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
+    needed = [str(name) for name in estimator.feature_names_in_]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise UnknownName("feature", missing[0], frame.columns, where="the rows to predict")
+    return estimator.predict_proba(prepare(frame[needed]))[:, 1]  # type: ignore[no-any-return]
+
+
+def prepare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same columns in the plain types that every supported pandas and scikit-learn agree on.
+
+    Text, booleans and what may be missing among them become Python text with "" for nothing known; numbers become
+    float64 with NaN.
+    """
+    import pandas as pd
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    columns = {}
+    for name in frame.columns:
+        column = frame[name]
+        if is_numeric_dtype(column) and not is_bool_dtype(column):
+            columns[str(name)] = column.to_numpy("float64", na_value=float("nan"))
+        else:
+            columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
+    return pd.DataFrame(columns, index=frame.index)
