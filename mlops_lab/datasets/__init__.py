@@ -6,13 +6,24 @@ the feature sources computed from them, each row with the moment it describes an
 
 from __future__ import annotations
 
+from mlops_lab.datasets.daily import daily_airport, daily_carrier, daily_weather
+from mlops_lab.datasets.departures import airport_departures, carrier_departures
 from mlops_lab.datasets.files import describe, load_table, verify_data
 from mlops_lab.datasets.questions import decisions, outcomes
+from mlops_lab.datasets.sources import aircraft_last_leg, airport_weather, flight_schedule
 from mlops_lab.datasets.tables import load_airlines, load_airports, load_flights, load_planes, load_weather
 
 __all__ = [
+    "aircraft_last_leg",
+    "airport_departures",
+    "airport_weather",
+    "carrier_departures",
+    "daily_airport",
+    "daily_carrier",
+    "daily_weather",
     "decisions",
     "describe",
+    "flight_schedule",
     "load_airlines",
     "load_airports",
     "load_flights",
