@@ -1,0 +1,25 @@
+"""Features as they were known: defined once, joined as of any moment for training, kept at hand for serving.
+
+`definitions` and `source` say what there is; `visibility` is the point-in-time join on whole numbers, with `columns`,
+`times` and `keys` turning frames into those; `offline` joins; `online` serves; `catalogue` remembers definitions;
+`store` is the face of it all.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.features.catalogue import Applied
+from mlops_lab.features.definitions import Entity, FeatureService, FeatureView, Field
+from mlops_lab.features.source import Source
+from mlops_lab.features.store import FeatureStore
+from mlops_lab.features.training_set import TrainingSet
+
+__all__ = [
+    "Applied",
+    "Entity",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureView",
+    "Field",
+    "Source",
+    "TrainingSet",
+]

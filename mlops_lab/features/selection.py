@@ -1,0 +1,91 @@
+"""Which features were asked for, of which views, and under which names do they come back?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_lab.errors import DuplicateName, InvalidDefinition, UnknownName
+from mlops_lab.features.definitions import FeatureService, FeatureView
+
+__all__ = ["Part", "Selection", "select"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some features of one view, and the names of their columns."""
+
+    view: FeatureView
+    features: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The parts asked for; `names` are all columns, in the order asked; `service` is "" for a plain list."""
+
+    parts: tuple[Part, ...]
+    names: tuple[str, ...]
+    service: str
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The names of the views, in the order asked."""
+        return tuple(part.view.name for part in self.parts)
+
+
+def select(
+    features: FeatureService | str | Iterable[str],
+    views: Mapping[str, FeatureView],
+    services: Mapping[str, FeatureService],
+    *,
+    full_names: bool,
+) -> Selection:
+    """Find what was asked for among what was applied.
+
+    Raises:
+        UnknownName: no such service, view or feature.
+        InvalidDefinition: nothing was asked for, or one column name would be given to two features.
+    """
+    references, service = _references(features, services)
+    pairs: list[tuple[str, str]] = []
+    for reference in references:
+        view_name, _, feature = reference.partition(":")
+        if not feature:
+            raise InvalidDefinition(f"a feature is asked for as 'view:feature', not {reference!r}.")
+        if view_name not in views:
+            raise UnknownName("feature view", view_name, views, where="this store")
+        if feature not in views[view_name].features:
+            raise UnknownName("feature", feature, views[view_name].features, where=f"feature view {view_name!r}")
+        if (view_name, feature) in pairs:
+            raise DuplicateName("feature", reference, where="the list asked for")
+        pairs.append((view_name, feature))
+    if not pairs:
+        raise InvalidDefinition("no features were asked for; name a service or some 'view:feature'.")
+    names = [f"{view}__{feature}" if full_names else feature for view, feature in pairs]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            one, two = (":".join(pairs[at]) for at in (names.index(name), place))
+            raise InvalidDefinition(
+                f"{one} and {two} would share the column {name!r}; ask with full_feature_names=True."
+            )
+    parts = []
+    for view_name in dict.fromkeys(view for view, _ in pairs):
+        chosen = [(feature, name) for (view, feature), name in zip(pairs, names, strict=True) if view == view_name]
+        parts.append(Part(views[view_name], tuple(one for one, _ in chosen), tuple(one for _, one in chosen)))
+    return Selection(tuple(parts), tuple(names), service)
+
+
+def _references(
+    features: FeatureService | str | Iterable[str], services: Mapping[str, FeatureService]
+) -> tuple[Sequence[str], str]:
+    if isinstance(features, str) and ":" not in features:
+        if features not in services:
+            raise UnknownName("feature service", features, services, where="this store")
+        features = services[features]
+    if isinstance(features, FeatureService):
+        return features.references, features.name
+    references = [features] if isinstance(features, str) else list(features)
+    if not all(isinstance(reference, str) for reference in references):
+        raise InvalidDefinition("features must be a FeatureService, its name, or a list of 'view:feature'.")
+    return references, ""

@@ -1,0 +1,93 @@
+"""When was that, exactly? Times with a zone become nanoseconds, or an error says why they cannot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.clock import parse_utc, to_utc
+from mlops_lab.errors import InvalidData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["moment", "time_column", "utc_column"]
+
+
+def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
+    """A column of times in UTC, in the resolution it came in.
+
+    Raises:
+        InvalidData: no times, times without a zone, or times that pandas cannot hold.
+    """
+    import pandas as pd
+
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        in_utc: pd.Series[Any] = column.dt.tz_convert("UTC")
+        return in_utc
+    if not len(column):
+        return column.astype("object").astype("datetime64[us, UTC]")
+    name, naive = column.name, f" {column.name!r} of {where} has no time zone; "
+    if pd.api.types.is_datetime64_dtype(dtype) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", "") is None:
+        hint = f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
+        raise InvalidData(f"column{naive}{hint}", column=str(name))
+    known = column.dropna()
+    if isinstance(dtype, pd.ArrowDtype) and pd.api.types.infer_dtype(known) == "datetime":
+        known = known.astype(object)
+        column = column.astype(object)
+    elif dtype != "object" or pd.api.types.infer_dtype(known) != "datetime":
+        found = pd.api.types.infer_dtype(known) if dtype == "object" else dtype
+        raise InvalidData(
+            f"column {name!r} of {where} must hold times with a time zone, not {found}.", column=str(name)
+        )
+    if any(value.tzinfo is None for value in known):
+        raise InvalidData(f"column{naive}some of its times are naive.", column=str(name))
+    try:
+        return pd.to_datetime(column, utc=True)
+    except (ValueError, OverflowError) as error:
+        raise InvalidData(f"column {name!r} of {where} holds a time out of range: {error}.", column=str(name)) from None
+
+
+def time_column(column: pd.Series[Any], where: str) -> Any:
+    """A column of times as int64 nanoseconds since 1970, exactly; a null is an error, for it means no moment.
+
+    Raises:
+        InvalidData: as `utc_column`; or a null; or a time outside the years 1677 to 2262 that nanoseconds can count.
+    """
+    import pandas as pd
+
+    times = utc_column(column, where)
+    if times.isna().any():
+        count, first = int(times.isna().sum()), int(times.isna().to_numpy().argmax())
+        raise InvalidData(
+            f"column {column.name!r} of {where} has no time in {count} of {len(times)} rows, the first at position "
+            f"{first}; drop those rows or fill them.",
+            column=str(column.name),
+        )
+    try:
+        return times.dt.as_unit("ns").to_numpy("datetime64[ns]").view("int64")
+    except pd.errors.OutOfBoundsDatetime:
+        raise InvalidData(
+            f"column {column.name!r} of {where} holds a time outside the years 1678 to 2261, "
+            "which are those that nanoseconds can count.",
+            column=str(column.name),
+        ) from None
+
+
+def moment(value: Any, what: str) -> int:
+    """A point in time (datetime or ISO 8601 text, with a zone) as nanoseconds since 1970.
+
+    Raises:
+        InvalidData: no time, no time zone, or out of range.
+    """
+    import pandas as pd
+
+    when = parse_utc(value) if isinstance(value, str) else value
+    if not isinstance(when, datetime) or pd.isna(when):
+        raise InvalidData(f"{what} must be a time, not {value!r}.")
+    to_utc(when)
+    try:
+        return int(pd.Timestamp(when).as_unit("ns").value)
+    except pd.errors.OutOfBoundsDatetime:
+        raise InvalidData(f"{what} must be a time between 1678 and 2261, not {value!r}.") from None
