@@ -6,7 +6,7 @@ the feature sources computed from them, each row with the moment it describes an
 
 from __future__ import annotations
 
-from mlops_lab.datasets.daily import daily_airport, daily_carrier, daily_weather
+from mlops_lab.datasets.daily import daily_airport, daily_carrier, daily_route, daily_weather
 from mlops_lab.datasets.departures import airport_departures, carrier_departures
 from mlops_lab.datasets.files import describe, load_table, verify_data
 from mlops_lab.datasets.questions import decisions, outcomes
@@ -20,6 +20,7 @@ __all__ = [
     "carrier_departures",
     "daily_airport",
     "daily_carrier",
+    "daily_route",
     "daily_weather",
     "decisions",
     "describe",

@@ -15,7 +15,7 @@ from mlops_lab.datasets.tables import load_flights, load_weather
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["daily_airport", "daily_carrier", "daily_weather"]
+__all__ = ["daily_airport", "daily_carrier", "daily_route", "daily_weather"]
 
 _NEEDED = ["sched_dep", "sched_arr", "arr_at", "dep_delay", "arr_delay", "cancelled"]
 
@@ -66,6 +66,29 @@ def daily_carrier(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     93
     """
     return _by_date(flights, keys=["carrier", "origin"], prefix="carrier_day")
+
+
+def daily_route(flights: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Each route's averages by date of scheduled departure in New York.
+
+    Most routes see a handful of flights a day, so a flight's own delay is a good part of the average it is joined to.
+
+    Args:
+        flights: as `load_flights` gives them; the whole year when left out. Give whole days.
+
+    Returns:
+        As `daily_airport`, with the composite key origin and dest and the features route_day_flights,
+        route_day_dep_delay, route_day_arr_delay, route_day_late_share, route_day_cancelled_share.
+
+    Raises:
+        UnknownName: a column is missing.
+        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+
+    >>> from mlops_lab.datasets import load_flights
+    >>> float(daily_route(load_flights(month=7))["route_day_flights"].median())
+    3.0
+    """
+    return _by_date(flights, keys=["origin", "dest"], prefix="route_day")
 
 
 def daily_weather(weather: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -29,10 +29,10 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Returns:
         A frame in the order given with the key flight_id, event_timestamp and created_timestamp (both thirty days
-        before scheduled departure), and: airline, airport (text: the carrier and the origin again, under names that
-        do not clash with those keys), dest (text), month, hour, weekday (int64, New York's clocks, Monday is 0),
-        minute_of_day (int64), distance (int64, miles), scheduled_minutes (int64, gate to gate), and scheduled_in_hour
-        (int64, flights that the schedule lets leave the same airport in the same hour).
+        before scheduled departure), and: airline, airport, destination (text: carrier, origin and dest again,
+        under names that do not clash with the keys of the entity frame), month, hour, weekday (int64, New York's
+        clocks, Monday is 0), minute_of_day (int64), distance (int64, miles), scheduled_minutes (int64, gate to
+        gate), and scheduled_in_hour (int64, flights that the schedule lets leave the same airport in that hour).
 
     Raises:
         UnknownName: a column is missing.
@@ -40,7 +40,7 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     >>> from mlops_lab.datasets import load_flights
     >>> row = flight_schedule(load_flights(month=1)).iloc[0]
-    >>> row["dest"], row["hour"], row["scheduled_minutes"], row["event_timestamp"].isoformat()
+    >>> row["destination"], int(row["hour"]), int(row["scheduled_minutes"]), row["event_timestamp"].isoformat()
     ('IAH', 5, 244, '2012-12-02T10:15:00+00:00')
     """
     import pandas as pd
@@ -57,7 +57,7 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
             "created_timestamp": published,
             "airline": flights["carrier"],
             "airport": flights["origin"],
-            "dest": flights["dest"],
+            "destination": flights["dest"],
             "month": departure.dt.month.astype("int64"),
             "hour": departure.dt.hour.astype("int64"),
             "weekday": departure.dt.day_of_week.astype("int64"),
