@@ -1,0 +1,10 @@
+"""What would GitHub do with this workflow file? Expressions, a reader, a simulator and a way to really run it.
+
+Everything here follows GitHub's documentation; where it is silent, GitHub's own packages and `act` were asked.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.actions.expressions import ExpressionError, evaluate, interpolate
+
+__all__ = ["ExpressionError", "evaluate", "interpolate"]
