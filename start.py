@@ -6,7 +6,7 @@
     python start.py --help              show this text
 
 The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
-constraints.txt, with uv where it is on the path and with pip otherwise: a minute or two, once, and about 1 GB. Later
+constraints.txt, with uv where it is on the path and with pip otherwise: a minute or two, once, and about 1.5 GB. Later
 starts use it at once, and repair it when it is incomplete. To begin again from nothing, delete the folder .venv.
 """
 

@@ -29,12 +29,13 @@ STAMP = VENV / "start.json"
 LOG = VENV / "start.log"
 PINNED = ("pyproject.toml", "constraints.txt")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-GIGABYTES = {"build": 1.5, "add": 0.5}
+GIGABYTES = {"build": 2.0, "add": 0.5}
 # JupyterLab's first question, whether it may fetch news, stands between a learner and the notebook.
 NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 PROBE = """
 import importlib.util, json, sys
-found = [name for name in sys.argv[1:] if importlib.util.find_spec(name)]
+specs = {name: importlib.util.find_spec(name) for name in sys.argv[1:]}
+found = {name: spec.origin for name, spec in specs.items() if spec and spec.origin}
 print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "prefix": sys.prefix, "found": found}))
 """
 DISK = ("no space left on device", "not enough space on the disk", "errno 28", "os error 28", "disk quota exceeded")
@@ -75,19 +76,25 @@ def look(module: str, extras: Sequence[str]) -> tuple[str, str]:
         seen = json.loads(subprocess.run(command, capture_output=True, timeout=60, check=True).stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return "build", ".venv has no working Python; making it anew"
-    if os.path.realpath(seen["prefix"]) != os.path.realpath(VENV):
+    here = {name for name, origin in seen["found"].items() if is_own(origin)}
+    if not is_own(seen["prefix"]) or here != set(seen["found"]):
         return "build", ".venv is damaged; making it anew"
     if seen["python"] != VERSION:
         return "build", f".venv was made for Python {seen['python']}; making it anew for {VERSION}"
     if stamp.get("state") == "installing":
         return "build", "an earlier installation was not finished; making .venv anew"
     if stamp.get("made_for") == fingerprint() and set(extras) <= set(stamp.get("extras", [])):
-        if {"mlops_lab", module} <= set(seen["found"]):
+        if {"mlops_lab", module} <= here:
             return "nothing", ""
         return "build", "packages have vanished from .venv; making it anew"
-    if "pip" not in seen["found"]:
+    if "pip" not in here:
         return "build", ".venv has no pip; making it anew"
     return "add", "bringing .venv up to date"
+
+
+def is_own(path: str) -> bool:
+    """Whether a path lies in the course or its `.venv`, rather than in another Python that shines through."""
+    return any(Path(path).resolve().is_relative_to(place) for place in (ROOT, VENV.resolve()))
 
 
 def fingerprint() -> str:
@@ -156,9 +163,6 @@ def taken(descriptor: int) -> bool:
 
 def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: int) -> None:
     """Bring `.venv` to what pyproject.toml and constraints.txt say, with uv, then with pip."""
-    free = shutil.disk_usage(ROOT).free / 1e9
-    if free < GIGABYTES[what]:
-        raise Stop(f"the disk is nearly full: {free:.1f} GB are free where {GIGABYTES[what]} GB are needed.")
     old = {} if what == "build" else read_stamp()
     extras = sorted({*extras, *old.get("extras", [])})
     wanted = ["install", "--constraint", "constraints.txt", "--editable", f".[{','.join(extras)}]" if extras else "."]
@@ -171,11 +175,13 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
             raise Stop(f"this Python cannot make environments; on Debian or Ubuntu: apt install python{VERSION}-venv")
     ways.append(("pip", [base, "-m", "venv", str(VENV)], [PYTHON, "-m", "pip", *wanted]))
     for name, make, fill in ways:
-        say(f"installing with {name}; " + ("a minute or two, only once." if what == "build" else "some seconds."))
-        code, words = 0, ""
         if what == "build":
             clear()
-            code, words = run(make, say, lock)
+        free = shutil.disk_usage(ROOT).free / 1e9
+        if free < GIGABYTES[what]:
+            raise Stop(f"the disk is nearly full: {free:.1f} GB are free where {GIGABYTES[what]} GB are needed.")
+        say(f"installing with {name}; " + ("a minute or two, only once." if what == "build" else "some seconds."))
+        code, words = run(make, say, lock) if what == "build" else (0, "")
         if code == 0:
             write_stamp({"state": "installing"})
             code, words = run(fill, say, lock)
@@ -184,20 +190,24 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
             settings.mkdir(parents=True, exist_ok=True)
             (settings / "overrides.json").write_text(json.dumps(NO_NEWS), "utf-8")
             return write_stamp({"state": "ready", "made_for": fingerprint(), "extras": extras})
+        sentence, is_whole = explain(words)
+        if "disk is full" in sentence:
+            break
         if name == "uv":  # pip may know an index of which uv was not told
             say("uv could not do it; trying with pip.")
-    sentence, is_whole = explain(words)
-    if is_whole and old:
+    if is_whole and what == "add":
         write_stamp(old)
     raise Stop(sentence)
 
 
 def clear() -> None:
-    """Remove what is left of `.venv` and prove that it can be written: a read-only folder is found out here."""
+    """Remove what is left of `.venv`, and find out whether it can be written before anything else needs it."""
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.is_dir():
         shutil.rmtree(VENV)
+    elif VENV.exists():
+        raise Stop(f"{VENV} is a file, where the course needs a folder; move it away and start again.")
     VENV.mkdir()
     VENV.rmdir()
 
@@ -205,17 +215,10 @@ def clear() -> None:
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
     quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    lines = []
-    began = told = time.monotonic()
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**variables(), **quiet},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=() if os.name == "nt" else (lock,),
-    ) as process:
+    lines, began, told = [], time.monotonic(), time.monotonic()
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    inherited = () if os.name == "nt" else (lock,)
+    with subprocess.Popen(command, cwd=ROOT, env={**variables(), **quiet}, pass_fds=inherited, **pipes) as process:
         try:
             for line in process.stdout or ():
                 lines.append(line.decode("utf-8", "replace"))
@@ -244,4 +247,4 @@ def explain(words: str) -> tuple[str, bool]:
     last = " / ".join(line.strip() for line in words.strip().splitlines()[-3:])
     if "no matching distribution" in low or "no solution found" in low:
         return f"a package does not exist for Python {VERSION} here; try another Python. It said: {last}", True
-    return f"the packages could not be installed; the whole log is .venv/start.log. It said: {last}", False
+    return f"the packages could not be installed (what was done is in .venv/start.log): {last}", False
