@@ -68,7 +68,7 @@ def train(
     >>> from mlops_lab.tracking import Tracker
     >>> times = pd.date_range("2013-08-01", periods=60, freq="D", tz="UTC")
     >>> rows = pd.DataFrame({"event_timestamp": times, "hour": range(60), "late": [i % 3 == 0 for i in range(60)]})
-    >>> known = TrainingSet(rows, features=("hour",), service="schedule", views=("schedule",))
+    >>> known = TrainingSet(rows, features=("hour",), service="schedule", views=("schedule",), time_range=None)
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker = Tracker(home, clock=FakeClock())
     ...     run = train(known, tracker, label="late", split_at=parse_utc("2013-09-15"))
