@@ -1,0 +1,45 @@
+"""Tasks, their order, their schedule and their runs, in the words of Airflow.
+
+task      what is one task?                          rules     may it run, given its upstream states?
+dag       which waits for which?                     order     in which order?
+params    which values does a run take?              schedule  when should it have run?
+executor  how are the tasks run?                     trace     what is written of every run?
+"""
+
+from __future__ import annotations
+
+from mlops_lab.dag.building import Reference
+from mlops_lab.dag.dag import DAG
+from mlops_lab.dag.executor import run_dag
+from mlops_lab.dag.history import get_run, list_runs
+from mlops_lab.dag.order import topological_order
+from mlops_lab.dag.params import REQUIRED, Param, parse_params, resolve_params
+from mlops_lab.dag.rules import TRIGGER_RULES
+from mlops_lab.dag.run import Attempt, DagRun, Event, TaskInstance
+from mlops_lab.dag.schedule import PRESETS, Schedule
+from mlops_lab.dag.task import CONTEXT, FailTask, SkipTask, Task, task
+
+__all__ = [
+    "CONTEXT",
+    "DAG",
+    "PRESETS",
+    "REQUIRED",
+    "TRIGGER_RULES",
+    "Attempt",
+    "DagRun",
+    "Event",
+    "FailTask",
+    "Param",
+    "Reference",
+    "Schedule",
+    "SkipTask",
+    "Task",
+    "TaskInstance",
+    "get_run",
+    "list_runs",
+    "parse_params",
+    "resolve_params",
+    "run_dag",
+    "task",
+    "topological_order",
+]

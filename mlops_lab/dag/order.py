@@ -1,0 +1,54 @@
+"""In which order can the tasks run?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError as GraphlibCycleError
+from graphlib import TopologicalSorter
+from heapq import heapify, heappop, heappush
+
+from mlops_lab.errors import CycleError
+
+__all__ = ["topological_order"]
+
+
+def topological_order(upstream: Mapping[str, Sequence[str]]) -> list[str]:
+    """The names in an order where everything comes after what it waits for; of several ready names the first defined.
+
+    `graphlib` says what is ready, a heap of positions picks the earliest: the lexicographically smallest order by
+    position, the same on every machine. Neither recurses; memory is linear in tasks and edges.
+
+    Args:
+        upstream: for each name, in definition order, the names it waits for; all of them are keys too.
+
+    >>> topological_order({"gate": ["train"], "extract": [], "train": ["extract"], "report": []})
+    ['extract', 'train', 'gate', 'report']
+
+    Raises:
+        CycleError: with the cycle as a path that begins at the name defined first.
+    """
+    names = list(upstream)
+    position = {name: at for at, name in enumerate(names)}
+    waits = {at: [position[each] for each in upstream[name]] for at, name in enumerate(names)}
+    sorter = TopologicalSorter(waits)
+    try:
+        sorter.prepare()
+    except GraphlibCycleError as error:
+        raise CycleError([names[at] for at in _from_first(error.args[1])]) from None
+    ready = list(sorter.get_ready())
+    heapify(ready)
+    order = []
+    while ready:
+        at = heappop(ready)
+        order.append(names[at])
+        sorter.done(at)
+        for each in sorter.get_ready():
+            heappush(ready, each)
+    return order
+
+
+def _from_first(cycle: list[int]) -> list[int]:
+    """The same cycle, turned so that it begins and ends at its smallest member."""
+    ring = cycle[:-1]
+    start = ring.index(min(ring))
+    return [*ring[start:], *ring[:start], ring[start]]
