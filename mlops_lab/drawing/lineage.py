@@ -1,0 +1,69 @@
+"""How does it look where a model version came from?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from mlops_lab.drawing.boxes import Box, draw_boxes
+from mlops_lab.drawing.style import kind_look
+
+if TYPE_CHECKING:
+    from mlops_lab.drawing.drawing import Drawing
+
+__all__ = ["draw_lineage"]
+
+_MOST_LINES = 4
+
+
+class _Node(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def facts(self) -> Mapping[str, str]: ...
+
+
+class _Lineage(Protocol):
+    @property
+    def nodes(self) -> Sequence[_Node]: ...
+    @property
+    def edges(self) -> Sequence[tuple[str, str]]: ...
+
+
+def draw_lineage(lineage: _Lineage, *, title: str = "") -> Drawing:
+    """Sources, views, service, training set, run, artefact, version, gate report and deployment, from top to bottom.
+
+    A box shows up to four facts; the outline and the tooltip have all of them.
+
+    Args:
+        lineage: Anything with `nodes` (`id`, `kind`, `title`, `facts`) and `edges` (pairs of ids), such as a `Lineage`.
+        title: One line; by default it names the last version among the nodes.
+
+    Raises:
+        UnknownName: an edge from or to a node that is not there.
+        DuplicateName: two nodes with one id.
+
+    >>> from types import SimpleNamespace as Object
+    >>> run = Object(id="r", kind="run", title="run 3f2a", facts={"seed": "0"})
+    >>> version = Object(id="v", kind="version", title="delays 3", facts={})
+    >>> draw_lineage(Object(nodes=(run, version), edges=(("r", "v"),)))
+    lineage of delays 3
+    <BLANKLINE>
+    ▸ run      run 3f2a
+        seed: 0
+    ★ version  delays 3  ← run 3f2a
+    """
+    versions = [node.title for node in lineage.nodes if node.kind == "version"]
+    boxes = []
+    for node in lineage.nodes:
+        facts = tuple(f"{name}: {value}" for name, value in node.facts.items())
+        kind = node.kind.replace("_", "-")
+        boxes.append(
+            Box(node.id, kind_look(node.kind), name=node.title, family=kind, lines=facts, most_lines=_MOST_LINES)
+        )
+    default = f"lineage of {versions[-1]}" if versions else "lineage"
+    return draw_boxes(title or default, boxes, edges=lineage.edges, direction="TB")

@@ -1,0 +1,82 @@
+"""What is put right in a renderer's SVG before anybody sees it?
+
+The prologue, the DOCTYPE and every comment go (they name the program's version); links, which only carried tooltips,
+become plain `<title>` elements; the root says to assistive technology what it is. Only the elements and attributes that
+Graphviz needs for boxes, arrows and text survive, so that whatever a name held, it stays text.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+__all__ = ["tidy_svg"]
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_LINK_TITLE = "{http://www.w3.org/1999/xlink}title"
+_SPACE = "{http://www.w3.org/XML/1998/namespace}space"
+_FONT = "Helvetica,Arial,sans-serif"
+_ELEMENTS = {"svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text"}
+
+
+def tidy_svg(text: str, *, title: str) -> str:
+    """The SVG element of a renderer's output, named by `title` and safe to put into a page.
+
+    Args:
+        text: What `dot -Tsvg` wrote.
+        title: What the picture shows; becomes `aria-label` and `<title>`.
+
+    Raises:
+        ValueError: this is no SVG.
+
+    >>> tidy_svg('<!-- 2.43 --><svg xmlns="http://www.w3.org/2000/svg"/>', title="<b>")
+    '<svg role="img" aria-label="&lt;b&gt;" style="max-width:100%;height:auto" xmlns="http://www.w3.org/2000/svg"><title>&lt;b&gt;</title></svg>'
+    """
+    start = text.find("<svg")
+    if start < 0:
+        raise ValueError("it wrote no SVG")
+    try:
+        root = ElementTree.fromstring(text[start:])  # noqa: S314  our own renderer's; the DOCTYPE is cut away
+    except ElementTree.ParseError as error:
+        raise ValueError(f"its SVG cannot be read: {error}") from None
+    _tidy(root)
+    for letters in root.iterfind("g/text"):  # the heading; letters in boxes lie one group deeper
+        letters.attrib["font-weight"] = "bold"
+    root.attrib.update(
+        {"role": "img", "aria-label": title, "style": "max-width:100%;height:auto", "xmlns": _SVG.strip("{}")}
+    )
+    name = ElementTree.Element("title")
+    name.text = title
+    root.insert(0, name)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _tidy(element: ElementTree.Element) -> None:
+    """Make an element and its children plain: no namespaces, links, scripts or styles."""
+    tag = element.tag.removeprefix(_SVG)
+    if tag not in _ELEMENTS:
+        raise ValueError(f"its SVG holds an unexpected <{tag}>")
+    element.tag = tag
+    space = element.attrib.pop(_SPACE, None)
+    element.attrib = {
+        name: value for name, value in element.attrib.items() if "{" not in name and not name.startswith("on")
+    }
+    if space:
+        element.attrib["xml:space"] = space
+    if tag == "text":
+        element.attrib["font-family"] = _FONT
+    _unwrap_link(element)
+    for child in element:
+        _tidy(child)
+
+
+def _unwrap_link(element: ElementTree.Element) -> None:
+    """Graphviz wraps what has a tooltip in `<g><a xlink:title=…>`: say the same as the element's `<title>`."""
+    for place, wrapper in enumerate(list(element)):
+        link = wrapper.find(f"{_SVG}a")
+        if link is None:
+            continue
+        title = element.find(f"{_SVG}title")
+        if title is not None:
+            title.text = link.attrib.get(_LINK_TITLE, title.text)
+        element[place : place + 1] = list(link)
+        return
