@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mlops_lab.features.catalogue import Applied
 from mlops_lab.features.definitions import Entity, FeatureService, FeatureView, Field
+from mlops_lab.features.online import Materialized, OnlineResponse
 from mlops_lab.features.source import Source
 from mlops_lab.features.store import FeatureStore
 from mlops_lab.features.training_set import TrainingSet
@@ -20,6 +21,8 @@ __all__ = [
     "FeatureStore",
     "FeatureView",
     "Field",
+    "Materialized",
+    "OnlineResponse",
     "Source",
     "TrainingSet",
 ]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.features.database import connect, explained, writing
+from mlops_lab.errors import DuplicateName, InvalidDefinition
+from mlops_lab.features.database import Reader, writing
 from mlops_lab.features.definitions import Entity, FeatureService, FeatureView, Field
 from mlops_lab.features.source import Source
 
-__all__ = ["Applied", "Catalogue", "Definition", "to_dict"]
+__all__ = ["Applied", "Catalogue", "Definition", "to_dict", "with_parts"]
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
@@ -66,6 +65,25 @@ def to_dict(definition: Definition) -> dict[str, Any]:
     }
 
 
+def with_parts(objects: Definition | Iterable[Definition]) -> list[Definition]:
+    """The definitions, each once and after what it refers to.
+
+    Raises:
+        DuplicateName: two different definitions of one kind share a name.
+    """
+    found: dict[tuple[type, str], Definition] = {}
+    several: Any = [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else objects
+    for one in several:
+        if not isinstance(one, Entity | FeatureView | FeatureService):
+            kind = type(one).__name__
+            raise InvalidDefinition(f"apply takes entities, feature views and feature services, not {kind}.")
+        parts = one.entities if isinstance(one, FeatureView) else ()
+        for definition in (*parts, one):
+            if found.setdefault((type(definition), definition.name), definition) != definition:
+                raise DuplicateName(_KINDS[type(definition)], definition.name, where="what is applied")
+    return list(found.values())
+
+
 def _entity(told: dict[str, Any]) -> Entity:
     return Entity(**told)
 
@@ -113,6 +131,9 @@ class Catalogue:
     def __init__(self, home: Path) -> None:
         """Nothing is touched before the first call."""
         self._path = home / "features.db"
+        self._reader = Reader(self._path, _SCHEMA)
+        self._version: object = None
+        self._definitions: tuple[Definition, ...] = ()
 
     def record(self, definitions: Iterable[Definition], *, at: datetime) -> Applied:
         """Keep definitions, and say which were new, which said something else before, and which the same."""
@@ -131,11 +152,14 @@ class Catalogue:
                     database.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?, ?)", row)
         return Applied(**{outcome: tuple(names) for outcome, names in done.items()})
 
-    def read(self) -> list[Definition]:
-        """Everything that was ever applied, by kind and name."""
-        with explained(self._path):
-            if not self._path.exists():
-                return []
-            with closing(connect(self._path, _SCHEMA)) as database:
+    def read(self) -> tuple[Definition, ...]:
+        """Everything that was ever applied, by kind and name; parsed again only after somebody has written."""
+        with self._reader.reading() as database:
+            if database is None:
+                return ()
+            version = (database, database.execute("PRAGMA data_version").fetchone())
+            if version != self._version:
                 rows = database.execute("SELECT kind, definition FROM definitions ORDER BY kind, name").fetchall()
-        return [_READERS[kind](json.loads(text)) for kind, text in rows]
+                self._definitions = tuple(_READERS[kind](json.loads(text)) for kind, text in rows)
+                self._version = version
+        return self._definitions

@@ -11,7 +11,7 @@ from mlops_lab.features.times import utc_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_columns", "column_of", "key_column", "refuse", "value_column"]
+__all__ = ["check_columns", "column_of", "key_column", "refuse", "value_column", "values_of"]
 
 _EXACT = 2**53  # whole numbers up to here survive being a float
 
@@ -165,3 +165,15 @@ def column_of(values: list[Any], dtype: str) -> Any:
     if dtype == "timestamp":
         return pd.Series(_array(values, "Int64")).astype("datetime64[ns, UTC]").array
     return _texts_array(values) if dtype == "string" else _array(values, {"int64": "Int64", "bool": "boolean"}[dtype])
+
+
+def values_of(column: Any, dtype: str) -> list[Any]:
+    """The Python values of a pandas array of a declared type, as `column_of` takes them."""
+    import pandas as pd
+
+    unknown = pd.isna(column)
+    if dtype == "timestamp":
+        column = column.asi8
+    if not unknown.any():
+        return list(column.tolist())
+    return [None if null else value for value, null in zip(column.tolist(), unknown, strict=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from mlops_lab.errors import InvalidData
 from mlops_lab.features.columns import check_columns, key_column, value_column
 from mlops_lab.features.definitions import FeatureView
 from mlops_lab.features.keys import KeyIndex
-from mlops_lab.features.times import time_column, utc_column
+from mlops_lab.features.times import as_datetime, time_column, ttl_in_ns, utc_column
 from mlops_lab.features.training_set import TrainingSet
 from mlops_lab.features.visibility import Known, Timeline
 
@@ -20,17 +19,9 @@ if TYPE_CHECKING:
 
     from mlops_lab.features.selection import Selection
 
-__all__ = ["ViewRows", "join", "ttl_in_ns"]
+__all__ = ["ViewRows", "check_no_clash", "join"]
 
 MOMENT = "event_timestamp"
-
-
-def ttl_in_ns(ttl: timedelta | None) -> int | None:
-    """A duration in nanoseconds, exactly; None for one so long that it means for ever."""
-    if ttl is None:
-        return None
-    nanoseconds = ttl // timedelta(microseconds=1) * 1000 + getattr(ttl, "nanoseconds", 0)
-    return int(nanoseconds) if nanoseconds < 2**63 else None
 
 
 class ViewRows:
@@ -105,6 +96,19 @@ class ViewRows:
         if not len(self.timeline.order):
             return positions
         return np.where(positions < 0, -1, self.timeline.order[positions])
+
+    def key_values(self, rows: Any) -> list[list[Any]]:
+        """The key of each row of the source, as Python values."""
+        columns = self._key_columns(self.frame.iloc[rows], self.where)
+        return [list(key) for key in zip(*(column.to_pylist() for column in columns), strict=True)] or [
+            [] for _ in rows
+        ]
+
+    def profile(self) -> dict[str, Any]:
+        """How many rows there are, and the first and last event time."""
+        event = self.times[0]
+        first, last = (as_datetime(event.min()), as_datetime(event.max())) if len(event) else (None, None)
+        return {"rows": len(event), "first_event": first, "last_event": last}
 
     def values(self, feature: str, rows: Any) -> Any:
         """The values of a feature in some rows of the source, as a pandas array; null for row -1."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.clock import Clock, SystemClock
-from mlops_lab.errors import DuplicateName, InvalidDefinition, UnknownName
-from mlops_lab.features.catalogue import Applied, Catalogue, Definition
+from mlops_lab.errors import UnknownName
+from mlops_lab.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
 from mlops_lab.features.definitions import Entity, FeatureService, FeatureView
+from mlops_lab.features.entity_rows import answer
 from mlops_lab.features.offline import ViewRows, join
+from mlops_lab.features.online import Materialized, OnlineResponse, OnlineStore
 from mlops_lab.features.selection import Selection, select
+from mlops_lab.features.times import as_datetime, moment
 from mlops_lab.features.training_set import TrainingSet
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ class FeatureStore:
         self._home = Path(home)
         self._clock = clock or SystemClock()
         self._catalogue = Catalogue(self._home)
+        self._online = OnlineStore(self._home)
         self._here: dict[str, FeatureView] = {}
         self._rows: dict[str, ViewRows] = {}
 
@@ -65,14 +70,9 @@ class FeatureStore:
             DuplicateName: two different definitions of one kind share a name.
             HomeError: the home folder cannot be written.
         """
-        found: dict[tuple[type, str], Definition] = {}
-        for one in [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else objects:
-            for definition in _with_parts(one):
-                key = (type(definition), definition.name)
-                if found.setdefault(key, definition) != definition:
-                    raise DuplicateName(type(definition).__name__, definition.name, where="what is applied")
-        applied = self._catalogue.record(found.values(), at=self._clock.now())
-        for definition in found.values():
+        found = with_parts(objects)
+        applied = self._catalogue.record(found, at=self._clock.now())
+        for definition in found:
             if isinstance(definition, FeatureView):
                 before = self._here.get(definition.name)
                 if before != definition or before.source is not definition.source:
@@ -135,6 +135,91 @@ class FeatureStore:
         """
         return self._join(entity_df, features, full_feature_names, as_landed=True)
 
+    def materialize(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Fill the online store with the newest row of each entity as it was known at `until`, replacing what is there.
+
+        Each view is one transaction: whatever happens, it is either as it was or as of `until`. `views` are names; None
+        means all. Unlike Feast's, this needs no start: how far back a row may lie is for `ttl` to say, when it is read.
+
+        Raises:
+            UnknownName: no such view.
+            InvalidDefinition: the rows of a view are only there for the program that applied it.
+            InvalidData: `until` is no time with a zone, or a source is not as declared.
+            HomeError: the home folder cannot be written.
+        """
+        return self._materialize(until, views, anew=True)
+
+    def materialize_incremental(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Bring the online store from where it is to `until`: a newer row takes the place of an older one.
+
+        Rows count as they become known, so one that arrives late is not missed; and the newest is the one with the
+        newest event time, in whatever order they come. Entities that the source no longer has keep their row. The first
+        time, or after the view's meaning has changed, this is `materialize`.
+
+        Raises:
+            InvalidData: as `materialize`; or `until` lies before what is materialised already.
+        """
+        return self._materialize(until, views, anew=False)
+
+    def _materialize(self, until: datetime | str, views: Sequence[str] | None, *, anew: bool) -> Materialized:
+        end = moment(until, "until")
+        names = [views] if isinstance(views, str) else views
+        known = self._all(FeatureView)
+        chosen = [self.get_feature_view(name) for name in (known if names is None else names)]
+        rows = [self._rows_of(view) for view in chosen]  # every source must be readable before any view moves
+        written = {one.view.name: self._online.write(one, end, anew=anew) for one in rows}
+        return Materialized(as_datetime(end), written)
+
+    def get_online_features(
+        self,
+        entity_rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        features: Features,
+        at: datetime | str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """The features of some entities as the online store has them, at `at`: exactly what the historical join gives.
+
+        Args:
+            entity_rows: `[{"origin": "EWR"}, …]`, or a frame; other columns come back as they are.
+            features: a service, its name, or a list of "view:feature".
+            at: the moment at which a row must not be older than its view's `ttl`; None for the moment until which the
+                view was materialised. (Feast judges neither: it shows what it has.)
+            full_feature_names: call the features `view__feature`.
+
+        Raises:
+            UnknownName: no such service, view or feature.
+            InvalidDefinition: two features of one name, or a view that has changed since it was materialised.
+            InvalidData: a key is missing or of another type, a view was never materialised, or `at` is before that.
+        """
+        selection = self._select(features, full_feature_names)
+        return answer(entity_rows, selection, self._online, at=None if at is None else moment(at, "at"))
+
+    def describe(self, name: str | None = None) -> dict[str, Any]:
+        """Everything of this home by kind, or one definition, as a JSON-like object.
+
+        Of a view it also says how many rows its source has here, from when to when, and until when it is materialised.
+
+        Raises:
+            UnknownName: nothing has that name.
+        """
+        everything: dict[str, Mapping[str, Definition]] = {
+            "feature_services": self._all(FeatureService),
+            "feature_views": self._all(FeatureView),
+            "entities": self._all(Entity),
+        }
+        if name is None:
+            return {kind: [to_dict(one) for one in found.values()] for kind, found in everything.items()}
+        found = {one: found[one] for found in reversed(everything.values()) for one in found}
+        if name not in found:
+            raise UnknownName("definition", name, found, where="this store")
+        told = to_dict(found[name])
+        if isinstance(found[name], FeatureView):
+            mark = self._online.watermark(name)
+            told["rows"] = self._rows_of(self._here[name]).profile() if name in self._here else None
+            told["materialised_until"] = None if mark is None else as_datetime(mark)
+        return told
+
     def _join(self, entity_df: pd.DataFrame, features: Features, full_names: bool, *, as_landed: bool) -> TrainingSet:
         selection = self._select(features, full_names)
         rows_of = {part.view.name: self._rows_of(part.view) for part in selection.parts}
@@ -160,16 +245,3 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         return f"FeatureStore(views={sorted(self._here)})"
-
-
-def _with_parts(definition: Any) -> list[Definition]:
-    """A definition, after what it refers to."""
-    if isinstance(definition, Entity):
-        return [definition]
-    if isinstance(definition, FeatureView):
-        return [*definition.entities, definition]
-    if isinstance(definition, FeatureService):
-        return [definition]
-    raise InvalidDefinition(
-        f"apply takes entities, feature views and feature services, not {type(definition).__name__}."
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.clock import parse_utc, to_utc
@@ -11,7 +11,7 @@ from mlops_lab.errors import InvalidData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["moment", "time_column", "utc_column"]
+__all__ = ["as_datetime", "moment", "time_column", "ttl_in_ns", "utc_column"]
 
 
 def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
@@ -91,3 +91,18 @@ def moment(value: Any, what: str) -> int:
         return int(pd.Timestamp(when).as_unit("ns").value)
     except pd.errors.OutOfBoundsDatetime:
         raise InvalidData(f"{what} must be a time between 1678 and 2261, not {value!r}.") from None
+
+
+def as_datetime(nanoseconds: int) -> datetime:
+    """The moment so many nanoseconds after 1970, in UTC."""
+    import pandas as pd
+
+    return pd.Timestamp(nanoseconds, unit="ns", tz="UTC")
+
+
+def ttl_in_ns(ttl: timedelta | None) -> int | None:
+    """A duration in nanoseconds, exactly; None for one so long that it means for ever."""
+    if ttl is None:
+        return None
+    nanoseconds = ttl // timedelta(microseconds=1) * 1000 + getattr(ttl, "nanoseconds", 0)
+    return int(nanoseconds) if nanoseconds < 2**63 else None

@@ -1,10 +1,11 @@
-"""The point-in-time join against the slow, obvious loop."""
+"""The joins and the online store against the slow, obvious loop, on random awkward cases."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 
+import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -174,3 +175,96 @@ def test_the_join_and_the_replay_equal_the_slow_obvious_loop(case):
     assert training_set.frame["label"].tolist() == list(range(len(entities)))
     assert training_set.frame.index.equals(pd.RangeIndex(len(entities)))
     pd.testing.assert_frame_equal(entities, before)
+
+
+def nth(seconds):
+    return BASE + pd.Timedelta(seconds, "s")
+
+
+def simple_case(draw, extra):
+    """Rows on whole seconds, so that a few materialisations meet every edge."""
+    keys = draw(st.sampled_from([["a"], ["a", "b"], []]))
+    seconds = st.integers(0, 6)
+    row = {"a": st.sampled_from(["x", "y", None]), "b": st.sampled_from([1, 2, None])}
+    row |= {name: seconds.map(nth) for name in ("event", "created", "landed")}
+    row["value"] = st.sampled_from([None, *range(5)])
+    return {
+        "keys": keys,
+        "rows": draw(st.lists(st.fixed_dictionaries(row), max_size=12)),
+        "ttl": draw(st.none() | st.integers(0, 5).map(lambda n: pd.Timedelta(n, "s"))),
+        "extra": draw(st.sampled_from(extra)),
+        "units": {"event": "us", "created": "us", "landed": "us"},
+        "zones": ("UTC", "UTC"),
+        "dtype": draw(st.sampled_from(["float64", "int64", "string", "bool", "timestamp"])),
+        "unit": "us",
+        "index": "range",
+        "until": sorted(draw(st.lists(seconds, min_size=1, max_size=3))),
+    }
+
+
+EVERYBODY = [{"a": a, "b": b} for a in ("x", "y", "never seen", None) for b in (1, 2, 77, None)]
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 5, derandomize=True)
+@given(data=st.data())
+def test_online_equals_offline_after_every_materialisation(data):
+    case = simple_case(data.draw, [(), ("created",)])
+    incremental = data.draw(st.booleans())
+    later = data.draw(st.integers(0, 4))
+    ttl = None if case["ttl"] is None else case["ttl"].value
+    _, rows = frames_of(case | {"entities": []})
+
+    with tempfile.TemporaryDirectory() as home:
+        store = store_of(case, rows, home)
+        for second in case["until"]:
+            (store.materialize_incremental if incremental else store.materialize)(nth(second))
+            asked = pd.DataFrame(EVERYBODY).astype({"b": "Int64"}).assign(event_timestamp=nth(second))
+            offline = store.get_historical_features(asked, features=["view:value"])
+            online = store.get_online_features(EVERYBODY, features=["view:value"])
+            aged = store.get_online_features(EVERYBODY, features=["view:value"], at=nth(second + later))
+
+            pd.testing.assert_series_equal(online.to_df()["value"], offline.frame["value"])
+            assert plain(online.to_dict()["value"]) == plain(offline.frame["value"])
+            seen = [row for row in case["rows"] if max(row[name] for name in ("event", *case["extra"])) <= nth(second)]
+            entities = [row | {"event_timestamp": nth(second + later)} for row in EVERYBODY]
+            expected = slow_join(entities, seen, case["keys"], ttl, case["extra"])
+            assert plain(aged.to_dict()["value"]) == [as_value(value, case["dtype"]) for value in expected]
+
+
+@settings(deadline=None, max_examples=EXAMPLES // 5, derandomize=True)
+@given(data=st.data())
+def test_replay_equals_a_store_that_is_fed_as_rows_land(data):
+    case = simple_case(data.draw, [("landed",), ("created", "landed"), ("created",), ()])
+    incremental = data.draw(st.booleans())
+    landed = next(name for name in ("landed", "created", "event") if name in (*case["extra"], "event"))
+    _, rows = frames_of(case | {"entities": []})
+    asked = pd.DataFrame(EVERYBODY).astype({"b": "Int64"})
+
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as other:
+        whole, fed = store_of(case, rows, home), None
+        for second in case["until"]:
+            fed = store_of(case, rows[rows[landed] <= nth(second)], other)
+            (fed.materialize_incremental if incremental else fed.materialize)(nth(second))
+            literal = fed.get_online_features(EVERYBODY, features=["view:value"])
+            replay = whole.replay(asked.assign(event_timestamp=nth(second)), features=["view:value"])
+
+            pd.testing.assert_series_equal(literal.to_df()["value"], replay.frame["value"])
+
+
+def test_the_newest_known_row_is_found_however_many_rows_are_late():
+    rows, rng = 20_000, np.random.default_rng(0)
+    event = pd.Series(BASE + pd.to_timedelta(np.arange(rows), "s"))
+    created = BASE + pd.to_timedelta(np.where(rng.random(rows) < 0.001, np.arange(rows), 10 * rows), "s")
+    frame = pd.DataFrame({"event_timestamp": event, "created": created, "value": np.arange(rows)})
+    source = Source("rows", frame, created_timestamp_column="created")
+    view = FeatureView("view", entities=[], schema=[Field("value", "int64")], ttl=None, source=source)
+    asked = pd.DataFrame({"event_timestamp": event.sample(frac=1, random_state=0)})
+    known = np.where((frame["created"] - BASE).dt.total_seconds() <= np.arange(rows), np.arange(rows), -1)
+    expected = np.maximum.accumulate(known)[asked.index]
+
+    with tempfile.TemporaryDirectory() as home:
+        store = FeatureStore(home)
+        store.apply(view)
+        found = store.get_historical_features(asked, features=["view:value"]).frame["value"]
+
+    assert found.fillna(-1).tolist() == expected.tolist()
