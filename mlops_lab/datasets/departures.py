@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.datasets.moments import NEVER, from_minutes, to_minutes
 from mlops_lab.datasets.questions import LATE_MINUTES, needed
 from mlops_lab.datasets.tables import load_flights
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +42,7 @@ def airport_departures(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> rows = airport_departures(load_flights(month=7)).set_index(["origin", "event_timestamp"])
@@ -68,7 +67,7 @@ def carrier_departures(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> rows = carrier_departures(load_flights(month=7)).set_index(["carrier", "origin", "event_timestamp"])
@@ -88,8 +87,6 @@ def _rolling(
 
     flights = load_flights(columns=[*keys, *_NEEDED]) if flights is None else flights
     grouped = needed(flights, [*keys, *_NEEDED]).groupby(keys, sort=True, observed=True)
-    if flights["sched_dep"].isna().any():
-        raise InvalidData("every flight needs its scheduled departure; some here have none.", column="sched_dep")
     group, names = grouped.ngroup().to_numpy(), grouped.size().index.to_frame(index=False)
     scheduled, departed = to_minutes(flights["sched_dep"]), to_minutes(flights["dep_at"])
     grid = _grid(scheduled, departed, every)

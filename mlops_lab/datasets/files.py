@@ -7,7 +7,7 @@ costs a few milliseconds of hashing, so every load checks it: damaged data never
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ def describe(table: str | None = None) -> dict[str, Any]:
         raise IntegrityError(f"data file {path.name}", expected="the provenance of each table", found="other content")
     if table is None:
         return provenance
-    if table not in tables:
+    if table not in list(tables):
         raise UnknownName("table", table, tables, where="the shipped data")
     found: dict[str, Any] = tables[table]
     return found
@@ -126,6 +126,8 @@ def _checked_columns(table: str, columns: Sequence[str] | None, options: list[st
         return options
     if isinstance(columns, str):
         raise InvalidData(f"columns is a list of names: write columns=[{columns!r}], not columns={columns!r}.")
+    if not isinstance(columns, Iterable):
+        raise InvalidData(f"columns is a list of names, not {columns!r}.")
     names = list(columns)
     for name in names:
         if name not in options:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["DECISION_HOURS", "LATE_MINUTES", "decisions", "needed", "outcomes"]
 
 DECISION_HOURS = 2  # before scheduled departure: late enough to know something, early enough to rebook
+_ALWAYS = {"sched_dep": "scheduled departure", "sched_arr": "scheduled arrival", "time_hour": "hour"}
 _MOMENTS = {"sched_dep", "sched_arr", "dep_at", "arr_at", "time_hour"}
 LATE_MINUTES = 15  # the industry's line: 15 minutes late is still on time, 16 is not
 
@@ -30,7 +31,7 @@ def decisions(flights: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> row = decisions(load_flights(month=1)).iloc[0]
@@ -65,7 +66,7 @@ def outcomes(flights: pd.DataFrame) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> float(outcomes(load_flights(month=12))["late"].mean().round(3))
@@ -88,7 +89,7 @@ def needed(frame: pd.DataFrame, columns: list[str], *, what: str = "flights") ->
 
     Raises:
         UnknownName: one is missing.
-        InvalidData: it is not a frame at all, or one of the moments has no time zone.
+        InvalidData: it is not a frame at all, one of the moments has no time zone, or one that always exists is null.
 
     >>> import pandas as pd
     >>> needed(pd.DataFrame({"origin": ["EWR"]}), ["origin"]).shape
@@ -104,6 +105,10 @@ def needed(frame: pd.DataFrame, columns: list[str], *, what: str = "flights") ->
         if column in _MOMENTS and not isinstance(frame[column].dtype, pd.DatetimeTZDtype):
             dtype = frame[column].dtype
             raise InvalidData(f"column {column!r} must hold moments with a time zone, not {dtype}.", column=column)
+        if column in _ALWAYS and frame[column].isna().any():
+            raise InvalidData(
+                f"every row of the {what} needs its {_ALWAYS[column]}: {column!r} has nulls.", column=column
+            )
     return frame
 
 

@@ -36,7 +36,7 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> row = flight_schedule(load_flights(month=1)).iloc[0]
@@ -85,7 +85,7 @@ def airport_weather(weather: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `weather` is not a frame, or a moment in it has no time zone.
+        InvalidData: `weather` is not a frame, or a moment in it is null or has no time zone.
 
     >>> rows = airport_weather()
     >>> (rows["created_timestamp"] - rows["event_timestamp"]).unique().tolist(), float(rows["wind_speed"].max()) < 60
@@ -125,7 +125,7 @@ def aircraft_last_leg(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 
     Raises:
         UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, or a moment in it has no time zone.
+        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.datasets import load_flights
     >>> rows = aircraft_last_leg(load_flights(month=1))
