@@ -5,7 +5,8 @@
     python scripts/build_notebooks.py --check          build nothing; say which stored notebook differs, and how
 
 The sources are Python files in jupytext's percent format. A notebook with a cell that fails, or that writes to standard
-error, is not written at all. A cell that is meant to fail carries the tag: `# %% tags=["raises-exception"]`.
+error, is not written at all; one that breaks a rule of notebook_rules is written, and the rule is said. A cell that is
+meant to fail carries the tag: `# %% tags=["raises-exception"]`.
 Pictures are compared by their presence under --check: their bytes depend on the drawing library's version.
 """
 
@@ -16,6 +17,7 @@ import asyncio
 import copy
 import difflib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +34,7 @@ __all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main"
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 CELL_TIMEOUT = 120
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -100,7 +103,7 @@ def _settle(cell: nbformat.NotebookNode) -> list[str]:
         if output.output_type == "error":
             failed = True
             if not expected:
-                faults.append(f"cell {cell.id} failed:\n" + "\n".join(output.traceback))
+                faults.append(f"cell {cell.id} failed:\n" + _COLOURS.sub("", "\n".join(output.traceback)))
             # A traceback names files of this machine; the last line is what a learner reads.
             output.traceback = [f"{output.ename}: {output.evalue}"]
         elif output.output_type == "stream" and output.name == "stderr":
@@ -168,7 +171,8 @@ def _one(source: Path, folder: Path, *, check: bool) -> str:
             part.write_bytes(fresh)
             part.replace(target)
         print(f"{target.name}: {'as it was' if stored == fresh else 'written'}, {seconds:.1f} s", flush=True)
-        return ""
+        broken = _broken_rules(target)
+        return f"{target.name}: written, but it breaks rules\n" + "\n".join(broken) if broken else ""
     if stored is None:
         return f"{target.name}: missing; build it"
     if stored != fresh:
@@ -179,6 +183,12 @@ def _one(source: Path, folder: Path, *, check: bool) -> str:
         return ""
     print(f"{target.name}: equal, {seconds:.1f} s", flush=True)
     return ""
+
+
+def _broken_rules(target: Path) -> list[str]:
+    import notebook_rules  # it builds on this module
+
+    return notebook_rules.problems(notebook_rules.stored(target))
 
 
 def main(arguments: list[str] | None = None) -> int:

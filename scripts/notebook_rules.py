@@ -1,0 +1,45 @@
+"""Which rules does a stored notebook keep, beyond what nbval compares?
+
+nbval runs the cells and compares outputs, and is blind to some faults: a cell never executed, an error that a tag
+swallows, a magic that does not exist, a failed shell command, a picture without words, a solution that leaked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import notebook_cell_rules as cells
+import notebook_text_rules as text
+from stored_notebook import Stored
+
+__all__ = ["RULES", "problems", "stored"]
+
+RULES: dict[str, Callable[[Stored], Iterator[str]]] = {
+    "executed": cells.executed,
+    "shown": cells.shown,
+    "errors": cells.errors,
+    "quiet": cells.quiet,
+    "tags": cells.tags,
+    "magics": cells.magics,
+    "calls": cells.calls,
+    "reproducible": cells.reproducible,
+    "sizes": cells.sizes,
+    "alternatives": cells.alternatives,
+    "headings": text.headings,
+    "links": text.links,
+    "built": text.built,
+    "exercises": text.exercises,
+    "unsolved": text.unsolved,
+}
+
+
+def stored(path: Path) -> Stored:
+    """The notebook at `path` with its source from src/ beside it."""
+    source = path.parent / "src" / f"{path.stem}.py"
+    return Stored(path.read_bytes(), source.read_text(encoding="utf-8"), path)
+
+
+def problems(one: Stored) -> list[str]:
+    """What is wrong with a notebook: `rule: sentence`, in the order of the rules."""
+    return [f"{name}: {sentence}" for name, rule in RULES.items() for sentence in rule(one)]
