@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.datasets.moments import NEVER, from_minutes, to_minutes
+from mlops_lab.datasets.moments import NEVER, from_minutes, later, to_minutes
 from mlops_lab.datasets.questions import LATE_MINUTES, needed
 from mlops_lab.datasets.tables import load_flights
 
@@ -83,7 +83,6 @@ def _rolling(
     flights: pd.DataFrame | None, *, keys: list[str], prefix: str, hours: tuple[int, ...], every: int
 ) -> pd.DataFrame:
     import numpy as np
-    import pandas as pd
 
     flights = load_flights(columns=[*keys, *_NEEDED]) if flights is None else flights
     grouped = needed(flights, [*keys, *_NEEDED]).groupby(keys, sort=True, observed=True)
@@ -94,7 +93,7 @@ def _rolling(
     moment = np.repeat(grid, len(names))
     frame = names.iloc[place].reset_index(drop=True)
     frame["event_timestamp"] = from_minutes(moment)
-    frame["created_timestamp"] = frame["event_timestamp"] + pd.Timedelta(minutes=FEED_MINUTES)
+    frame["created_timestamp"] = later(frame["event_timestamp"], minutes=FEED_MINUTES)
     # Groups side by side on one axis, further apart than any window, so that one sorted search serves them all.
     width = 1 << 32
     at = place * width + moment

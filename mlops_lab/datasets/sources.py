@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_lab.datasets.departures import FEED_MINUTES
-from mlops_lab.datasets.moments import local, to_minutes
+from mlops_lab.datasets.moments import later, local, to_minutes
 from mlops_lab.datasets.questions import needed
 from mlops_lab.datasets.tables import load_flights, load_weather
 
@@ -48,7 +48,7 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     columns = ["flight_id", "origin", "dest", "carrier", "distance", "sched_dep", "sched_arr"]
     flights = needed(load_flights(columns=columns) if flights is None else flights, columns).reset_index(drop=True)
     departure = local(flights["sched_dep"])
-    published = (flights["sched_dep"] - pd.Timedelta(days=_PUBLISHED_DAYS)).dt.as_unit("us")
+    published = later(flights["sched_dep"], minutes=-_PUBLISHED_DAYS * 24 * 60)
     hour = flights["sched_dep"].dt.floor("h")  # New York is whole hours from UTC, so both hours begin together
     return pd.DataFrame(
         {
@@ -97,14 +97,14 @@ def airport_weather(weather: pd.DataFrame | None = None) -> pd.DataFrame:
 
     weather = load_weather() if weather is None else weather
     frame = needed(weather, ["origin", "time_hour", *_WEATHER], what="weather").reset_index(drop=True)
-    moment = frame["time_hour"].dt.tz_convert("UTC").dt.as_unit("us")
+    moment = later(frame["time_hour"], minutes=0)
     readings = frame[_WEATHER].astype("float64")
     for column in ("wind_speed", "wind_gust"):
         readings[column] = readings[column].where(readings[column] <= _WIND_LIMIT)
     known = (frame["wind_speed"] <= _WIND_LIMIT) & frame["wind_gust"].isna()
     readings["wind_gust"] = readings["wind_gust"].mask(known, 0.0)
     keys = {"origin": frame["origin"], "event_timestamp": moment}
-    keys["created_timestamp"] = moment + pd.Timedelta(hours=_WEATHER_HOURS)
+    keys["created_timestamp"] = later(moment, minutes=60 * _WEATHER_HOURS)
     return pd.concat([pd.DataFrame(keys), readings], axis=1)
 
 
@@ -140,11 +140,11 @@ def aircraft_last_leg(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     parts = []
     for moment, delay, in_air in (("dep_at", "dep_delay", True), ("arr_at", "arr_delay", False)):
         legs = flights[flights[moment].notna()]
-        happened = legs[moment].dt.tz_convert("UTC").dt.as_unit("us")
+        happened = later(legs[moment], minutes=0)
         row = {
             "tailnum": legs["tailnum"],
             "event_timestamp": happened,
-            "created_timestamp": happened + pd.Timedelta(minutes=FEED_MINUTES),
+            "created_timestamp": later(happened, minutes=FEED_MINUTES),
             "leg_dep_delay": legs["dep_delay"],
             "leg_arr_delay": float("nan") if in_air else legs["arr_delay"],
             "leg_delay": legs[delay],
