@@ -10,7 +10,7 @@ from mlops_lab.registry.history import read_events
 from mlops_lab.registry.records import Approval, Event
 from mlops_lab.registry.reports import GateReport
 
-__all__ = ["Evidence", "check_approval", "check_evidence"]
+__all__ = ["Evidence", "check_approval", "check_evidence", "check_passed"]
 
 
 class Evidence(Approvals):
@@ -104,6 +104,18 @@ def _read_report(connection: sqlite3.Connection, row: sqlite3.Row) -> GateReport
     return None
 
 
+def check_passed(report: GateReport) -> None:
+    """Raise unless the report passed.
+
+    Raises:
+        NotAllowed: with the rules that failed.
+    """
+    if not report.passed:
+        failed = ", ".join(result.rule for result in report.failures) or "it has no results"
+        subject = f"{report.name} v{report.version}"
+        raise NotAllowed(f"{subject} did not pass its gate, so it cannot go to Production; failed: {failed}.")
+
+
 def check_evidence(connection: sqlite3.Connection, row: sqlite3.Row, present: int | None) -> None:
     """Raise unless the version's standing report passed, against the version that is in Production now.
 
@@ -114,9 +126,7 @@ def check_evidence(connection: sqlite3.Connection, row: sqlite3.Row, present: in
     report = _read_report(connection, row)
     if report is None:
         raise NotAllowed(f"{subject} has no gate report, so it cannot go to Production; evaluate the gates first.")
-    if not report.passed:
-        failed = ", ".join(result.rule for result in report.failures) or "it has no results"
-        raise NotAllowed(f"{subject} did not pass its gate, so it cannot go to Production; failed: {failed}.")
+    check_passed(report)
     if report.champion != present:
         before = "no champion" if report.champion is None else f"v{report.champion}"
         now = "none" if present is None else f"v{present}"

@@ -9,7 +9,7 @@ from datetime import datetime
 from mlops_lab.clock import parse_utc, to_utc
 from mlops_lab.errors import IllegalMove, NotAllowed
 from mlops_lab.registry.catalogue import read_version
-from mlops_lab.registry.evidence import Evidence, check_approval, check_evidence
+from mlops_lab.registry.evidence import Evidence, check_approval, check_evidence, check_passed
 from mlops_lab.registry.history import read_events, retold
 from mlops_lab.registry.names import check_person, check_stage
 from mlops_lab.registry.records import Approval, ModelVersion, Promotion
@@ -101,7 +101,7 @@ class Registry(Evidence):
         """Record the report and take its version through Staging into Production, as far as it may go.
 
         A version that lacks only an approval waits in Staging; promote it again when it is approved. Promoting what
-        this very report already promoted gives the same promotion, so that a retried task does no harm.
+        is in Production already gives the promotion that brought it there, so that a retried task does no harm.
 
         Raises:
             NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
@@ -112,12 +112,14 @@ class Registry(Evidence):
         _check_reason(actor, why)
         self.record_gate_report(report)
         name, version = report.name, report.version
+        check_passed(report)
         self.artefacts.get_bytes(report.artefact)
         with self._database.transaction() as connection:
-            stage = self._row(connection, name, version)["stage"]
-            if stage == "Production":
+            row = self._row(connection, name, version)
+            if row["stage"] == "Production":
                 return self._promotion(connection, name, version)
-            if stage == "None" and report.passed:
+            if row["stage"] == "None":
+                check_evidence(connection, row, self._reigning(connection, name))
                 self._transition(connection, name, version, "Staging", actor=actor, why=why)
         # Staging stands even where Production is refused: there the version waits for its approval.
         with self._database.transaction() as connection:

@@ -1,0 +1,291 @@
+"""Can the history be believed: is every kind of tampering noticed, and named?"""
+
+# ruff: noqa: S608 (the tests write SQL of their own into a file of their own)
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from mlops_lab.clock import FakeClock
+from mlops_lab.errors import HomeError, IntegrityError, MlopsLabError
+from mlops_lab.registry import Registry
+
+GUARDS = ("events_stay", "events_are_kept", "events_follow")
+
+
+@pytest.fixture
+def busy(lab):
+    """A lab with some of everything in its history, closed."""
+    lab.promoted(), lab.promoted()
+    lab.registry.set_policy("late", requires_approval=True)
+    lab.registry.set_alias("late", "challenger", 1)
+    lab.registry.set_tag("late", 1, "team", "delays")
+    lab.registry.record_event("late", 2, action="canary", actor="bot", why="10 percent", details={"shares": (0.1, 0.9)})
+    lab.registry.rollback("late", actor="grace", why="late on Mondays")
+    lab.count = lab.registry.verify()
+    lab.close()
+    return lab
+
+
+def _tamper(lab, *statements, guards=False):
+    with closing(sqlite3.connect(lab.registry.home / "registry.db", isolation_level=None)) as connection:
+        for guard in () if guards else GUARDS:
+            connection.execute(f"DROP TRIGGER {guard}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _rewrite(lab, change):
+    """Change an event and compute every later hash again, as somebody who knows the scheme would."""
+    with closing(sqlite3.connect(lab.registry.home / "registry.db", isolation_level=None)) as connection:
+        connection.row_factory = sqlite3.Row
+        for guard in GUARDS:
+            connection.execute(f"DROP TRIGGER {guard}")
+        end = "sha256:" + "0" * 64
+        for row in connection.execute("SELECT * FROM events ORDER BY seq").fetchall():
+            event = {**dict(row), "details": json.loads(row["details"]), "prev_hash": end}
+            event = change(event)
+            del event["hash"]
+            text = json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            end = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+            connection.execute(
+                "UPDATE events SET actor = ?, details = ?, prev_hash = ?, hash = ? WHERE seq = ?",
+                (event["actor"], json.dumps(event["details"]), event["prev_hash"], end, event["seq"]),
+            )
+        connection.execute("UPDATE head SET hash = ?", (end,))
+
+
+def test_an_honest_history_verifies_and_counts(busy):
+    assert busy.registry.verify() == busy.count == len(busy.registry.history())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("actor", "'mallory'"),
+        ("at", "'2015-01-01T00:00:00+00:00'"),
+        ("action", "'canary'"),
+        ("name", "'early'"),
+        ("version", "7"),
+        ("version", "NULL"),
+        ("source", "'Archived'"),
+        ("target", "'Production'"),
+        ("why", "'because'"),
+        ("details", "'{\"x\": 1}'"),
+        ("details", "'not json'"),
+        ("prev_hash", "'sha256:0'"),
+        ("hash", "'sha256:0'"),
+        ("at", "'someday'"),
+    ],
+    ids=lambda value: value[:12],
+)
+@pytest.mark.parametrize("seq", [3, 6])
+def test_a_changed_event_is_named(busy, seq, column, value):
+    _tamper(busy, f"UPDATE events SET {column} = {value} WHERE seq = {seq}")
+
+    with pytest.raises(IntegrityError, match=rf"event {seq} of the history"):
+        busy.registry.verify()
+
+
+@pytest.mark.parametrize("seq", [1, 4])
+def test_a_deleted_event_is_named(busy, seq):
+    _tamper(busy, f"DELETE FROM events WHERE seq = {seq}")
+
+    with pytest.raises(IntegrityError, match=rf"event {seq} of the history"):
+        busy.registry.verify()
+
+
+def test_a_missing_end_is_noticed(busy):
+    _tamper(busy, f"DELETE FROM events WHERE seq > {busy.count - 2}")
+
+    with pytest.raises(IntegrityError, match="the end of the history"):
+        busy.registry.verify()
+
+
+def test_nothing_is_built_on_a_missing_end(busy):
+    _tamper(busy, f"DELETE FROM events WHERE seq = {busy.count}")
+
+    with pytest.raises(IntegrityError, match="the end of the history"):
+        busy.registry.set_tag("late", 1, "team", "other")
+
+
+def test_an_emptied_history_is_noticed(busy):
+    _tamper(busy, "DELETE FROM events")
+
+    with pytest.raises(IntegrityError, match="the end of the history"):
+        busy.registry.verify()
+
+
+def test_an_added_event_is_noticed(busy):
+    _tamper(
+        busy,
+        f"INSERT INTO events SELECT seq + {busy.count}, at, actor, action, name, version, source, target, why, details,"
+        " prev_hash, hash FROM events WHERE seq = 1",
+    )
+
+    with pytest.raises(IntegrityError, match=f"event {busy.count + 1} of the history"):
+        busy.registry.verify()
+
+
+def test_swapped_events_are_noticed(busy):
+    _tamper(
+        busy,
+        "UPDATE events SET seq = 1000 WHERE seq = 2",
+        "UPDATE events SET seq = 2 WHERE seq = 3",
+        "UPDATE events SET seq = 3 WHERE seq = 1000",
+    )
+
+    with pytest.raises(IntegrityError, match="event 2 of the history"):
+        busy.registry.verify()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE versions SET stage = 'Archived' WHERE stage = 'Production'",
+        "UPDATE versions SET artefact = 'sha256:' || version",
+        "UPDATE versions SET author = 'mallory'",
+        "UPDATE versions SET report_passed = 0 WHERE version = 1",
+        "UPDATE models SET requires_approval = 0",
+        "UPDATE aliases SET version = 2 WHERE alias = 'champion'",
+        "DELETE FROM aliases WHERE alias = 'challenger'",
+        "INSERT INTO aliases VALUES ('late', 'shadow', 2)",
+        "UPDATE tags SET value = 'other'",
+        "DELETE FROM reigns",
+        "INSERT INTO models VALUES ('ghost', 0)",
+    ],
+)
+def test_a_table_that_says_anything_else_than_the_history_is_noticed(busy, statement):
+    _tamper(busy, statement, guards=True)
+
+    with pytest.raises(IntegrityError, match="the table"):
+        busy.registry.verify()
+
+
+def test_the_file_itself_refuses_to_change_the_history_or_to_have_two_champions(busy):
+    statements = [
+        "UPDATE events SET actor = 'mallory'",
+        "DELETE FROM events",
+        "INSERT INTO events SELECT 100, at, actor, action, name, NULL, NULL, NULL, why, details, '', '' FROM events",
+        "UPDATE versions SET stage = 'Production'",
+        "UPDATE versions SET stage = 'Best'",
+    ]
+
+    for statement in statements:
+        with pytest.raises(sqlite3.IntegrityError):
+            _tamper(busy, statement, guards=True)
+
+    assert busy.registry.verify() == busy.count
+
+
+def test_a_history_written_anew_in_full_is_noticed_only_with_a_head_noted_elsewhere(busy):
+    noted = busy.registry.head()
+    busy.close()
+    _rewrite(busy, lambda event: {**event, "actor": "mallory" if event["action"] == "canary" else event["actor"]})
+
+    assert busy.registry.verify() == busy.count  # nothing inside the file can show it
+    with pytest.raises(IntegrityError, match="a history without it"):
+        busy.registry.verify(head=noted)
+
+
+def test_an_illegal_move_is_noticed_even_where_every_hash_was_computed_again(busy):
+    def unevaluated(event):
+        if event["action"] == "record_gate_report":
+            event["details"]["report"]["passed"] = False
+        return event
+
+    _rewrite(busy, unevaluated)
+
+    with pytest.raises(IntegrityError, match=r"event 4 of the history .* a legal move"):
+        busy.registry.verify()
+
+
+def test_an_older_copy_is_noticed_only_with_a_head_noted_elsewhere(busy, tmp_path):
+    shutil.copy(busy.registry.home / "registry.db", tmp_path / "older.db")
+    busy.registry.set_tag("late", 1, "team", "other")
+    noted = busy.registry.head()
+    busy.close()
+    shutil.copy(tmp_path / "older.db", busy.registry.home / "registry.db")
+
+    assert busy.registry.verify() == busy.count
+    with pytest.raises(IntegrityError):
+        busy.registry.verify(head=noted)
+
+
+def test_a_head_noted_earlier_is_still_part_of_a_longer_history(busy):
+    noted = busy.registry.head()
+    busy.registry.set_tag("late", 1, "team", "other")
+
+    assert busy.registry.verify(head=noted) == busy.count + 1
+
+
+def test_events_link_to_each_other_and_say_who_when_why_and_where(busy):
+    events = busy.registry.history("late", 2)
+
+    assert [event.action for event in events[-2:]] == ["canary", "transition_stage"]
+    last = events[-1]
+    assert (last.actor, last.source, last.target, last.why) == ("grace", "Production", "Archived", "late on Mondays")
+    every = busy.registry.history()
+    assert [event.prev_hash for event in every[1:]] == [event.hash for event in every[:-1]]
+    assert [event.seq for event in every] == list(range(1, busy.count + 1))
+    assert all(str(event).count("\n") == 0 for event in every)
+
+
+def test_a_reason_of_several_lines_is_one_line_of_history(lab):
+    lab.version()
+
+    lab.registry.transition_stage("late", 1, "Staging", actor="ada", why="one\ntwo\tthree")
+
+    assert str(lab.registry.history()[-1]).endswith("by ada: one two three")
+
+
+def test_details_come_back_as_json_gives_them(busy):
+    event = next(each for each in busy.registry.history() if each.action == "canary")
+
+    assert event.details == {"shares": [0.1, 0.9]}
+
+
+def test_a_clock_that_is_set_back_does_not_turn_the_history_round(lab):
+    lab.version()
+    earlier = Registry(lab.home, clock=FakeClock(lab.clock.now() - timedelta(days=1)))
+
+    earlier.set_tag("late", 1, "team", "delays")
+
+    times = [event.at for event in earlier.history()]
+    assert times == sorted(times)
+    assert earlier.verify() == 2
+    earlier.close()
+
+
+@pytest.mark.parametrize("at", [0.0, 0.3, 0.6, 0.9], ids=str)
+def test_a_damaged_file_is_one_clear_error(busy, at):
+    path = busy.registry.home / "registry.db"
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * at)
+    data[start : start + 6000] = b"\xa5" * len(data[start : start + 6000])
+    path.write_bytes(data)
+
+    with pytest.raises((IntegrityError, HomeError)):
+        Registry(busy.home).verify()
+
+
+def test_a_truncated_file_is_one_clear_error(busy):
+    path = busy.registry.home / "registry.db"
+    path.write_bytes(path.read_bytes()[:9000])
+
+    with pytest.raises(MlopsLabError):
+        Registry(busy.home).verify()
+
+
+def test_the_run_log_is_no_registry(busy):
+    shutil.copy(busy.home / "tracking.db", busy.home / "registry.db")
+
+    with pytest.raises(HomeError, match="no registry"):
+        Registry(busy.home)
