@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from mlops_lab.dag.building import Reference
 from mlops_lab.dag.dag import DAG
+from mlops_lab.dag.document import from_dict, from_json, from_yaml, to_dict, to_json, to_yaml
 from mlops_lab.dag.executor import run_dag
 from mlops_lab.dag.history import get_run, list_runs
 from mlops_lab.dag.order import topological_order
@@ -18,6 +19,7 @@ from mlops_lab.dag.rules import TRIGGER_RULES
 from mlops_lab.dag.run import Attempt, DagRun, Event, TaskInstance
 from mlops_lab.dag.schedule import PRESETS, Schedule
 from mlops_lab.dag.task import CONTEXT, FailTask, SkipTask, Task, task
+from mlops_lab.dag.validate import json_schema
 
 __all__ = [
     "CONTEXT",
@@ -35,11 +37,18 @@ __all__ = [
     "SkipTask",
     "Task",
     "TaskInstance",
+    "from_dict",
+    "from_json",
+    "from_yaml",
     "get_run",
+    "json_schema",
     "list_runs",
     "parse_params",
     "resolve_params",
     "run_dag",
     "task",
+    "to_dict",
+    "to_json",
+    "to_yaml",
     "topological_order",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mlops_lab.dag.building import Graph, Reference, references_in
 from mlops_lab.dag.task import CONTEXT, Task, parameters_of
-from mlops_lab.errors import UnknownName
+from mlops_lab.errors import InvalidDefinition, UnknownName
 
-__all__ = ["arguments_of", "check_argument", "decode", "encode", "fill", "unfilled"]
+__all__ = ["arguments_of", "by_name", "check_argument", "decode", "encode", "fill", "unfilled"]
 
 
 def fill(value: Any, result: Callable[[str], Any]) -> Any:
@@ -92,3 +93,20 @@ def check_argument(task: Task, name: str) -> None:
     options = [each.name for each in named]
     if not catches and name not in options:
         raise UnknownName("parameter", name, options, where=f"task {task.task_id}")
+
+
+def by_name(task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments of a task's call, each under its parameter's name."""
+    if not args:
+        return kwargs
+    if task.function is None:
+        raise InvalidDefinition(f"task {task.task_id!r} has no function, so its arguments need names.")
+    try:
+        bound = inspect.signature(task.function).bind_partial(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidDefinition(f"task {task.task_id!r} cannot be called like this: {error}.") from None
+    named = dict(bound.arguments)
+    for each in bound.signature.parameters.values():
+        if each.kind is each.VAR_KEYWORD:
+            named |= named.pop(each.name, {})
+    return named

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Token
 from datetime import datetime
@@ -10,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from mlops_lab.clock import parse_utc, to_utc
-from mlops_lab.dag.arguments import check_argument, unfilled
+from mlops_lab.dag.arguments import by_name, check_argument, unfilled
 from mlops_lab.dag.building import Reference, enter, leave, references_in
 from mlops_lab.dag.order import topological_order
 from mlops_lab.dag.params import Param, declare
@@ -87,8 +86,6 @@ class DAG:
         self._arguments: dict[str, dict[str, Any]] = {}
         self._tokens: list[Token[Any]] = []
 
-    # Assembling
-
     def __enter__(self) -> DAG:
         self._tokens.append(enter(self))
         return self
@@ -119,55 +116,56 @@ class DAG:
             InvalidDefinition: an argument that is no JSON value, or a reference into another DAG.
         """
         if not isinstance(task, Task):
-            raise InvalidDefinition(
-                f"DAG {self.dag_id} takes tasks, not {type(task).__name__}; decorate it with @task."
-            )
+            raise InvalidDefinition(f"DAG {self.dag_id} takes tasks, not {type(task).__name__}; use @task.")
+        self.declare(task)
+        try:
+            self.wire(task.task_id, upstream, arguments or {})
+        except BaseException:  # as if it had never been asked for, so that a corrected call is no duplicate
+            del self._tasks[task.task_id], self._upstream[task.task_id], self._arguments[task.task_id]
+            raise
+        return Reference(task.task_id, self)
+
+    def declare(self, task: Task) -> None:
+        """Add a task that waits for nothing yet; documents do this first, because they may name tasks in any order."""
         if task.task_id in self._tasks:
             raise DuplicateName("task", task.task_id, where=f"DAG {self.dag_id}")
-        waits = [upstream] if isinstance(upstream, (str, Task, Reference)) else upstream
-        names = dict.fromkeys(self._known(each) for each in waits)
-        bound: dict[str, Any] = {}
-        for name, value in (arguments or {}).items():
+        self._tasks[task.task_id] = task
+        self._upstream[task.task_id] = {}
+        self._arguments[task.task_id] = {}
+
+    def wire(
+        self,
+        task_id: str,
+        upstream: str | Task | Reference | Iterable[str | Task | Reference],
+        arguments: Mapping[str, Any],
+    ) -> None:
+        """Say what a declared task waits for and where its arguments come from."""
+        task = self._tasks[self._known(task_id)]
+        for each in [upstream] if isinstance(upstream, (str, Task, Reference)) else upstream:
+            self.connect(each, task_id)
+        for name, value in arguments.items():
             check_argument(task, name)
-            what = f"argument {name} of task {task.task_id!r}"
+            what = f"argument {name} of task {task_id!r}"
             if isinstance(value, Task):
                 raise InvalidDefinition(f"{what} is the task {value.task_id!r} itself; pass what calling it returns.")
-            bound[name] = json_value(value, what, InvalidDefinition, keep=(Reference,))
-            names.update(dict.fromkeys(self._known(each) for each in references_in(bound[name])))
-        self._tasks[task.task_id] = task
-        self._upstream[task.task_id] = names
-        self._arguments[task.task_id] = bound
-        return Reference(task.task_id, self)
+            checked = json_value(value, what, InvalidDefinition, keep=(Reference,))
+            self._arguments[task_id][name] = checked
+            for each in references_in(checked):
+                self.connect(each, task_id)
 
     def place(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference:
         """Add a task with the arguments of its call; calling it inside `with DAG(...)` does this."""
-        if not args:
-            return self.add(task, arguments=kwargs)
-        if task.function is None:
-            raise InvalidDefinition(f"task {task.task_id!r} has no function, so its arguments need names.")
-        try:
-            bound = inspect.signature(task.function).bind_partial(*args, **kwargs).arguments
-        except TypeError as error:
-            raise InvalidDefinition(f"task {task.task_id!r} cannot be called like this: {error}.") from None
-        return self.add(task, arguments=bound)
+        return self.add(task, arguments=by_name(task, args, kwargs))
 
-    def connect(self, upstream: str, downstream: str) -> None:
-        """Let one task wait for another: `a >> b` on their references.
-
-        Raises CycleError for a task that waits for itself; longer cycles are found by `check`.
-        """
+    def connect(self, upstream: str | Task | Reference, downstream: str) -> None:
+        """Let one task wait for another: `a >> b` on their references. Only `check` finds longer cycles than itself."""
         up, down = self._known(upstream), self._known(downstream)
         if up == down:
             raise CycleError([up, up])
         self._upstream[down][up] = None
 
     def check(self) -> None:
-        """Is it a DAG that can run?
-
-        Raises:
-            CycleError: tasks wait for each other.
-            InvalidDefinition: a parameter of a task function that nothing fills.
-        """
+        """Refuse what cannot run: CycleError, or InvalidDefinition for a function's parameter that nothing fills."""
         self.topological_order()
         for task_id, task in self._tasks.items():
             for name in unfilled(task, self._arguments[task_id], self._upstream[task_id]):
@@ -176,8 +174,6 @@ class DAG:
                     f"nothing fills the parameter {name!r} of task {task_id!r} in DAG {self.dag_id}: pass it in the "
                     f"call, or name it after one of: {words}."
                 )
-
-    # Asking
 
     @property
     def tasks(self) -> Mapping[str, Task]:
@@ -230,8 +226,7 @@ class DAG:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DAG) and self._data() == other._data()
 
-    def __hash__(self) -> int:
-        return hash(self.dag_id)
+    __hash__ = None  # type: ignore[assignment]  # it can still change
 
     def _data(self) -> tuple[Any, ...]:
         edges = {down: list(waits) for down, waits in self._upstream.items()}

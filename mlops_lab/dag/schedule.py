@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,9 @@ PRESETS = {
     "@yearly": "0 0 1 1 *",
 }
 """Airflow's names for common schedules."""
+
+
+_CHANCE = re.compile(r"(?<![A-Za-z])[rR](?![A-Za-z])")  # croniter would draw it anew at every question
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Schedule:
             raise InvalidDefinition(f"the schedule must be a cron expression such as '0 6 * * *', not {self.cron!r}.")
         if self.cron.startswith("@") and self.cron not in PRESETS:
             raise UnknownName("schedule", self.cron, PRESETS)
+        if _CHANCE.search(self.cron):
+            raise InvalidDefinition(f"the schedule {self.cron!r} leaves a field to chance (R); write a number there.")
         from croniter import CroniterError
 
         try:
