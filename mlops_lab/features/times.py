@@ -105,4 +105,4 @@ def ttl_in_ns(ttl: timedelta | None) -> int | None:
     if ttl is None:
         return None
     nanoseconds = ttl // timedelta(microseconds=1) * 1000 + getattr(ttl, "nanoseconds", 0)
-    return int(nanoseconds) if nanoseconds < 2**63 else None
+    return int(nanoseconds) if nanoseconds < 2**64 else None

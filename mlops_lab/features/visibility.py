@@ -39,22 +39,38 @@ def stable_order(parts: Sequence[tuple[Whole, int]]) -> Whole:
     places = np.arange(rows, dtype=np.uint64)
     order: Whole | None = None
     for done in range(0, total, room):
-        digit = np.zeros(rows, dtype=np.uint64)
-        low = -done  # where the part's last bit stands in this digit
+        digit = places.copy() if order is None else np.zeros(rows, dtype=np.uint64)
+        low = -done  # where the part's last bit stands in this digit, above the place
         for values, bits in reversed(parts):
             if low < room and low + bits > 0:
-                piece = values.astype(np.uint64, copy=False)
-                digit |= piece << np.uint64(low) if low >= 0 else piece >> np.uint64(-low)
+                piece = values.astype(np.uint64)
+                if low < 0:
+                    piece >>= np.uint64(-low)
+                piece <<= np.uint64(max(low, 0) + place_bits)  # what does not fit above is for the next digit
+                digit |= piece
             low += bits
         if order is not None:
             digit = digit[order]
-        digit <<= np.uint64(place_bits)  # whatever does not fit above belongs to the next digit
-        digit |= places
+            digit |= places
         digit.sort()
         digit &= np.uint64((1 << place_bits) - 1)
         step = digit.astype(np.int64)
         order = step if order is None else order[step]
     return np.arange(rows) if order is None else order
+
+
+def _ticks(times: Whole) -> tuple[Whole, int, int]:
+    """Times counted from the first one in the coarsest unit that is exact, that first one, and the unit in ns."""
+    import numpy as np
+
+    origin = int(times.min()) if len(times) else 0
+    ticks = (times - origin).view(np.uint64)  # modulo 2**64, so the whole range of int64 is fine
+    for unit in _UNITS:
+        if not (ticks[:1000] % np.uint64(unit)).any():
+            coarse = ticks // np.uint64(unit)
+            if (coarse * np.uint64(unit) == ticks).all():
+                return coarse, origin, unit
+    return ticks, origin, 1
 
 
 class Timeline:
@@ -69,27 +85,23 @@ class Timeline:
         """Put rows in order: `codes` (-1 for no key), `times` and `created` in ns, `keys` the number of codes."""
         import numpy as np
 
-        self._origin, self._unit = (int(times.min()) if len(times) else 0), 1
+        ticks, self._origin, self._unit = _ticks(times)
         self._ranks: Whole | None = None
-        ticks = (times - self._origin).view(np.uint64)  # modulo 2**64, so the whole range of int64 is fine
-        for unit in _UNITS:
-            if not (ticks[:1000] % np.uint64(unit)).any():
-                coarse = ticks // np.uint64(unit)
-                if (coarse * np.uint64(unit) == ticks).all():
-                    ticks, self._unit = coarse, unit
-                    break
         key_bits = keys.bit_length()
         self._last = int(ticks.max()) if len(ticks) else 0
         if key_bits + self._last.bit_length() > 64:
             self._ranks, inverse = np.unique(times, return_inverse=True)
             ticks, self._last = inverse.astype(np.uint64), len(self._ranks) - 1
         self._bits = np.uint64(self._last.bit_length())
-        # A null key gets the code after the last, which nobody asks for.
-        line = np.where(codes < 0, keys, codes).astype(np.uint64) << self._bits
+        line = codes.astype(np.uint64)
+        line[codes < 0] = keys  # a null key gets the code after the last, which nobody asks for
+        line <<= self._bits
         line |= ticks
         parts = [(line, key_bits + self._last.bit_length())]
         if created is not None and len(created):
-            late = (created - created.min()).view(np.uint64)
+            # Between equal events the delay says which was written first, and mostly takes fewer bits than the time.
+            fits = int(created.max()) - int(times.min()) < 2**63 > int(times.max()) - int(created.min())
+            late, _, _ = _ticks(created - times if fits else created)
             parts.append((late, int(late.max()).bit_length()))
         if len(parts) == 1 and bool((line[1:] >= line[:-1]).all()):
             self.order = np.arange(len(line), dtype=np.int32 if len(line) < 2**31 else np.int64)
