@@ -5,6 +5,18 @@ Everything here follows GitHub's documentation; where it is silent, GitHub's own
 
 from __future__ import annotations
 
+from mlops_lab.actions.errors import Problem, WorkflowError
 from mlops_lab.actions.expressions import ExpressionError, evaluate, interpolate
+from mlops_lab.actions.loading import load_workflow, parse_workflow
+from mlops_lab.actions.workflow import Workflow
 
-__all__ = ["ExpressionError", "evaluate", "interpolate"]
+__all__ = [
+    "ExpressionError",
+    "Problem",
+    "Workflow",
+    "WorkflowError",
+    "evaluate",
+    "interpolate",
+    "load_workflow",
+    "parse_workflow",
+]
