@@ -1,0 +1,343 @@
+"""scripts/environment.py: what it finds in `.venv`, what it does about it, and how it explains a failure."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+posix_only = pytest.mark.skipif(os.name == "nt", reason="plants programs as shell scripts")
+READY = {"state": "ready", "extras": ["test"]}
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """The module as it stands in a clone of its own, without uv on the path."""
+    for name in ("scripts/environment.py", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    spec = importlib.util.spec_from_file_location("environment_in_a_clone", tmp_path / "scripts/environment.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    return module
+
+
+def plant(environment, *modules, stamp=None):
+    """A working environment that holds empty `modules`."""
+    base = sys._base_executable
+    subprocess.run([base, "-m", "venv", "--without-pip", environment.VENV], check=True)
+    place = next(environment.VENV.glob("[Ll]ib*/**/site-packages"))
+    for name in modules:
+        (place / f"{name}.py").touch()
+    if stamp is not None:
+        environment.STAMP.write_text(json.dumps(stamp))
+
+
+def ready(environment):
+    return {**READY, "made_for": environment.fingerprint()}
+
+
+def test_nothing_there_is_built(environment):
+    assert environment.look("pytest", ["test"])[0] == "build"
+
+
+def test_a_matching_stamp_needs_nothing(environment):
+    plant(environment, "mlops_lab", "pytest", stamp=ready(environment))
+
+    assert environment.look("pytest", ["test"]) == ("nothing", "")
+
+
+def test_fewer_extras_than_installed_need_nothing(environment):
+    plant(environment, "mlops_lab", "jupyterlab", stamp=ready(environment))
+
+    assert environment.look("jupyterlab", [])[0] == "nothing"
+
+
+def test_more_extras_than_installed_are_added(environment):
+    plant(environment, "mlops_lab", "pytest", "pip", stamp={**ready(environment), "extras": []})
+
+    assert environment.look("pytest", ["test"])[0] == "add"
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+def test_a_changed_requirement_is_brought_up_to_date(environment, name):
+    plant(environment, "mlops_lab", "pytest", "pip", stamp=ready(environment))
+    with (environment.ROOT / name).open("a") as file:
+        file.write("# changed\n")
+
+    assert environment.look("pytest", ["test"])[0] == "add"
+
+
+def test_an_environment_made_by_hand_is_kept_and_filled(environment):
+    plant(environment, "pip")
+
+    assert environment.look("pytest", ["test"])[0] == "add"
+
+
+def break_python(environment):
+    Path(environment.PYTHON).unlink()
+
+
+def break_python_link(environment):
+    break_python(environment)
+    Path(environment.PYTHON).symlink_to("/nowhere/python")
+
+
+def interrupt(environment):
+    environment.write_stamp({"state": "installing"})
+
+
+def lose_a_package(environment):
+    next(environment.VENV.glob("[Ll]ib*/**/pytest.py")).unlink()
+
+
+def forget(environment):
+    environment.STAMP.unlink()
+
+
+def let_another_python_shine_through(environment):
+    lose_a_package(environment)
+    (environment.VENV / "pyvenv.cfg").write_text("")
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "damage", [break_python, break_python_link, interrupt, lose_a_package, forget, let_another_python_shine_through]
+)
+def test_a_damaged_environment_is_built_anew(environment, damage):
+    plant(environment, "mlops_lab", "pytest", stamp=ready(environment))
+
+    damage(environment)
+
+    assert environment.look("pytest", ["test"])[0] == "build"
+
+
+def test_an_environment_of_another_python_is_built_anew(environment, monkeypatch):
+    plant(environment, "mlops_lab", "pytest", "pip", stamp=ready(environment))
+
+    monkeypatch.setattr(environment, "VERSION", "3.99")
+
+    what, why = environment.look("pytest", ["test"])
+    assert what == "build"
+    assert why.endswith("making it anew for 3.99")
+
+
+@pytest.mark.parametrize("damage", ["", "garbage", "[]", '{"state": '])
+def test_a_damaged_stamp_counts_as_none(environment, damage):
+    plant(environment, "mlops_lab", "pytest", "pip")
+    environment.STAMP.write_text(damage)
+
+    assert environment.read_stamp() == {}
+    assert environment.look("pytest", ["test"])[0] == "add"
+
+
+def fake_uv(tmp_path, monkeypatch, on_install: str) -> None:
+    """A uv that makes a bare environment and then does what the test says."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    make = f'for last; do :; done; exec "{sys._base_executable}" -m venv --without-pip "$last"'
+    (folder / "uv").write_text(f"#!/bin/sh\ncase $1 in venv) {make} ;; *) {on_install} ;; esac\n")
+    (folder / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+class Gate:
+    """A named pipe on which an installer and a test wait for each other."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDWR)  # both ends, so that opening never waits
+
+    def passed(self) -> bool:
+        return bool(select.select([self.descriptor], [], [], 60)[0]) and bool(os.read(self.descriptor, 100))
+
+    def open(self) -> None:
+        os.write(self.descriptor, b"go\n")
+
+
+@pytest.fixture
+def gates(tmp_path):
+    """`began`, which the installer opens, and `go`, for which it waits; and the shell words for both."""
+    began, go = Gate(tmp_path / "began"), Gate(tmp_path / "go")
+    yield began, go, f'echo > "{began.path}"; read line < "{go.path}"'
+    go.open()
+    os.close(began.descriptor)
+    os.close(go.descriptor)
+
+
+@posix_only
+def test_an_installation_leaves_a_stamp_and_silences_the_news(environment, tmp_path, monkeypatch):
+    fake_uv(tmp_path, monkeypatch, "echo told: $@")
+
+    environment.prepare("pytest", ["test"], [].append)
+
+    assert json.loads(environment.STAMP.read_text()) == ready(environment)
+    assert "told: pip install --constraint constraints.txt --editable .[test]" in environment.LOG.read_text()
+    settings = environment.VENV / "share/jupyter/lab/settings/overrides.json"
+    assert json.loads(settings.read_text())["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+
+
+@posix_only
+def test_pip_is_tried_where_uv_fails(environment, tmp_path, monkeypatch):
+    fake_uv(tmp_path, monkeypatch, "exit 1")
+    steps = []
+
+    def run(command, say, lock):
+        steps.append(Path(command[0]).name + " " + " ".join(map(str, command[1:3])))
+        environment.VENV.mkdir(exist_ok=True)
+        return (1 if "uv" in steps[-1] else 0), "uv is not told of the index"
+
+    monkeypatch.setattr(environment, "run", run)
+
+    environment.prepare("pytest", ["test"], [].append)
+
+    assert [step.split(" ", 1)[1] for step in steps] == ["venv --seed", "-m venv", "-m pip"]
+
+
+def child(environment, code: str) -> subprocess.Popen[bytes]:
+    head = f"import sys; sys.path.insert(0, r'{environment.ROOT}/scripts'); import environment as e; "
+    return subprocess.Popen([sys.executable, "-c", head + code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@posix_only
+def test_a_second_start_waits_for_the_first(environment, tmp_path, monkeypatch, gates):
+    began, go, wait = gates
+    fake_uv(tmp_path, monkeypatch, wait)
+    first = child(environment, "e.prepare('pytest', ['test'], print)")
+    assert began.passed()
+    said = []
+
+    def say(text):
+        said.append(text)
+        go.open()  # only now may the first one end
+        assert first.wait(60) == 0
+        place = next(environment.VENV.glob("lib/*/site-packages"))
+        for name in ("mlops_lab", "pytest"):  # what the fake did not install
+            (place / f"{name}.py").touch()
+
+    environment.prepare("pytest", ["test"], say)
+
+    assert said == ["another start is installing just now; waiting for it."]
+
+
+@posix_only
+def test_a_killed_start_holds_the_lock_until_its_installer_has_ended(environment, tmp_path, monkeypatch, gates):
+    began, go, wait = gates
+    fake_uv(tmp_path, monkeypatch, wait)
+    victim = child(environment, "e.prepare('pytest', [], print)")
+    assert began.passed()
+
+    victim.kill()
+    victim.wait(60)
+
+    said = []
+    with environment.locked(lambda text: (said.append(text), go.open())):
+        assert said == ["another start is installing just now; waiting for it."]
+        assert environment.look("pytest", [])[1].startswith("an earlier installation was not finished")
+
+
+@posix_only
+def test_ctrl_c_stops_the_installer_and_the_next_start_repairs(environment, tmp_path, monkeypatch, gates):
+    began, _, wait = gates
+    fake_uv(tmp_path, monkeypatch, wait)
+    interrupted = child(environment, "e.prepare('pytest', [], print)")
+    assert began.passed()
+
+    interrupted.send_signal(signal.SIGINT)
+
+    assert interrupted.wait(60) != 0
+    with environment.locked(pytest.fail):  # free at once: the installer was stopped too
+        assert environment.look("pytest", [])[1].startswith("an earlier installation was not finished")
+
+
+def test_a_nearly_full_disk_is_refused_before_anything_is_made(environment, monkeypatch):
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 10**9))
+
+    with pytest.raises(environment.Stop, match=r"nearly full: 1.0 GB are free where 2.0 GB are needed"):
+        environment.prepare("pytest", ["test"], [].append)
+
+    assert not environment.VENV.exists()
+
+
+def test_a_python_without_ensurepip_names_the_debian_package(environment, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        environment.importlib.util, "find_spec", lambda name: None if name == "ensurepip" else found(name)
+    )
+
+    with pytest.raises(environment.Stop, match=r"apt install python3\.\d+-venv"):
+        environment.prepare("pytest", ["test"], [].append)
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.EACCES, "cannot be written"),
+        (errno.EROFS, "cannot be written"),
+        (errno.EPERM, "cannot be written"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC, "the disk is full"),
+        (errno.EIO, "could not be installed"),
+    ],
+)
+def test_a_system_error_becomes_a_sentence(environment, monkeypatch, number, sentence):
+    def refuse():
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(environment, "clear", refuse)
+
+    with pytest.raises(environment.Stop, match=sentence):
+        environment.prepare("pytest", ["test"], [].append)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence", "is_whole"),
+    [
+        ("ERROR: [Errno 28] No space left on device", "disk is full", False),
+        ("OSError: [WinError 112] There is not enough space on the disk", "disk is full", False),
+        ("NewConnectionError(... Connection refused)\nERROR: No matching distribution found for x", "network", True),
+        ("error: Failed to fetch: `x`\n Caused by: dns error", "network", True),
+        ("SSLError(SSLCertVerificationError(1, 'certificate_verify_failed'))", "network", True),
+        ("ERROR: No matching distribution found for numpy==2.4.6", "does not exist for Python", True),
+        ("ERROR: [WinError 5] Access is denied: 'python.exe'", "cannot be written", False),
+        ("ERROR: Failed building wheel for x", "start.log", False),
+    ],
+)
+def test_the_words_of_an_installer_become_a_sentence(environment, words, sentence, is_whole):
+    told, whole = environment.explain(words)
+
+    assert sentence in told
+    assert "\n" not in told
+    assert whole is is_whole
+
+
+def test_a_failed_update_without_network_leaves_the_old_environment_usable(environment, monkeypatch):
+    old = {**ready(environment), "extras": []}
+    plant(environment, "mlops_lab", "pytest", "pip", stamp=old)
+    monkeypatch.setattr(environment, "run", lambda *_: (1, "Connection refused"))
+
+    with pytest.raises(environment.Stop):
+        environment.prepare("pytest", ["test"], [].append)
+
+    assert environment.read_stamp() == old
+
+
+def test_foreign_packages_stay_out(environment, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/opt/elsewhere")
+
+    variables = environment.variables()
+
+    assert "PYTHONPATH" not in variables
+    assert variables["PATH"].startswith(str(environment.SCRIPTS))
