@@ -42,7 +42,14 @@ DISK = ("no space left on device", "not enough space on the disk", "errno 28", "
 NETWORK = (
     *("newconnectionerror", "connection broken by", "connection refused", "connection reset", "name resolution"),
     *("name or service not known", "getaddrinfo failed", "network is unreachable", "timed out", "proxyerror"),
-    *("certificate_verify_failed", "sslerror", "dns error", "error sending request", "failed to fetch"),
+    *(
+        "certificate_verify_failed",
+        "sslerror",
+        "dns error",
+        "error sending request",
+        "failed to fetch",
+        "from versions: none",
+    ),
 )
 
 

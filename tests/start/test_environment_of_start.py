@@ -310,6 +310,7 @@ def test_a_system_error_becomes_a_sentence(environment, monkeypatch, number, sen
         ("NewConnectionError(... Connection refused)\nERROR: No matching distribution found for x", "network", True),
         ("error: Failed to fetch: `x`\n Caused by: dns error", "network", True),
         ("SSLError(SSLCertVerificationError(1, 'certificate_verify_failed'))", "network", True),
+        ("ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution", "network", True),
         ("ERROR: No matching distribution found for numpy==2.4.6", "does not exist for Python", True),
         ("ERROR: [WinError 5] Access is denied: 'python.exe'", "cannot be written", False),
         ("ERROR: Failed building wheel for x", "start.log", False),
