@@ -144,7 +144,7 @@ class _Execution:
         max_workers: int,
     ) -> None:
         self.dag = dag
-        self.order = dag.topological_order()
+        self.order = list(run.shape["order"])  # of a resumed run too, whose tasks may be defined in another order now
         self.upstream = {name: dag.upstream(name) for name in self.order}
         self.ledger = Ledger(run, self.order, clock=clock, journal=journal, on_event=on_event)
         self.clock = clock

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.clock import parse_utc
 from mlops_lab.dag.run import Attempt, DagRun, TaskInstance
 from mlops_lab.dag.trace import Trace
 from mlops_lab.errors import InvalidData, UnknownName
@@ -86,7 +85,7 @@ def _run(trace: Trace, row: tuple[Any, ...]) -> DagRun:
     ):
         steps.setdefault(task_id, []).append(tuple(step))
     shape = json.loads(shape)
-    date = parse_utc(logical_date)
+    date = datetime.fromisoformat(logical_date)
     instances = tuple(_instance(name, steps.get(name, [])) for name in shape["order"])
     times = (_moment(started), _moment(ended))
     return DagRun(run_id, dag_id, date, json.loads(params), state, instances, *times, run_type, shape)
@@ -107,4 +106,4 @@ def _instance(task_id: str, steps: list[tuple[Any, ...]]) -> TaskInstance:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else parse_utc(text)
+    return None if text is None else datetime.fromisoformat(text)

@@ -76,7 +76,7 @@ class Ledger:
         state = "up_for_retry" if again else outcome.state
         now = self.clock.now()
         if self.journal:
-            self.journal.ended(self._open.pop(task_id), state, now, outcome.why, outcome.result)
+            self.journal.ended(self._open[task_id], state, now, outcome.why, outcome.result)
         last = replace(before.attempts[-1], state=state, ended=now, why=outcome.why)
         self.instances[task_id] = TaskInstance(
             task_id,
