@@ -22,7 +22,10 @@ __all__ = ["jupyterlab"]
 START_SECONDS = 60
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # else cells out of sight are not on the page
+    "notebook-extension/tracker": {
+        "windowingMode": "none",
+        "scrollPastEnd": False,
+    },  # else cells out of sight are not on the page
 }
 
 

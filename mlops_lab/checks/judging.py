@@ -43,7 +43,7 @@ class Verdict:
         return f"{text}\n{self.note}" if self.note else text
 
     def _repr_html_(self) -> str:
-        said = f"<strong>{_MARK[self.status]} {escape(self.exercise)} {self.status}.</strong> {escape(self.message)}"
+        said = f"<strong>{_MARK[self.status]} {escape(self.exercise)} {self.status}:</strong> {escape(self.message)}"
         folded = "".join(
             f"<details><summary>Hint {number} of {len(self.hints)}</summary>{escape(hint)}</details>"
             for number, hint in enumerate(self.hints, 1)

@@ -140,7 +140,7 @@ class ProgressTable:
         head = "".join(f'<th scope="col">{title}</th>' for title in ("exercise", "kind", "status", "tries", "hints"))
         rows = "".join(
             f'<tr><th scope="row">{escape(entry)}</th><td>{kind}</td><td>{_MARK[standing.status]} {standing.status}'
-            f"</td><td>{standing.attempts}</td><td>{standing.hints}</td></tr>"
+            f"</td><td>{standing.attempts}</td><td>{_helped(standing)}</td></tr>"
             for entry, kind, standing in self.rows
         )
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
@@ -155,7 +155,14 @@ def _counts(standing: Standing) -> tuple[str, str]:
     def said(count: int, one: str, more: str) -> str:
         return "" if not count else f"{count} {one if count == 1 else more}"
 
-    return said(standing.attempts, "try", "tries"), said(standing.hints, "hint", "hints")
+    helped = _helped(standing)
+    return said(standing.attempts, "try", "tries"), helped if standing.hints > 3 else said(
+        standing.hints, "hint", "hints"
+    )
+
+
+def _helped(standing: Standing) -> str:
+    return "solution seen" if standing.hints > 3 else str(standing.hints)  # it comes after the third hint
 
 
 def progress() -> ProgressTable:
