@@ -36,6 +36,10 @@ class _Seen:
     def verdict(self) -> str:
         return "✓ used" if self.used else "– visible" if self.visible else "✗ not visible"
 
+    @property
+    def said(self) -> str:
+        return f"{self.verdict}: {self.why}"
+
 
 def plot_join_timeline(
     rows: Sequence[Mapping[str, Any]],
@@ -77,7 +81,7 @@ def plot_join_timeline(
     limit = "for ever" if ttl is None else _span(ttl)
     outline = [plain(title), f"decision {decision:%Y-%m-%d %H:%M} UTC; ttl {limit}"]
     outline += [
-        f"{plain(row.name):<{wide}}  event {row.event:{_SHORT}}  created {row.created:{_SHORT}}  {row.verdict}: {row.why}"
+        f"{plain(row.name):<{wide}}  event {row.event:{_SHORT}}  created {row.created:{_SHORT}}  {row.said}"
         for row in seen
     ]
     if not any(row.used for row in seen):
