@@ -34,6 +34,7 @@ def train(
     threshold: float = 0.5,
     author: str = "",
     tags: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Run:
     """Fit a model on what was known before `split_at`, examine it on what came after, and keep the run.
 
@@ -53,6 +54,7 @@ def train(
         threshold: from which probability `accuracy` counts a yes.
         author: who is responsible for the run.
         tags: kept with the run as they are.
+        inputs: further fingerprints of what went in, such as the tables the features came from.
 
     Returns:
         The run: params, metrics `offline.*` (and `served.*`), the fingerprint of the training set among its inputs,
@@ -86,7 +88,7 @@ def train(
     estimator.fit(prepare(split.train[features]), target)
     metrics = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold).flat("offline")
     if served is not None:
-        rows = time_split(served.frame, split_at).holdout
+        rows = served.frame[served.frame["event_timestamp"] >= split.at]
         metrics |= score(estimator, rows, label=label, slice_by=slice_by, threshold=threshold).flat("served")
     first, last = split.train["event_timestamp"].min(), split.train["event_timestamp"].max()
     return tracker.log_run(
@@ -108,7 +110,7 @@ def train(
         },
         metrics=metrics,
         tags=dict(tags or {}),
-        inputs={"training_set": training_set.fingerprint},
+        inputs={"training_set": training_set.fingerprint, **(inputs or {})},
         artefact=tracker.artefacts.save_model(estimator),
         author=author,
         started=started,

@@ -20,10 +20,11 @@ MODELS: Sequence[str] = ("logistic", "gradient_boosting")
 def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
     """An unfitted scikit-learn pipeline for the columns of a frame.
 
-    Text columns are one-hot encoded for the linear model and ordinal for the trees; numbers are imputed, and each
-    gets a small spline basis, because a delay of two hours is not four times a delay of thirty minutes. The trees
-    take missing numbers as they are. Nothing here is a Python function of ours, so that the saved model is made of
-    scikit-learn's own types only and can be loaded without trusting anybody's code.
+    Text columns are one-hot encoded for the linear model and ordinal for the trees. For the linear model numbers are
+    imputed (that one was missing stays a feature) and replaced by their rank, because a delay of two hours is not
+    four times a delay of thirty minutes. The trees take missing numbers as they are. Nothing here is a Python
+    function of ours, so that the saved model is made of scikit-learn's own types only and can be loaded without
+    trusting anybody's code.
 
     Args:
         kind: one of `MODELS`.
@@ -47,28 +48,25 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
 
     numbers = [str(c) for c in frame.columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
     texts = [str(c) for c in frame.columns if str(c) not in numbers]
-    return _logistic(numbers, texts) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
+    return _logistic(numbers, texts, seed) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
 
 
-def _logistic(numbers: list[str], texts: list[str]) -> Any:
+def _logistic(numbers: list[str], texts: list[str], seed: int) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
     number = Pipeline(
         [
-            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
-            (
-                "spline",
-                SplineTransformer(n_knots=4, degree=2, knots="quantile", extrapolation="constant", include_bias=False),
-            ),
+            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("rank", QuantileTransformer(n_quantiles=50, subsample=20_000, random_state=seed)),
             ("scale", StandardScaler()),
         ]
     )
-    text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100, sparse_output=False)
-    columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=0.0)
+    text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
+    columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=1.0)
     return Pipeline([("columns", columns), ("model", LogisticRegression(C=0.1, max_iter=300, tol=1e-3))])
 
 

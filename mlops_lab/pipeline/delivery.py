@@ -1,0 +1,191 @@
+"""How is a version judged, promoted and put to work?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.clock import Clock
+from mlops_lab.dag import SkipTask, task
+from mlops_lab.errors import InvalidData, NotAllowed
+from mlops_lab.fingerprint import fingerprint_frame
+from mlops_lab.gates import DataProfile, Measured, evaluate_gates
+from mlops_lab.pipeline.frames import get_json, get_training_set, put_json
+from mlops_lab.pipeline.policy import FLIGHTS_POLICY
+from mlops_lab.pipeline.report import model_report
+from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights
+from mlops_lab.registry import ModelVersion, Registry
+from mlops_lab.tracking import Tracker
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["canary_traffic"]
+
+Result = dict[str, Any]
+Params = Mapping[str, Any]
+
+
+@task
+def evaluate(build_training_set: Result, train: Result, params: Params, clock: Clock, home: Path) -> Result:
+    """Score the champion again on the challenger's holdout, with the champion's own features."""
+    from mlops_lab.training import score
+
+    tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    run = tracker.get_run(train["run_id"])
+    known = get_training_set(tracker.artefacts, build_training_set["known"])
+    served = get_training_set(tracker.artefacts, build_training_set["served"])
+    rows = served.frame[["flight_id", "origin", "carrier", "tailnum", "event_timestamp", LABEL, "label_timestamp"]]
+    champion = registry.get_production(MODEL_NAME) if MODEL_NAME in registry.list_models() else None
+    figures = None
+    if champion is not None:
+        its_run = tracker.get_run(champion.run_id)
+        service = str(its_run.params["feature_service"])
+        offline = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()]
+        online = served.frame
+        if service != params["features"]:
+            store = flight_store(home, clock=clock)
+            offline = store.get_historical_features(rows, features=service).frame
+            online = store.replay(rows, features=service).frame
+        model = tracker.artefacts.load_model(champion.artefact)
+        threshold = float(its_run.params["threshold"] or 0.5)
+        figures = score(model, offline, label=LABEL, slice_by=SLICE, threshold=threshold).flat("offline")
+        figures |= score(model, online, label=LABEL, slice_by=SLICE, threshold=threshold).flat("served")
+    measured = {
+        "metrics": run.metrics,
+        "champion": figures,
+        "data": get_json(tracker.artefacts, build_training_set["profile"]),
+        "holdout": fingerprint_frame(rows[["flight_id", LABEL]]),
+    }
+    number = champion.version if champion is not None else None
+    return {"measured": put_json(tracker.artefacts, measured), "champion": number}
+
+
+@task
+def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Clock, home: Path) -> Result:
+    """Judge the version by the policy; a refusal ends the run here, in red."""
+    registry = Registry(home, clock=clock)
+    version = registry.get_model_version(register["name"], register["version"])
+    champion = None
+    if evaluate["champion"] is not None:
+        champion = registry.get_model_version(register["name"], evaluate["champion"])
+    found = get_json(Tracker(home, clock=clock).artefacts, evaluate["measured"])
+    measured = Measured(
+        found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
+    )
+    report = evaluate_gates(version, champion, FLIGHTS_POLICY, measured=measured, at=logical_date)
+    registry.record_gate_report(report)
+    if not report.passed:
+        reasons = " ".join(result.sentence for result in report.failures)
+        raise NotAllowed(f"the gate refused {version.name} v{version.version}: {reasons}")
+    return {"passed": True, "rules": len(report.results)}
+
+
+@task(trigger_rule="none_failed")
+def approve(register: Result, params: Params, clock: Clock, home: Path) -> Result:
+    """Wait for somebody other than the author to agree, where that is asked for."""
+    registry = Registry(home, clock=clock)
+    name, version = register["name"], register["version"]
+    if params["approval"] and not registry.requires_approval(name):
+        registry.set_policy(name, requires_approval=True, actor=params["author"], why="asked for by the pipeline")
+    if not registry.requires_approval(name):
+        raise SkipTask("nobody has to agree")
+    standing = registry.get_approval(name, version)
+    if standing is None or standing.state in ("expired", "outdated"):
+        standing = registry.request_approval(name, version, requested_by=params["author"], why="the gate passed")
+    if standing.state == "rejected":
+        raise NotAllowed(f"{name} v{version} was rejected by {standing.decided_by}: {standing.comment}")
+    if standing.state != "approved":
+        raise NotAllowed(f"{name} v{version} waits for an approval by somebody other than its author.", waiting=True)
+    return {"approved_by": standing.decided_by}
+
+
+@task(trigger_rule="none_failed")
+def promote(register: Result, params: Params, clock: Clock, home: Path) -> Result:
+    """Take the version through Staging into Production; the former one is archived."""
+    registry = Registry(home, clock=clock)
+    report = registry.get_gate_report(register["name"], register["version"])
+    if report is None:
+        raise NotAllowed(f"{register['name']} v{register['version']} has no gate report.")
+    promotion = registry.promote(report, actor=params["author"], why="the gate passed")
+    return {"version": promotion.version, "archived_version": promotion.archived_version}
+
+
+@task
+def roll_out(register: Result, params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
+    """Give the new version its share of the flights, watch it, and finish or take it back."""
+    from mlops_lab.rollout import promotion_of, rollout
+
+    registry = Registry(home, clock=clock)
+    name, version = register["name"], register["version"]
+    promotion = promotion_of(registry, name, version)
+    challenger = registry.get_model_version(name, version)
+    former = promotion.archived_version
+    champion = registry.get_model_version(name, former) if former is not None else None
+    traffic = canary_traffic(challenger, champion, days=params["watch_days"], at=logical_date, home=home, clock=clock)
+    deployment = rollout(promotion, registry, traffic=traffic)
+    return {"state": deployment.state, "weight": deployment.weight, "why": deployment.why}
+
+
+def canary_traffic(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    *,
+    days: int,
+    at: datetime,
+    home: Path,
+    clock: Clock,
+) -> pd.DataFrame:
+    """The flights that a canary is watched on, each with what both models would have answered.
+
+    They are those of the days after `at`. Where the data ends before that (the year does), the last days before it
+    are flown again: the model has not learnt from them, but the gate has seen them.
+
+    Returns:
+        One row a flight, in the form that `rollout` takes; NaN where there is no champion.
+
+    Raises:
+        InvalidData: there are no flights on those days.
+
+    >>> canary_traffic.__name__  # the flights pipeline calls it; see `run_flights`
+    'canary_traffic'
+    """
+    from mlops_lab.training import predict
+
+    end = at + timedelta(days=days)
+    try:
+        flights = labelled_flights(at, end + timedelta(days=2))
+        flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
+    except InvalidData:
+        flights = labelled_flights(at - timedelta(days=days), at)
+    tracker, store = Tracker(home, clock=clock), flight_store(home, clock=clock)
+
+    def answers(version: ModelVersion) -> Any:
+        service = str(tracker.get_run(version.run_id).params["feature_service"])
+        model = tracker.artefacts.load_model(version.artefact)
+        return predict(model, store.replay(flights, features=service).frame)
+
+    return (
+        flights[["flight_id", "event_timestamp", "label_timestamp", LABEL]]
+        .set_axis(["key", "at", "known_at", "truth"], axis=1)
+        .assign(
+            truth=flights[LABEL].astype("int8"),
+            challenger=answers(challenger),
+            champion=answers(champion) if champion is not None else float("nan"),
+        )
+    )
+
+
+@task(trigger_rule="all_done")
+def report(register: Result | None, clock: Clock, home: Path) -> Result:
+    """Write down for people what was measured and decided, also when the answer was no."""
+    if register is None:
+        raise SkipTask("there is no version to report on")
+    tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    version = registry.get_model_version(register["name"], register["version"])
+    text = model_report(
+        version, tracker.get_run(version.run_id), registry.get_gate_report(version.name, version.version)
+    )
+    return {"markdown": tracker.artefacts.put_bytes(text.encode())}

@@ -1,0 +1,20 @@
+"""How is a version put to work, watched and taken back?"""
+
+from mlops_lab.rollout.deployment import Deployment, Step, deployment_of, promotion_of
+from mlops_lab.rollout.door import answered_by_challenger
+from mlops_lab.rollout.policy import RolloutPolicy
+from mlops_lab.rollout.rollout import rollout, stop
+from mlops_lab.rollout.watch import Judgement, judge
+
+__all__ = [
+    "Deployment",
+    "Judgement",
+    "RolloutPolicy",
+    "Step",
+    "answered_by_challenger",
+    "deployment_of",
+    "judge",
+    "promotion_of",
+    "rollout",
+    "stop",
+]
