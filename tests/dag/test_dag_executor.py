@@ -135,7 +135,7 @@ def test_how_a_task_ends_by_what_it_raises(
 @pytest.mark.parametrize(
     ("value", "named"),
     [({1, 2}, "a set"), ({1: 2}, "the key 1"), ([1, float("nan")], "nan"), ({"a": [object()]}, "at ['a'][0]")],
-    ids=str,
+    ids=["set", "number as key", "nan", "object inside"],
 )
 def test_a_result_that_is_no_json_value_fails_the_task_and_names_it(value: object, named: str) -> None:
     result = run(one(lambda: value, retries=5))
