@@ -42,8 +42,7 @@ DISK = ("no space left on device", "not enough space on the disk", "errno 28", "
 NETWORK = (
     *("newconnectionerror", "connection broken by", "connection refused", "connection reset", "name resolution"),
     *("name or service not known", "getaddrinfo failed", "network is unreachable", "timed out", "proxyerror"),
-    *("certificate_verify_failed", "sslerror", "dns error", "error sending request", "from versions: none"),
-    "failed to fetch",
+    *("certificate_verify_failed", "sslerror", "dns error", "error sending", "failed to fetch", "versions: none"),
 )
 
 
@@ -216,7 +215,7 @@ def clear() -> None:
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
     quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    began, told, lines = time.monotonic(), time.monotonic(), []
+    lines, began, told = [], time.monotonic(), time.monotonic()
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     inherited = () if os.name == "nt" else (lock,)
     with subprocess.Popen(command, cwd=ROOT, env={**variables(), **quiet}, pass_fds=inherited, **pipes) as process:

@@ -1,0 +1,66 @@
+"""Whoever knows Python can catch our errors: each one is also the builtin that fits, and stands in the family tree."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+from pathlib import Path
+
+import pytest
+
+from mlops_lab import errors
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
+FAMILY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MlopsLabError)]
+CHILDREN = [cls for cls in FAMILY if cls is not errors.MlopsLabError]
+
+
+def builtin_of(cls: type[BaseException]) -> type[BaseException] | None:
+    plain = (Exception, BaseException, object)
+    return next((base for base in cls.__mro__ if base.__module__ == "builtins" and base not in plain), None)
+
+
+@pytest.mark.parametrize("cls", CHILDREN, ids=lambda cls: cls.__name__)
+def test_an_error_is_also_the_builtin_that_its_family_tree_names(cls):
+    tree = inspect.getdoc(errors).split("MlopsLabError\n", 1)[1].splitlines()
+
+    line = next((line for line in tree if f" {cls.__name__} " in f"{line} "), None)
+
+    assert builtin_of(cls) is not None
+    assert line is not None, "missing from the docstring of mlops_lab.errors"
+    assert "(" not in line or f"({builtin_of(cls).__name__})" in line
+
+
+@pytest.mark.parametrize("cls", FAMILY, ids=lambda cls: cls.__name__)
+def test_an_error_is_public(cls):
+    assert cls.__name__ in errors.__all__
+
+
+def test_an_error_without_a_builtin_is_seen():
+    class Lonely(errors.MlopsLabError):
+        """Only ours."""
+
+    assert builtin_of(Lonely) is None
+    assert builtin_of(errors.UnknownName) is LookupError
+
+
+def foreign(source: str) -> list[str]:
+    """Errors of a module that are defined outside the family: their base is a builtin alone."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and node.bases:
+            bases = [getattr(builtins, ast.unparse(base), None) for base in node.bases]
+            only_builtin = all(isinstance(base, type) and issubclass(base, BaseException) for base in bases)
+            if only_builtin and not node.name.startswith("_"):
+                found.append(node.name)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_public_error_stands_outside_the_family(path):
+    assert [name for name in foreign(path.read_text("utf-8")) if name != "MlopsLabError"] == []
+
+
+def test_a_planted_outsider_is_seen():
+    assert foreign("class Odd(ValueError): ...\nclass _Inner(Exception): ...\nclass Fine(UnknownName): ...") == ["Odd"]

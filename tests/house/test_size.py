@@ -1,0 +1,50 @@
+"""A module answers one question: 250 lines at most, and the question stands in its first line."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CEILING = 250
+FORBIDDEN = ("utils.py", "util.py", "core.py", "helpers.py", "misc.py", "common.py")
+
+
+def modules() -> list[Path]:
+    return sorted([ROOT / "start.py", *(ROOT / "mlops_lab").rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
+
+
+def faults(path: Path) -> list[str]:
+    source = path.read_text("utf-8")
+    lines = len(source.splitlines())
+    first = (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+    found = [f"{lines} lines, and {CEILING} is the ceiling"] if lines > CEILING else []
+    found += [] if first.endswith((".", "?", ":")) else ["the first docstring line is no sentence"]
+    return found + ([f"{path.name} says nothing of what is in it"] if path.name in FORBIDDEN else [])
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_is_small_and_says_what_it_answers(path):
+    assert faults(path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "told"),
+    [
+        ("long.py", '"""What is too long?"""\n' + "x = 1\n" * 250, "251 lines"),
+        ("silent.py", "x = 1\n", "no sentence"),
+        ("utils.py", '"""What is left over?"""\n', "says nothing"),
+    ],
+)
+def test_a_planted_fault_is_seen(tmp_path, name, source, told):
+    (tmp_path / name).write_text(source)
+
+    assert told in faults(tmp_path / name)[0]
+
+
+def test_exactly_the_ceiling_is_allowed(tmp_path):
+    (tmp_path / "full.py").write_text('"""What just fits?"""\n' + "x = 1\n" * 249)
+
+    assert faults(tmp_path / "full.py") == []
