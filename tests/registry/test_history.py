@@ -62,6 +62,18 @@ def _rewrite(lab, change):
         connection.execute("UPDATE head SET hash = ?", (end,))
 
 
+def test_an_event_that_was_given_a_fitting_hash_of_its_own_breaks_the_next_link(busy):
+    event = busy.registry.history()[3]
+    changed = type(event)(**{**vars(event), "actor": "mallory"}).to_dict()
+    text = json.dumps(changed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    own = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    busy.close()
+    _tamper(busy, f"UPDATE events SET actor = 'mallory', hash = '{own}' WHERE seq = 4")
+
+    with pytest.raises(IntegrityError, match=r"event 5 of the history .* a link to"):
+        busy.registry.verify()
+
+
 def test_an_honest_history_verifies_and_counts(busy):
     assert busy.registry.verify() == busy.count == len(busy.registry.history())
 

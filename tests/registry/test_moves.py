@@ -298,6 +298,19 @@ def test_rollback_to_a_version_whose_evidence_was_revoked_is_refused(lab):
         lab.registry.rollback("late", actor="grace", why="worse")
 
 
+def test_the_same_version_reigning_again_is_no_way_back_to_itself(lab):
+    version = lab.promoted()
+    lab.registry.transition_stage("late", 1, "Archived", actor="ada", why="season is over")
+    lab.registry.transition_stage("late", 1, "Staging", actor="ada", why="winter again")
+    lab.clock.advance(timedelta(days=1))
+
+    lab.registry.promote(lab.report(version), actor="ada", why="measured again")
+
+    assert lab.registry.get_production("late").aliases == ("champion",)
+    with pytest.raises(NotAllowed, match="nothing to go back to"):
+        lab.registry.rollback("late", actor="ada", why="worse")
+
+
 def test_a_rolled_back_version_can_come_back_through_the_gate(lab):
     lab.promoted()
     second = lab.promoted()
