@@ -41,7 +41,7 @@ def flight_services() -> Mapping[str, FeatureService]:
     """The three feature services by name.
 
     >>> [view.name for view in flight_services()["daily_averages"].features]
-    ['flight_schedule', 'daily_airport', 'daily_carrier', 'daily_weather']
+    ['flight_schedule', 'daily_airport', 'daily_carrier', 'daily_route', 'daily_weather']
     """
     return {one.name: one for one in flight_objects() if isinstance(one, FeatureService)}
 
@@ -54,11 +54,13 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
 
     >>> kinds = [type(one).__name__ for one in flight_objects()]
     >>> kinds.count("Entity"), kinds.count("FeatureView"), kinds.count("FeatureService")
-    (4, 8, 3)
+    (5, 9, 3)
     """
     flight, airport = Entity("flight", join_keys=["flight_id"]), Entity("airport", join_keys=["origin"])
     carrier = Entity("carrier_at_airport", join_keys=["carrier", "origin"])
+    route = Entity("route", join_keys=["origin", "dest"])
     aircraft = Entity("aircraft", join_keys=["tailnum"])
+    flights_table, weather_table = {"table": "flights"}, {"table": "weather"}
     created = {"created_timestamp_column": "created_timestamp"}
 
     schedule = FeatureView(
@@ -71,6 +73,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=None,
         source=_source("flight_schedule", datasets.flight_schedule, **created),
         description="what the schedule says, thirty days before",
+        tags=flights_table,
     )
     weather = FeatureView(
         "airport_weather",
@@ -79,6 +82,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(hours=6),
         source=_source("airport_weather", datasets.airport_weather, **created),
         description="the hourly weather, known when the hour is over",
+        tags=weather_table,
     )
     departures = FeatureView(
         "airport_departures",
@@ -90,6 +94,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(hours=2),
         source=_source("airport_departures", datasets.airport_departures, **created),
         description="the last hours of departures at the airport",
+        tags=flights_table,
     )
     carriers = FeatureView(
         "carrier_departures",
@@ -100,6 +105,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(hours=2),
         source=_source("carrier_departures", datasets.carrier_departures, **created),
         description="the carrier's last three hours at the airport",
+        tags=flights_table,
     )
     last_leg = FeatureView(
         "aircraft_last_leg",
@@ -108,6 +114,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(days=1),
         source=_source("aircraft_last_leg", datasets.aircraft_last_leg, **created),
         description="what the aircraft last did from New York",
+        tags=flights_table,
     )
     # The leak is in what is left out: no created_timestamp_column, so a day's average counts from its first minute.
     landed = {"landed_column": "landed_timestamp"}
@@ -121,6 +128,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(days=4),
         source=_source("daily_airport", datasets.daily_airport, **landed),
         description="the airport's averages of the date",
+        tags=flights_table,
     )
     day_carrier = FeatureView(
         "daily_carrier",
@@ -132,6 +140,19 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(days=4),
         source=_source("daily_carrier", datasets.daily_carrier, **landed),
         description="the carrier's averages of the date",
+        tags=flights_table,
+    )
+    day_route = FeatureView(
+        "daily_route",
+        entities=[route],
+        schema=_fields(
+            int64="route_day_flights",
+            float64="route_day_dep_delay route_day_arr_delay route_day_late_share route_day_cancelled_share",
+        ),
+        ttl=timedelta(days=4),
+        source=_source("daily_route", datasets.daily_route, **landed),
+        description="the route's averages of the date",
+        tags=flights_table,
     )
     day_weather = FeatureView(
         "daily_weather",
@@ -140,6 +161,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
         ttl=timedelta(days=4),
         source=_source("daily_weather", datasets.daily_weather, **landed),
         description="the weather of the date",
+        tags=weather_table,
     )
     calendar = schedule[
         ["airline", "airport", "destination", "hour", "weekday", "minute_of_day", "distance", "scheduled_minutes"]
@@ -147,9 +169,9 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
     known = schedule[[*calendar.features, "scheduled_in_hour"]]
     parts = {
         "as_known": [known, weather, departures, carriers, last_leg],
-        "daily_averages": [calendar, day_airport, day_carrier, day_weather],
+        "daily_averages": [calendar, day_airport, day_carrier, day_route, day_weather],
         "schedule_only": [calendar],
     }
-    views = (schedule, weather, departures, carriers, last_leg, day_airport, day_carrier, day_weather)
+    views = (schedule, weather, departures, carriers, last_leg, day_airport, day_carrier, day_route, day_weather)
     services = (FeatureService(name, parts[name], description=what) for name, what in SERVICES.items())
-    return (flight, airport, carrier, aircraft, *views, *services)
+    return (flight, airport, carrier, route, aircraft, *views, *services)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.clock import Clock
 from mlops_lab.dag import SkipTask, task
-from mlops_lab.errors import InvalidData, NotAllowed
+from mlops_lab.errors import NotAllowed
 from mlops_lab.fingerprint import fingerprint_frame
 from mlops_lab.gates import DataProfile, Measured, evaluate_gates
 from mlops_lab.pipeline.frames import get_json, get_training_set, put_json
 from mlops_lab.pipeline.policy import FLIGHTS_POLICY
 from mlops_lab.pipeline.report import model_report
-from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights
+from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights, last_decision
 from mlops_lab.registry import ModelVersion, Registry
 from mlops_lab.tracking import Tracker
 
@@ -37,7 +37,7 @@ def evaluate(build_training_set: Result, train: Result, params: Params, clock: C
     run = tracker.get_run(train["run_id"])
     known = get_training_set(tracker.artefacts, build_training_set["known"])
     served = get_training_set(tracker.artefacts, build_training_set["served"])
-    rows = served.frame[["flight_id", "origin", "carrier", "tailnum", "event_timestamp", LABEL, "label_timestamp"]]
+    rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
     champion = registry.get_production(MODEL_NAME) if MODEL_NAME in registry.list_models() else None
     figures = None
     if champion is not None:
@@ -154,12 +154,11 @@ def canary_traffic(
     """
     from mlops_lab.training import predict
 
-    end = at + timedelta(days=days)
-    try:
-        flights = labelled_flights(at, end + timedelta(days=2))
-        flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
-    except InvalidData:
-        flights = labelled_flights(at - timedelta(days=days), at)
+    start, end = at, at + timedelta(days=days)
+    if end > last_decision():
+        start, end = at - timedelta(days=days), at
+    flights = labelled_flights(start, end + timedelta(days=2))  # the last outcomes arrive a day or two later
+    flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
     tracker, store = Tracker(home, clock=clock), flight_store(home, clock=clock)
 
     def answers(version: ModelVersion) -> Any:

@@ -42,7 +42,7 @@ def flight_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     >>> from mlops_lab.clock import FakeClock
     >>> with tempfile.TemporaryDirectory() as home:
     ...     len(flight_store(home, clock=FakeClock()).list_feature_views())
-    8
+    9
     """
     store = FeatureStore(home, clock=clock)
     store.apply(flight_objects())
@@ -81,6 +81,16 @@ def labelled_flights(start: datetime, until: datetime) -> pd.DataFrame:
     return chosen
 
 
+def last_decision() -> datetime:
+    """When the last decision of the data is made.
+
+    >>> last_decision().date().isoformat()
+    '2014-01-01'
+    """
+    moment: datetime = _all_flights()["event_timestamp"].max().to_pydatetime()
+    return moment
+
+
 def _split_at(params: Params, logical_date: datetime) -> datetime:
     return logical_date - timedelta(days=params["holdout_days"])
 
@@ -101,12 +111,14 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
     if holdout.empty:
         raise InvalidData(f"no flight was decided and over in the last {params['holdout_days']} days.")
     served = store.replay(holdout, features=params["features"])
+    tables = {name: str((store.get_feature_view(name).tags or {})["table"]) for name in known.views}
     looked = profile(known.frame, logical_date).to_dict()
     return {
         "known": put_training_set(artefacts, known),
         "served": put_training_set(artefacts, served),
         "profile": put_json(artefacts, looked),
-        "sources": check_data,
+        "sources": {f"source.{table}": check_data[table] for table in sorted(set(tables.values()))},
+        "views": [f"{view}={table}" for view, table in tables.items()],
     }
 
 
@@ -129,9 +141,13 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
         author=params["author"],
         inputs={
             "training_rows": build_training_set["known"]["artefact"],
-            **{f"source.{name}": found for name, found in build_training_set["sources"].items()},
+            **build_training_set["sources"],
         },
-        tags={"code": code_version(), "logical_date": logical_date.isoformat()},
+        tags={
+            "code": code_version(),
+            "logical_date": logical_date.isoformat(),
+            "sources": ",".join(build_training_set["views"]),
+        },
     )
     return {"run_id": run.run_id, "artefact": run.artefact}
 
