@@ -29,21 +29,21 @@ def topological_order(upstream: Mapping[str, Sequence[str]]) -> list[str]:
     """
     names = list(upstream)
     position = {name: at for at, name in enumerate(names)}
-    waits = {at: [position[each] for each in upstream[name]] for at, name in enumerate(names)}
-    sorter = TopologicalSorter(waits)
+    sorter = TopologicalSorter(upstream)
     try:
         sorter.prepare()
     except GraphlibCycleError as error:
-        raise CycleError([names[at] for at in _from_first(error.args[1])]) from None
-    ready = list(sorter.get_ready())
+        ring = [position[name] for name in error.args[1]]
+        raise CycleError([names[at] for at in _from_first(ring)]) from None
+    ready = [position[name] for name in sorter.get_ready()]
     heapify(ready)
     order = []
     while ready:
-        at = heappop(ready)
-        order.append(names[at])
-        sorter.done(at)
+        name = names[heappop(ready)]
+        order.append(name)
+        sorter.done(name)
         for each in sorter.get_ready():
-            heappush(ready, each)
+            heappush(ready, position[each])
     return order
 
 

@@ -20,7 +20,7 @@ _PLAIN = "tag:yaml.org,2002:"
 def read_yaml(text: str) -> tuple[Any, dict[Path, Place]]:
     r"""A YAML 1.2 text as JSON values, and the line and column (from 1) of every key and value.
 
-    Only what JSON can say is read: no tags of one's own, no anchors, no other keys than text.
+    Only what JSON can say is read: no tags of one's own, no aliases, no other keys than text.
 
     >>> value, places = read_yaml("tasks:\n  - task_id: train\n")
     >>> value, places["tasks", 0, "task_id"]
@@ -50,8 +50,8 @@ def _value(node: Any, path: Path, places: dict[Path, Place], seen: set[int]) -> 
     at = (node.start_mark.line + 1, node.start_mark.column + 1)
     places.setdefault(path, at)
     where = f"line {at[0]}, column {at[1]}"
-    if node.anchor or id(node) in seen:  # an alias is the same node again; nested ones can fill any memory
-        raise InvalidData(f"{where}: anchors and aliases are not read here; write the value out.")
+    if id(node) in seen:  # an alias is the same node again; nested ones can fill any memory
+        raise InvalidData(f"{where}: aliases are not read here; write the value out.")
     seen.add(id(node))
     kind = str(node.tag).removeprefix(_PLAIN)
     if kind == "map":

@@ -144,7 +144,7 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         ("- 1\n", "is not of type 'object'"),
         ("", "is not of type 'object'"),
         (HEAD, "'tasks' is a required property"),
-        (HEAD + "tasks: &a []\nparams: *a\n", "line 4, column 8: anchors and aliases"),
+        (HEAD + "tasks: &a []\nparams: *a\n", "line 4, column 8: aliases are not read"),
         (HEAD + "tasks: []\n1: 2\n", "line 5, column 1: the key 1 is no text"),
         (HEAD + "tasks: !!python/object/apply:os.system [ls]\n", "line 4, column 8: the tag"),
         (HEAD + "tasks: []\nparams: {n: {type: number, default: .nan}}\n", "line 5, column 37: '.nan' is no number"),
