@@ -18,7 +18,7 @@ from mlops_lab.errors import DuplicateName, UnknownName
 
 __all__ = ["Box", "draw_boxes"]
 
-MOST_BOXES, MOST_ARROWS = 1_000, 5_000
+MOST_BOXES, MOST_ARROWS = 1_000, 2_500
 """Beyond these a picture shows the first ones and a note; the outline has everything."""
 
 _KNOWN = frozenset(map(chr, range(0x250))) | {look.mark for look in (*STATES.values(), *KINDS.values())} | {"…"}
@@ -155,6 +155,9 @@ def _dot(
             for key in column:
                 if key in drawn:
                     level.node(drawn[key])
+    if len(arrows) > 300:
+        # Less searching for the neatest layout, which nobody could follow anyway: seconds instead of minutes.
+        graph.attr(mclimit="0.1", nslimit="0.2", nslimit1="1")
     for start, end in arrows[:MOST_ARROWS]:
         graph.edge(drawn[start], drawn[end])
     left_out = [

@@ -91,6 +91,6 @@ def write_file(path: Path, data: bytes) -> Path:
     """Write bytes to a file and return its path, or say in one line why not."""
     try:
         path.write_bytes(data)
-    except OSError as error:
-        raise MlopsLabError(f"cannot write {str(path)!r}: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a null byte
+        raise MlopsLabError(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}.") from None
     return path

@@ -37,7 +37,7 @@ class _Lineage(Protocol):
 def draw_lineage(lineage: _Lineage, *, title: str = "") -> Drawing:
     """Sources, views, service, training set, run, artefact, version, gate report and deployment, from top to bottom.
 
-    A box shows up to four facts; the outline and the tooltip have all of them.
+    Facts without a value are left out. A box shows up to four; the outline and the tooltip have all of them.
 
     Args:
         lineage: Anything with `nodes` (`id`, `kind`, `title`, `facts`) and `edges` (pairs of ids), such as a `Lineage`.
@@ -60,7 +60,7 @@ def draw_lineage(lineage: _Lineage, *, title: str = "") -> Drawing:
     versions = [node.title for node in lineage.nodes if node.kind == "version"]
     boxes = []
     for node in lineage.nodes:
-        facts = tuple(f"{name}: {value}" for name, value in node.facts.items())
+        facts = tuple(f"{name}: {value}" for name, value in node.facts.items() if value)
         kind = node.kind.replace("_", "-")
         boxes.append(
             Box(node.id, kind_look(node.kind), name=node.title, family=kind, lines=facts, most_lines=_MOST_LINES)

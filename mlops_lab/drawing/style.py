@@ -52,6 +52,7 @@ _STATES = (
     # GitHub Actions says these in its own words: https://docs.github.com/en/rest/checks/runs
     Look("✗", "failure", "#fbdcc9", _RED, "bold"),
     Look("⊖", "cancelled", "#ececec", EDGE, "dotted"),
+    Look("·", "pending", "#f7f7f7", EDGE, "dotted"),
     Look("‖", "waiting", "#faf3b8", _OLIVE, "dotted"),
     Look("▸", "in_progress", "#cde3f2", _BLUE, "bold"),
 )
