@@ -27,7 +27,11 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock.
+
+    >>> SystemClock().now().tzinfo
+    datetime.timezone.utc
+    """
 
     def now(self) -> datetime:
         """The present moment in UTC."""
@@ -74,6 +78,9 @@ def to_utc(moment: datetime) -> datetime:
 
     Raises:
         InvalidData: the moment is naive, so which moment it means is anybody's guess.
+
+    >>> to_utc(datetime.fromisoformat("2013-07-01T02:00:00-04:00")).isoformat()
+    '2013-07-01T06:00:00+00:00'
     """
     if moment.tzinfo is None:
         raise InvalidData(

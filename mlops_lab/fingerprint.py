@@ -29,7 +29,11 @@ def fingerprint_bytes(data: bytes) -> str:
 
 
 def fingerprint_file(path: str | Path) -> str:
-    """The fingerprint of a file's bytes, read in pieces."""
+    """The fingerprint of a file's bytes, read in pieces.
+
+    >>> fingerprint_file(__file__) == fingerprint_bytes(Path(__file__).read_bytes())
+    True
+    """
     with Path(path).open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -88,5 +92,7 @@ def _column(column: pd.Series[Any]) -> tuple[str, bytes]:
         return "number", numbers.tobytes()
     # Text and everything else: each distinct value once, then which row holds which.
     codes, values = pd.factorize(column, use_na_sentinel=True)
-    words = json.dumps([value if isinstance(value, str) else repr(value) for value in values], ensure_ascii=False)
+    words = json.dumps(
+        [value if isinstance(value, str) else repr(value) for value in values.tolist()], ensure_ascii=False
+    )
     return "text", words.encode() + np.asarray(codes, dtype="int64").tobytes()

@@ -13,6 +13,7 @@ from mlops_lab import errors
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
 FAMILY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MlopsLabError)]
+SIGNALS = {"SkipTask", "FailTask", "NotYet"}  # raised by the reader's own code to steer ours: requests, not errors
 CHILDREN = [cls for cls in FAMILY if cls is not errors.MlopsLabError]
 
 
@@ -59,7 +60,7 @@ def foreign(source: str) -> list[str]:
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_no_public_error_stands_outside_the_family(path):
-    assert [name for name in foreign(path.read_text("utf-8")) if name != "MlopsLabError"] == []
+    assert [name for name in foreign(path.read_text("utf-8")) if name not in {"MlopsLabError", *SIGNALS}] == []
 
 
 def test_a_planted_outsider_is_seen():
