@@ -7,7 +7,7 @@ from graphlib import CycleError as GraphlibCycleError
 from graphlib import TopologicalSorter
 from heapq import heapify, heappop, heappush
 
-from mlops_lab.errors import CycleError
+from mlops_lab.errors import CycleError, UnknownName
 
 __all__ = ["topological_order"]
 
@@ -25,10 +25,15 @@ def topological_order(upstream: Mapping[str, Sequence[str]]) -> list[str]:
     ['extract', 'train', 'gate', 'report']
 
     Raises:
+        UnknownName: a name that is waited for and not there.
         CycleError: with the cycle as a path that begins at the name defined first.
     """
     names = list(upstream)
     position = {name: at for at, name in enumerate(names)}
+    for name, waits in upstream.items():
+        for each in waits:
+            if each not in position:
+                raise UnknownName("task", each, names, where=f"what {name!r} waits for")
     sorter = TopologicalSorter(upstream)
     try:
         sorter.prepare()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_lab.dag import DAG, Task, topological_order
-from mlops_lab.errors import CycleError
+from mlops_lab.errors import CycleError, UnknownName
 
 
 @st.composite
@@ -92,3 +92,8 @@ def test_a_dag_names_its_cycle_and_a_task_cannot_wait_for_itself() -> None:
         dag.topological_order()
     with pytest.raises(CycleError, match="gate → gate"):
         _ = gate >> gate
+
+
+def test_a_name_that_is_waited_for_and_not_there_is_refused_with_the_closest() -> None:
+    with pytest.raises(UnknownName, match="no task 'trian' in what 'gate' waits for.*Did you mean 'train'"):
+        topological_order({"train": [], "gate": ["trian"]})
