@@ -93,7 +93,7 @@ class Step:
         if self.name is not None:
             return self.name.word
         first = (self.run.word.strip().splitlines() or [""])[0] if self.run is not None else ""
-        return f"Run {self.uses or first}"
+        return f"Run {self.uses or first}" if self.uses or self.run is not None else self.unmodelled
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,117 @@
+"""What does a node of the file become, given the contexts of the moment?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from mlops_lab.actions.expressions import ExpressionError, Hole, evaluate, interpolate, is_truthy, split, to_text
+from mlops_lab.actions.expressions.functions import FUNCTIONS
+from mlops_lab.actions.expressions.parser import parse
+from mlops_lab.actions.expressions.references import references
+from mlops_lab.actions.expressions.status import asks_for_status
+from mlops_lab.actions.expressions.tree import Node as Tree
+from mlops_lab.actions.expressions.values import Value
+from mlops_lab.actions.nodes import Node
+from mlops_lab.actions.places import PLACES
+
+__all__ = ["Evaluator", "TemplateError"]
+
+_ARITIES = {
+    **{name: (function.fewest, function.most) for name, function in FUNCTIONS.items()},
+    **PLACES["job-if"].functions,
+    **PLACES["step-if"].functions,
+}
+
+
+class TemplateError(ExpressionError):
+    """An expression of a file that cannot be computed, with the place of its node."""
+
+    def __init__(self, file: str, node: Node, error: ExpressionError) -> None:
+        reason = f"{file} (Line: {node.line}, Col: {node.column}): {error}"
+        super().__init__(error.stage, reason, expression=error.expression)
+
+
+class Evaluator:
+    """Evaluates the nodes of one file."""
+
+    def __init__(self, file: str, *, workspace: Path | None, on_reference: Callable[[tuple[str, ...]], None]) -> None:
+        self.file = file
+        self.workspace = workspace
+        self.on_reference = on_reference
+
+    def value(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> Value:
+        """The value of a node, whatever its kind.
+
+        Raises:
+            TemplateError: an expression in it cannot be computed.
+        """
+        if node is None:
+            return None
+        if node.kind == "sequence":
+            return [self.value(item, contexts, status) for item in node.items()]
+        if node.kind == "mapping":
+            return {key.word: self.value(item, contexts, status) for key, item in node.pairs()}
+        if node.kind != "string" or "${{" not in node.value:
+            plain: Value = node.value
+            return plain
+        try:
+            for tree in self._trees(node.value, contexts):
+                for path in references(tree):
+                    self.on_reference(path)
+            return interpolate(
+                node.value.strip() if _is_lone(node.value) else node.value,
+                contexts,
+                status=status,
+                workspace=self.workspace,
+            )
+        except ExpressionError as error:
+            raise TemplateError(self.file, node, error) from None
+
+    def text(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> str:
+        """The value of a node as text; the empty string for none."""
+        return to_text(self.value(node, contexts, status))
+
+    def texts(self, nodes: Mapping[str, Node], contexts: Mapping[str, Value]) -> dict[str, str]:
+        """The values of a mapping, as text."""
+        return {name: self.text(node, contexts) for name, node in nodes.items()}
+
+    def condition(self, node: Node | None, contexts: Mapping[str, Value], status: str) -> bool:
+        """An `if`: without a status function of its own, `success() &&` stands before it.
+
+        A text with an expression inside it is a text, and so true, whatever the expression says: GitHub reads it so.
+        """
+        if node is None:
+            return status == "success"
+        text = node.word.strip()
+        holes = "${{" in text
+        try:
+            if holes and not _is_lone(text):
+                trees = list(self._trees(text, contexts))
+                asked = any(asks_for_status(tree) for tree in trees)
+                truth = is_truthy(interpolate(text, contexts, status=status, workspace=self.workspace))
+            else:
+                expression = text[3:-2].strip() if holes else text
+                tree = parse(expression, names=contexts, functions=_ARITIES)
+                for path in references(tree):
+                    self.on_reference(path)
+                asked = asks_for_status(tree)
+                if not asked and status != "success":
+                    return False
+                truth = tree is None or is_truthy(
+                    evaluate(expression, contexts, status=status, workspace=self.workspace)
+                )
+        except ExpressionError as error:
+            raise TemplateError(self.file, node, error) from None
+        return truth and (asked or status == "success")
+
+    def _trees(self, text: str, contexts: Mapping[str, Value]) -> Iterator[Tree | None]:
+        for part in split(text):
+            if isinstance(part, Hole):
+                yield parse(part.expression, names=contexts, functions=_ARITIES)
+
+
+def _is_lone(text: str) -> bool:
+    """Is the text one `${{ … }}` and nothing else, blanks aside?"""
+    parts = split(text.strip())
+    return len(parts) == 1 and isinstance(parts[0], Hole)
