@@ -95,5 +95,5 @@ def test_a_dag_names_its_cycle_and_a_task_cannot_wait_for_itself() -> None:
 
 
 def test_a_name_that_is_waited_for_and_not_there_is_refused_with_the_closest() -> None:
-    with pytest.raises(UnknownName, match="no task 'trian' in what 'gate' waits for.*Did you mean 'train'"):
+    with pytest.raises(UnknownName, match=r"no task .trian. in what .gate. waits for.*Did you mean .train."):
         topological_order({"train": [], "gate": ["trian"]})
