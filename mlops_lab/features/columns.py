@@ -142,10 +142,13 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
 
 def _texts_array(values: Any) -> Any:
     """Text as this pandas likes it: `str` in version 3, Python objects in version 2, where None is null."""
+    import numpy as np
     import pandas as pd
 
     dtype = pd.Series(["text"]).dtype
-    return _array(values.to_pylist() if dtype == "object" and hasattr(values, "to_pylist") else values, dtype)
+    if dtype != "object":
+        return _array(values, dtype)
+    return np.array(values.to_pylist() if hasattr(values, "to_pylist") else values, dtype=object)
 
 
 def _array(values: Any, dtype: Any) -> Any:

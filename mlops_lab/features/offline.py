@@ -120,7 +120,10 @@ class ViewRows:
         column = self._values[feature]
         if not len(column):
             rows = np.full(len(rows), -1)
-        return pd.api.extensions.take(column, rows, allow_fill=True)
+        taken = pd.api.extensions.take(column, rows, allow_fill=True)
+        if column.dtype == object:
+            taken[rows < 0] = None
+        return taken
 
 
 def join(

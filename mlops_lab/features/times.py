@@ -32,11 +32,11 @@ def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
     if pd.api.types.is_datetime64_dtype(dtype) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", "") is None:
         hint = f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
         raise InvalidData(f"column{naive}{hint}", column=str(name))
+    arrow = str(getattr(dtype, "pyarrow_dtype", ""))
+    if arrow.startswith("timestamp["):
+        return column.astype(pd.DatetimeTZDtype(dtype.pyarrow_dtype.unit, "UTC"))
     known = column.dropna()
-    if isinstance(dtype, pd.ArrowDtype) and pd.api.types.infer_dtype(known) == "datetime":
-        known = known.astype(object)
-        column = column.astype(object)
-    elif dtype != "object" or pd.api.types.infer_dtype(known) != "datetime":
+    if dtype != "object" or pd.api.types.infer_dtype(known) != "datetime":
         found = pd.api.types.infer_dtype(known) if dtype == "object" else dtype
         raise InvalidData(
             f"column {name!r} of {where} must hold times with a time zone, not {found}.", column=str(name)

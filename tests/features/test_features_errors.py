@@ -62,7 +62,7 @@ def store(tmp_path):
         (asked(event_timestamp=[1, 2]), "must hold times with a time zone, not int64"),
         (asked(event_timestamp=pd.Series([T.to_pydatetime(), T.tz_localize(None)], dtype=object)), "are naive"),
         (asked(event_timestamp=[T, pd.NaT]), "has no time in 1 of 2 rows, the first at position 1"),
-        (asked(event_timestamp=[T, pd.Timestamp("9999-01-01", tz="UTC").as_unit("us")]), "nanoseconds can count"),
+        (asked(event_timestamp=[T, pd.Timestamp("9999-01-01", tz="UTC").as_unit("us")]), "holds a time"),
         (asked(origin=[1, 2]), "column 'origin' of the entity frame must be text, not int64"),
         (asked(origin=pd.Series([b"EWR", b"JFK"], dtype=object)), "must be text, not object (bytes)"),
         (asked(origin=pd.Series(["EWR", 7], dtype=object)), "must be text, not object (mixed-integer)"),
@@ -382,3 +382,19 @@ def test_describe_tells_what_a_view_holds(store):
     assert [one["name"] for one in store.describe()["feature_views"]] == ["weather"]
     with pytest.raises(UnknownName):
         store.describe("wether")
+
+
+def test_times_come_in_many_coats_and_keep_their_nanoseconds(store):
+    exact = pd.Timestamp("2013-07-01T06:00:00.000000001Z")
+    store.apply(view(data=rows(event_timestamp=[exact, exact])))
+    coats = [
+        pd.Series([exact, exact]).dt.tz_convert("America/New_York"),
+        pd.Series([exact, exact], dtype="timestamp[ns, tz=UTC][pyarrow]"),
+        pd.Series([exact.to_pydatetime(warn=False) + timedelta(microseconds=1), exact], dtype=object),
+    ]
+    for times in coats:
+        frame = store.get_historical_features(asked(event_timestamp=times), features="delays").frame
+
+        assert frame["wind"][0] == 1.5
+        assert frame["event_timestamp"][1] == exact
+        assert str(frame["event_timestamp"].dt.tz) == "UTC"

@@ -14,6 +14,7 @@ from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
 
 EXAMPLES = int(os.environ.get("MLOPS_LAB_EXAMPLES", "300"))  # thousands for a soak
 BASE = pd.Timestamp("2013-01-01T00:00:00", tz="UTC").as_unit("ns")
+FAR = pd.Timestamp("1678-01-01T00:00:00.000000001", tz="UTC")
 UNITS = ("s", "ms", "us", "ns")
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 
@@ -67,6 +68,9 @@ def cases(draw):
             max_size=12,
         )
     )
+    if units[0] == "ns" and rows and draw(st.booleans()):
+        # With a row so far away, time and key do not fit into 64 bits together.
+        rows.insert(draw(st.integers(0, len(rows))), rows[0] | {"event": FAR})
     unit = draw(st.sampled_from(UNITS))
     entities = draw(
         st.lists(st.fixed_dictionaries({"a": texts, "b": wholes, "event_timestamp": times(8, unit)}), max_size=8)
