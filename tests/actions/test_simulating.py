@@ -111,9 +111,9 @@ jobs:
 
 
 def test_a_failing_job_that_may_fail_is_red_and_counts_as_success():
-    run = simulate(
-        jobs("a: {continue-on-error: true}\nb: {needs: a, if: needs.a.result == 'success'}"), outcomes={"a": "failure"}
-    )
+    workflow = jobs("a: {continue-on-error: true}\nb: {needs: a, if: needs.a.result == 'success'}")
+
+    run = simulate(workflow, outcomes={"a": "failure"})
 
     assert conclusions(run) == {"a": "failure", "b": "success"}
     assert (run.job("a").result, run.conclusion) == ("success", "success")
@@ -265,10 +265,7 @@ jobs:
 
 def test_a_person_who_cancels_stops_what_runs_and_what_has_not_begun():
     steps_of_a = "{id: s, run: x}, {id: t, run: x}, {id: u, if: cancelled(), run: x}"
-    workflow = jobs(f"a: {{steps: [{steps_of_a}]}}
-b: {{needs: a}}
-c: {{needs: a, if: always()}}")
-
+    workflow = jobs(f"a: {{steps: [{steps_of_a}]}}\nb: {{needs: a}}\nc: {{needs: a, if: always()}}")
 
     run = simulate(workflow, outcomes={"a/s": Outcome(seconds=100)}, cancel_after=timedelta(seconds=30))
 
