@@ -232,7 +232,10 @@ class ServedSkew:
         higher = _higher_is_better(self.metric)
         lost = offline - served if higher else served - offline
         passed = lost <= self.bound + _ROUNDING
-        change = "stays" if abs(lost) < 0.0005 else "falls" if higher == (lost > 0) else "rises"
+        change = "falls" if higher == (lost > 0) else "rises"
         verdict = f"{max(lost, 0):.3f} lost, {'within' if passed else 'more than'} the {self.bound:.3f} allowed."
-        sentence = f"{self.metric} {change} from {offline:.3f} offline to {served:.3f} as served: {verdict}"
+        both = f"{change} from {offline:.3f} offline to {served:.3f}"
+        if f"{offline:.3f}" == f"{served:.3f}":
+            both = f"is {offline:.3f} offline and {served:.3f}"
+        sentence = f"{self.metric} {both} as served: {verdict}"
         return RuleResult(self.rule, passed, lost, self.bound, sentence)

@@ -95,6 +95,18 @@ class GateReport:
         """The fingerprint of the whole report: an approval is bound to it."""
         return fingerprint_json(self.to_dict())
 
+    def table(self) -> str:
+        """The verdict for people: one line a rule with its mark, its name and its sentence.
+
+        >>> GateReport(name="late", version=2, artefact="sha256:0", champion=None, holdout="sha256:1",
+        ...     results=(RuleResult("floor", False, 0.64, 0.65, "AUC 0.64 is below 0.65."),),
+        ...     evaluated_at=parse_utc("2014-01-01")).table().splitlines()
+        ['late v2: refused', '✗ floor  AUC 0.64 is below 0.65.']
+        """
+        wide = max((len(result.rule) for result in self.results), default=0)
+        lines = [f"{'✓' if r.passed else '✗'} {r.rule:<{wide}}  {r.sentence}" for r in self.results]
+        return "\n".join([f"{self.name} v{self.version}: {'passed' if self.passed else 'refused'}", *lines])
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; a figure that is not finite is written as the text nan, inf or -inf."""
         return {

@@ -1,0 +1,182 @@
+# %% [markdown]
+# # Will this flight be late?
+#
+# New York, 2013. Two hours before a flight is due to leave, somebody asks: will it arrive more than 15 minutes late,
+# or not at all? Passengers are rebooked on the answer. In this course you build the machine that gives it, every night,
+# without anybody watching, and that says no when it should.
+#
+# After this notebook you can
+#
+# - say what a pipeline for machine learning is made of, and run one on 336,776 real flights,
+# - read the trace of a run and the drawing of its tasks,
+# - recognise a model that is wonderful on paper and bad in service, and say what stopped it.
+#
+# Run a cell with **Shift+Enter**. Nothing here needs the internet, and nothing you do can break the course.
+
+# %% [markdown]
+# ## The flights
+
+# %%
+from mlops_lab import datasets
+
+flights = datasets.load_flights()
+flights[["flight_id", "dest", "sched_dep", "dep_delay", "arr_delay", "cancelled"]].head(4)
+
+# %% [markdown]
+# One row a flight. Times are UTC, delays are minutes. Cancelled flights stay in: whoever rebooks passengers has to know
+# about them most of all.
+
+# %%
+answers = datasets.outcomes(flights)
+print(f"{len(flights):,} flights, {answers['late'].mean():.1%} of them late or never arrived")
+
+# %% [markdown]
+# A quarter. Is it the same at every hour?
+
+# %%
+from mlops_lab.drawing.plots import plot_line
+
+hour = flights["sched_dep"].dt.tz_convert("America/New_York").dt.hour
+late_by_hour = answers["late"].groupby(hour).mean().loc[5:22]
+plot_line(
+    "Share of late flights by hour of scheduled departure",
+    {"late": (late_by_hour * 100).round(1).tolist()},
+    x=late_by_hour.index.tolist(),
+    x_label="hour in New York",
+    y_label="late flights (%)",
+)
+
+# %% [markdown]
+# In the morning one flight in eight is late, in the evening four in ten: delays pile up over the day. So what happened
+# earlier today is worth knowing, *if it is known in time*. Remember that sentence.
+
+# %% [markdown]
+# ## The pipeline
+#
+# A model is not a file that somebody made once. It is the result of steps that have to be repeated: check the data,
+# compute features, train, judge, promote, put to work. Each step is a **task**, and who waits for whom makes a
+# **DAG**, a directed graph without cycles.
+
+# %%
+from mlops_lab.drawing import draw_dag
+from mlops_lab.pipeline import flights_pipeline
+
+dag = flights_pipeline()
+draw_dag(dag)
+
+# %% [markdown]
+# Read it from left to right. Nothing has run yet: every task is still white. The `gate` stands between a trained
+# model and everything that could hurt a passenger.
+
+# %% [markdown]
+# ## One night
+#
+# It is the night after the last flight of 2013. We run the whole pipeline: it learns from January to August and is
+# examined on September to December. Everything it keeps goes into a folder of its own, and the clock is a toy one, so
+# that nobody has to wait.
+
+# %%
+import tempfile
+
+from mlops_lab.clock import FakeClock
+from mlops_lab.pipeline import run_flights
+
+home = tempfile.TemporaryDirectory()
+clock = FakeClock("2014-01-01")
+honest = run_flights(home.name, date="2014-01-01", clock=clock)
+print(honest.trace())
+
+# %% [markdown]
+# The **trace** says what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody has
+# asked for an approval yet. Here is the same run as a drawing:
+
+# %%
+draw_dag(dag, honest)
+
+# %% [markdown]
+# What did the gate look at?
+
+# %%
+from mlops_lab.registry import Registry
+
+registry = Registry(home.name, clock=clock)
+print(registry.get_gate_report("late_flights", 1).table())
+
+# %% [markdown]
+# Eleven demands, each with a figure and a reason. The most important one hides in the middle: `served_skew`. It compares
+# the figure on the chart (`offline`) with the figure the model would have had in service (`served`). Here they are equal,
+# and that is the whole art.
+
+# %% [markdown]
+# ## The other team
+#
+# A colleague has a better idea. Instead of all those features "as known two hours before", she takes the daily table that
+# everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple, and
+# her AUC on the same four months is **0.90**; ours is 0.74. (AUC: how often the model ranks a late flight above a punctual
+# one. 0.5 is a coin, 1 is perfect.)
+#
+# **Before you run the next cell, decide:** would you let her model replace ours?
+
+# %%
+leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_averages"}, clock=clock)
+draw_dag(dag, leaking)
+
+# %% [markdown]
+# The gate is red, and nothing after it ran. Why?
+
+# %%
+print(registry.get_gate_report("late_flights", 2).table())
+
+# %%
+from mlops_lab.drawing.plots import plot_bars
+from mlops_lab.tracking import Tracker
+
+runs = {run.params["feature_service"]: run for run in Tracker(home.name).search_runs()}
+plot_bars(
+    "AUC on paper and in service",
+    {
+        name: {kind: round(runs[name].metrics[f"{kind}.roc_auc"], 3) for kind in ("offline", "served")}
+        for name in ("as_known", "daily_averages")
+    },
+    "AUC",
+)
+
+# %% [markdown]
+# The average of a date contains the evening. In the training data the morning's flights were told about the evening; in
+# service nobody can tell them, because it has not happened. So the model that looks best on every chart would have been
+# the worse one for every passenger. This is called a **leak**, it happens to good people, and no amount of looking at the
+# chart shows it. A pipeline that replays what was really known does.
+
+# %% [markdown]
+# ## Who is in charge now?
+
+# %%
+print(*registry.history("late_flights"), sep="\n")
+
+# %% [markdown]
+# The **registry** wrote down every step: version 1 is in Production, version 2 was judged and stays where it is. Nobody
+# had to remember anything, and nobody could have skipped the gate.
+
+# %% [markdown]
+# ## What you can do now
+#
+# You have run a pipeline on real data, read its trace, and seen a gate refuse the model with the best chart. The next
+# notebooks open the parts, one question each:
+#
+# | notebook | question |
+# |---|---|
+# | 01 feature views | What was known, and when? |
+# | 02 training | How do I train so that I can do it again? |
+# | 03 evaluation gate | What do I demand before promotion? |
+# | 04 model registry | Which model is in charge, and who said so? |
+# | 05 orchestration | Who runs this at night, and what if it fails? |
+# | 06 CI gating | How do I make sure nobody skips the gate? |
+# | 07 rollout | How do I put it to work, and take it back? |
+# | 08 real engines | How does this look on Feast and MLflow? |
+# | 09 capstone | Can I ship something better? |
+#
+# **The same in real tools.** What you called `run_flights` is a DAG run in
+# [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in
+# [Prefect](https://docs.prefect.io/). The features live in a feature store such as [Feast](https://docs.feast.dev/), the
+# versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). From the command line the
+# same run is `python -m mlops_lab run`.
