@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# The homes of GitHub's runner and of Binder's user are documented names, and nobody's machine.
 # One letter in brackets finds the same and keeps this file free of what it looks for.
 FOLDERS = re.compile(
-    r"(?<![\w.~}*-])/(?:[r]oot|[w]ork|[f]arm)/|/[h]ome/(?!user\b|jovyan\b)\w+|/[U]sers/\w+|[A-Z]:\\{1,2}[U]sers|/[t]mp/[a-z0-9_]+"
+    r"(?<![\w.~}*-])/(?:[r]oot|[w]ork|[f]arm)/|/[h]ome/(?!runner\b|jovyan\b)\w+|/[U]sers/\w+|[A-Z]:\\{1,2}[U]sers|/[t]mp/[a-z0-9_]+"
 )
 HOSTS = re.compile(
     r"[p]ypi\.org|[p]ythonhosted\.org|[r]egistry\.npmjs|[n]pmjs\.org|[d]eb\.debian\.org|[c]onda\.anaconda\.org"
