@@ -122,7 +122,7 @@ class Catalogue(Ledger):
         return tuple(newest[stage] for stage in STAGES if stage in newest)
 
     def list_models(self) -> tuple[str, ...]:
-        """The names of all registered models, sorted."""
+        """The names of all models that have a version or a policy, sorted."""
         with self._database.reading() as connection:
             return tuple(row[0] for row in connection.execute("SELECT name FROM models ORDER BY name"))
 
