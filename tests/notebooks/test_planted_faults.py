@@ -157,7 +157,7 @@ def whispered(cells: Cells) -> None:
 
 
 def path_shown(cells: Cells) -> None:
-    cells[1]["outputs"][0]["data"]["text/plain"] = ["'/home/someone/mlops'"]
+    cells[1]["outputs"][0]["data"]["text/plain"] = [repr("/".join(["", "home", "someone", "mlops"]))]
 
 
 def widget_view(cells: Cells) -> None:
