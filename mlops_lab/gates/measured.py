@@ -23,6 +23,11 @@ class DataProfile:
 
     Attributes: `rows`; `columns` (name → kind: number, text, bool or time); `null_rates` (name → share of missing
     values, 0 to 1); `newest` (the last event, UTC, or None); `at` (the moment it was looked at, UTC).
+
+    >>> from mlops_lab.clock import parse_utc
+    >>> seen = DataProfile(2, {"temp": "number"}, {"temp": 0.5}, None, parse_utc("2013-01-01"))
+    >>> DataProfile.from_dict(seen.to_dict()) == seen
+    True
     """
 
     rows: int

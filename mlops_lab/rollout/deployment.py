@@ -20,7 +20,11 @@ _STATES = {"rollout_finished": "finished", "rollout_rolled_back": "rolled_back",
 
 @dataclass(frozen=True, repr=False)
 class Step:
-    """One look of the watch: until when (UTC), at which weight, what it saw and what it decided."""
+    """One look of the watch: until when (UTC), at which weight, what it saw and what it decided.
+
+    >>> Step(parse_utc("2013-12-02"), 5, "hold", "38 of 100 outcomes are known", 45, 0, 38, None, None)
+    Step(2013-12-02, 5 %, hold: 38 of 100 outcomes are known)
+    """
 
     until: datetime
     weight: int

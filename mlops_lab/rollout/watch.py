@@ -23,6 +23,9 @@ class Judgement:
     Attributes: `decision` (`advance`, `hold` or `roll_back`), `why` (one sentence), `answers` (requests the challenger
     got), `errors` (those it failed to answer), `labels` (answers whose outcome is known), `brier` of both models on
     those (None before there are any, or without a champion).
+
+    >>> Judgement("hold", "38 of 100 outcomes are known", answers=45, errors=0, labels=38)
+    Judgement(hold: 38 of 100 outcomes are known)
     """
 
     decision: str

@@ -32,6 +32,9 @@ class Scores:
     Attributes: `rows`, `positives` (counts), `metrics` (name → figure), `slices` (value of the slicing column → the
     same figures on its rows). A figure that cannot be computed (one class only) is NaN: a gate must see that, not a
     guess.
+
+    >>> Scores(4, 1, {"roc_auc": 0.75, "brier": 0.2}).flat("served")["served.roc_auc"]
+    0.75
     """
 
     rows: int

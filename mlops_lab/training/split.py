@@ -20,7 +20,13 @@ class TimeSplit:
     """Two parts of one frame, and how many rows are in neither.
 
     Attributes: `train` (decided and known before `at`), `holdout` (decided at or after `at`), `embargoed` (rows decided
-    before `at` whose outcome was not known by then), `at` (UTC).
+    before `at` whose outcome was not known by then), `at` (UTC). Made by `time_split`:
+
+    >>> import pandas as pd
+    >>> times = pd.to_datetime(["2013-08-30", "2013-09-02"], utc=True)
+    >>> at = pd.Timestamp("2013-09-01", tz="UTC").to_pydatetime()
+    >>> time_split(pd.DataFrame({"event_timestamp": times}), at).embargoed
+    0
     """
 
     train: pd.DataFrame

@@ -2,8 +2,8 @@
 # # Will this flight be late?
 #
 # New York, 2013. Two hours before a flight is due to leave, somebody asks: will it arrive more than 15 minutes late,
-# or not at all? Passengers are rebooked on the answer. In this course you build the machine that gives it, every night,
-# without anybody watching, and that says no when it should.
+# or not at all? Passengers are rebooked on the answer. In this course you build the machine that gives it, every
+# night, without anybody watching, and that says no when it should.
 #
 # After this notebook you can
 #
@@ -23,8 +23,8 @@ flights = datasets.load_flights()
 flights[["flight_id", "dest", "sched_dep", "dep_delay", "arr_delay", "cancelled"]].head(4)
 
 # %% [markdown]
-# One row a flight. Times are UTC, delays are minutes. Cancelled flights stay in: whoever rebooks passengers has to know
-# about them most of all.
+# One row a flight. Times are UTC, delays are minutes. Cancelled flights stay in: whoever rebooks passengers has to
+# know about them most of all.
 
 # %%
 answers = datasets.outcomes(flights)
@@ -47,8 +47,8 @@ plot_line(
 )
 
 # %% [markdown]
-# In the morning one flight in eight is late, in the evening four in ten: delays pile up over the day. So what happened
-# earlier today is worth knowing, *if it is known in time*. Remember that sentence.
+# In the morning one flight in eight is late, in the evening four in ten: delays pile up over the day. So what
+# happened earlier today is worth knowing, *if it is known in time*. Remember that sentence.
 
 # %% [markdown]
 # ## The pipeline
@@ -87,8 +87,8 @@ honest = run_flights(home.name, date="2014-01-01", clock=clock)
 print(honest.trace())
 
 # %% [markdown]
-# The **trace** says what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody has
-# asked for an approval yet. Here is the same run as a drawing:
+# The **trace** says what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody
+# has asked for an approval yet. Here is the same run as a drawing:
 
 # %%
 draw_dag(dag, honest)
@@ -103,17 +103,17 @@ registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 1).table())
 
 # %% [markdown]
-# Eleven demands, each with a figure and a reason. The most important one hides in the middle: `served_skew`. It compares
-# the figure on the chart (`offline`) with the figure the model would have had in service (`served`). Here they are equal,
-# and that is the whole art.
+# Eleven demands, each with a figure and a reason. The most important one hides in the middle: `served_skew`. It
+# compares the figure on the chart (`offline`) with the figure the model would have had in service (`served`). Here
+# they are equal, and that is the whole art.
 
 # %% [markdown]
 # ## The other team
 #
-# A colleague has a better idea. Instead of all those features "as known two hours before", she takes the daily table that
-# everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple, and
-# her AUC on the same four months is **0.90**; ours is 0.74. (AUC: how often the model ranks a late flight above a punctual
-# one. 0.5 is a coin, 1 is perfect.)
+# A colleague has a better idea. Instead of all those features "as known two hours before", she takes the daily table
+# that everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple,
+# and her AUC on the same four months is **0.90**; ours is 0.74. (AUC: how often the model ranks a late flight above a
+# punctual one. 0.5 is a coin, 1 is perfect.)
 #
 # **Before you run the next cell, decide:** would you let her model replace ours?
 
@@ -142,10 +142,10 @@ plot_bars(
 )
 
 # %% [markdown]
-# The average of a date contains the evening. In the training data the morning's flights were told about the evening; in
-# service nobody can tell them, because it has not happened. So the model that looks best on every chart would have been
-# the worse one for every passenger. This is called a **leak**, it happens to good people, and no amount of looking at the
-# chart shows it. A pipeline that replays what was really known does.
+# The average of a date contains the evening. In the training data the morning's flights were told about the evening;
+# in service nobody can tell them, because it has not happened. So the model that looks best on every chart would have
+# been the worse one for every passenger. This is called a **leak**, it happens to good people, and no amount of
+# looking at the chart shows it. A pipeline that replays what was really known does.
 
 # %% [markdown]
 # ## Who is in charge now?
@@ -154,8 +154,8 @@ plot_bars(
 print(*registry.history("late_flights"), sep="\n")
 
 # %% [markdown]
-# The **registry** wrote down every step: version 1 is in Production, version 2 was judged and stays where it is. Nobody
-# had to remember anything, and nobody could have skipped the gate.
+# The **registry** wrote down every step: version 1 is in Production, version 2 was judged and stays where it is.
+# Nobody had to remember anything, and nobody could have skipped the gate.
 
 # %% [markdown]
 # ## What you can do now
@@ -177,6 +177,6 @@ print(*registry.history("late_flights"), sep="\n")
 #
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in
-# [Prefect](https://docs.prefect.io/). The features live in a feature store such as [Feast](https://docs.feast.dev/), the
-# versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). From the command line the
-# same run is `python -m mlops_lab run`.
+# [Prefect](https://docs.prefect.io/). The features live in a feature store such as [Feast](https://docs.feast.dev/),
+# the versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). From the command
+# line the same run is `python -m mlops_lab run`.
