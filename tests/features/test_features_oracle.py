@@ -7,6 +7,7 @@ import tempfile
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def cases(draw):
                     "value": st.sampled_from([None, *range(5)]),
                 }
             ),
+            min_size=draw(st.sampled_from([0, 8])),
             max_size=12,
         )
     )
@@ -73,7 +75,11 @@ def cases(draw):
         rows.insert(draw(st.integers(0, len(rows))), rows[0] | {"event": FAR})
     unit = units[3]
     entities = draw(
-        st.lists(st.fixed_dictionaries({"a": texts, "b": wholes, "event_timestamp": times(5, unit)}), max_size=8)
+        st.lists(
+            st.fixed_dictionaries({"a": texts, "b": wholes, "event_timestamp": times(5, unit)}),
+            min_size=draw(st.sampled_from([0, 5])),
+            max_size=8,
+        )
     )
     finest = min(
         10**9 if name == "s" else 10**6 if name == "ms" else 10**3 if name == "us" else 1 for name in (unit, units[0])
@@ -204,6 +210,19 @@ def simple_case(draw, extra):
         "index": "range",
         "until": sorted(draw(st.lists(seconds, min_size=1, max_size=3))),
     }
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_row_exactly_ttl_old_is_visible_and_one_unit_older_is_not(unit, tmp_path):
+    step = pd.Timedelta(1, unit)
+    rows = pd.DataFrame({"event": [BASE], "value": [1.0]})
+    case = {"keys": [], "extra": (), "ttl": 3 * step, "dtype": "float64"}
+    moments = pd.DatetimeIndex([BASE + age * step for age in (-1, 0, 2, 3, 4)])
+    store = store_of(case, rows, tmp_path)
+
+    found = store.get_historical_features(pd.DataFrame({"event_timestamp": moments}), features=["view:value"])
+
+    assert found.frame["value"].notna().tolist() == [False, True, True, True, False]
 
 
 EVERYBODY = [{"a": a, "b": b} for a in ("x", "y", "never seen", None) for b in (1, 2, 77, None)]
