@@ -1,0 +1,132 @@
+"""How does an answer reach standard output: as text for people, or as one JSON object?"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+__all__ = ["MARKS", "Stopped", "as_json", "columns", "cut", "figure", "marked", "page_width", "print_json", "tolerate"]
+
+#: What stands at the start of a line that is good, bad or neither.
+MARKS = {True: "✓", False: "✗", None: "–"}
+
+_WIDEST = 100  # columns; wider lines are hard to read, and a pipe or a CI log has no width of its own
+_PLAIN = {"✓": "ok", "✗": "no", "–": "-", "→": "->", "…": "...", "↻": "again", "▸": ">", "⊘": "blocked", "○": "o"}
+_COLOURS = {"✓": "green", "✗": "red", "⊘": "magenta", "↻": "yellow"}
+
+
+class Stopped(click.ClickException):
+    """A command that ends with one line on standard error and its own exit code."""
+
+    def __init__(self, message: str, *, code: int, kind: str = "Stopped") -> None:
+        super().__init__(message)
+        self.code = code
+        self.kind = kind
+
+
+def tolerate(stream: IO[str]) -> None:
+    """Let a stream whose encoding has no ✓ (a Windows console, LC_ALL=C) print words in its place, not fail."""
+    codecs.register_error("mlops-lab", _in_plain_letters)
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None and getattr(stream, "errors", "") in ("strict", "surrogateescape"):
+        reconfigure(errors="mlops-lab")
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wanted = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each, each.encode("ascii", "backslashreplace").decode()) for each in wanted), error.end
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object, in ASCII so that every pipe can carry it."""
+    click.echo(json.dumps(as_json(value), indent=2, allow_nan=False))
+
+
+def as_json(value: Any) -> Any:
+    """The value in JSON's own words: records as objects, moments as text, figures that are not finite as null.
+
+    >>> as_json({"auc": float("nan"), "views": ("weather",)})
+    {'auc': None, 'views': ['weather']}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Iterable):
+        return [as_json(each) for each in value]
+    return str(value)
+
+
+def page_width() -> int:
+    """How many columns a line may have: the terminal's, never more than a hundred; a hundred in a pipe."""
+    return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns) if sys.stdout.isatty() else _WIDEST
+
+
+def cut(line: str) -> str:
+    """A line that fits the page; what is cut away is told elsewhere."""
+    width = page_width()
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def figure(value: object) -> str:
+    """A figure as people read it; nothing where there is none.
+
+    >>> figure(0.70412), figure(336776), figure(None), figure(float("nan"))
+    ('0.704', '336,776', '–', 'nan')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, int | float) and math.isfinite(value):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+    return str(value)
+
+
+def columns(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), indent: str = "") -> str:
+    """Rows below each other in columns; the last column goes on below itself where it is too long for the page.
+
+    >>> print(columns([["name", "AUC"], ["late_flights", "0.704"]], right=[1]))
+    name            AUC
+    late_flights  0.704
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last, numbers = len(widths) - 1, set(right)
+    before = len(indent) + sum(width + 2 for width in widths[:last])
+    lines = []
+    for row in rows:
+        start = indent + "".join(
+            (text.rjust(width) if at in numbers else text.ljust(width)) + "  "
+            for at, (text, width) in enumerate(zip(row[:last], widths[:last], strict=True))
+        )
+        room = max(30, page_width() - before)
+        text = row[last].rjust(widths[last]) if last in numbers else row[last]
+        wrapped = textwrap.wrap(text, room, break_on_hyphens=False, drop_whitespace=last not in numbers) or [""]
+        lines += [(start + wrapped[0]).rstrip(), *(" " * before + each for each in wrapped[1:])]
+    return "\n".join(lines)
+
+
+def marked(text: str) -> str:
+    """The text with its marks in colour; `click.echo` takes colours away where nobody can see them."""
+    for mark, colour in _COLOURS.items():
+        text = text.replace(mark, click.style(mark, fg=colour))
+    return text

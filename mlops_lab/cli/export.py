@@ -1,0 +1,71 @@
+"""How is the pipeline written for other programs?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_lab.cli.answers import print_json
+from mlops_lab.errors import UnknownName
+
+if TYPE_CHECKING:
+    from mlops_lab.dag import DAG
+
+__all__ = ["TARGETS", "Target", "export"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One form that a DAG can be written in: what it is, and the function that writes it."""
+
+    description: str
+    write: Callable[[DAG], str]
+
+
+def _yaml(dag: DAG) -> str:
+    from mlops_lab.dag import to_yaml
+
+    return to_yaml(dag)
+
+
+def _json(dag: DAG) -> str:
+    from mlops_lab.dag import to_json
+
+    return to_json(dag)
+
+
+#: Every target by its name; another one is another line here.
+TARGETS: Mapping[str, Target] = {
+    "yaml": Target("the DAG as a YAML 1.2 document", _yaml),
+    "json": Target("the DAG as a JSON document", _json),
+}
+
+
+@click.command(epilog="Targets: " + "; ".join(f"{name}, {each.description}" for name, each in TARGETS.items()) + ".")
+@click.argument("target", metavar="TARGET")
+@click.option("--out", metavar="FILE", help="Write FILE.  [default: to the terminal]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the target and its text.")
+def export(target: str, out: str | None, as_json: bool) -> None:
+    r"""Write the pipeline for another program.
+
+    \b
+    Examples:
+      mlops-lab export yaml
+      mlops-lab export json --out flights.json
+    """
+    from mlops_lab.drawing.drawing import write_file
+    from mlops_lab.pipeline import flights_pipeline
+
+    if target not in TARGETS:
+        raise UnknownName("export target", target, TARGETS)
+    text = TARGETS[target].write(flights_pipeline()).rstrip("\n") + "\n"
+    if out is not None:
+        write_file(Path(out), text.encode())
+    if as_json:
+        print_json({"target": target, "written": out, "text": text})
+    else:
+        click.echo(text if out is None else f"written to {out}", nl=out is not None)

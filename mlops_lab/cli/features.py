@@ -1,0 +1,127 @@
+"""How does one look at features from a terminal: what there is, what it means, what is served?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_lab.cli.answers import columns, print_json
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.options import answer_options, open_home
+from mlops_lab.errors import InvalidData
+
+if TYPE_CHECKING:
+    from mlops_lab.features import FeatureStore
+
+__all__ = ["features"]
+
+
+@click.group("features", cls=Family, context_settings=SETTINGS)
+def features() -> None:
+    r"""Features: what there is, what is served.
+
+    \b
+    Examples:
+      mlops-lab features list
+      mlops-lab features describe airport_weather
+      mlops-lab features online --features airport_weather:temp --key origin=JFK
+    """
+
+
+@contextmanager
+def _store(home: Path) -> Iterator[FeatureStore]:
+    """The store of the home folder; where there is no home yet, one that leaves nothing behind."""
+    from tempfile import TemporaryDirectory
+
+    from mlops_lab.clock import SystemClock
+    from mlops_lab.pipeline import flight_store
+
+    if home.exists():
+        yield flight_store(home, clock=SystemClock())
+        return
+    with TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
+        yield flight_store(nowhere, clock=SystemClock())
+
+
+@features.command("list")
+@answer_options
+def list_(home: Path, as_json: bool) -> None:
+    """Every entity, feature view and feature service."""
+    with _store(home) as store:
+        if as_json:
+            return print_json(store.describe())
+        rows = [["kind", "name", "made of", "description"]]
+        rows += [["entity", e.name, ", ".join(e.join_keys or ()), e.description] for e in store.list_entities()]
+        for view in store.list_feature_views():
+            keys = ", ".join(entity.name for entity in view.entities)
+            rows.append(["view", view.name, f"{len(view.schema)} features of {keys}", view.description])
+        for service in store.list_feature_services():
+            rows.append(["service", service.name, f"{len(service.references)} features", service.description])
+    click.echo(columns(rows))
+    return None
+
+
+@features.command()
+@click.argument("name")
+@answer_options
+def describe(name: str, home: Path, as_json: bool) -> None:
+    """One definition; of a view also its rows, and until when it is materialised."""
+    with _store(home) as store:
+        told = store.describe(name)
+        services = [each for each in store.list_feature_services() if each.name == name]
+        if "ttl" in told and name in {view.name for view in store.list_feature_views()}:
+            ttl = store.get_feature_view(name).ttl
+            told["ttl"] = None if ttl is None else f"{ttl.total_seconds() / 3600:g} h"
+    if as_json:
+        return print_json({"definition": told})
+    if services:
+        told |= {"features": list(services[0].references)}
+    click.echo(columns([[key, _words(value)] for key, value in told.items() if value not in (None, "", {}, [])]))
+    return None
+
+
+def _words(value: Any) -> str:
+    """A part of a definition on one line: `temp (float64)`, `airport (join_keys origin, value_type string)`."""
+    if isinstance(value, dict):
+        rest = [f"{key} {_words(each)}" for key, each in value.items() if key != "name" and each not in (None, "", [])]
+        if "dtype" in value:
+            return f"{value['name']} ({value['dtype']})"
+        return f"{value['name']} ({', '.join(rest)})" if "name" in value else ", ".join(rest)
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(each) for each in value)
+    return str(value)
+
+
+@features.command()
+@click.option(
+    "--features", "wanted", required=True, metavar="S", help="A service, a view, or view:feature, comma between."
+)
+@click.option("--key", "keys", multiple=True, required=True, metavar="K=V", help="A join key of the entity; repeat it.")
+@click.option("--at", metavar="MOMENT", help="The moment to ask for.  [default: until when it is materialised]")
+@answer_options
+def online(wanted: str, keys: tuple[str, ...], at: str | None, home: Path, as_json: bool) -> None:
+    """What would a model be served for this entity? Read from the online store that the last run filled."""
+    row: dict[str, Any] = {}
+    for text in keys:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise InvalidData(f"{text!r} is no key; write it as name=value, for example origin=JFK.")
+        if name.strip() in row:
+            raise InvalidData(f"the key {name.strip()} is given twice.")
+        row[name.strip()] = value
+    open_home(home)
+    with _store(home) as store:
+        asked: Any = [each.strip() for each in wanted.split(",")] if ":" in wanted else wanted
+        views = {view.name: view for view in store.list_feature_views()}
+        if wanted in views:  # a view alone means all of its features
+            asked = [f"{wanted}:{field.name}" for field in views[wanted].schema]
+        response = store.get_online_features([row], features=asked, at=at)
+    told = {name: values[0] for name, values in response.to_dict().items()}
+    if as_json:
+        return print_json({"features": told})
+    click.echo(columns([[name, "–" if value is None else str(value)] for name, value in told.items()]))
+    return None

@@ -1,0 +1,75 @@
+"""How does one ask from a terminal where a version came from, and what depends on a view?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_lab.cli.answers import print_json
+from mlops_lab.cli.options import answer_options, open_registry, split_subject, subject, version_of
+from mlops_lab.errors import InvalidData
+
+if TYPE_CHECKING:
+    from mlops_lab.registry import ModelVersion, Registry
+
+__all__ = ["lineage"]
+
+
+@click.command()
+@subject
+@click.option("--view", metavar="VIEW", help="Go forward from this feature view instead.")
+@click.option(
+    "--rows", type=click.IntRange(1, 1000), metavar="N", help="Also the first N rows it learnt from, verified."
+)
+@click.option("--draw", metavar="FILE", help="Draw it into FILE: .svg, .png, .dot or .txt.")
+@answer_options
+def lineage(
+    subject: tuple[str, ...], view: str | None, rows: int | None, draw: str | None, home: Path, as_json: bool
+) -> None:
+    r"""Where did a version come from?
+
+    Down to the rows, and on to what became of it; or, with --view, what depends on a feature view. The version is the
+    one in Production, else the newest, when none is given.
+
+    \b
+    Examples:
+      mlops-lab lineage
+      mlops-lab lineage late_flights 2 --rows 3
+      mlops-lab lineage --view airport_weather
+      mlops-lab lineage --draw lineage.svg
+    """
+    from mlops_lab import lineage as room
+    from mlops_lab.drawing import draw_lineage
+    from mlops_lab.tracking import Tracker
+
+    registry, tracker = open_registry(home), Tracker(home)
+    version = None
+    if view is None:
+        version = _version(registry, subject)
+        found = room.lineage(version, registry, tracker=tracker)
+    elif subject or rows:
+        raise InvalidData("--view goes forward from a feature view; give it without a version and without --rows.")
+    else:
+        found = room.used_by(view, registry, tracker=tracker)
+    frame = None if version is None or rows is None else room.training_rows(version, tracker).head(rows)
+    drawing = draw_lineage(found, title="" if view is None else f"what depends on {view}")
+    if draw is not None:
+        drawing.save(draw)
+        click.echo(f"drawn into {draw}", err=True)
+    if as_json:
+        told = found.to_dict()
+        if frame is not None:
+            told["rows"] = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values.tolist()]
+        return print_json(told)
+    click.echo(drawing.outline)
+    if frame is not None:
+        click.echo(f"\nthe first {len(frame)} rows it learnt from, verified:\n" + frame.T.to_string(header=False))
+    return None
+
+
+def _version(registry: Registry, subject: tuple[str, ...]) -> ModelVersion:
+    name, number = split_subject(subject)
+    production = registry.get_production(name) if number is None else None
+    return production if production is not None else version_of(registry, subject)

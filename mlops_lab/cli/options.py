@@ -1,0 +1,147 @@
+"""Which words do the commands share, and what do they mean?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mlops_lab.errors import InvalidData, MlopsLabError
+
+if TYPE_CHECKING:
+    from mlops_lab.registry import ModelVersion, Registry
+
+__all__ = [
+    "MODEL",
+    "answer_options",
+    "login_name",
+    "moment",
+    "open_home",
+    "open_registry",
+    "person",
+    "subject",
+    "version_of",
+]
+
+#: The model of the flights pipeline; commands that are not told a name mean this one.
+MODEL = "late_flights"
+HOME = ".mlops_lab"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _home(_context: click.Context, _option: click.Parameter, value: str) -> Path:
+    if not value.strip():
+        raise InvalidData("--home is empty; give a folder, or leave it out for ./.mlops_lab.")
+    return Path(value)
+
+
+def answer_options(command: _Command) -> _Command:
+    """`--home` and `--json`, which every command that answers from a home folder takes."""
+    json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+    home = click.option(
+        "--home",
+        envvar="MLOPS_LAB_HOME",
+        default=HOME,
+        metavar="DIR",
+        callback=_home,
+        show_default="$MLOPS_LAB_HOME, else .mlops_lab here",
+        help="The folder that keeps everything.",
+    )
+    return home(json(command))
+
+
+def subject(command: _Command) -> _Command:
+    """`[NAME] [VERSION]`: late_flights 3, or only one of the two."""
+    return click.argument("subject", nargs=-1, metavar="[NAME] [VERSION]")(command)
+
+
+def person(command: _Command) -> _Command:
+    """`--by` and `--why`, which the history writes down."""
+    by = click.option("--by", metavar="WHO", default=None, show_default="your login name", help="Who decides this.")
+    why = click.option("--why", default="", metavar="TEXT", help="The reason that the history keeps.")
+    return by(why(command))
+
+
+def login_name() -> str:
+    """Who is sitting here, as far as the machine knows; 'unknown' where it does not."""
+    import getpass
+
+    try:
+        return getpass.getuser().strip() or "unknown"
+    except (OSError, KeyError, ImportError):  # no such user in a container, no pwd module on Windows
+        return "unknown"
+
+
+def moment(text: str) -> str:
+    """The text itself when it is a date or a moment with a time zone; InvalidData says how to write it."""
+    from mlops_lab.clock import parse_utc
+
+    parse_utc(text)
+    return text
+
+
+def open_home(home: Path) -> Path:
+    """The home folder when there is one; looking at what is not there must not make it."""
+    if not home.exists():
+        raise InvalidData(f"there is no home folder {home} yet; make one with: mlops-lab run --home {home}")
+    return home
+
+
+def open_registry(home: Path) -> Registry:
+    """The registry of a home folder that has one."""
+    from mlops_lab.registry import Registry
+
+    if not (open_home(home) / "registry.db").exists() and home.is_dir():
+        raise InvalidData(f"the home folder {home} has no registry yet; fill it with: mlops-lab run --home {home}")
+    return Registry(home)
+
+
+def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:
+    """The name and the version of `[NAME] [VERSION]`: a word that reads as a number is the version.
+
+    >>> split_subject(("3",)), split_subject(("late_flights", "champion")), split_subject(())
+    (('late_flights', '3'), ('late_flights', 'champion'), ('late_flights', None))
+    """
+    if len(words) > 2:
+        raise InvalidData(f"{' '.join(words)!r} is more than a name and a version.")
+    if len(words) == 1:
+        return (MODEL, words[0]) if _number(words[0]) else (words[0], None)
+    return (words[0], words[1]) if words else (MODEL, None)
+
+
+def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = False) -> ModelVersion:
+    """The version that `[NAME] [VERSION]` means: a number, an alias, or `latest`, which it also is when left out.
+
+    Raises:
+        UnknownName: there is no such model, version or alias.
+        InvalidData: no version is given though one is `needed`, or the model has none.
+    """
+    name, text = split_subject(words)
+    if text is None and needed:
+        raise InvalidData("say which version, for example: late_flights 3")
+    if text is not None and _number(text):
+        return registry.get_model_version(name, int(text.lower().removeprefix("v")))
+    if text is not None and text != "latest":
+        return registry.get_by_alias(name, text)
+    versions = registry.search(name=name)
+    if not versions:
+        raise InvalidData(f"the model {name} has no version yet.")
+    return versions[-1]
+
+
+def _number(text: str) -> bool:
+    return bool(re.fullmatch(r"[vV]?[0-9]{1,18}", text))
+
+
+def read_text(path: str) -> str:
+    """The text of a file that somebody named, or one line that says why not."""
+    try:
+        return Path(path).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidData(f"{path!r} is not a text file in UTF-8.") from None
+    except (OSError, ValueError) as error:
+        raise MlopsLabError(f"cannot read {path!r}: {getattr(error, 'strerror', None) or error}.") from None

@@ -1,0 +1,121 @@
+"""What does `mlops-lab` offer, and how does each command end: with which line, and which exit code?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import mlops_lab
+from mlops_lab.cli.answers import Stopped, print_json, tolerate
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.dag import dag
+from mlops_lab.cli.doctor import doctor
+from mlops_lab.cli.export import export
+from mlops_lab.cli.features import features
+from mlops_lab.cli.gate import gate
+from mlops_lab.cli.lab import lab
+from mlops_lab.cli.lineage import lineage
+from mlops_lab.cli.registry import registry
+from mlops_lab.cli.rollout import rollout
+from mlops_lab.cli.run import run
+from mlops_lab.errors import MlopsLabError
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+
+@click.group("mlops-lab", cls=Family, context_settings=SETTINGS)
+@click.version_option(mlops_lab.__version__, message="mlops-lab %(version)s")
+def program() -> None:
+    r"""A pipeline for machine learning on 336,776 real flights, command by command.
+
+    \b
+    A first quarter of an hour:
+      mlops-lab doctor                          can this machine run it?
+      mlops-lab run                             the whole pipeline
+      mlops-lab run --features daily_averages   the same with a leak: the gate refuses it
+      mlops-lab registry history                what happened
+      mlops-lab lineage                         where the model came from
+      mlops-lab lab                             the course itself
+
+    \b
+    Exit codes of every command:
+      0    done (promoted, where promotion was asked for)
+      1    a usage or input error, or a task that failed: one line on standard error
+      2    the gate refused
+      3    waiting for an approval
+      130  stopped by Ctrl-C
+
+    MLOPS_LAB_HOME names the home folder, NO_COLOR turns colours off, MLOPS_LAB_DEBUG=1 shows tracebacks.
+    """
+
+
+for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, export, lab):
+    program.add_command(_command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; nothing is raised.
+
+    Args:
+        argv: the words after `mlops-lab`; those of this process when left out.
+
+    >>> main(["--version"])
+    mlops-lab 0.1.0
+    0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        tolerate(stream)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    return code
+
+
+def _run(words: list[str]) -> int:
+    try:
+        answer: Any = program.main(words, prog_name="mlops-lab", standalone_mode=False)
+        return answer if isinstance(answer, int) else 0
+    except SystemExit as stop:  # click's own answer to a closed pipe
+        return stop.code if isinstance(stop.code, int) else 1
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _failed(words, "stopped by Ctrl-C.", kind="KeyboardInterrupt", code=_INTERRUPTED)
+    except Stopped as stop:
+        return _failed(words, stop.message, kind=stop.kind, code=stop.code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "mlops-lab"
+        return _failed(words, f"{error.format_message()} See: {where} --help", kind="UsageError")
+    except click.ClickException as error:
+        return _failed(words, error.format_message(), kind=type(error).__name__)
+    except MlopsLabError as error:
+        return _failed(words, str(error), kind=type(error).__name__, error=error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        help_ = "This is a bug of mlops-lab; run it again with MLOPS_LAB_DEBUG=1 for the traceback."
+        return _failed(words, f"{told}. {help_}", kind=type(error).__name__, error=error)
+
+
+def _failed(words: list[str], message: str, *, kind: str, code: int = 1, error: Exception | None = None) -> int:
+    """One line on standard error and, where JSON was asked for, one object on standard output."""
+    from mlops_lab.drawing.words import plain
+
+    if error is not None and os.environ.get("MLOPS_LAB_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exception(error)
+    line = plain(" ".join(message.split()))
+    if "--json" in words:
+        print_json({"error": line, "exit_code": code, "kind": kind})
+    click.echo(f"mlops-lab: {line}", err=True)
+    return code

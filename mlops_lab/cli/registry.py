@@ -1,0 +1,166 @@
+"""How does one look into the registry from a terminal, and decide there?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops_lab.cli.answers import MARKS, columns, marked, print_json
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.deciding import alias, approve, archive, promote, reject, request, rollback
+from mlops_lab.cli.options import MODEL, answer_options, moment, open_registry, split_subject, subject, version_of
+
+__all__ = ["registry"]
+
+
+@click.group("registry", cls=Family, context_settings=SETTINGS)
+def registry() -> None:
+    r"""Versions, stages, approvals and their history.
+
+    Which model is in Production, since when, on what evidence, and who agreed? Commands take [NAME] [VERSION]: the
+    name is late_flights when left out, the version a number, an alias such as
+    champion, or latest. Nothing reaches Production here without a passed gate and the approvals that are asked for.
+
+    \b
+    Examples:
+      mlops-lab registry list
+      mlops-lab registry history
+      mlops-lab registry approve late_flights 3 --by grace
+      mlops-lab registry rollback --why "complaints from gate B12"
+      mlops-lab registry production-at 2013-10-01
+    """
+
+
+@registry.command("list")
+@click.argument("name", required=False)
+@answer_options
+def list_(name: str | None, home: Path, as_json: bool) -> None:
+    """The versions of all models, or of one."""
+    found = open_registry(home)
+    versions = found.search(name=name)
+    reports = [found.get_gate_report(each.name, each.version) for each in versions]
+    verdicts = [None if report is None else report.passed for report in reports]
+    if as_json:
+        told = [{**vars(each), "gate_passed": passed} for each, passed in zip(versions, verdicts, strict=True)]
+        return print_json({"models": found.list_models(), "versions": told})
+    rows = [["gate", "name", "version", "stage", "author", "created", "aliases"]]
+    for each, passed in zip(versions, verdicts, strict=True):
+        made = f"{each.created:%Y-%m-%d %H:%M}Z"
+        rows.append(
+            [MARKS[passed], each.name, f"v{each.version}", each.stage, each.author, made, ", ".join(each.aliases)]
+        )
+    click.echo(marked(columns(rows)) if versions else "no version yet.")
+    return None
+
+
+@registry.command()
+@subject
+@answer_options
+def show(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+    """One version: stage, run, gate, approval."""
+    from mlops_lab.cli.verdict import report_lines
+    from mlops_lab.tracking import Tracker
+
+    found = open_registry(home)
+    version = version_of(found, subject)
+    run = Tracker(home).get_run(version.run_id)
+    report = found.get_gate_report(version.name, version.version)
+    approval = found.get_approval(version.name, version.version)
+    if as_json:
+        told = {"run": run, "gate": None if report is None else report.to_dict(), "approval": approval}
+        return print_json({"version": version, **told})
+    facts = {
+        "stage": version.stage,
+        "aliases": ", ".join(version.aliases),
+        "author": version.author,
+        "created": f"{version.created:%Y-%m-%d %H:%M:%S}Z",
+        "run": run.run_id,
+        "features": str(run.params.get("feature_service", "")),
+        "model": str(run.params.get("model", "")),
+        "artefact": version.artefact,
+        "approval": "" if approval is None else f"{approval.state}, asked by {approval.requested_by}",
+        **{f"tag {name}": value for name, value in version.tags.items()},
+    }
+    click.echo(f"{version.name} v{version.version}")
+    click.echo(columns([[name, value] for name, value in facts.items() if value], indent="  "))
+    click.echo("\n" + (marked(report_lines(report)) if report is not None else "gate: not judged"))
+    return None
+
+
+@registry.command()
+@subject
+@answer_options
+def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+    """What happened, one line an event.
+
+    Oldest first; every event carries the hash of the one before (see --json).
+    """
+    from mlops_lab.drawing.words import plain
+
+    found = open_registry(home)
+    name, version = (None, None) if not subject else split_subject(subject)
+    number = version_of(found, subject).version if version is not None else None
+    events = found.history(name, number)
+    if as_json:
+        return print_json({"events": events, "head": found.head()})
+    for event in events:
+        click.echo(plain(str(event)))
+    return None
+
+
+@registry.command()
+@click.option("--head", metavar="HASH", help="A hash noted earlier, which the history must still hold.")
+@answer_options
+def verify(head: str | None, home: Path, as_json: bool) -> None:
+    """Is everything as it was written?
+
+    Recomputes the chain of hashes, tells the history again and compares, reads every version's artefact.
+
+    Exit codes: 0 all is as it was written, 1 something was damaged or changed (the line says what)
+    """
+    found = open_registry(home)
+    events = found.verify(head=head)
+    artefacts = {version.artefact for version in found.search()}
+    for artefact in sorted(artefacts):
+        found.artefacts.get_bytes(artefact)
+    if as_json:
+        return print_json({"verified": True, "events": events, "artefacts": len(artefacts), "head": found.head()})
+    click.echo(marked(f"✓ verified: {events} events, {len(artefacts)} artefacts, head {found.head()}"))
+    return None
+
+
+@registry.command()
+@click.argument("name", required=False)
+@answer_options
+def pending(name: str | None, home: Path, as_json: bool) -> None:
+    """The requests that wait for an answer."""
+    waiting = open_registry(home).pending_approvals(name)
+    if as_json:
+        return print_json({"pending": waiting})
+    for each in waiting:
+        until = f"until {each.expires_at:%Y-%m-%d}"
+        click.echo(f"{each.name} v{each.version}  asked by {each.requested_by}, {until}: {each.why}")
+    if not waiting:
+        click.echo("nothing waits for an approval.")
+    return None
+
+
+@registry.command("production-at")
+@click.argument("when", metavar="MOMENT")
+@click.option("--name", default=MODEL, show_default=True, help="The model.")
+@answer_options
+def production_at(when: str, name: str, home: Path, as_json: bool) -> None:
+    """Which version was in Production then?
+
+    MOMENT is a day (its midnight in UTC) or a time with its zone: 2013-10-01T06:00:00Z.
+    """
+    version = open_registry(home).production_at(name, moment(when))
+    if as_json:
+        return print_json({"at": when, "name": name, "version": version})
+    click.echo(f"{name}: {'none' if version is None else f'v{version.version}'} in Production at {when}.")
+    return None
+
+
+for _command in (request, approve, reject, promote, rollback, alias, archive):
+    registry.add_command(_command)

@@ -1,0 +1,106 @@
+"""How is a rollout looked at, stopped and taken up again from a terminal?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlops_lab.cli.answers import print_json
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.options import answer_options, login_name, open_registry, person, split_subject, subject, version_of
+from mlops_lab.errors import InvalidData
+
+if TYPE_CHECKING:
+    from mlops_lab.registry import Promotion, Registry
+    from mlops_lab.rollout import Deployment
+
+__all__ = ["rollout"]
+
+
+@click.group("rollout", cls=Family, context_settings=SETTINGS)
+def rollout() -> None:
+    r"""Rollouts: look, stop, go on.
+
+    How a promoted version takes over the flights, and how it is taken back. The version is the one that was promoted
+    last when none is given.
+
+    \b
+    Examples:
+      mlops-lab rollout status
+      mlops-lab rollout stop --by grace --why "complaints from gate B12"
+      mlops-lab rollout resume
+    """
+
+
+def _promotion(registry: Registry, subject: tuple[str, ...]) -> Promotion:
+    from mlops_lab.rollout import promotion_of
+
+    name, number = split_subject(subject)
+    return promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
+
+
+def _answer(found: Deployment, as_json: bool) -> None:
+    if as_json:
+        print_json({"rollout": found.to_dict()})
+    else:
+        click.echo(found.trace())
+
+
+@rollout.command()
+@subject
+@answer_options
+def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+    """Where does it stand? One line for every day that was watched."""
+    from mlops_lab.rollout import deployment_of
+
+    registry = open_registry(home)
+    promotion = _promotion(registry, subject)
+    found = deployment_of(registry, promotion)
+    if found is not None:
+        return _answer(found, as_json)
+    if as_json:
+        return print_json({"rollout": None, "promotion": promotion})
+    click.echo(f"{promotion.name} v{promotion.version}: not begun; begin with: mlops-lab rollout resume")
+    return None
+
+
+@rollout.command()
+@subject
+@person
+@answer_options
+def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
+    """Stop a running rollout: the former version comes back and answers everything again."""
+    from mlops_lab.rollout import stop as stop_rollout
+
+    registry = open_registry(home)
+    reason = why or "stopped from the command line"
+    _answer(stop_rollout(_promotion(registry, subject), registry, actor=by or login_name(), why=reason), as_json)
+
+
+@rollout.command()
+@subject
+@click.option("--days", type=click.IntRange(1, 60), help="Days to watch.  [default: as its run was told]")
+@answer_options
+def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool) -> None:
+    """Begin a rollout, or go on with one that was cut off; days that were watched are not watched again."""
+    from mlops_lab.cli.gate import run_of
+    from mlops_lab.clock import SystemClock
+    from mlops_lab.pipeline import canary_traffic
+    from mlops_lab.rollout import rollout as roll_out
+
+    registry = open_registry(home)
+    promotion = _promotion(registry, subject)
+    present = registry.get_production(promotion.name)
+    if present is None or present.version != promotion.version:
+        raise InvalidData(f"{promotion.name} v{promotion.version} is not in Production any more.")
+    run = run_of(present, home)
+    if run is None:
+        raise InvalidData(f"{present.name} v{present.version}: the trace of the run that made it is gone.")
+    former = promotion.archived_version
+    champion = None if former is None else registry.get_model_version(promotion.name, former)
+    traffic = canary_traffic(
+        present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
+    )
+    _answer(roll_out(promotion, registry, traffic=traffic), as_json)

@@ -1,0 +1,159 @@
+"""How is the whole pipeline run from a terminal, and how does one hear what became of it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_lab.cli.answers import Stopped, print_json
+from mlops_lab.cli.options import answer_options, login_name, moment
+from mlops_lab.errors import InvalidData, MlopsLabError, UnknownName
+
+if TYPE_CHECKING:
+    from mlops_lab.dag import DagRun
+
+__all__ = ["pipeline_params", "run", "run_options"]
+
+_KINDS = {"features": "feature service", "model": "kind of model"}
+_LAST_DAY = "2014-01-01"
+
+
+def run_options(command: Any) -> Any:
+    """What the pipeline can be told; `run` and `dag backfill` take the same."""
+    options = (
+        click.option("--features", metavar="NAME", help="The feature service to learn from (as_known)."),
+        click.option("--model", metavar="NAME", help="The kind of model (logistic, or gradient_boosting)."),
+        click.option("--param", "texts", multiple=True, metavar="K=V", help="Any param of the pipeline; repeat it."),
+        click.option("--author", metavar="WHO", help="Who answers for the version.  [default: your login name]"),
+        click.option("--workers", default=1, type=click.IntRange(1, 64), help="Independent tasks side by side."),
+        click.option("--quiet", "-q", is_flag=True, help="No progress on standard error."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, Any]:
+    """The params of the flights pipeline that the words of a command line give.
+
+    Raises:
+        UnknownName: a param, or a value of a param with a fixed choice, that does not exist.
+        InvalidData: a value that cannot be, or a param given twice.
+    """
+    from mlops_lab.dag import parse_params
+    from mlops_lab.pipeline import flights_pipeline
+
+    declared = flights_pipeline().params
+    words = [*(f"{name}={value}" for name, value in named.items() if value is not None), *texts]
+    for text in words:
+        name, _, value = text.partition("=")
+        param = declared.get(name.strip())
+        if param is not None and param.enum and value not in param.enum:
+            raise UnknownName(_KINDS.get(name.strip(), f"value for {name}"), value, param.enum)
+        if name.strip() == "author" and not value.strip():
+            raise InvalidData("the author is blank; somebody has to answer for the version.")
+    return dict(parse_params(declared, words))
+
+
+@click.command()
+@click.option(
+    "--date", metavar="D", help=f"Run as of this day or moment, on what was known then.  [default: {_LAST_DAY}]"
+)
+@run_options
+@click.option("--resume", metavar="RUN_ID", help="Go on with a run that did not finish; 'last' is the newest.")
+@answer_options
+def run(
+    date: str | None,
+    features: str | None,
+    model: str | None,
+    texts: tuple[str, ...],
+    author: str | None,
+    workers: int,
+    quiet: bool,
+    resume: str | None,
+    home: Path,
+    as_json: bool,
+) -> int:
+    r"""Run the whole pipeline on the real flights.
+
+    Features, training, gate, promotion and rollout, task by task. Prints the trace of the tasks, the ROC AUC as
+    measured offline and as served, the gate's verdict with a reason for
+    every rule, and what became of the version. Everything is kept in the home folder.
+
+    \b
+    Examples:
+      mlops-lab run
+      mlops-lab run --features daily_averages        the everyday leak: refused, exit code 2
+      mlops-lab run --date 2013-10-01 --model gradient_boosting
+      mlops-lab run --date 2013-06-01 --param train_from=2013-05-01 --param holdout_days=10     in seconds
+      mlops-lab run --param approval=true            somebody else has to agree: exit code 3
+      mlops-lab run --resume last
+
+    \b
+    Params: features, model, train_from, holdout_days, watch_days, approval, seed, author (see: mlops-lab dag draw)
+    Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 130 stopped by Ctrl-C
+    """
+    from mlops_lab.cli.progress import Progress
+    from mlops_lab.cli.verdict import print_verdict, verdict
+    from mlops_lab.pipeline import OUTCOMES, outcome, run_flights
+
+    before = None if resume is None else run_to_resume(home, resume)
+    named = {"features": features, "model": model, "author": author}
+    if author is None and before is None and not any(text.startswith("author=") for text in texts):
+        named["author"] = login_name()
+    params = pipeline_params(texts, **named)
+    moment_of_run: Any = moment(date or _LAST_DAY) if before is None or date else before.logical_date
+    with Progress(quiet=quiet) as progress:
+        try:
+            done = run_flights(
+                home,
+                date=moment_of_run,
+                params=params,
+                max_workers=workers,
+                resume=None if before is None else before.run_id,
+                on_event=progress.tell,
+            )
+        except KeyboardInterrupt:
+            progress.stop()
+            again = f"mlops-lab run --resume last{_elsewhere(home)}"
+            raise Stopped(f"stopped by Ctrl-C; go on with: {again}", code=130, kind="KeyboardInterrupt") from None
+    word = outcome(done)
+    told = verdict(done, word, home=home)
+    if as_json:
+        print_json(told)
+    else:
+        print_verdict(done, told, elsewhere=_elsewhere(home))
+    if word == "failed":
+        done.raise_for_state()
+        raise MlopsLabError(f"run {done.run_id} did not promote a version.")
+    return OUTCOMES[word]
+
+
+def run_to_resume(home: Path, run_id: str) -> DagRun:
+    """The run that `--resume` means.
+
+    Raises:
+        UnknownName: there is no such run.
+        InvalidData: there is no run at all.
+    """
+    from mlops_lab.dag import get_run, list_runs
+
+    if run_id != "last":
+        return get_run(home, run_id, dag_id="flights")
+    runs = list_runs(home, dag_id="flights", limit=1)
+    if not runs:
+        raise InvalidData(f"there is no run in the home folder {home} to resume; start one with: mlops-lab run")
+    return runs[-1]
+
+
+def _elsewhere(home: Path) -> str:
+    """What has to follow a command for it to find this home folder."""
+    import os
+    import shlex
+
+    from mlops_lab.cli.options import HOME
+
+    found = os.environ.get("MLOPS_LAB_HOME") or HOME
+    return "" if str(home) == found else f" --home {shlex.quote(str(home))}"
