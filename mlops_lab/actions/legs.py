@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mlops_lab.actions.calling import call, outputs_of_call
-from mlops_lab.actions.calls import is_local
 from mlops_lab.actions.entering import enter_environment, enter_group
 from mlops_lab.actions.evaluation import Evaluator
 from mlops_lab.actions.expressions import ExpressionError
@@ -16,7 +15,7 @@ from mlops_lab.actions.performing import Outcome, StepRequest, ToldOutcomes
 from mlops_lab.actions.results import StepRun
 from mlops_lab.actions.running_steps import Scope, run_steps
 from mlops_lab.actions.scheduling import Process, Sleep, Task, Wait
-from mlops_lab.actions.workflow import Action, Job, Step
+from mlops_lab.actions.workflow import Job
 
 if TYPE_CHECKING:
     from mlops_lab.actions.running_jobs import JobGraph
@@ -51,12 +50,14 @@ class Leg:
         self.job = job
         self.state = graph.state
         self.contexts = dict(contexts)
-        self.evaluate = self.evaluator(graph.workflow.file, set)
-        named = self.evaluate.text(job.name, contexts) if job.name is not None else job.id
+        naming = Evaluator(graph.workflow.file, workspace=None, on_reference=lambda _: None)
+        named = naming.text(job.name, contexts) if job.name is not None else job.id
         plain = job.name is None or "${{" not in job.name.word
         self.name: str = graph.prefix + (f"{named} ({suffix})" if suffix and plain else named)
         if self.name in self.state.legs:
             self.name += f" [{unique}]"
+        self.secrets: dict[str, str] = dict(graph.secrets)
+        self.evaluate = self.evaluator(graph.workflow.file, set)
         self.status = "queued"
         self.conclusion: str | None = None
         self.result: str | None = None
@@ -74,7 +75,6 @@ class Leg:
         self.environment = ""
         self.runs_on = ""
         self.groups: list[str] = []
-        self.secrets: dict[str, str] = dict(graph.secrets)
         self.outputs: dict[str, str] = {}
         self.steps: tuple[StepRun, ...] = ()
         self.task: Task | None = None
@@ -104,18 +104,7 @@ class Leg:
             if len(path) == 2 and path[0] == "secrets" and path[1] not in map(str.lower, self.secrets):
                 self.note(f"{self.name}: the secret {path[1].upper()} was not given; it was taken as empty")
 
-        return Evaluator(file, workspace=self.state.workspace, on_reference=watch)
-
-    def action(self, step: Step) -> Action | None:
-        """The local action of a step, if it uses one that exists."""
-        if step.uses is None or not is_local(step.uses):
-            return None
-        action = self.graph.workflow.actions.get(step.uses)
-        if action is None:
-            self.note(
-                f"{self.name}: there is no local action {step.uses}; GitHub would fail here unless a step makes it"
-            )
-        return action
+        return Evaluator(file, workspace=self.state.performer.workspace(self.name), on_reference=watch)
 
     def perform(self, request: StepRequest) -> Outcome:
         """Have a step done."""
@@ -192,8 +181,10 @@ class Leg:
             self.note(f"{self.name}: '{key}' is read and checked, and not simulated")
 
     def _run(self) -> Generator[Sleep | Wait, None, None]:
+        github = self.contexts.get("github")
         contexts: dict[str, Value] = {
             **self.contexts,
+            "github": {**(github if isinstance(github, Mapping) else {}), "job": self.job.id},
             "secrets": {"GITHUB_TOKEN": "***", **self.secrets},
             "job": {"status": "success", "container": {}, "services": {}},
             "runner": _runner(self.runs_on),
@@ -212,7 +203,11 @@ class Leg:
             (run.reason for run in self.steps if run.conclusion == "failure" and run.reason), ""
         )
         everything = {**scope.all(), "job": {"status": self.conclusion}}
-        self.outputs = scope.evaluator.texts(self.job.outputs, everything)
+        for name, value in scope.evaluator.texts(self.job.outputs, everything).items():
+            if self.state.performer.conceals(value) or any(one and one in value for one in self.secrets.values()):
+                self.note(f"{self.name}: Skip output '{name}' since it may contain secret.")
+            else:
+                self.outputs[name] = value
 
     def _call(self) -> Generator[Sleep | Wait, None, None]:
         callee = self.graph.workflow.called.get(self.job.uses or "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from mlops_lab.actions.expressions.values import Value
@@ -78,6 +79,15 @@ class Performer(Protocol):
     def perform(self, request: StepRequest) -> Outcome:
         """What comes of this step."""
 
+    def workspace(self, leg: str) -> Path | None:
+        """The folder a job works in, where `hashFiles` looks."""
+
+    def relocated(self, folder: Path) -> Path:
+        """Where a folder of the repository is for the steps."""
+
+    def conceals(self, value: str) -> bool:
+        """Is there something in the text that must not leave the job?"""
+
 
 class ToldOutcomes:
     """Every step succeeds unless the caller says otherwise.
@@ -89,7 +99,8 @@ class ToldOutcomes:
 
     real = False
 
-    def __init__(self, told: Mapping[str, Outcome | str]) -> None:
+    def __init__(self, told: Mapping[str, Outcome | str], root: Path | None = None) -> None:
+        self.root = root
         self.told = {key: value if isinstance(value, Outcome) else Outcome(value) for key, value in told.items()}
         self.used: set[str] = set()
         self.seen: dict[str, None] = {}
@@ -112,6 +123,18 @@ class ToldOutcomes:
                 self.used.add(leg)
                 return self.told[leg]
         return Outcome(knows_outputs=False)
+
+    def workspace(self, leg: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
+        """The repository itself: nothing is written."""
+        return self.root
+
+    def relocated(self, folder: Path) -> Path:
+        """The folder itself."""
+        return folder
+
+    def conceals(self, value: str) -> bool:  # noqa: ARG002 (nothing was masked)
+        """No: no step has run that could have masked it."""
+        return False
 
     def of_job(self, names: Sequence[str]) -> Outcome | None:
         """The outcome told for a job that has no steps here: one that calls a workflow of another repository."""

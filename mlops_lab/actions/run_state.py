@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_lab.actions.concurrency import ConcurrencyGroups
@@ -33,7 +32,6 @@ class RunState:
     environments: Mapping[str, Environment]
     groups: ConcurrencyGroups
     variables: Mapping[str, str]
-    workspace: Path | None
     desk: ReviewDesk = field(init=False)
     timeline: list[Moment] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mlops_lab.actions.evaluation import Evaluator
 from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import Value, to_number, to_text
+from mlops_lab.actions.local_actions import action_of, missing_action
 from mlops_lab.actions.performing import Outcome, StepRequest
 from mlops_lab.actions.results import StepRun
 from mlops_lab.actions.scheduling import Sleep, Wait
@@ -87,8 +88,11 @@ def _run_step(leg: Leg, step: Step, number: int, scope: Scope) -> Generator[Slee
         return StepRun(
             step.id, name, "failure", "failure", f"The template is not valid. {error}", started=started, ended=started
         )
-    action = leg.action(step)
-    if action is not None and action.using == "composite":
+    action = action_of(leg, step)
+    missing = missing_action(leg, step, number)
+    if missing:
+        run = StepRun(step.id, name, "failure", "failure", missing)
+    elif action is not None and action.using == "composite":
         run = yield from _run_composite(leg, request, action, scope)
     else:
         run = yield from _perform(leg, request, scope)
@@ -168,7 +172,7 @@ def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | 
         outcome.reason,
         outputs=dict(outcome.outputs),
         log=outcome.log,
-        stubbed=outcome.stubbed or (request.step.uses is not None and leg.action(request.step) is None),
+        stubbed=outcome.stubbed or (request.step.uses is not None and action_of(leg, request.step) is None),
     )
 
 
@@ -189,7 +193,10 @@ def _run_composite(
     contexts: dict[str, Value] = {
         name: outer.contexts[name] for name in ("strategy", "matrix", "job", "runner", "vars") if name in outer.contexts
     }
-    contexts["github"] = {**(github if isinstance(github, Mapping) else {}), "action_path": str(action.folder)}
+    contexts["github"] = {
+        **(github if isinstance(github, Mapping) else {}),
+        "action_path": str(leg.state.performer.relocated(action.folder)),
+    }
     scope = Scope(evaluator, contexts, dict(request.env), path=(*outer.path, step.id))
     scope.contexts["inputs"] = _action_inputs(action, request.arguments, evaluator, scope)
     before = dict(scope.env)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from mlops_lab.actions.calling import outputs_of_call
@@ -87,11 +86,11 @@ def simulate(
         UnknownName: an event, input or outcome key that the workflow does not have.
         InvalidData: an input with a value it cannot have.
     """
-    performer = ToldOutcomes(outcomes or {})
+    performer = ToldOutcomes(outcomes or {}, workflow.root)
     run = run_workflow(
         workflow, event, performer, inputs=inputs, environments=environments, approvals=approvals, clock=clock,
         secrets=secrets, variables=variables, groups=groups, started=started, cancel_after=cancel_after,
-        workspace=workflow.root, run_name=run_name,
+        run_name=run_name,
     )  # fmt: skip
     known = [job.name for job in run.jobs] + [job.id for job in run.jobs]
     known += [f"{job.name}/{step.id}" for job in run.jobs for step in job.steps]
@@ -115,7 +114,6 @@ def run_workflow(
     groups: ConcurrencyGroups | None = None,
     started: Any = None,
     cancel_after: timedelta | None = None,
-    workspace: Path | None = None,
     run_name: str = "this run",
 ) -> WorkflowRun:
     """Run a workflow with somebody to do the steps; see `simulate` for the arguments."""
@@ -134,13 +132,12 @@ def run_workflow(
         environments=environments_from(environments or {}),
         groups=groups or ConcurrencyGroups(),
         variables=dict(variables or {}),
-        workspace=workspace,
     )
     state.desk = ReviewDesk(state, approvals)
     state.groups.on_cancel = state.cancel_named
     github = trigger.github(workflow)
     graph = JobGraph(state, workflow, github=github, inputs=values, secrets=secrets or {})
-    evaluate = Evaluator(workflow.file, workspace=workspace, on_reference=lambda _: None)
+    evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
     name = evaluate.text(workflow.run_name, graph.contexts) or workflow.name
     if not_started:
         return _record(workflow, trigger, name, state, graph, status="not_triggered", reason=not_started)

@@ -191,7 +191,11 @@ jobs:
     strategy: {matrix: {v: [1, 2, 3]}}
     outputs: {v: '${{ matrix.v != 3 && matrix.v || '' }}', both: 'x${{ matrix.v }}'}
     steps: [{run: make}]
-  b: {runs-on: x, needs: a, steps: [{run: make}], outputs: {seen: '${{ needs.a.outputs.v }} ${{ needs.a.outputs.both }}'}}
+  b:
+    runs-on: x
+    needs: a
+    outputs: {seen: '${{ needs.a.outputs.v }} ${{ needs.a.outputs.both }}'}
+    steps: [{run: make}]
 """.replace("|| ''", "|| null")
     )
 
@@ -351,7 +355,7 @@ jobs:
     runs-on: x
     needs: staging
     environment: {name: production, url: 'https://example.org'}
-    outputs: {key: '${{ secrets.KEY }}'}
+    outputs: {key: '${{ secrets.KEY == ''s3'' }}'}
     steps: [{run: make}]
 """
 GUARDED = Environment("production", reviewers=("ana", "ben"), prevent_self_review=True, secrets={"KEY": "s3"})
@@ -377,7 +381,7 @@ def test_approval_opens_the_environment_and_only_then_its_secrets():
 
     what = [(moment.what, moment.why) for moment in run.timeline if moment.subject == "production"]
     assert run.conclusion == "success"
-    assert run.job("production").outputs == {"key": "s3"}
+    assert run.job("production").outputs == {"key": "true"}
     assert what[2:4] == [("approved", "by ana: looks good"), ("started", "")]
     assert run.job("production").started - run.job("staging").ended == timedelta(hours=2)
 
@@ -625,7 +629,7 @@ jobs:
     runs-on: x
     outputs: {out: '${{ steps.act.outputs.out }}'}
     steps:
-      - {id: act, uses: ./act, with: {who: me}}
+      - {id: act, uses: $/act, with: {who: me}}
       - {id: after, run: x}
       - {id: clean, if: always(), uses: $/act}
 """,
