@@ -35,7 +35,7 @@ class StandInCall:
 
     def argument(self, name: str, default: str = "") -> str:
         """A `with` value, whatever the case of its name."""
-        return next((value for key, value in self.arguments.items() if key.lower() == name), "") or default
+        return next((value for key, value in self.arguments.items() if key.lower() == name.lower()), "") or default
 
 
 StandIn: TypeAlias = Callable[[StandInCall], "Outcome | Mapping[str, str] | None"]
