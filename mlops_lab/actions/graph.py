@@ -33,17 +33,27 @@ def way(needs: Mapping[str, Sequence[str]], start: str, end: str) -> list[str] |
 
 
 def levels_of(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    """Names by level: the length of the longest way to a name that needs nothing. The graph must have no cycle.
+    """Names by level: the length of the longest way to a name that needs nothing; those in a cycle are left out.
 
-    >>> levels_of({"a": [], "c": ["a", "b"], "b": ["a"]})
+    >>> levels_of({"a": [], "c": ["a", "b"], "b": ["a"], "loop": ["loop"]})
     (('a',), ('b',), ('c',))
     """
-    level: dict[str, int] = {}
-    waiting = list(needs)
-    while waiting:
-        ready = [name for name in waiting if all(needed in level for needed in needs[name])]
-        for name in ready:
-            level[name] = max((level[needed] + 1 for needed in needs[name]), default=0)
-        waiting = [name for name in waiting if name not in level]
-    depth = max(level.values(), default=-1) + 1
-    return tuple(tuple(name for name in needs if level[name] == number) for number in range(depth))
+    needed_by: dict[str, list[str]] = {name: [] for name in needs}
+    open_needs = {name: len(set(needed)) for name, needed in needs.items()}
+    for name, needed in needs.items():
+        for one in set(needed):
+            needed_by.setdefault(one, []).append(name)
+    level = {name: 0 for name, count in open_needs.items() if count == 0}
+    queue = deque(level)
+    while queue:
+        here = queue.popleft()
+        for name in needed_by[here]:
+            level[name] = max(level.get(name, 0), level[here] + 1)
+            open_needs[name] -= 1
+            if open_needs[name] == 0:
+                queue.append(name)
+    found: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for name in needs:
+        if name in level and open_needs[name] == 0:
+            found[level[name]].append(name)
+    return tuple(map(tuple, found))

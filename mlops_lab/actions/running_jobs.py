@@ -26,6 +26,7 @@ class _JobState:
     finished: list[Leg] = field(default_factory=list)
     result: str | None = None
     reason: str = ""
+    story: set[str | None] = field(default_factory=set)
     outputs: dict[str, str] = field(default_factory=dict)
     parallel: float = float("inf")
     fail_fast: bool = True
@@ -70,6 +71,7 @@ class JobGraph:
         job = state.job
         while any(self.jobs[needed].result is None for needed in job.needs):
             yield Wait()
+        state.story = self._story(job)
         contexts = {**self.contexts, "needs": self.needs_of(job.needs)}
         evaluate = Evaluator(self.workflow.file, workspace=None, on_reference=lambda _: None)
         try:
@@ -159,10 +161,15 @@ class JobGraph:
                 queue += self.jobs[name].job.needs
         return [self.jobs[name] for name in names]
 
+    def _story(self, job: Job) -> set[str | None]:
+        """The results of all ancestors; each job hands on what it has seen."""
+        parents = [self.jobs[name] for name in job.needs]
+        return {parent.result for parent in parents}.union(*(parent.story for parent in parents))
+
     def _status(self, job: Job) -> str:
         if self.state.cancelled or self.cancelled:
             return "cancelled"
-        results = {state.result for state in self._ancestors(job)}
+        results = self._story(job)
         if "failure" in results:
             return "failure"
         return "success" if results <= {"success"} else "skipped"

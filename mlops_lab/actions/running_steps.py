@@ -172,7 +172,7 @@ def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | 
         outcome.reason,
         outputs=dict(outcome.outputs),
         log=outcome.log,
-        stubbed=outcome.stubbed or (request.step.uses is not None and action_of(leg, request.step) is None),
+        stubbed=outcome.stubbed,
     )
 
 
