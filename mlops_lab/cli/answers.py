@@ -27,12 +27,18 @@ _COLOURS = {"✓": "green", "✗": "red", "⊘": "magenta", "↻": "yellow"}
 
 
 class Stopped(click.ClickException):
-    """A command that ends with one line on standard error and its own exit code."""
+    """A command that ends with one line on standard error and its own exit code.
 
-    def __init__(self, message: str, *, code: int, kind: str = "Stopped") -> None:
+    `told` is what it has to say all the same, where JSON was asked for.
+    """
+
+    def __init__(
+        self, message: str, *, code: int, kind: str = "Stopped", told: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.kind = kind
+        self.told = told
 
 
 def tolerate(stream: IO[str]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from mlops_lab.cli.answers import Stopped, columns, print_json
 from mlops_lab.cli.options import answer_options, login_name
-from mlops_lab.cli.run import pipeline_params, run_options
+from mlops_lab.cli.run import became, pipeline_params, run_options
 from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ def backfill(
             break
     last = told[-1]["outcome"] if told else "promoted"
     code = 0 if dry_run else {"failed": 1, "waiting": 3}.get(last, 0)
-    if as_json:
-        print_json({"dag_id": flights_pipeline().dag_id, "dry_run": dry_run, "exit_code": code, "runs": told})
-    else:
+    answer = {"dag_id": flights_pipeline().dag_id, "dry_run": dry_run, "exit_code": code, "runs": told}
+    if not as_json:
         _print(told, dates, dry_run=dry_run)
-    if code and not as_json:
-        raise Stopped(f"stopped at {told[-1]['logical_date'].isoformat()}: {last}.", code=code)
+    if code:
+        raise Stopped(f"stopped at {told[-1]['logical_date'].isoformat()}: {last}.", code=code, told=answer)
+    if as_json:
+        print_json(answer)
     return code
 
 
@@ -111,11 +112,9 @@ def _backfills(home: Path) -> Mapping[datetime, DagRun]:
 
 
 def _standing(run: DagRun | None) -> str:
-    from mlops_lab.pipeline import outcome
-
     if run is None:
         return "to run"
-    return "to resume" if run.state == "running" or outcome(run) not in _OVER else outcome(run)
+    return became(run) if became(run) in _OVER else "to resume"
 
 
 def _run(

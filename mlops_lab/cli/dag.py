@@ -56,11 +56,11 @@ def draw(out: str | None, run_id: str | None, home: Path, as_json: bool) -> None
 @answer_options
 def list_(limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
+    from mlops_lab.cli.run import became
     from mlops_lab.dag import list_runs
-    from mlops_lab.pipeline import outcome
 
     runs = list_runs(home, dag_id="flights", limit=limit)
-    words = ["running or killed" if run.state == "running" else outcome(run) for run in runs]
+    words = [became(run) for run in runs]
     if as_json:
         told = [
             {"run_id": run.run_id, "logical_date": run.logical_date, "state": run.state, "outcome": word}
@@ -84,13 +84,12 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 
     RUN_ID is as `dag list` tells it; 'last', the default, is the newest.
     """
-    from mlops_lab.cli.run import run_to_resume
+    from mlops_lab.cli.run import became, run_to_resume
     from mlops_lab.cli.verdict import print_verdict, verdict
     from mlops_lab.drawing.words import plain
-    from mlops_lab.pipeline import outcome
 
     run = run_to_resume(home, run_id)
-    told = verdict(run, outcome(run), home=home)
+    told = verdict(run, became(run), home=home)
     if as_json:
         return print_json(told)
     if run.state == "running":

@@ -30,6 +30,8 @@ __all__ = [
 MODEL = "late_flights"
 HOME = ".mlops_lab"
 
+_VERSIONS = ("latest", "champion", "previous")  # alone, these mean a version and not a model
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -101,7 +103,7 @@ def open_registry(home: Path) -> Registry:
 
 
 def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:
-    """The name and the version of `[NAME] [VERSION]`: a word that reads as a number is the version.
+    """The name and the version of `[NAME] [VERSION]`: a word that reads as a number, or as latest, is the version.
 
     >>> split_subject(("3",)), split_subject(("late_flights", "champion")), split_subject(())
     (('late_flights', '3'), ('late_flights', 'champion'), ('late_flights', None))
@@ -109,7 +111,7 @@ def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:
     if len(words) > 2:
         raise InvalidData(f"{' '.join(words)!r} is more than a name and a version.")
     if len(words) == 1:
-        return (MODEL, words[0]) if _number(words[0]) else (words[0], None)
+        return (MODEL, words[0]) if _number(words[0]) or words[0] in _VERSIONS else (words[0], None)
     return (words[0], words[1]) if words else (MODEL, None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -90,7 +90,7 @@ def _run(words: list[str]) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _failed(words, "stopped by Ctrl-C.", kind="KeyboardInterrupt", code=_INTERRUPTED)
     except Stopped as stop:
-        return _failed(words, stop.message, kind=stop.kind, code=stop.code)
+        return _failed(words, stop.message, kind=stop.kind, code=stop.code, told=stop.told)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "mlops-lab"
         return _failed(words, f"{error.format_message()} See: {where} --help", kind="UsageError")
@@ -106,7 +106,15 @@ def _run(words: list[str]) -> int:
         return _failed(words, f"{told}. {help_}", kind=type(error).__name__, error=error)
 
 
-def _failed(words: list[str], message: str, *, kind: str, code: int = 1, error: Exception | None = None) -> int:
+def _failed(
+    words: list[str],
+    message: str,
+    *,
+    kind: str,
+    code: int = 1,
+    error: Exception | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> int:
     """One line on standard error and, where JSON was asked for, one object on standard output."""
     from mlops_lab.drawing.words import plain
 
@@ -116,6 +124,6 @@ def _failed(words: list[str], message: str, *, kind: str, code: int = 1, error: 
         traceback.print_exception(error)
     line = plain(" ".join(message.split()))
     if "--json" in words:
-        print_json({"error": line, "exit_code": code, "kind": kind})
+        print_json(told if told is not None else {"error": line, "exit_code": code, "kind": kind})
     click.echo(f"mlops-lab: {line}", err=True)
     return code

@@ -9,12 +9,12 @@ import click
 
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, login_name, moment
-from mlops_lab.errors import InvalidData, MlopsLabError, UnknownName
+from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
     from mlops_lab.dag import DagRun
 
-__all__ = ["pipeline_params", "run", "run_options"]
+__all__ = ["became", "pipeline_params", "run", "run_options", "run_to_resume"]
 
 _KINDS = {"features": "feature service", "model": "kind of model"}
 _LAST_DAY = "2014-01-01"
@@ -121,14 +121,23 @@ def run(
             raise Stopped(f"stopped by Ctrl-C; go on with: {again}", code=130, kind="KeyboardInterrupt") from None
     word = outcome(done)
     told = verdict(done, word, home=home)
-    if as_json:
-        print_json(told)
-    else:
+    if not as_json:
         print_verdict(done, told, elsewhere=_elsewhere(home))
     if word == "failed":
-        done.raise_for_state()
-        raise MlopsLabError(f"run {done.run_id} did not promote a version.")
+        raise Stopped(_reason(done), code=OUTCOMES[word], kind="TaskFailed", told=told)
+    if as_json:
+        print_json(told)
     return OUTCOMES[word]
+
+
+def _reason(run: DagRun) -> str:
+    from mlops_lab.errors import TaskFailed
+
+    try:
+        run.raise_for_state()
+    except TaskFailed as error:
+        return str(error)
+    return f"run {run.run_id} did not promote a version."
 
 
 def run_to_resume(home: Path, run_id: str) -> DagRun:
@@ -146,6 +155,15 @@ def run_to_resume(home: Path, run_id: str) -> DagRun:
     if not runs:
         raise InvalidData(f"there is no run in the home folder {home} to resume; start one with: mlops-lab run")
     return runs[-1]
+
+
+def became(run: DagRun) -> str:
+    """What became of a run, as far as its trace tells; also of one that was killed, or that an older DAG made."""
+    from mlops_lab.pipeline import flights_pipeline, outcome
+
+    if run.state == "running":
+        return "running or killed"
+    return outcome(run) if set(flights_pipeline().tasks) <= set(run.states) else run.state
 
 
 def _elsewhere(home: Path) -> str:

@@ -27,7 +27,7 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
 
     told: dict[str, Any] = {
         "outcome": outcome,
-        "exit_code": OUTCOMES[outcome],
+        "exit_code": OUTCOMES.get(outcome),
         "home": home,
         "run_id": run.run_id,
         "logical_date": run.logical_date,
@@ -43,10 +43,11 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
         "champion": None,
         "gate": None,
         "approval": None,
-        "rollout": run.result("roll_out"),
+        "rollout": next((each.result for each in run.task_instances if each.task_id == "roll_out"), None),
         "production": None,
     }
-    registered, measured = run.result("register"), run.result("evaluate")
+    results = {each.task_id: each.result for each in run.task_instances}
+    registered, measured = results.get("register"), results.get("evaluate")
     if registered is None:
         return told
     tracker, registry = Tracker(home, clock=SystemClock()), Registry(home, clock=SystemClock())
