@@ -65,13 +65,16 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any]) -> Tra
     except ArrowInvalid as error:
         raise InvalidData(f"artefact {reference['artefact'][:19]}… is not a training set: {error}.") from None
     times = frame["event_timestamp"] if "event_timestamp" in frame.columns and len(frame) else None
-    return TrainingSet(
+    known = TrainingSet(
         frame,
         features=tuple(reference["features"]),
         service=reference["service"],
         views=tuple(reference["views"]),
         time_range=None if times is None else (times.min(), times.max()),
     )
+    # The bytes were just verified, so the fingerprint that was worked out when they were written still holds.
+    vars(known)["fingerprint"] = reference["fingerprint"]
+    return known
 
 
 def put_json(artefacts: ArtefactStore, value: Any) -> str:

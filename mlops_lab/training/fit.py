@@ -84,7 +84,7 @@ def train(
     target = _target(split.train, label)
     started = tracker.clock.now()
     features = list(training_set.features)
-    estimator = build_model(model, frame[features], seed=seed)
+    estimator = build_model(model, split.train[features], seed=seed)
     estimator.fit(prepare(split.train[features]), target)
     metrics = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold).flat("offline")
     if served is not None:

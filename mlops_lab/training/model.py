@@ -28,7 +28,7 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
 
     Args:
         kind: one of `MODELS`.
-        frame: the feature columns, any number of rows; only names and types are read.
+        frame: the feature columns of the rows to learn from; names, types and their number are read.
         seed: the seed of everything random in the fit.
 
     Raises:
@@ -48,10 +48,12 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
 
     numbers = [str(c) for c in frame.columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
     texts = [str(c) for c in frame.columns if str(c) not in numbers]
-    return _logistic(numbers, texts, seed) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
+    numbers = [name for name in numbers if frame[name].notna().any() or not len(frame)]  # nothing to learn from
+    ranks = max(1, min(50, len(frame)))  # no more ranks than rows
+    return _logistic(numbers, texts, seed, ranks) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
 
 
-def _logistic(numbers: list[str], texts: list[str], seed: int) -> Any:
+def _logistic(numbers: list[str], texts: list[str], seed: int, ranks: int) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -61,13 +63,13 @@ def _logistic(numbers: list[str], texts: list[str], seed: int) -> Any:
     number = Pipeline(
         [
             ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
-            ("rank", QuantileTransformer(n_quantiles=50, subsample=20_000, random_state=seed)),
+            ("rank", QuantileTransformer(n_quantiles=ranks, subsample=20_000, random_state=seed)),
             ("scale", StandardScaler()),
         ]
     )
     text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
     columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=1.0)
-    return Pipeline([("columns", columns), ("model", LogisticRegression(C=0.1, max_iter=300, tol=1e-3))])
+    return Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=1000))])
 
 
 def _gradient_boosting(numbers: list[str], texts: list[str], seed: int) -> Any:
