@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from mlops_lab.panels.canary import CanaryPanel
 from mlops_lab.panels.controls import RangeInput
 from mlops_lab.panels.gate import GatePanel
 from mlops_lab.panels.panel import Panel
+from mlops_lab.panels.registry import RegistryPanel
+from mlops_lab.panels.retries import RetriesPanel
+from mlops_lab.panels.timeline import JoinTimelinePanel
 from mlops_lab.panels.view import View
 
-__all__ = ["GatePanel", "Panel", "RangeInput", "View"]
+__all__ = [
+    "CanaryPanel",
+    "GatePanel",
+    "JoinTimelinePanel",
+    "Panel",
+    "RangeInput",
+    "RegistryPanel",
+    "RetriesPanel",
+    "View",
+]

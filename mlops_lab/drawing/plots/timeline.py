@@ -15,14 +15,14 @@ from mlops_lab.errors import InvalidData
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_join_timeline"]
+__all__ = ["SeenRow", "judge_rows", "plot_join_timeline", "span"]
 
 _SHORT = "%m-%d %H:%M"
 _GOOD, _BAD, _WINDOW = "#00805d", "#c04f00", "#e3f2fb"
 
 
 @dataclass(frozen=True)
-class _Seen:
+class SeenRow:
     """One row with the verdict on it."""
 
     name: str
@@ -34,10 +34,12 @@ class _Seen:
 
     @property
     def verdict(self) -> str:
+        """Mark and word."""
         return "✓ used" if self.used else "– visible" if self.visible else "✗ not visible"
 
     @property
     def said(self) -> str:
+        """The verdict and its reason."""
         return f"{self.verdict}: {self.why}"
 
 
@@ -76,9 +78,9 @@ def plot_join_timeline(
     09:51  event 01-01 09:51  created 01-01 10:05  ✗ not visible: not yet arrived: created 5 min too late
     """
     decision = _moment(decision_time, "decision_time")
-    seen = _judged(rows, decision, ttl)
+    seen = judge_rows(rows, decision, ttl)
     wide = max((len(plain(row.name)) for row in seen), default=0)
-    limit = "for ever" if ttl is None else _span(ttl)
+    limit = "for ever" if ttl is None else span(ttl)
     outline = [plain(title), f"decision {decision:%Y-%m-%d %H:%M} UTC; ttl {limit}"]
     outline += [
         f"{plain(row.name):<{wide}}  event {row.event:{_SHORT}}  created {row.created:{_SHORT}}  {row.said}"
@@ -93,7 +95,13 @@ def plot_join_timeline(
     return Plot(plain(title), "\n".join(outline), draw, size=(9.0, 1.7 + 0.55 * len(seen)))
 
 
-def _judged(rows: Sequence[Mapping[str, Any]], decision: datetime, ttl: timedelta | None) -> list[_Seen]:
+def judge_rows(rows: Sequence[Mapping[str, Any]], decision: datetime, ttl: timedelta | None) -> list[SeenRow]:
+    """The verdict on each row of one entity, with its reason; see `plot_join_timeline` for the arguments.
+
+    >>> [seen] = judge_rows([{"event_timestamp": "2013-01-01T08:51Z"}], parse_utc("2013-01-01T10:00Z"), None)
+    >>> seen.used, seen.said
+    (True, '✓ used: the newest of 1 visible row')
+    """
     timed = []
     for number, row in enumerate(rows, start=1):
         if row.get("event_timestamp") is None:
@@ -107,7 +115,7 @@ def _judged(rows: Sequence[Mapping[str, Any]], decision: datetime, ttl: timedelt
     best = max(visible, default=None)  # by event, then creation, then place
     newest = f"the newest of {len(visible)} visible row{'s' * (len(visible) != 1)}"
     return [
-        _Seen(name, event, arrived, not reason, row == best, reason or (newest if row == best else "an older one"))
+        SeenRow(name, event, arrived, not reason, row == best, reason or (newest if row == best else "an older one"))
         for row, reason in zip(timed, reasons, strict=True)
         for event, arrived, _, name in [row]
     ]
@@ -116,15 +124,15 @@ def _judged(rows: Sequence[Mapping[str, Any]], decision: datetime, ttl: timedelt
 def _hidden(event: datetime, created: datetime, decision: datetime, ttl: timedelta | None) -> str:
     """Why a row cannot be seen; empty when it can."""
     if event > decision:
-        return f"after the decision, by {_span(event - decision)}"
+        return f"after the decision, by {span(event - decision)}"
     if ttl is not None and decision - event > ttl:
-        return f"too old by {_span(decision - event - ttl)}"
+        return f"too old by {span(decision - event - ttl)}"
     if created > decision:
-        return f"not yet arrived: created {_span(created - decision)} too late"
+        return f"not yet arrived: created {span(created - decision)} too late"
     return ""
 
 
-def _draw(axes: Axes, seen: Sequence[_Seen], decision: datetime, ttl: timedelta | None) -> None:
+def _draw(axes: Axes, seen: Sequence[SeenRow], decision: datetime, ttl: timedelta | None) -> None:
     from matplotlib import dates as untyped
 
     dates: Any = untyped
@@ -151,7 +159,7 @@ def _draw(axes: Axes, seen: Sequence[_Seen], decision: datetime, ttl: timedelta 
     )
     if ttl is not None:
         axes.annotate(
-            f"ttl {_span(ttl)}", (oldest, -0.6), xytext=(4, 0), textcoords="offset points", va="center", color=QUIET
+            f"ttl {span(ttl)}", (oldest, -0.6), xytext=(4, 0), textcoords="offset points", va="center", color=QUIET
         )
     axes.set_yticks(range(len(seen)), [letters(shortened(row.name, 24)) for row in seen])
     axes.xaxis_date(tz="UTC")
@@ -169,10 +177,10 @@ def _moment(value: Any, what: str) -> datetime:
     return to_utc(value.to_pydatetime(warn=False) if hasattr(value, "to_pydatetime") else value)
 
 
-def _span(length: timedelta) -> str:
+def span(length: timedelta) -> str:
     """A duration in its two largest units.
 
-    >>> _span(timedelta(days=1, hours=2, minutes=3)), _span(timedelta(0))
+    >>> span(timedelta(days=1, hours=2, minutes=3)), span(timedelta(0))
     ('1 d 2 h', '0 s')
     """
     left = length.total_seconds()
