@@ -26,10 +26,10 @@ _KNOWN = {
 def command_line(shell: str | None, script: str) -> list[str]:
     """The words of the command that runs the file `script`.
 
-    >>> command_line("bash", "/tmp/step.sh")
-    ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '/tmp/step.sh']
-    >>> command_line("perl -w {0}", "/tmp/x y.pl")
-    ['perl', '-w', '/tmp/x y.pl']
+    >>> command_line("bash", "step.sh")
+    ['bash', '--noprofile', '--norc', '-eo', 'pipefail', 'step.sh']
+    >>> command_line("perl -w {0}", "x y.pl")
+    ['perl', '-w', 'x y.pl']
 
     Raises:
         UnknownName: a shell that is neither known nor a command line with `{0}` in it.

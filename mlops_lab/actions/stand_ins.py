@@ -24,7 +24,16 @@ _LEFT_OUT = shutil.ignore_patterns(
 
 @dataclass(frozen=True)
 class StandInCall:
-    """What a stand-in gets: the `with` values, where the job works, the repository's copy, the run's artifacts."""
+    r"""What a stand-in gets: the `with` values, where the job works, the repository's copy, the run's artifacts.
+
+    >>> from mlops_lab.actions import execute, parse_workflow
+    >>> text = "on: push\njobs: {a: {runs-on: x, steps: [{uses: my/deploy@v1, with: {to: prod}}]}}"
+    >>> def deploy(call):
+    ...     return {"url": f"https://{call.argument('to')}"}
+    >>> run = execute(parse_workflow(text, root="/nonexistent"), actions={"my/deploy": deploy})
+    >>> run.job("a").steps[0].outputs
+    {'url': 'https://prod'}
+    """
 
     uses: str
     arguments: Mapping[str, str]
