@@ -67,6 +67,7 @@ class StepRequest:
     working_directory: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     timeout_seconds: float | None = None
+    job_seconds: float = 21_600.0  # `timeout-minutes` of the job
     path: tuple[str, ...] = ()  # ids of the composite steps around it
     runs_on: str = ""
 

@@ -19,6 +19,7 @@ from mlops_lab.actions.log_commands import LogReader, Masks
 from mlops_lab.actions.performing import Outcome, StepRequest
 from mlops_lab.actions.shells import command_line, suffix
 from mlops_lab.actions.stand_ins import StandIn, StandInCall, copy_repository, find_stand_in
+from mlops_lab.clock import SystemClock
 from mlops_lab.errors import MlopsLabError
 
 __all__ = ["RealSteps"]
@@ -64,6 +65,8 @@ class RealSteps:
         self.masks = Masks(secrets)
         self.seconds = seconds
         self.environment = {name: os.environ[name] for name in (*_KEPT, *inherit) if name in os.environ}
+        self.clock = SystemClock()
+        self.left: dict[str, float] = {}  # seconds each job may still take
         self.paths: dict[str, list[str]] = {}
         self.workspaces: dict[str, Path] = {}
         self.notes: list[str] = []
@@ -144,21 +147,25 @@ class RealSteps:
         self.paths[request.leg] = parse_lines(_read(files["path"]))[::-1] + self.paths.get(request.leg, [])
         self.summary += self.masks.hide(_read(files["step_summary"]))
         reason = "" if code == 0 else f"Process completed with exit code {code}."
+        if code is None and self.left[request.leg] <= 0:
+            minutes = f"{request.job_seconds / 60:g}"
+            reason = f"The job has exceeded the maximum execution time of {minutes} minutes."
+            return Outcome("cancelled", reason=reason, log=reader.text)
         if code is None:
-            limit = self._limit(request)
+            limit = min(request.timeout_seconds or self.seconds, self.seconds)
             reason = f"The action '{request.name}' has timed out after {limit / 60:g} minutes."
         return Outcome(
             "success" if code == 0 else "failure", outputs, reason=reason, log=reader.text, exported=exported
         )
-
-    def _limit(self, request: StepRequest) -> float:
-        return min(request.timeout_seconds or self.seconds, self.seconds)
 
     def _process(
         self, command: list[str], folder: Path, env: dict[str, str], request: StepRequest
     ) -> tuple[int | None, LogReader]:
         """Exit code (None: it took too long) and log. The log goes through a file, so nothing can fill a pipe."""
         log = self.scratch / "temp" / f"log_{self.count}"
+        left = self.left.setdefault(request.leg, request.job_seconds)
+        grace = left if left > 0 else _GRACE
+        begun = self.clock.now()
         with log.open("wb") as file:
             process = subprocess.Popen(  # noqa: S603 (running it is the point)
                 command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
@@ -166,11 +173,12 @@ class RealSteps:
             )  # fmt: skip
             code: int | None
             try:
-                code = process.wait(timeout=self._limit(request))
+                code = process.wait(timeout=max(0.0, min(request.timeout_seconds or self.seconds, self.seconds, grace)))
             except subprocess.TimeoutExpired:
                 code = None
             finally:
                 _end(process)
+        self.left[request.leg] = left - (self.clock.now() - begun).total_seconds()
         reader = LogReader(self.masks)
         with log.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in lines:

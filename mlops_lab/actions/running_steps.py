@@ -125,6 +125,7 @@ def _request(
         working_directory=evaluator.text(folder, contexts) if folder is not None else None,
         arguments=evaluator.texts(step.arguments, contexts),
         timeout_seconds=minutes * 60 if minutes else None,
+        job_seconds=leg.minutes * 60,
         path=scope.path,
         runs_on=leg.runs_on,
     )
@@ -156,6 +157,8 @@ def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | 
         leg.cancel(f"The job has exceeded the maximum execution time of {leg.minutes:g} minutes.")
     else:
         yield from _pass_time(leg, seconds, urgent=outcome.conclusion != "success")
+    if outcome.conclusion == "cancelled":
+        leg.cancel(outcome.reason or "The operation was canceled.")
     if leg.interrupted:
         leg.interrupted = False
         return StepRun(

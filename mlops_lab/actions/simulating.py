@@ -18,6 +18,7 @@ from mlops_lab.actions.results import WorkflowRun
 from mlops_lab.actions.run_state import ReviewDesk, RunState
 from mlops_lab.actions.running_jobs import JobGraph
 from mlops_lab.actions.scheduling import Process, Scheduler, Sleep
+from mlops_lab.actions.traps import traps_of
 from mlops_lab.actions.trigger import Trigger, starts
 from mlops_lab.actions.workflow import Workflow
 from mlops_lab.clock import Clock, FakeClock
@@ -142,6 +143,8 @@ def run_workflow(
     if not_started:
         return _record(workflow, trigger, name, state, graph, status="not_triggered", reason=not_started)
     state.moment("run", "queued", f"on {trigger.event}")
+    for trap in traps_of(workflow):
+        state.note(trap)
     if workflow.concurrency is not None:
         group = evaluate.text(workflow.concurrency.group, graph.contexts)
         cancel = to_text(evaluate.value(workflow.concurrency.cancel_in_progress, graph.contexts)).lower() == "true"

@@ -331,3 +331,18 @@ def test_a_scratch_folder_that_is_given_is_kept(tmp_path):
 
     assert [path.read_text() for path in (tmp_path / "scratch/work").rglob("kept.txt")] == ["hi\n"]
     assert os.listdir(tmp_path) == ["scratch"]
+
+
+def test_a_job_that_takes_too_long_is_cancelled_and_its_cleaning_steps_still_run(tmp_path):
+    text = (
+        "on: push\njobs:\n  a:\n    runs-on: x\n    timeout-minutes: 0.02\n    steps:\n      - {id: s, run: sleep 60}\n"
+    )
+    text += "      - {id: t, run: 'true'}\n      - {id: u, if: always(), run: 'true'}\n"
+
+    job = execute(parse_workflow(text, root=tmp_path)).job("a")
+
+    assert (job.conclusion, job.reason) == (
+        "cancelled",
+        "The job has exceeded the maximum execution time of 0.02 minutes.",
+    )
+    assert [step.conclusion for step in job.steps] == ["cancelled", "skipped", "success"]

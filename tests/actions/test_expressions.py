@@ -244,3 +244,10 @@ def test_a_number_is_printed_so_that_it_reads_back(number):
 def test_text_equals_itself_whatever_its_case(text):
     assert fold(fold(text)) == fold(text)
     assert evaluate("a == b", {"a": text, "b": text}) is True
+
+
+def test_a_chain_as_long_as_github_allows_does_not_exhaust_the_stack():
+    assert evaluate("1" + "==1" * 6_900) is True
+    assert evaluate("1" + "<1" * 10_400) is True
+    assert evaluate("0" + "||0" * 6_900 + "||7") == 7
+    assert evaluate("(" * 49 + "1" + ")" * 49) == 1

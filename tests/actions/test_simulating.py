@@ -717,3 +717,20 @@ def test_any_graph_ends_as_a_slow_obvious_walk_says(plan):
 
     assert conclusions(run) == {f"j{index}": result for index, result in expected.items()}
     assert run == again
+
+
+def test_a_condition_that_is_always_true_by_mistake_is_noted():
+    run = simulate(jobs("a: {if: \"${{ github.ref == 'x' }} && true\"}"))
+
+    assert run.job("a").conclusion == "success"
+    assert run.notes == ("job a: the `if` at workflow.yml:3:63 mixes text with an expression, and so is always true",)
+
+
+def test_a_step_told_to_be_cancelled_cancels_its_job():
+    workflow = jobs("a: {steps: [{id: s, run: x}, {id: t, run: x}, {id: u, if: always(), run: x}]}\nb: {needs: a}")
+
+    run = simulate(workflow, outcomes={"a/s": "cancelled"})
+
+    assert steps(run) == {"s": "cancelled", "t": "skipped", "u": "success"}
+    assert conclusions(run) == {"a": "cancelled", "b": "skipped"}
+    assert run.conclusion == "cancelled"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlops_lab.actions.expressions.errors import ExpressionError
 from mlops_lab.actions.expressions.functions import FUNCTIONS, MAX_MEMORY, Function, failed
 from mlops_lab.actions.expressions.parser import parse
-from mlops_lab.actions.expressions.tree import Binary, Call, Context, Index, Literal, Logical, Node, Not, Star
+from mlops_lab.actions.expressions.tree import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star
 from mlops_lab.actions.expressions.values import (
     FilteredArray,
     Value,
@@ -61,8 +61,8 @@ class _Evaluator:
                 return not is_truthy(self.value(node.operand))
             case Logical():
                 return self.logical(node)
-            case Binary():
-                return self.binary(node)
+            case Comparison():
+                return self.comparison(node)
             case Index():
                 return self.index(node)
             case Call():
@@ -78,11 +78,15 @@ class _Evaluator:
                 break
         return value
 
-    def binary(self, node: Binary) -> Value:
-        left, right = self.value(node.left), self.value(node.right)
-        if node.operator in ("==", "!="):
-            return equals(left, right) == (node.operator == "==")
-        return compare(left, right, node.operator)
+    def comparison(self, node: Comparison) -> Value:
+        value = self.value(node.first)
+        for operator, operand in node.rest:
+            other = self.value(operand)
+            if operator in ("==", "!="):
+                value = equals(value, other) == (operator == "==")
+            else:
+                value = compare(value, other, operator)
+        return value
 
     def index(self, node: Index) -> Value:
         if isinstance(node.key, Star):

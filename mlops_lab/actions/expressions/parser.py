@@ -7,12 +7,12 @@ exhaust this parser.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from mlops_lab.actions.expressions.errors import ExpressionError
 from mlops_lab.actions.expressions.lexer import Token, tokenize
-from mlops_lab.actions.expressions.tree import Binary, Call, Context, Index, Literal, Logical, Node, Not, Star
+from mlops_lab.actions.expressions.tree import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star
 
 __all__ = ["MAX_DEPTH", "MAX_LENGTH", "Arity", "parse"]
 
@@ -106,16 +106,17 @@ class _Parser:
         return self.logical("&&")
 
     def equality(self) -> Node:
-        node = self.relation()
-        while token := self.accept("==", "!="):
-            node = Binary(token.kind, node, self.relation())
-        return node
+        return self.chain(self.relation, "==", "!=")
 
     def relation(self) -> Node:
-        node = self.negation()
-        while token := self.accept("<", "<=", ">", ">="):
-            node = Binary(token.kind, node, self.negation())
-        return node
+        return self.chain(self.negation, "<", "<=", ">", ">=")
+
+    def chain(self, inner: Callable[[], Node], *operators: str) -> Node:
+        first = inner()
+        rest: list[tuple[str, Node]] = []
+        while token := self.accept(*operators):
+            rest.append((token.kind, inner()))
+        return Comparison(first, tuple(rest)) if rest else first
 
     def negation(self) -> Node:
         if not self.accept("!"):

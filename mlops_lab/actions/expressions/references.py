@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlops_lab.actions.expressions.tree import Binary, Call, Context, Index, Literal, Logical, Node, Not
+from mlops_lab.actions.expressions.tree import Call, Comparison, Context, Index, Literal, Logical, Node, Not
 
 __all__ = ["references"]
 
@@ -27,9 +27,9 @@ def references(tree: Node | None) -> Iterator[tuple[str, ...]]:
                 yield from references(operand)
         case Not():
             yield from references(tree.operand)
-        case Binary():
-            yield from references(tree.left)
-            yield from references(tree.right)
+        case Comparison():
+            for operand in (tree.first, *(node for _, node in tree.rest)):
+                yield from references(operand)
         case _:
             return
 

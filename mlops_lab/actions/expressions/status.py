@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops_lab.actions.expressions.functions import Function
-from mlops_lab.actions.expressions.tree import Call, Index, Logical, Node, Not
+from mlops_lab.actions.expressions.tree import Call, Comparison, Index, Logical, Node, Not
 from mlops_lab.actions.expressions.values import Value, lookup, to_text
 
 __all__ = ["STATUS_FUNCTIONS", "asks_for_status", "status_functions", "status_of"]
@@ -55,8 +55,7 @@ def asks_for_status(tree: Node | None) -> bool:
             return asks_for_status(tree.source) or asks_for_status(tree.key)
         case Not():
             return asks_for_status(tree.operand)
-        case None:
-            return False
+        case Comparison():
+            return asks_for_status(tree.first) or any(asks_for_status(node) for _, node in tree.rest)
         case _:
-            left, right = getattr(tree, "left", None), getattr(tree, "right", None)
-            return asks_for_status(left) or asks_for_status(right)
+            return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Binary", "Call", "Context", "Index", "Literal", "Logical", "Node", "Not", "Star"]
+__all__ = ["Call", "Comparison", "Context", "Index", "Literal", "Logical", "Node", "Not", "Star"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,11 @@ class Not:
 
 
 @dataclass(frozen=True)
-class Binary:
-    """A comparison: `==`, `!=`, `<`, `<=`, `>` or `>=`."""
+class Comparison:
+    """A chain of `==` and `!=`, or of `<`, `<=`, `>` and `>=`; the value so far meets the next operand."""
 
-    operator: str
-    left: Node
-    right: Node
+    first: Node
+    rest: tuple[tuple[str, Node], ...]
 
 
 @dataclass(frozen=True)
@@ -67,4 +66,4 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node: TypeAlias = Literal | Context | Star | Index | Not | Binary | Logical | Call
+Node: TypeAlias = Literal | Context | Star | Index | Not | Comparison | Logical | Call
