@@ -26,6 +26,7 @@ __all__ = ["RealSteps"]
 
 _FILES = ("output", "env", "path", "step_summary", "state")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COMSPEC", "PATHEXT")  # of this machine's environment
+_GRACE = 300.0  # seconds a step has that still runs when the time of its job is over
 _FORBIDDEN = ("NODE_OPTIONS",)  # GitHub does not let a step set it for the steps after it
 _FROM_GITHUB = [
     "actor",
