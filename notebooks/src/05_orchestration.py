@@ -1,0 +1,408 @@
+# %% [markdown]
+# # Who runs this at night, and what if it fails?
+#
+# A pipeline that works on your screen is half a pipeline. The other half is a night when nobody looks: a service does
+# not answer, a machine is switched off, a date is missed. An **orchestrator** runs the steps in order, tries again,
+# gives up in time and writes down what it did.
+#
+# After this notebook you can
+#
+# - turn plain functions into tasks and a DAG, and read its order,
+# - set retries, back-off and timeouts, and say what happens after a failure,
+# - read a schedule, and know what it does after an outage and when the clocks change,
+# - go on with a run that broke off, without doing the finished work again,
+# - keep a DAG as a text file.
+
+# %% [markdown]
+# ## A script at night
+#
+# Every morning somebody wants two figures: how many flights are planned, and how strong the wind is. That is a script
+# of three lines, started by a timer. The flights are real; the weather service is made up and has a bad night.
+
+# %%
+from mlops_lab import datasets
+
+july = datasets.load_flights(month=7, columns=["flight_id", "sched_dep"])
+day = july["sched_dep"].dt.tz_convert("America/New_York").dt.day
+
+
+def ask_weather_service():
+    raise TimeoutError("the weather service does not answer")
+
+
+# %% tags=["raises-exception"]
+def night(date):
+    print((day == date).sum(), "flights are planned")
+    print("wind:", ask_weather_service(), "mph")
+    print("sending the report")
+
+
+night(10)
+
+# %% [markdown]
+# The script died in its second line. In the morning there is no report, and three questions stay open. Was it worth
+# trying again? Which part has to be repeated? And how would anybody have noticed?
+
+# %% [markdown]
+# ## Tasks and a DAG
+#
+# Write each step as a function of its own and call it a **task**. A task returns something small: a figure, a name, a
+# reference to a file, never the file itself.
+
+# %%
+from mlops_lab.dag import DAG, run_dag, task
+
+
+@task
+def flights(logical_date):
+    """How many flights are planned?"""
+    return int((day == logical_date.day).sum())
+
+
+@task
+def wind():
+    """How strong is the wind?"""
+    return ask_weather_service()
+
+
+@task
+def report(flights, wind):
+    """Two figures for the morning."""
+    return f"{flights} flights, wind {wind} mph"
+
+
+# %% [markdown]
+# Inside `with DAG(...)` a call runs nothing. It only notes who waits for whom.
+
+# %%
+from mlops_lab.drawing import draw_dag
+
+with DAG("morning") as dag:
+    report(flights(), wind())
+draw_dag(dag)
+
+# %% [markdown]
+# Three tasks, two edges. `flights` and `wind` wait for nothing, `report` waits for both. Arrows never lead back to
+# where they came from: a directed graph without cycles, a **DAG**.
+#
+# Now run it for 10 July. The `logical_date` is the moment a run is *for*, not the moment it happens: a run for 10 July
+# gives the same figures in August.
+
+# %%
+from mlops_lab.clock import FakeClock
+
+run = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
+print(run.trace())
+
+# %% [markdown]
+# The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
+# `report` was not even tried: it is `upstream_failed`. No exception was raised here. A failed task makes a failed run,
+# and a failed run is a record like any other.
+
+# %% [markdown]
+# ## In which order?
+#
+# Before a run the executor puts the tasks in an order in which each finds ready what it needs: a **topological order**.
+# Do it once yourself. Here is what each of six tasks waits for:
+
+# %%
+needs = {
+    "features": (),
+    "train": ("features",),
+    "evaluate": ("train",),
+    "materialize": ("features",),
+    "gate": ("evaluate",),
+    "promote": ("gate", "materialize"),
+}
+for name, waits_for in needs.items():
+    print(f"{name:<12} waits for {', '.join(waits_for) or 'nothing'}")
+
+# %%
+from mlops_lab.checks import check, hint, quiz
+
+order = [...]
+
+check("05.1", order)
+
+# %% [markdown]
+# Stuck? Run `hint("05.1")` in a cell of your own, and again for the next hint.
+#
+# More than one order is right. Ours takes, of several ready tasks, the one defined first, so that the same DAG runs in
+# the same order on every machine. One thing cannot be ordered at all:
+
+# %%
+from mlops_lab.errors import CycleError
+
+try:
+    with DAG("circle"):
+        train, gate, promote = (task(lambda: 1, task_id=name)() for name in ("train", "gate", "promote"))
+        train >> gate >> promote >> train
+except CycleError as error:
+    print(error)
+
+# %% [markdown]
+# `a >> b` means: b waits for a. The error comes when the DAG is written, not at night, and it shows the circle as a
+# path that you can follow with a finger.
+
+# %% [markdown]
+# ## Try again
+#
+# Most failures at night are short: a service restarts, a network hiccups. So a task may have **retries**. Here is a
+# weather service that fails twice and then answers. `attempt` is filled in by the run.
+
+
+# %%
+@task(retries=3, retry_delay=60)
+def wind(attempt):
+    """How strong is the wind?"""
+    if attempt < 3:
+        raise TimeoutError("the weather service does not answer")
+    return 9.2
+
+
+with DAG("morning") as dag:
+    report(flights(), wind())
+
+# %% [markdown]
+# `retry_delay` is the wait before the next try, in seconds. **Before you run the next cell:** how often will `wind` run,
+# and what will the clock show at the end, if the run starts at 10:00?
+
+# %%
+clock = FakeClock("2013-07-10T10:00Z")
+run = run_dag(dag, logical_date="2013-07-10", clock=clock)
+print(run.trace())
+print("the clock shows", clock)
+run.result("report")
+
+# %% [markdown]
+# Three attempts, two waits of a minute, and the clock shows 10:02. You did not wait: all waiting goes through the clock,
+# and a `FakeClock` only moves its hands. With the real clock the very same run takes two minutes.
+#
+# The trace keeps the last word; the attempts are all there:
+
+# %%
+for attempt in run.task("wind").attempts:
+    print(f"{attempt.started:%H:%M:%S}", attempt)
+
+# %% [markdown]
+# ## Wait longer each time
+#
+# If a service is down because too many people ask it, asking every few seconds keeps it down. **Exponential back-off**
+# doubles the wait with every failure, up to a bound that you choose. This service never answers:
+
+# %%
+from datetime import timedelta
+
+
+@task(retries=6, retry_delay=10, retry_exponential_backoff=True, max_retry_delay=timedelta(minutes=2))
+def patient():
+    raise TimeoutError("the weather service does not answer")
+
+
+with DAG("patience") as dag:
+    patient()
+tries = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).task("patient").attempts
+waits = [int((later.started - earlier.ended).total_seconds()) for earlier, later in zip(tries, tries[1:])]
+waits
+
+# %%
+from mlops_lab.drawing.plots import plot_bars
+
+plot_bars(
+    "Wait before each retry",
+    {f"retry {number}": seconds for number, seconds in enumerate(waits, start=1)},
+    "seconds",
+    decimals=0,
+)
+
+# %% [markdown]
+# 10, 20, 40, 80, and then 120, 120: the bound. Seven attempts in six and a half minutes. Whoever has a short hiccup is
+# asked again soon, whoever is really down is left alone.
+#
+# Your turn. A service must be asked well:
+#
+# - it may be down for **10 minutes**, and the task has to get through all the same,
+# - a hiccup of **20 seconds** must not cost more than a minute,
+# - it may not be asked **more than 10 times**,
+# - if it never comes back, the task gives up within **one hour**.
+#
+# Delays are in seconds.
+
+# %%
+settings = {
+    "retries": ...,
+    "retry_delay": ...,
+    "retry_exponential_backoff": ...,
+}
+
+check("05.2", settings)
+
+# %% [markdown]
+# ## Not for ever
+#
+# Worse than a service that fails is one that never ends. An `execution_timeout` bounds one attempt; an attempt that
+# overruns has failed, and may be retried like any other.
+
+
+# %%
+@task(execution_timeout=30, retries=1, retry_delay=60)
+def wind(clock):
+    clock.sleep(45)  # stands for a download that crawls
+    return 9.2
+
+
+with DAG("morning") as dag:
+    report(flights(), wind())
+print(run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).trace())
+
+# %% [markdown]
+# It would have answered after 45 seconds; it had 30. Two attempts, the same end, and the rest of the night goes on.
+
+# %% [markdown]
+# ## What do the others do then?
+#
+# A task looks at the tasks it waits for and decides by its **trigger rule**. The usual one is `all_success`. Three kinds
+# of task need another: one that runs although something was left out, one that sounds the alarm, one that tidies up
+# whatever happened.
+#
+# A task can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing to do. Instead
+# of believing a table in a book, let us make one: two tasks end in every combination, a third one waits for both.
+
+# %%
+from mlops_lab.dag import FailTask, SkipTask, Task
+
+
+def ending(name, state):
+    def function():
+        if state != "success":
+            raise {"failed": FailTask, "skipped": SkipTask}[state]("as asked")
+
+    return Task(name, function)
+
+
+def what_happens(rule, left, right):
+    dag = DAG("two_before_one")
+    dag.add(ending("left", left))
+    dag.add(ending("right", right))
+    dag.add(Task("third", lambda: None, trigger_rule=rule), upstream=["left", "right"])
+    return run_dag(dag, logical_date="2013-07-10", clock=FakeClock()).states["third"]
+
+
+# %%
+import pandas as pd
+
+pairs = [("success", "success"), ("success", "skipped"), ("success", "failed"), ("skipped", "skipped")]
+rules = ["all_success", "none_failed", "one_success", "one_failed", "all_done"]
+words = {"success": "runs"}
+pd.DataFrame(
+    [[words.get(state := what_happens(rule, *pair), state) for pair in pairs] for rule in rules],
+    index=rules,
+    columns=[" + ".join(pair) for pair in pairs],
+)
+
+# %% [markdown]
+# Read the second column. A skipped task makes `all_success` skip too, so a skip runs down the whole line; `none_failed`
+# lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as `upstream_failed`,
+# the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`).
+#
+# Give three tasks their rules. All three wait for `gate` and for `approve`:
+#
+# - `promote` runs when the gate passed and nobody had to approve (then `approve` is skipped) or somebody did; never
+#   when one of the two failed,
+# - `alarm` runs when one of the two failed, and only then,
+# - `tidy_up` runs always.
+
+# %%
+rules = {"promote": ..., "alarm": ..., "tidy_up": ...}
+
+check("05.3", rules)
+
+# %% [markdown]
+# ## The same DAG, other values
+#
+# A DAG has **params**: values that a run may change, each with a type, a default and bounds. They are checked before the
+# first task starts, because at three in the night nobody reads a message from the fifth task.
+
+# %%
+from mlops_lab.dag import Param
+from mlops_lab.errors import MlopsLabError
+
+params = {
+    "features": Param("as_known", enum=["as_known", "schedule_only"], description="the feature service"),
+    "holdout_days": Param(30, minimum=7, maximum=90, description="days kept for the exam"),
+    "train_from": Param("2013-01-01", type="date", description="the first day to learn from"),
+}
+with DAG("training", params=params) as training:
+    task(lambda params: params, task_id="show")()
+run_dag(training, params={"holdout_days": 14}, logical_date="2013-07-10", clock=FakeClock()).result("show")
+
+# %%
+for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, {"train_from": "10 July"}):
+    try:
+        run_dag(training, params=given, logical_date="2013-07-10", clock=FakeClock())
+    except MlopsLabError as error:
+        print(error)
+
+# %% [markdown]
+# A name that does not exist, a value out of bounds, text for a number, a date that is none: each is refused with what was
+# expected. Nothing ran.
+
+# %% [markdown]
+# ## When?
+#
+# A **schedule** is a cron expression: minute, hour, day of the month, month, day of the week. `0 6 * * *` is every day at
+# six. Which six? Ours is six in New York.
+
+# %%
+nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
+for moment in nightly.backfill("2013-07-08", "2013-07-10T23:00Z"):
+    print(f"{moment:%a %d %b %H:%M} UTC")
+
+# %% [markdown]
+# Six in New York is 10:00 UTC in summer. Times are kept in UTC everywhere, and only the schedule knows of a place.
+
+# %%
+runs = ...
+
+check("05.4", runs)
+
+# %% [markdown]
+# That was: a DAG has the schedule `0 6 * * 1-5`; how many runs are due from Monday 1 July to Sunday 14 July 2013?
+#
+# ### After an outage
+#
+# The scheduler was off from 7 July, and comes back on 10 July at noon. The last run was that of 6 July. What is due now?
+
+# %%
+for catchup in (False, True):
+    dag = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01", catchup=catchup)
+    due = dag.due("2013-07-10T16:00Z", last="2013-07-06T10:00Z")
+    print(f"catchup={catchup!s:<5}", [f"{moment:%d %b}" for moment in due])
+
+# %% [markdown]
+# Without `catchup` only the latest date is run: right for a model, where the newest replaces all others. With `catchup`
+# all four are run, each with its own logical date: right for a table that needs a row for every day. That is why a task
+# asks for its `logical_date` and never for the time of day.
+#
+# ### The night that lacks an hour
+#
+# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. **Guess:** when does a job for 02:30 run in
+# that night?
+
+# %%
+from mlops_lab.dag import Schedule
+
+
+def show_nights(start, end):
+    for moment in Schedule("30 2 * * *", "America/New_York").between(start, end):
+        local = moment.astimezone(dag.timetable._zone)
+        print(f"{local:%a %d %b %H:%M} in New York is {moment:%H:%M} UTC")
+
+
+show_nights("2013-03-09", "2013-03-12")
+
+# %% [markdown]
+# 02:30 did not exist on that Sunday, so the job ran at 03:30, and the nights before and after it are 24 and 23 hours
+# apart.
+
+# %%
