@@ -90,3 +90,12 @@ def test_each_reason_is_told_with_both_ends_of_the_ttl_included() -> None:
 def test_a_row_without_a_proper_time_is_refused(row: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidData, match=words):
         plot_join_timeline([row], MORNING, None)
+
+
+@pytest.mark.parametrize("span", [1, 5, 119, 125, 170, 181, 240, 299, 1439, 2000, 5000, 60_000, 900_000])
+def test_an_axis_is_marked_whatever_time_it_spans(span: int) -> None:
+    rows = [{"event_timestamp": MORNING - timedelta(minutes=span)}]
+
+    picture = plot_join_timeline(rows, MORNING, None).png
+
+    assert picture.startswith(b"\x89PNG")

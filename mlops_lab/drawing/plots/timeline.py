@@ -163,7 +163,7 @@ def _draw(axes: Axes, seen: Sequence[SeenRow], decision: datetime, ttl: timedelt
         )
     axes.set_yticks(range(len(seen)), [letters(shortened(row.name, 24)) for row in seen])
     axes.xaxis_date(tz="UTC")
-    locator = dates.AutoDateLocator(maxticks=6)
+    locator = dates.AutoDateLocator(minticks=2, maxticks=6)  # with 5, three hours have no interval
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz="UTC", show_offset=False))
     axes.set_xlabel("time, UTC: ○ event, ● of the row used, | arrival")
