@@ -126,6 +126,6 @@ def _told(events: Iterable[Event], promotion: Promotion) -> Deployment | None:
             step = Step(**{**seen, "until": parse_utc(seen["until"])})
             found = replace(found, weight=int(event.details["next_weight"]), steps=(*found.steps, step))
         elif found is not None:
-            weight = {"finished": 100, "rolled_back": 0}.get(_STATES[event.action], found.weight)
+            weight = 100 if _STATES[event.action] == "finished" else 0  # taken back or stopped: it answers nobody
             found = replace(found, state=_STATES[event.action], why=event.why, weight=weight)
     return found

@@ -229,7 +229,7 @@ def test_stopped_by_hand_the_former_version_is_back(registry: Registry) -> None:
 
     stopped = stop(second, registry, actor="grace", why="the crew system is down")
 
-    assert stopped.state == "stopped"
+    assert (stopped.state, stopped.weight) == ("stopped", 0)
     assert registry.get_production("late").version == 1  # type: ignore[union-attr]
     with pytest.raises(NotAllowed, match="is stopped"):
         stop(second, registry, actor="grace", why="again")
