@@ -237,7 +237,9 @@ def test_a_training_set_survives_the_way_to_the_next_task(tmp_path: Path) -> Non
     assert (again.features, again.service, again.views) == (known.features, known.service, known.views)
     assert again.fingerprint == known.fingerprint
     with pytest.raises(InvalidData, match="not a training set"):
-        get_training_set(artefacts, {"artefact": artefacts.put_bytes(b"no arrow"), "features": [], "service": "", "fingerprint": ""})
+        get_training_set(
+            artefacts, {"artefact": artefacts.put_bytes(b"no arrow"), "features": [], "service": "", "fingerprint": ""}
+        )
 
 
 def test_lineage_leads_back_to_the_rows_and_forward_to_what_became_of_it(year: SimpleNamespace) -> None:
