@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import os
 import shutil
 import sys
 import textwrap
@@ -132,7 +133,12 @@ def columns(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), indent:
 
 
 def marked(text: str) -> str:
-    """The text with its marks in colour; `click.echo` takes colours away where nobody can see them."""
+    """The text with its marks in colour; `click.echo` takes colours away where nobody can see them.
+
+    Whoever sets NO_COLOR wants none anywhere (https://no-color.org).
+    """
+    if os.environ.get("NO_COLOR"):
+        return text
     for mark, colour in _COLOURS.items():
         text = text.replace(mark, click.style(mark, fg=colour))
     return text

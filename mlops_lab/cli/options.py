@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mlops_lab.errors import InvalidData, MlopsLabError
+from mlops_lab.errors import HomeError, InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
     from mlops_lab.registry import ModelVersion, Registry
@@ -38,7 +38,14 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _home(_context: click.Context, _option: click.Parameter, value: str) -> Path:
     if not value.strip():
         raise InvalidData("--home is empty; give a folder, or leave it out for ./.mlops_lab.")
-    return Path(value)
+    home = Path(value)
+    try:
+        home.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # whoever needs it there says so
+    except (OSError, ValueError) as error:  # a name that is too long or holds a null byte cannot even be asked for
+        raise HomeError(home, str(getattr(error, "strerror", None) or error)) from None
+    return home
 
 
 def answer_options(command: _Command) -> _Command:

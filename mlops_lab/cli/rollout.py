@@ -41,9 +41,11 @@ def _promotion(registry: Registry, subject: tuple[str, ...]) -> Promotion:
     return promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
 
 
-def _answer(found: Deployment, as_json: bool) -> None:
+def _answer(found: Deployment | None, promotion: Promotion, as_json: bool) -> None:
     if as_json:
-        print_json({"rollout": found.to_dict()})
+        print_json({"rollout": None if found is None else found.to_dict(), "promotion": promotion})
+    elif found is None:
+        click.echo(f"{promotion.name} v{promotion.version}: not begun; begin with: mlops-lab rollout resume")
     else:
         click.echo(found.trace())
 
@@ -57,13 +59,7 @@ def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
-    found = deployment_of(registry, promotion)
-    if found is not None:
-        return _answer(found, as_json)
-    if as_json:
-        return print_json({"rollout": None, "promotion": promotion})
-    click.echo(f"{promotion.name} v{promotion.version}: not begun; begin with: mlops-lab rollout resume")
-    return None
+    _answer(deployment_of(registry, promotion), promotion, as_json)
 
 
 @rollout.command()
@@ -75,8 +71,9 @@ def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json
     from mlops_lab.rollout import stop as stop_rollout
 
     registry = open_registry(home)
+    promotion = _promotion(registry, subject)
     reason = why or "stopped from the command line"
-    _answer(stop_rollout(_promotion(registry, subject), registry, actor=by or login_name(), why=reason), as_json)
+    _answer(stop_rollout(promotion, registry, actor=by or login_name(), why=reason), promotion, as_json)
 
 
 @rollout.command()
@@ -103,4 +100,4 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
     traffic = canary_traffic(
         present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
     )
-    _answer(roll_out(promotion, registry, traffic=traffic), as_json)
+    _answer(roll_out(promotion, registry, traffic=traffic), promotion, as_json)

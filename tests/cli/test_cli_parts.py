@@ -14,6 +14,10 @@ import mlops_lab
 from mlops_lab.dag import from_json, from_yaml
 from mlops_lab.pipeline import FLIGHTS_POLICY, flights_pipeline
 
+SHORT = (
+    *("--date", "2013-06-01", "--param", "train_from=2013-05-01"),
+    *("--param", "holdout_days=10", "--param", "watch_days=3"),
+)
 LOOKS = [
     (["registry", "list"], {"models", "versions"}),
     (["registry", "show", "1"], {"version", "run", "gate", "approval"}),
@@ -23,7 +27,7 @@ LOOKS = [
     (["registry", "production-at", "2013-10-01"], {"at", "name", "version"}),
     (["lineage", "--rows", "2"], {"nodes", "edges", "rows"}),
     (["lineage", "--view", "airport_weather"], {"nodes", "edges"}),
-    (["rollout", "status"], {"rollout"}),
+    (["rollout", "status"], {"rollout", "promotion"}),
     (["gate", "--version", "1"], {"gate", "exit_code", "recorded", "policy_file"}),
     (["features", "list"], {"entities", "feature_views", "feature_services"}),
     (["features", "describe", "airport_weather"], {"definition"}),
@@ -267,6 +271,30 @@ def test_a_rollout_that_is_over_stays_over_when_it_is_resumed(terminal):
 
     assert (answer.code, answer.json["rollout"]["state"]) == (0, "finished")
     assert terminal.state() == before
+
+
+def test_a_version_promoted_by_hand_rolls_out_when_it_is_told_to(terminal):
+    terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
+    terminal("registry", "approve", "latest", "--by", "grace")
+    promoted = terminal("registry", "promote", "latest", "--by", "ada")
+    begun = terminal("rollout", "status", "--json")
+    stopped = terminal("rollout", "stop", "--by", "ada")
+    done = terminal("rollout", "resume", "--json")
+
+    assert (promoted.code, begun.json["rollout"], begun.json["promotion"]["version"]) == (0, None, 3)
+    assert (stopped.code, "has not begun" in stopped.line) == (1, True)
+    assert (done.code, done.json["rollout"]["champion"], done.json["rollout"]["version"]) == (0, 1, 3)
+
+
+def test_a_rejected_version_stays_out_whatever_is_resumed(terminal):
+    terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
+    rejected = terminal("registry", "reject", "latest", "--by", "grace", "--comment", "not on a holiday")
+
+    resumed = terminal("run", "--resume", "last", "-q")
+
+    assert (rejected.code, resumed.code) == (0, 1)
+    assert "rejected by grace: not on a holiday" in resumed.line
+    assert terminal("registry", "list", "--json").json["versions"][0]["stage"] == "Production"
 
 
 @pytest.mark.parametrize(("target", "read"), [("yaml", from_yaml), ("json", from_json)])

@@ -12,6 +12,7 @@ import click
 import pytest
 
 from mlops_lab.cli import main
+from mlops_lab.cli.answers import marked
 from mlops_lab.cli.program import program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,9 @@ def test_a_family_alone_shows_its_help(words, say):
         (["dag", "backfill", "--from", "2013-09-01"], "--to"),
         (["registry", "approve", "1"], "--by"),
         (["registry", "list", "--home", ""], "--home is empty"),
+        (["registry", "list", "--home", "x" * 300], "cannot be used"),
+        (["run", "--home", "a\0b"], "cannot be used"),
+        (["registry", "list", "--home", "nowhere/../../nowhere"], "no home folder"),
     ],
 )
 def test_a_usage_error_is_one_line_and_exit_code_1(words, told, say):
@@ -162,6 +166,13 @@ def test_the_module_is_the_command():
     done = python("-m", "mlops_lab", "--version", text=True)
 
     assert (done.returncode, done.stdout) == (0, "mlops-lab 0.1.0\n")
+
+
+@pytest.mark.parametrize(("wish", "coloured"), [("", True), ("1", False)])
+def test_marks_have_colour_unless_somebody_wants_none(wish, coloured, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", wish)
+
+    assert ("\x1b[32m" in marked("✓ well")) == coloured
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
