@@ -1,0 +1,529 @@
+# %% [markdown]
+# # How do I put it to work, and take it back?
+#
+# A model has passed the gate. It is good on every flight of the past. Tomorrow's flights are not in the past. So we
+# do not hand it all the passengers at once. We let it answer a few flights, watch what becomes of them, and give it
+# more. If it disappoints, the old model comes back. This is a **canary** rollout.
+#
+# After this notebook you can
+#
+# - open a door for 5, 25 and then 100 percent of the traffic, so that nobody is sent back and forth,
+# - watch a model on outcomes that are known by now, although they arrive late,
+# - say why two models are compared flight by flight, and not by AUC,
+# - take a model back: by the watch, by hand, and after a crash in the middle,
+# - say how stale the features of a served model are.
+
+# %% [markdown]
+# ## Three models
+#
+# Today is the first of December 2013. The flights of September and October are there to learn from, November to be
+# examined on.
+
+# %%
+import tempfile
+from pathlib import Path
+
+from mlops_lab.clock import FakeClock, parse_utc
+from mlops_lab.pipeline import flight_store, labelled_flights
+
+home, clock = tempfile.TemporaryDirectory(), FakeClock("2013-12-01")
+store = flight_store(home.name, clock=clock)
+flights = labelled_flights(parse_utc("2013-09-01"), clock.now())
+exam_from = parse_utc("2013-11-01")
+exam = flights[flights["event_timestamp"] >= exam_from]
+print(f"{len(flights):,} flights, {len(exam):,} of them for the exam")
+
+# %% [markdown]
+# One function trains on a feature service and registers the version. It measures the model twice: on the features of
+# the training join (`offline`), and on those that a live system would have had (`served`).
+
+# %%
+from mlops_lab.registry import Registry
+from mlops_lab.tracking import Tracker
+from mlops_lab.training import train
+
+tracker, registry = Tracker(home.name, clock=clock), Registry(home.name, clock=clock)
+
+
+def new_version(service, author, rows=flights):
+    known = store.get_historical_features(rows, features=service)
+    served = store.replay(exam, features=service)
+    run = train(known, tracker, label="late", split_at=exam_from, served=served, author=author)
+    print(f"{service}: AUC {run.metrics['offline.roc_auc']:.3f} offline, {run.metrics['served.roc_auc']:.3f} served")
+    return registry.register_model(run, "late_flights")
+
+
+schedule_only = new_version("schedule_only", "ada")
+as_known = new_version("as_known", "ada")
+daily_averages = new_version("daily_averages", "bob")
+
+# %% [markdown]
+# The first knows the calendar only. The second has the features as they were known two hours before departure. The
+# third joins the day's averages on the date: 0.891 on paper, 0.559 in service. It **leaks** (notebook 01 shows how).
+#
+# The gate of this notebook is a short one. Notebook 03 has the long one.
+
+# %%
+from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew, evaluate_gates
+
+short_policy = GatePolicy([Floor("served.roc_auc", 0.60), ServedSkew("roc_auc", 0.02)])
+
+
+def judged(version, policy):
+    metrics = tracker.get_run(version.run_id).metrics
+    champion = registry.get_production("late_flights")
+    return evaluate_gates(version, champion, policy, measured=Measured(metrics), at=clock.now())
+
+
+first = registry.promote(judged(schedule_only, short_policy), actor="ada", why="the first model")
+second = registry.promote(judged(as_known, short_policy), actor="ada", why="knows how the day goes")
+print(first, second, sep="\n")
+
+# %% [markdown]
+# Version 2 is in Production, the stage. It does not answer anybody yet: a **promotion** says that it may, a
+# **rollout** makes it happen. Version 1 is the *champion* that serves the passengers now, version 2 the *challenger*.
+
+# %% [markdown]
+# ## The door
+#
+# Who answers which flight? The obvious way is to throw a die for each question:
+
+# %%
+import numpy as np
+
+dice = np.random.default_rng(10)
+asked_three_times = ["2013-12-01-B6-1403-JFK"] * 3
+["challenger" if number < 0.25 else "champion" for number in dice.random(len(asked_three_times))]
+
+# %% [markdown]
+# The same passenger asks three times, and the second answer comes from another model. She may be told "on time",
+# "late", "on time". Nobody can work like that. In `mlops_lab` the **key** decides, not chance.
+
+# %%
+from mlops_lab.rollout import answered_by_challenger
+
+for weight in (5, 25, 100):
+    share = answered_by_challenger(exam["flight_id"], weight).mean()
+    print(f"weight {weight:>3}: {share:6.1%} of the flights, {answered_by_challenger(asked_three_times, weight)}")
+
+# %% [markdown]
+# The shares are what was asked for, and the three answers of one weight are always alike. The key is turned into a
+# number from 0 to 100 that looks like chance (a hash). The challenger answers when the number is below the weight.
+#
+# **Predict:** of the flights that the challenger answers at 5 percent, how many go back to the champion at 25?
+
+# %%
+at_5, at_25 = (answered_by_challenger(exam["flight_id"], weight) for weight in (5, 25))
+print(f"{at_5.sum():,} flights at 5 %, {(at_5 & ~at_25).sum()} of them go back at 25 %")
+
+# %% [markdown]
+# None. A number below 5 is below 25 too. The door only ever opens.
+#
+# ### Exercise 07.1 (build)
+#
+# Write such a door yourself. `keys` is a list of texts, `weight` is percent. Return a list of True and False. The
+# module `hashlib` is in Python's standard library. Stuck? `hint("07.1")` in a cell of your own.
+
+# %%
+import hashlib
+
+from mlops_lab.checks import check, hint
+
+
+def door(keys, weight):
+    """For each key: does the challenger answer it?"""
+    ...
+
+
+check("07.1", door)
+
+# %% [markdown]
+# ## The traffic
+#
+# We need flights of December, and what both models say about each. The champion goes on answering in the background,
+# where nobody acts on it. That is called a **shadow**.
+
+# %%
+from mlops_lab.pipeline import canary_traffic
+
+traffic = canary_traffic(as_known, schedule_only, days=21, at=clock.now(), home=Path(home.name), clock=clock)
+traffic.round({"challenger": 3, "champion": 3}).head(4)
+
+# %% [markdown]
+# `at` is when the model was asked, two hours before departure. `known_at` is when the outcome was known. Between the
+# two lie hours.
+
+# %%
+wait = traffic["known_at"] - traffic["at"]
+midnight = parse_utc("2013-12-02")
+asked = traffic[traffic["at"] < midnight]
+known = asked[asked["known_at"] <= midnight]
+print(f"half of the outcomes are known after {wait.median().total_seconds() / 3600:.1f} hours")
+print(f"until midnight {len(asked)} flights asked, of {len(known)} the outcome is known")
+
+# %% [markdown]
+# At midnight (UTC) a third of the day's answers cannot be judged yet. It is tempting to count them as "not late so
+# far". That would be wrong: they are the evening's flights, and the evening is late.
+#
+# ### Exercise 07.2 (predict)
+#
+# Six flights, all answered by the challenger. The watch looks at 22:00. How many of them may it judge?
+
+# %%
+import pandas as pd
+
+evening = pd.DataFrame(
+    {
+        "flight": ["a", "b", "c", "d", "e", "f"],
+        "asked": ["14:00", "15:30", "16:00", "17:10", "18:00", "22:30"],
+        "left": ["16:05", "17:30", None, "19:40", "20:05", None],
+        "known": ["18:20", "21:10", "22:00", "22:45", "23:50", None],
+    }
+)
+evening
+
+# %%
+judged_at_22 = ...
+check("07.2", judged_at_22)
+
+# %% [markdown]
+# ## What to compare
+#
+# At 5 percent the challenger answers some 45 flights a day. Is AUC a good figure for them? Take the flights at the 5
+# percent door, day by day, and ask which model has the better AUC.
+
+# %%
+from mlops_lab.training import measure
+
+canary = traffic[answered_by_challenger(traffic["key"], 5)]
+
+
+def by_day(figure):
+    days = canary.groupby(canary["at"].dt.strftime("%d December"))
+    return pd.DataFrame(
+        {
+            day: {name: measure(rows["truth"], rows[name])[figure] for name in ("challenger", "champion")}
+            for day, rows in days
+        }
+    ).T
+
+
+auc = by_day("roc_auc")
+auc.round(3).head(5)
+
+# %%
+wins = (auc["challenger"] > auc["champion"]).sum()
+whole = {name: measure(traffic["truth"], traffic[name])["roc_auc"] for name in ("challenger", "champion")}
+print(f"the challenger's AUC of a day lies between {auc['challenger'].min():.2f} and {auc['challenger'].max():.2f}")
+print(f"it is the better one on {wins} of {len(auc)} days")
+print(f"on all {len(traffic):,} flights: {whole['challenger']:.3f} against {whole['champion']:.3f}")
+
+# %% [markdown]
+# On 19,436 flights the challenger is clearly better, 0.703 against 0.621. Day by day its AUC jumps between 0.42 and
+# 0.88, and it wins on 9 days of 21: less than a coin. AUC compares late flights with punctual ones. Among 45 flights
+# there are few late ones, so each of them moves it.
+#
+# The **Brier score** is the mean of (probability − outcome)². Less is better. It exists for each single flight, so we
+# can subtract: the challenger's error minus the champion's error *on the same flight*. A stormy day is bad for both,
+# and the storm goes away in the difference.
+
+# %%
+brier = by_day("brier")
+wins = (brier["challenger"] < brier["champion"]).sum()
+print(f"by Brier score the challenger is the better one on {wins} of {len(brier)} days")
+
+# %% [markdown]
+# The same flights, 16 of 21. That is why the watch of `mlops_lab.rollout` compares Brier scores in pairs. Each look
+# ends in one of three words:
+#
+# | decision | when |
+# |---|---|
+# | `hold` | too few outcomes are known, or it is worse and that may be chance |
+# | `advance` | on average it is not worse than the champion by more than a margin |
+# | `roll_back` | it is surely worse by more than the margin, or it fails to answer |
+
+# %% [markdown]
+# ## A canary that goes well
+
+# %%
+from mlops_lab.rollout import RolloutPolicy, rollout
+
+policy = RolloutPolicy()
+policy
+
+# %%
+good = rollout(second, registry, traffic=traffic, policy=policy)
+print(good.trace())
+
+# %% [markdown]
+# Read it line by line. At the first two looks fewer than 100 outcomes are known. Then the challenger is a little
+# worse, *which may be chance*, and the watch waits. On the 6th it is better, and the door opens to 25 percent. A step
+# begins with new flights: 156 are enough. After one day at 100 percent version 2 has taken over.
+
+# %% [markdown]
+# ## One that should never have come so far
+#
+# Now bob wants his model in Production. Our gate refuses it:
+
+# %%
+print(judged(daily_averages, short_policy).table())
+
+# %% [markdown]
+# But a policy is a file, and files are written by people. On another evening, in another repository, somebody demands
+# only what everybody looks at: a good AUC, `offline`.
+
+# %%
+forgetful = GatePolicy([Floor("offline.roc_auc", 0.65)])
+report = judged(daily_averages, forgetful)
+print(report.table())
+
+# %%
+third = registry.promote(report, actor="bob", why="best AUC we ever had")
+third
+
+# %% [markdown]
+# It passed, and nothing was broken: the registry asks for a passed report, and here is one. **Before you run the next
+# cell, predict:** at which weight will the watch find out?
+
+# %%
+leaking_traffic = canary_traffic(daily_averages, as_known, days=21, at=clock.now(), home=Path(home.name), clock=clock)
+bad = rollout(third, registry, traffic=leaking_traffic, policy=policy)
+print(bad.trace())
+
+# %% [markdown]
+# It was taken back, and that is the lesson: **the rollout finds out when the gate was not enough**. But look at the
+# weights. On the 126 flights of the first days the leaking model looked fine, and on the next 148 too. The door
+# opened to 100 percent, and for one day the leaking model answered everybody: 0.392 against 0.292, far worse.
+
+# %%
+from mlops_lab.drawing.plots import plot_line
+
+day = leaking_traffic["at"].dt.strftime("%d")
+error = {
+    f"{name} (v{number})": ((leaking_traffic[side] - leaking_traffic["truth"]) ** 2).groupby(day).mean().round(3)
+    for side, name, number in (("challenger", "daily_averages", 3), ("champion", "as_known", 2))
+}
+plot_line(
+    "Brier score by day, all flights of 1 to 21 December",
+    {name: values.tolist() for name, values in error.items()},
+    x=error["as_known (v2)"].index.tolist(),
+    x_label="day of December (UTC)",
+    y_label="Brier score (less is better)",
+    decimals=3,
+)
+
+# %% [markdown]
+# The leaking model is worse on 20 days of 21. On 4 December the two lines nearly touch: 0.173 and 0.171. On the 5th,
+# a bad day for everybody, it is at 0.422 and the honest one at 0.262. On the 10th it is even the better one: a single
+# day proves nothing, neither way. Here is how far the door was open at each look:
+
+# %%
+opened = {f"v{one.version}": {f"{step.until:%d}": step.weight for step in one.steps} for one in (good, bad)}
+days = sorted(opened["v2"].keys() | opened["v3"].keys())
+plot_line(
+    "Weight of the challenger at each look",
+    {name: [weights.get(one) for one in days] for name, weights in opened.items()},
+    x=days,
+    x_label="morning of December on which the watch looked",
+    y_label="flights answered (%)",
+    decimals=0,
+)
+
+# %% [markdown]
+# Version 3 was faster than version 2: at the look of 6 December it had 100 percent, and the good model was still at
+# 5. Being fast at the beginning proves nothing. Who is in charge now?
+
+# %%
+print(registry.get_production("late_flights"))
+print(registry.get_model_version("late_flights", 3))
+
+# %% [markdown]
+# The registry brought version 2 back. Version 3 is archived; nothing was deleted.
+#
+# Here are both challengers again, to play with. Choose who comes, how fast the door opens, how many outcomes a look
+# needs and how much worse it may be: each picture is the same call of `rollout` as above.
+
+# %%
+from mlops_lab.panels import CanaryPanel
+
+CanaryPanel({"daily_averages": leaking_traffic, "as_known": traffic})
+
+# %% [markdown]
+# Without a kernel you see the rollout of the leaking model with the default policy, day by day.
+#
+# ### Exercise 07.3 (change)
+#
+# Write a `RolloutPolicy` that is more careful than the default: a model like version 3 must never get more than its
+# first 5 percent, and a model like version 2 must still take over within three weeks. You can change `weights`,
+# `min_labels`, `margin`, `max_error_rate` and `patience_days`; the trace above says which of them was too hasty. The
+# check tries your policy on traffic that you have not seen.
+
+# %%
+careful = ...
+check("07.3", careful)
+
+# %% [markdown]
+# ## Patience, and a model that is silent
+#
+# Undecided for ever is a decision too: the old model stays, and nobody notices that the new one does nothing. So a
+# step may stay undecided for `patience_days`, and then the challenger goes home. `judge` is the watch's one look:
+
+# %%
+from mlops_lab.rollout import judge
+
+first_day = canary.iloc[:45]
+print(judge(first_day, policy))
+silent = first_day.assign(challenger=first_day["challenger"].mask(first_day["key"].str.contains("-B6-")))
+print(judge(silent, policy))
+
+# %% [markdown]
+# In the second line the model gives no answer for flights of JetBlue (B6). No outcome is needed to see that this is
+# bad: the **error rate** alone takes it back, on the first day.
+
+# %%
+from mlops_lab.checks import quiz
+
+quiz("07.q1")
+
+# %% [markdown]
+# ## A crash in the middle
+#
+# A rollout takes days. In that time the machine that runs it will be restarted. Another version comes along, trained
+# on October alone:
+
+# %%
+october = flights[flights["event_timestamp"] >= parse_utc("2013-10-01")]
+recent = new_version("as_known", "ada", rows=october)
+fourth = registry.promote(judged(recent, short_policy), actor="ada", why="learns from October only")
+recent_traffic = canary_traffic(recent, as_known, days=21, at=clock.now(), home=Path(home.name), clock=clock)
+
+# %% [markdown]
+# We pull the plug when the third look is about to be written. (A subclass of the registry does that for us.)
+
+
+# %%
+class PullThePlug(Registry):
+    looks = 0
+
+    def record_event(self, name, version=None, **event):
+        self.looks += event["action"] == "rollout_step"
+        if self.looks == 3:
+            raise SystemError("the power is gone")
+        return super().record_event(name, version, **event)
+
+
+try:
+    rollout(fourth, PullThePlug(home.name, clock=clock), traffic=recent_traffic, policy=policy)
+except SystemError as error:
+    print(error)
+
+# %% [markdown]
+# A new process starts. It has nothing but the home folder. Where were we?
+
+# %%
+from mlops_lab.rollout import deployment_of
+
+after_restart = Registry(home.name, clock=clock)
+print(deployment_of(after_restart, fourth).trace())
+
+# %% [markdown]
+# Two looks are in the history, and the rollout is still running. Nothing is kept in memory: every look is an event of
+# the registry. So going on is the same call again. We give it the flights up to 5 December, as a nightly job would.
+
+# %%
+until_now = recent_traffic[recent_traffic["at"] < parse_utc("2013-12-05")]
+resumed = rollout(fourth, after_restart, traffic=until_now, policy=policy)
+print(resumed.trace())
+
+# %% [markdown]
+# The two looks from before the crash are there once, not twice, and the state is `running`: the traffic has ended,
+# the rollout has not.
+
+# %% [markdown]
+# ## Stopped by hand
+#
+# Grace from operations calls: a storm is coming, no experiments this week. That needs no bad figure and no
+# discussion.
+
+# %%
+from mlops_lab.rollout import stop
+
+stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
+print(stopped)
+print(after_restart.get_production("late_flights"))
+
+# %% [markdown]
+# Version 2 is back in one call. Now the history of what happened to version 4. Read who did it, and why:
+
+# %%
+for event in after_restart.history("late_flights", version=4)[2:]:
+    print(f"{event.actor:<8} {event.action:<17} {event.source or '':<10} {event.target or '':<10} {event.why[:60]}")
+
+# %% [markdown]
+# Nobody has to remember in which night the machine was restarted. The whole history is a chain in which every line
+# depends on the line before, and it can be checked:
+
+# %%
+print(after_restart.verify() == len(after_restart.history()))
+
+# %%
+quiz("07.q2")
+
+# %% [markdown]
+# ## How stale is what it sees?
+#
+# A served model cannot compute a rolling delay over the whole year for every question. Its features lie ready in the
+# **online store**. `materialize` puts them there, as they were known at one moment.
+
+# %%
+noon = parse_utc("2013-11-30T17:00:00Z")  # noon in New York
+names = ["airport_departures:airport_departures_1h", "airport_departures:airport_waiting"]
+store.materialize(noon, views=["airport_departures"])
+airports = [{"origin": origin} for origin in ("EWR", "JFK", "LGA")]
+store.get_online_features(airports, features=names, at=noon).to_df()
+
+# %% [markdown]
+# At noon LGA had 15 departures in the last hour, and 3 flights wait. Then the job that materialises stops, and nobody
+# notices. What does the model see at 13:30 and at 14:30?
+
+# %%
+for minutes in (90, 150):
+    later = noon + pd.Timedelta(minutes=minutes)
+    seen = store.get_online_features([{"origin": "LGA"}], features=names, at=later).to_dict()
+    print(minutes, "minutes later:", seen["airport_departures_1h"], seen["airport_waiting"])
+
+# %% [markdown]
+# After 90 minutes it still gets the figures of noon: stale, but no older than the view's `ttl` of two hours. After
+# 150 minutes it gets nothing, and that is better than an old figure that looks like a new one.
+# `materialize_incremental` brings the store up to date:
+
+# %%
+later = noon + pd.Timedelta(minutes=150)
+store.materialize_incremental(later, views=["airport_departures"])
+online = store.get_online_features([{"origin": "LGA"}], features=names, at=later).to_df()
+asked_at_14_30 = pd.DataFrame({"origin": ["LGA"], "event_timestamp": [later]})
+offline = store.get_historical_features(asked_at_14_30, features=names).frame
+pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airport_departures_1h", "airport_waiting"]]])
+
+# %% [markdown]
+# The first row is the online store, the second the join over history at the same moment. They are equal, and they
+# must be: online equals offline is what a feature store promises.
+
+# %% [markdown]
+# ## What you can do now
+#
+# You can open the door step by step so that no passenger is sent back and forth. You judge a model only on outcomes
+# that are known, and flight by flight. You have seen a good model take over, a leaking one taken back, and one that
+# went on after a crash and was stopped by hand. You know that a hasty policy costs a day, and that old features are
+# worse than none.
+#
+# **The same in real tools.** Weights and automatic rollback are called *canary* in [Argo
+# Rollouts](https://argo-rollouts.readthedocs.io/en/stable/features/canary/) on Kubernetes, *production variants* and
+# *deployment guardrails* in [SageMaker](https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html),
+# and *traffic split* in [Vertex AI](https://cloud.google.com/vertex-ai/docs/predictions/overview). The online store
+# is [Feast's](https://docs.feast.dev/getting-started/concepts/feature-retrieval), the aliases are
+# [MLflow's](https://mlflow.org/docs/latest/ml/model-registry/).
+#
+# **What comes next.** Here the traffic was replayed from a table; in a company a model server behind a network
+# address answers it, and Kubernetes, SageMaker or Vertex AI turn the weights. What you have to bring along stays the
+# same: a door by key, outcomes known by now, a policy, and a way back.
