@@ -1,0 +1,366 @@
+# %% [markdown]
+# # What must be true before a model may replace another?
+#
+# A new model is ready. Somebody looks at one number, it is higher than last time, and the new model goes to work. On
+# most days that is fine. This notebook is about the other days: the number was not there, it came from another month,
+# it hid an airport, or it was true on paper only. A **gate** asks about all of that, every time, and gives its reasons.
+#
+# After this notebook you can
+#
+# - say why a missing figure has to be a no, and write a gate that sees it so,
+# - compare a new model with the one in charge fairly: on the same flights,
+# - demand more than one number: every airport, promises that are kept, figures that hold in service, data as agreed,
+# - read a gate report, and change a policy knowing what it will let through.
+
+# %% [markdown]
+# ## The gate everybody writes first
+#
+# The figure is the AUC: how often the model ranks a late flight above a punctual one. 0.5 is a coin, 1 is perfect.
+
+
+# %%
+def may_replace(auc):
+    if auc < 0.65:
+        return "no"
+    return "yes"
+
+
+print(may_replace(0.60), may_replace(0.70))
+
+# %% [markdown]
+# No and yes, as it should be. Now the exam of a quiet night: three flights, none of them late.
+
+# %%
+from mlops_lab.training import measure
+
+quiet_night = measure([0, 0, 0], [0.1, 0.7, 0.4])
+print(quiet_night["roc_auc"])
+
+# %% [markdown]
+# Nothing can be ranked above a punctual flight when no flight was late, so there is no AUC. `measure` says `nan`, *not
+# a number*, instead of making one up. **Before you run on: what will our gate say to it?**
+
+# %%
+from mlops_lab.checks import check, quiz
+
+said = ...
+check("03.1", said)
+
+# %% [markdown]
+# Stuck? Put `from mlops_lab.checks import hint; hint("03.1")` into a cell of your own; ask again for the next hint. Now
+# look:
+
+# %%
+print(may_replace(quiet_night["roc_auc"]))
+
+# %% [markdown]
+# It says **yes**. Every comparison with NaN is false, so `auc < 0.65` is false, and the gate, which only knows how to
+# spot a bad figure, sees nothing bad. Choosing the best of several does not help either:
+
+# %%
+nan = float("nan")
+print(max(0.65, nan), max(nan, 0.65))
+print(max([("broken", nan), ("good", 0.70)], key=lambda model: model[1]))
+
+# %% [markdown]
+# `max` keeps its first argument unless another is larger, and nothing is larger than NaN. So the answer depends on the
+# order, and the model without a figure *wins against* the good one. No error, no warning.
+#
+# The way out is to turn the question round. Do not ask "is it bad?". Ask "**is it shown to be good?**"
+
+# %%
+from mlops_lab.gates import Floor, Measured
+
+floor = Floor("served.roc_auc", 0.65)
+for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_auc": float("inf")}, {}):
+    result = floor.judge(Measured(figures))
+    print("pass" if result.passed else "fail", "|", result.sentence)
+
+# %% [markdown]
+# One pass, three fails, each with a sentence. That is the first law of this gate: *what was not measured cannot pass*.
+# Write such a floor yourself:
+
+
+# %%
+def reaches(figures, name, floor):
+    """True when `figures` (a dict) holds a real figure of this name, at the floor or above it."""
+    ...
+
+
+check("03.2", reaches)
+
+# %%
+quiz("03.q2")
+
+# %% [markdown]
+# ## Three models
+#
+# Now real ones. On 1 June 2013 a model learns from March and April and is examined on May; it is the first, so it goes
+# to work. A month later the pipeline runs again and learns one month more. (To save your time the exams are a month
+# here, not four as in the first notebook.)
+
+# %%
+import tempfile
+
+from mlops_lab.clock import FakeClock
+from mlops_lab.pipeline import run_flights
+
+home = tempfile.TemporaryDirectory()
+clock = FakeClock("2013-07-01")
+short = {"train_from": "2013-03-01", "holdout_days": 30}
+runs = {"June": run_flights(home.name, date="2013-06-01", params=short, clock=clock)}
+runs["July"] = run_flights(home.name, date="2013-07-01", params=short, clock=clock)
+print({name: run.state for name, run in runs.items()})
+
+# %% [markdown]
+# On the same 1 July a colleague brings a model of her own. It learns from the table of daily averages.
+
+# %%
+hers = short | {"features": "daily_averages"}
+runs["colleague"] = run_flights(home.name, date="2013-07-01", params=hers, clock=clock)
+print(runs["colleague"].state, "at:", [name for name, state in runs["colleague"].states.items() if state == "failed"])
+
+# %% [markdown]
+# Two went through, the third was stopped at the gate. A gate judges by what was measured and by nothing else, so let us
+# fetch that: the pipeline keeps it with every run.
+
+# %%
+from mlops_lab.gates import DataProfile
+from mlops_lab.pipeline import get_json
+from mlops_lab.tracking import Tracker
+
+tracker = Tracker(home.name)
+
+
+def what_was_measured(run):
+    found = get_json(tracker.artefacts, run.result("evaluate")["measured"])
+    data = DataProfile.from_dict(found["data"])
+    return Measured(found["metrics"], found["champion"], data, holdout=found["holdout"])
+
+
+measured = {name: what_was_measured(run) for name, run in runs.items()}
+measured["July"]
+
+# %% [markdown]
+# Figures of the challenger, figures of the **champion** (the version in charge), and a profile of the data.
+
+# %% [markdown]
+# ## Better than whom?
+#
+# June's model is the champion. Its own exam is on record. Compare it with the exam of July's model:
+
+# %%
+print(f"June's model, in its own exam: {measured['June'].metrics['served.roc_auc']:.3f}")
+print(f"July's model, in its own exam: {measured['July'].metrics['served.roc_auc']:.3f}")
+
+# %% [markdown]
+# The new model looks worse, 0.769 after 0.773. Should it be refused?
+#
+# The first exam was on the flights of May, the second on those of June. Two runners, two hills: nobody knows whether
+# the second hill is steeper. So the pipeline takes the old model out of the registry and lets it sit **the same exam**:
+
+# %%
+print(f"June's model, on June's flights: {measured['July'].champion['served.roc_auc']:.3f}")
+print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_auc']:.3f}")
+
+# %% [markdown]
+# June was the steeper hill: the very same model has 0.773 on May's flights and 0.760 on June's. On the same flights the
+# new model is *better* by 0.009. Whoever demands "at least what is on record" keeps the worse model at work.
+#
+# A rule says how much worse a challenger may be. A small margin keeps chance out of it:
+
+# %%
+from mlops_lab.gates import NoWorseThanChampion
+
+no_worse = NoWorseThanChampion("served.roc_auc", 0.005)
+print(no_worse.judge(measured["July"]).sentence)
+print(no_worse.judge(measured["colleague"]).sentence)
+
+# %% [markdown]
+# And the champion itself, trained once more without any change, has to pass, even with a margin of nothing. A gate that
+# refuses its own champion will soon be switched off.
+
+# %%
+from dataclasses import replace
+
+again = replace(measured["July"], champion=measured["July"].metrics)
+print(NoWorseThanChampion("served.roc_auc", 0.0).judge(again).sentence)
+
+# %%
+quiz("03.q1")
+
+# %% [markdown]
+# ## Good for whom?
+#
+# One number for three airports is an average, and an average can hide one of them. The demand for **slices** is that
+# the worst one reaches a floor too.
+
+# %%
+from mlops_lab.gates import SliceFloor
+from mlops_lab.pipeline import AIRPORTS
+
+every_airport = SliceFloor("served.roc_auc", 0.62, slices=AIRPORTS)
+print({part: round(measured["July"].metrics[f"served.roc_auc.{part}"], 3) for part in AIRPORTS})
+print(every_airport.judge(measured["July"]).sentence)
+
+# %% [markdown]
+# Newark (EWR) is the worst with 0.755, well above 0.62. Had nobody measured Newark, the rule would fail: the airports
+# are named in it.
+
+# %% [markdown]
+# ## Are its promises kept?
+#
+# Passengers are rebooked when the model says 60 %. Then about 60 of 100 such flights had better be late. That is
+# **calibration**, and AUC cannot see it: AUC looks at the order only.
+
+# %%
+from mlops_lab.drawing.plots import plot_calibration
+from mlops_lab.pipeline import LABEL, get_training_set
+from mlops_lab.training import predict
+
+
+def promises(run):
+    served = get_training_set(tracker.artefacts, run.result("build_training_set")["served"]).frame
+    model = tracker.artefacts.load_model(run.result("train")["artefact"])
+    return served[LABEL].astype(int).tolist(), predict(model, served).tolist()
+
+
+plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
+
+# %% [markdown]
+# Each point is a tenth of June's flights. July's model keeps near the diagonal: its promises are off by 0.030 on
+# average. The colleague's are off by 0.177: of the flights she is almost sure about, nearly half arrive on time.
+
+# %% [markdown]
+# ## Does the figure hold in service?
+#
+# The last demand on the model is the one that catches leaks. `offline` is the exam on the features as they stand in the
+# training set. `served` is the exam on the features that the model would really have been given, two hours before each
+# flight.
+
+# %%
+from mlops_lab.drawing.plots import plot_bars
+from mlops_lab.gates import ServedSkew
+
+both = ("offline", "served")
+figures = {name: {kind: measured[name].metrics[f"{kind}.roc_auc"] for kind in both} for name in ("July", "colleague")}
+plot_bars("AUC on paper and in service", figures, "AUC", decimals=3)
+
+# %%
+print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
+
+# %% [markdown]
+# 0.896 on paper, 0.633 in service. On paper hers is by far the best of the three models, and no chart of the training
+# data would have shown anything else.
+
+# %% [markdown]
+# ## Is the data as agreed?
+#
+# A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A **data
+# contract** says what was agreed. Here it meets a frame that broke it four times:
+
+# %%
+import pandas as pd
+
+from mlops_lab.clock import parse_utc
+from mlops_lab.gates import Freshness, NullRate, RowCount, Schema, profile
+
+stamps = pd.to_datetime(["2013-06-01T06:00Z", "2013-06-01T07:00Z"])
+broken = pd.DataFrame({"origin": ["EWR", None], "distance": ["719", "229"], "event_timestamp": stamps})
+seen = Measured({}, data=profile(broken, parse_utc("2013-07-01")))
+contract = [Schema({"distance": "number"}), RowCount(10_000), NullRate(0.0), Freshness(pd.Timedelta(days=7))]
+for rule in contract:
+    print(rule.judge(seen).sentence)
+
+# %% [markdown]
+# A distance that is text, two rows instead of ten thousand, half of the origins missing, a month old. Each of them has
+# been somebody's bad morning.
+
+# %% [markdown]
+# ## The whole gate
+#
+# All demands together are a **policy**: a list of rules.
+
+# %%
+from mlops_lab.gates import GatePolicy
+
+GatePolicy([floor, no_worse, every_airport])
+
+# %% [markdown]
+# The pipeline's own policy, `FLIGHTS_POLICY`, has eleven rules. `evaluate_gates` judges a version by every one of them,
+# also after the first that fails, because whoever has to mend the model wants to know everything at once. The pipeline
+# has done it for us and kept the report:
+
+# %%
+from mlops_lab.registry import Registry
+
+registry = Registry(home.name, clock=clock)
+print(registry.get_gate_report("late_flights", 3).table())
+
+# %% [markdown]
+# Five of eleven fail. Any one of the five would have been enough, and the AUC on paper is not among them.
+#
+# What about the very first model, which had nobody to be compared with?
+
+# %%
+first = registry.get_gate_report("late_flights", 1)
+print(*[result.sentence for result in first.results[:3]], sep="\n")
+
+# %% [markdown]
+# It had to reach the floor, and the comparison was content. A policy that only compares would let *any* first model
+# through; the gate refuses to judge by such a policy.
+
+# %% [markdown]
+# ## Try it yourself
+#
+# The panel below judges real measurements: July's model, the colleague's, and June's model again, as if somebody wanted
+# it back. Nothing is trained while you move a control; the gate just judges again, and the small pipeline runs again.
+#
+# 1. Raise the floor until July's model is refused. What happens to the tasks after the gate?
+# 2. Choose the colleague's model and lower the floor, the slice floor and everything you find. Does it get through?
+# 3. Choose June's model. Which margin makes the comparison of the AUC content, and which rule still says no?
+# 4. Let the served AUC be NaN.
+#
+# **Reset** brings everything back.
+
+# %%
+from mlops_lab.panels import GatePanel
+
+june_again = replace(measured["July"], metrics=measured["July"].champion, champion=measured["July"].metrics)
+panel = GatePanel({"July": measured["July"], "colleague": measured["colleague"], "June again": june_again})
+panel
+
+# %% [markdown]
+# What you move by hand can be moved from Python too. The second task, as far as the sliders go:
+
+# %%
+panel.set(features="colleague", floor=0.5, slice_floor=0.5, margin=0.05)
+print(panel.view.line)
+print([result.rule for result in panel.report.failures])
+panel.reset()
+
+# %% [markdown]
+# Four rules still say no. The floor is the bound that people argue about, and here it changed nothing.
+#
+# Now write a policy that refuses three models: one that leaks, one that fails one airport, and one that is clearly
+# worse than the champion. The champion itself, trained again, must pass. Four rules are enough.
+
+# %%
+policy = ...
+check("03.3", policy)
+
+# %% [markdown]
+# ## What you can do now
+#
+# You can write a gate in which a missing figure is a no, compare a challenger with the champion on the same flights,
+# and say for every rule which way of being wrong it is there for. You have seen a better model that looked worse on
+# record, and a worse one that looked better on paper.
+#
+# A gate is worth something only if nobody can walk round it. That is the work of the registry (notebook 04), which
+# takes no version into Production without a passed report of that very version, and of CI (notebook 06).
+#
+# **The same in real tools.** [MLflow](https://mlflow.org/docs/latest/ml/evaluation/) compares a candidate with a
+# baseline against thresholds (`MetricThreshold`, `validate_evaluation_results`). TensorFlow Extended calls a passed
+# gate a [blessing](https://www.tensorflow.org/tfx/guide/evaluator). Data contracts are the trade of
+# [Great Expectations](https://docs.greatexpectations.io/) and [pandera](https://pandera.readthedocs.io/). They
+# judge the figures they are given; what a model would have been served, you still have to replay.
