@@ -43,7 +43,8 @@ PLACES: Mapping[str, Place] = {
     "run-name": _place(_RUN),
     "concurrency": _place(_RUN),
     "env": _place(_RUN + " secrets"),
-    "input-default": _place(_RUN),
+    "input-default": _place(_RUN),  # of `workflow_call`
+    "nothing": _place(""),
     "call-output": _place(_RUN + " jobs"),
     "job-if": _place(_RUN + " needs", _STATUS_OF_JOBS),
     "strategy": _place(_RUN + " needs"),

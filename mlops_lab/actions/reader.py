@@ -25,6 +25,11 @@ _ID_RULE = (
 )
 
 
+def _order(problem: Problem) -> tuple[bool, int, int]:
+    """By place; that something is missing comes last, for a misspelt key says the same and says it better."""
+    return problem.reason.startswith(("Required property", "There's not")), problem.line, problem.column
+
+
 class Reader:
     """Reads nodes of one file."""
 
@@ -43,7 +48,7 @@ class Reader:
             WorkflowError: with all problems, in the order of the file.
         """
         if self.problems:
-            in_order = sorted(dict.fromkeys(self.problems), key=lambda problem: (problem.line, problem.column))
+            in_order = sorted(dict.fromkeys(self.problems), key=_order)
             raise WorkflowError(self.file, in_order)
 
     def unexpected(self, node: Node, options: Iterable[str] = ()) -> None:
@@ -85,7 +90,10 @@ class Reader:
             return []
         if node.kind == "mapping":
             return list(node.pairs())
-        self.unexpected(node)
+        if self.is_expression(node):
+            self.problem(node, "An expression in place of a whole mapping is not modelled here")
+        else:
+            self.unexpected(node)
         return []
 
     def sequence(self, node: Node | None, *, or_one: bool = False) -> list[Node]:
@@ -151,9 +159,6 @@ class Reader:
 
     def scalars(self, node: Node | None, place: str) -> dict[str, Node]:
         """A mapping of the user's own names to scalars that may hold expressions (`env`, `with`, `outputs`)."""
-        if node is not None and self.is_expression(node):
-            self.template(node, place)
-            return {}
         read = {key.word: self.scalar(value, place) for key, value in self.named(node)}
         return {name: value for name, value in read.items() if value is not None}
 

@@ -107,7 +107,7 @@ def _check_unmodelled(reader: Reader, found: dict[str, Node]) -> None:
     """What is not simulated is still read: a broken expression in it is broken."""
     image = ("image", "credentials", "env", "ports", "volumes", "options", "entrypoint", "command")
     containers = [found["container"]] if "container" in found else []
-    if (services := found.get("services")) is not None and services.kind == "mapping":
+    if (services := found.get("services")) is not None and not reader.is_expression(services):
         containers += [value for _, value in reader.named(services)]
     for node in containers:
         if node.kind != "mapping":
@@ -158,9 +158,13 @@ def _strategy(reader: Reader, node: Node | None) -> Strategy:
     if matrix is not None:
         if matrix.kind == "mapping":
             for key, value in reader.named(matrix):
-                if value.kind not in ("sequence", "mapping") and not reader.is_expression(value):
+                if value.kind != "sequence" and not reader.is_expression(value):
                     reader.unexpected(value)
-                elif value.kind == "sequence" and not value.value and key.word not in ("include", "exclude"):
+                elif key.word in ("include", "exclude"):
+                    for entry in value.items():
+                        if entry.kind != "mapping" and not reader.is_expression(entry):
+                            reader.unexpected(entry)
+                elif value.kind == "sequence" and not value.value:
                     reader.problem(value, f"Matrix vector '{key.word}' does not contain any values")
         elif not reader.is_expression(matrix):
             reader.unexpected(matrix)

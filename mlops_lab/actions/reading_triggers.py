@@ -180,18 +180,19 @@ def read_inputs(reader: Reader, node: Node | None, kinds: tuple[str, ...]) -> di
     inputs = {}
     for key, value in pairs:
         reader.identifier(key)
-        found = (
-            {}
-            if value.kind == "null" and not call
-            else reader.mapping(value, keys[:1] + keys[2:5] if call else keys, required=("type",) if call else ())
-        )
+        known = keys[:1] + keys[2:5] if call else keys
+        before = len(reader.problems)
+        found = reader.mapping(value, known, required=("type",) if call else ())
         kind = reader.word(found.get("type"), options=kinds) or "string"
         options = tuple(reader.word(option, empty=True) or "" for option in reader.sequence(found.get("options")))
-        if kind == "choice" and not options:
-            reader.problem(value, "Required property is missing: options")
-        default = reader.scalar(found.get("default"), "input-default")
+        sound = len(reader.problems) == before
+        if sound and kind == "choice" and not options:
+            reader.problem(value, "Missing 'options' for choice input")
+        if sound and kind != "choice" and options:
+            reader.problem(value, "Input type is not 'choice', but 'options' is defined")
+        default = reader.scalar(found.get("default"), "input-default" if call else "nothing")
         _check_default(reader, default, kind, options)
-        description = found.get("description")
+        description = reader.scalar(found.get("description"), "nothing")
         inputs[key.word] = Input(
             key.word,
             kind,
@@ -204,7 +205,7 @@ def read_inputs(reader: Reader, node: Node | None, kinds: tuple[str, ...]) -> di
 
 
 def _check_default(reader: Reader, default: Node | None, kind: str, options: tuple[str, ...]) -> None:
-    if default is None or "${{" in default.word:
+    if default is None or default.kind == "null" or "${{" in default.word:
         return
     wrong_kind = (
         kind in ("boolean", "number")
@@ -219,6 +220,7 @@ def _secrets(reader: Reader, node: Node | None) -> dict[str, bool]:
     found = {}
     for key, value in reader.named(node) if node is not None and node.kind != "null" else []:
         entry = {} if value.kind == "null" else reader.mapping(value, ("description", "required"))
+        reader.scalar(entry.get("description"), "nothing")
         found[key.word] = reader.boolean(entry.get("required"))
     return found
 
@@ -227,6 +229,7 @@ def _outputs(reader: Reader, node: Node | None) -> dict[str, Node]:
     found = {}
     for key, value in reader.named(node) if node is not None and node.kind != "null" else []:
         entry = reader.mapping(value, ("description", "value"), required=("value",))
+        reader.scalar(entry.get("description"), "nothing")
         if (text := reader.scalar(entry.get("value"), "call-output")) is not None:
             found[key.word] = text
     return found
