@@ -133,7 +133,7 @@ def test_ctrl_c_is_exit_code_130(say, monkeypatch):
 
 
 def test_a_message_cannot_break_its_line_nor_move_the_cursor(say):
-    code, _, err = say("export", "ya\nml\x1b[2J\u202e")
+    code, _, err = say("registry", "list", "--home", "no\nwhere\x1b[2J\u202e")
 
     assert code == 1
     assert err.count("\n") == 1
