@@ -72,8 +72,17 @@ def lineage(version: ModelVersion, registry: Registry, *, tracker: Tracker) -> L
     Raises:
         UnknownName: the run it was made by is not in this home folder.
 
-    >>> lineage.__name__  # needs a home folder with a run: see notebook 04
-    'lineage'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> from mlops_lab.registry import Registry
+    >>> from mlops_lab.tracking import Tracker
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
+    ...     model = tracker.artefacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
+    ...     version = registry.register_model(run, "late")
+    ...     lineage(version, registry, tracker=tracker)
+    Lineage(3 nodes, view → run → version)
     """
     run = tracker.get_run(version.run_id)
     nodes = [*_made_of(run), _run_node(run), _version_node(version)]
@@ -105,8 +114,17 @@ def used_by(view: str, registry: Registry, *, tracker: Tracker) -> Lineage:
     Raises:
         UnknownName: no run has used a view of that name.
 
-    >>> used_by.__name__
-    'used_by'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> from mlops_lab.registry import Registry
+    >>> from mlops_lab.tracking import Tracker
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
+    ...     model = tracker.artefacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
+    ...     version = registry.register_model(run, "late")
+    ...     used_by("weather", registry, tracker=tracker).edges[0][0]
+    'view:weather'
     """
     runs = [run for run in tracker.search_runs(order_by="started ASC") if view in _listed(run, "views")]
     if not runs:
@@ -131,8 +149,18 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
         InvalidData: the run kept no rows.
         IntegrityError: the rows are not the ones it was made from.
 
-    >>> training_rows.__name__
-    'training_rows'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> from mlops_lab.registry import Registry
+    >>> from mlops_lab.tracking import Tracker
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
+    ...     model = tracker.artefacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
+    ...     version = registry.register_model(run, "late")
+    ...     training_rows(version, tracker)
+    Traceback (most recent call last):
+    mlops_lab.errors.InvalidData: the run of late v1 kept no training rows, only their fingerprint.
     """
     run = tracker.get_run(version.run_id)
     kept = run.inputs.get("training_rows")

@@ -149,8 +149,15 @@ def canary_traffic(
     Raises:
         InvalidData: there are no flights on those days.
 
-    >>> canary_traffic.__name__  # the flights pipeline calls it; see `run_flights`
-    'canary_traffic'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock, parse_utc
+    >>> version = ModelVersion(name="late", version=1, run_id="r1", artefact="sha256:0", stage="Production", aliases=(),
+    ...                        tags={}, author="ada", created=parse_utc("2014-01-01"), description="")
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     canary_traffic(version, None, days=7, at=parse_utc("2012-06-01"), home=home, clock=FakeClock())
+    Traceback (most recent call last):
+    mlops_lab.errors.InvalidData: no flight decided from 2012-06-01 on was over by 2012-06-10; the data reaches from
+    2013-01-01 to 2014-01-01.
     """
     from mlops_lab.training import predict
 

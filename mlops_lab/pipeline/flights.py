@@ -87,8 +87,10 @@ def run_flights(
         UnknownName: a param that does not exist, or a run to resume that does not.
         InvalidData: a value that is not allowed.
 
-    >>> run_flights.__name__  # takes seconds: see notebook 00 and the tests
-    'run_flights'
+    >>> run_flights("home", params={"feature": "as_known"})
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no param 'feature'; there is: approval, author, features, holdout_days, model, seed,
+    train_from, watch_days. Did you mean 'features'?
     """
     moment = parse_utc(date) if isinstance(date, str) else to_utc(date)
     return run_dag(
@@ -108,8 +110,10 @@ def outcome(run: DagRun) -> str:
 
     A refusal is no failure of the pipeline: the gate did its work.
 
-    >>> outcome.__name__
-    'outcome'
+    >>> from mlops_lab.dag import TaskInstance
+    >>> refused = TaskInstance("gate", "failed", why="the gate refused late_flights v2: served.roc_auc is 0.640")
+    >>> outcome(DagRun("manual__1", "flights", parse_utc("2014-01-01"), {}, "failed", (refused,)))
+    'refused'
     """
     states = run.states
     if states["gate"] == "failed" and "the gate refused" in run.task("gate").why:

@@ -55,8 +55,12 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any]) -> Tra
         UnknownName: the artefact is not in this home folder.
         IntegrityError: its bytes have changed.
 
-    >>> get_training_set.__name__  # see `put_training_set` for the round trip
-    'get_training_set'
+    >>> import tempfile
+    >>> from mlops_lab.tracking import ArtefactStore
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     get_training_set(ArtefactStore(home), {"artefact": ArtefactStore(home).put_bytes(b"no rows")})
+    Traceback (most recent call last):
+    mlops_lab.errors.InvalidData: artefact sha256:c9039c6dfee5… is not a training set: Not an Arrow file.
     """
     from pyarrow import ArrowInvalid, BufferReader, feather
 
@@ -90,9 +94,12 @@ def put_json(artefacts: ArtefactStore, value: Any) -> str:
 
 
 def get_json(artefacts: ArtefactStore, reference: str) -> Any:
-    """The JSON value that a fingerprint names; see `put_json`.
+    """The JSON value that a fingerprint names.
 
-    >>> get_json.__name__
-    'get_json'
+    >>> import tempfile
+    >>> from mlops_lab.tracking import ArtefactStore
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     get_json(ArtefactStore(home), ArtefactStore(home).put_bytes(b"[1, 2]"))
+    [1, 2]
     """
     return json.loads(artefacts.get_bytes(reference))

@@ -13,8 +13,13 @@ _FIGURES = ("roc_auc", "average_precision", "accuracy", "brier", "log_loss", "ca
 def model_report(version: ModelVersion, run: Run, report: GateReport | None) -> str:
     """A version in Markdown: the verdict with a reason for every rule, the figures, and what it was made of.
 
-    >>> model_report.__name__  # the task `report` of the flights pipeline writes one
-    'model_report'
+    >>> from mlops_lab.clock import parse_utc
+    >>> day = parse_utc("2014-01-01")
+    >>> run = Run("r1", "late", params={"train_rows": 3, "holdout_rows": 1}, started=day, ended=day)
+    >>> version = ModelVersion(name="late", version=2, run_id="r1", artefact="sha256:0", stage="None", aliases=(),
+    ...                        tags={}, author="ada", created=day, description="")
+    >>> print(model_report(version, run, None).splitlines()[0])
+    # late v2: not judged
     """
     verdict = "not judged" if report is None else "passed" if report.passed else "refused"
     lines = [f"# {version.name} v{version.version}: {verdict}", ""]

@@ -80,8 +80,14 @@ class Deployment:
 def deployment_of(registry: Registry, promotion: Promotion) -> Deployment | None:
     """The rollout of a promotion as the history tells it, or None when it has not begun.
 
-    >>> deployment_of.__name__  # see `rollout` for an example
-    'deployment_of'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     deployment_of(Registry(home, clock=FakeClock()), promotion)
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no registered model 'late'; there is: none.
     """
     return _told(registry.history(promotion.name, version=promotion.version), promotion)
 
@@ -93,8 +99,16 @@ def promotion_of(registry: Registry, name: str, version: int | None = None) -> P
         UnknownName: there is no such model or version.
         NotAllowed: it never was in Production.
 
-    >>> promotion_of.__name__  # see `rollout` for an example
-    'promotion_of'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock
+    >>> from mlops_lab.tracking import Tracker
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
+    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    ...     _ = registry.register_model(run, "late")
+    ...     promotion_of(registry, "late")
+    Traceback (most recent call last):
+    mlops_lab.errors.NotAllowed: late was never promoted to Production, so there is nothing to roll out.
     """
     moves = [event for event in registry.history(name, version=version) if event.target == "Production"]
     if not moves:

@@ -100,8 +100,14 @@ def stop(promotion: Promotion, registry: Registry, *, actor: str, why: str) -> D
     Raises:
         NotAllowed: there is no running rollout of this promotion.
 
-    >>> stop.__name__  # see `rollout` for an example
-    'stop'
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     stop(promotion, Registry(home, clock=FakeClock()), actor="grace", why="the crew system is down")
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no registered model 'late'; there is: none.
     """
     now = deployment_of(registry, promotion)
     if now is None or now.state != "running":
