@@ -20,6 +20,8 @@
 # of three lines, started by a timer. The flights are real; the weather service is made up and has a bad night.
 
 # %%
+from datetime import timedelta
+
 from mlops_lab import datasets
 
 july = datasets.load_flights(month=7, columns=["flight_id", "sched_dep"])
@@ -85,8 +87,8 @@ draw_dag(dag)
 # Three tasks, two edges. `flights` and `wind` wait for nothing, `report` waits for both. Arrows never lead back to
 # where they came from: a directed graph without cycles, a **DAG**.
 #
-# Now run it for 10 July. The `logical_date` is the moment a run is *for*, not the moment it happens: a run for 10 July
-# gives the same figures in August.
+# Now run it for 10 July. The `logical_date` is the moment a run is *for*, not the moment it happens: a run for 10
+# July gives the same figures in August.
 
 # %%
 from mlops_lab.clock import FakeClock
@@ -96,14 +98,14 @@ print(run.trace())
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
-# `report` was not even tried: it is `upstream_failed`. No exception was raised here. A failed task makes a failed run,
-# and a failed run is a record like any other.
+# `report` was not even tried: it is `upstream_failed`. No exception was raised here. A failed task makes a failed
+# run, and a failed run is a record like any other.
 
 # %% [markdown]
 # ## In which order?
 #
-# Before a run the executor puts the tasks in an order in which each finds ready what it needs: a **topological order**.
-# Do it once yourself. Here is what each of six tasks waits for:
+# Before a run the executor puts the tasks in an order in which each finds ready what it needs: a **topological
+# order**. Do it once yourself. Here is what each of six tasks waits for:
 
 # %%
 needs = {
@@ -127,8 +129,8 @@ check("05.1", order)
 # %% [markdown]
 # Stuck? Run `hint("05.1")` in a cell of your own, and again for the next hint.
 #
-# More than one order is right. Ours takes, of several ready tasks, the one defined first, so that the same DAG runs in
-# the same order on every machine. One thing cannot be ordered at all:
+# More than one order is right. Ours takes, of several ready tasks, the one defined first, so that the same DAG runs
+# in the same order on every machine. One thing cannot be ordered at all:
 
 # %%
 from mlops_lab.errors import CycleError
@@ -143,6 +145,76 @@ except CycleError as error:
 # %% [markdown]
 # `a >> b` means: b waits for a. The error comes when the DAG is written, not at night, and it shows the circle as a
 # path that you can follow with a finger.
+
+# %% [markdown]
+# ## When?
+#
+# A **schedule** is a cron expression: minute, hour, day of the month, month, day of the week. `0 6 * * *` is every
+# day at six. Which six? Ours is six in New York.
+
+# %%
+nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
+for moment in nightly.backfill("2013-07-08", "2013-07-10T23:00Z"):
+    print(f"{moment:%d %b %H:%M} UTC")
+
+# %% [markdown]
+# Six in New York is 10:00 UTC in summer. Times are kept in UTC everywhere, and only the schedule knows of a place.
+#
+# **Predict:** another DAG has the schedule `0 6 * * 1-5`. How many runs from Monday 1 July to Sunday 14 July 2013?
+
+# %%
+runs = ...
+
+check("05.2", runs)
+
+# %% [markdown]
+# ### After an outage
+#
+# The scheduler was off from 7 July on and comes back on 10 July at noon. The last run was that of 6 July. What is due
+# now?
+
+# %%
+for catchup in (False, True):
+    dag = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", catchup=catchup)
+    due = dag.due("2013-07-10T16:00Z", last="2013-07-06T10:00Z")
+    print(f"catchup={catchup!s:<5} ", ", ".join(f"{moment:%d %b}" for moment in due))
+
+# %% [markdown]
+# Without `catchup` only the latest date is run: right for a model, where the newest takes the place of all others.
+# With `catchup` all four are run, each with its own logical date: right for a table that needs a row for every day.
+# That is why a task asks for its `logical_date` and never for the time of day.
+#
+# ### The night that lacks an hour
+#
+# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. **Guess:** when does a job for 02:30 run
+# in that night?
+
+# %%
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from mlops_lab.dag import Schedule
+
+
+def show_nights(cron, start, end):
+    for before, moment in pairwise(Schedule(cron, "America/New_York").between(start, end)):
+        local, hours = moment.astimezone(ZoneInfo("America/New_York")), (moment - before) // timedelta(hours=1)
+        print(f"{local:%d %b at %H:%M}, {hours} hours after the one before")
+
+
+show_nights("30 2 * * *", "2013-03-08", "2013-03-13")
+
+# %% [markdown]
+# There was no 02:30 on that Sunday, so the job ran at 03:30. The next one came only 23 hours later. In autumn an hour
+# comes twice. A job for 01:30 could run twice, too:
+
+# %%
+show_nights("30 1 * * *", "2013-11-01", "2013-11-06")
+
+# %% [markdown]
+# It runs once, in the second of the two hours, 25 hours after the one before. Nothing is lost and nothing is doubled.
+# But a task that takes "the last 24 hours" would have lost an hour in November and counted one twice in March. Take
+# what lies between two logical dates instead.
 
 # %% [markdown]
 # ## Try again
@@ -164,8 +236,8 @@ with DAG("morning") as dag:
     report(flights(), wind())
 
 # %% [markdown]
-# `retry_delay` is the wait before the next try, in seconds. **Before you run the next cell:** how often will `wind` run,
-# and what will the clock show at the end, if the run starts at 10:00?
+# `retry_delay` is the wait before the next try, in seconds. **Before you run the next cell:** how often will `wind`
+# run, and what will the clock show at the end, if the run starts at 10:00?
 
 # %%
 clock = FakeClock("2013-07-10T10:00Z")
@@ -175,8 +247,8 @@ print("the clock shows", clock)
 run.result("report")
 
 # %% [markdown]
-# Three attempts, two waits of a minute, and the clock shows 10:02. You did not wait: all waiting goes through the clock,
-# and a `FakeClock` only moves its hands. With the real clock the very same run takes two minutes.
+# Three attempts, two waits of a minute, and the clock shows 10:02. You did not wait: all waiting goes through the
+# clock, and a `FakeClock` only moves its hands. With the real clock the very same run takes two minutes.
 #
 # The trace keeps the last word; the attempts are all there:
 
@@ -187,13 +259,11 @@ for attempt in run.task("wind").attempts:
 # %% [markdown]
 # ## Wait longer each time
 #
-# If a service is down because too many people ask it, asking every few seconds keeps it down. **Exponential back-off**
-# doubles the wait with every failure, up to a bound that you choose. This service never answers:
+# If a service is down because too many people ask it, asking every few seconds keeps it down. **Exponential
+# back-off** doubles the wait with every failure, up to a bound that you choose. This service never answers:
+
 
 # %%
-from datetime import timedelta
-
-
 @task(retries=6, retry_delay=10, retry_exponential_backoff=True, max_retry_delay=timedelta(minutes=2))
 def patient():
     raise TimeoutError("the weather service does not answer")
@@ -202,7 +272,7 @@ def patient():
 with DAG("patience") as dag:
     patient()
 tries = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).task("patient").attempts
-waits = [int((later.started - earlier.ended).total_seconds()) for earlier, later in zip(tries, tries[1:])]
+waits = [int((later.started - earlier.ended).total_seconds()) for earlier, later in pairwise(tries)]
 waits
 
 # %%
@@ -216,8 +286,20 @@ plot_bars(
 )
 
 # %% [markdown]
-# 10, 20, 40, 80, and then 120, 120: the bound. Seven attempts in six and a half minutes. Whoever has a short hiccup is
-# asked again soon, whoever is really down is left alone.
+# 10, 20, 40, 80, and then 120, 120: the bound. Seven attempts in six and a half minutes. A service with a short
+# hiccup is asked again soon, one that is really down is left alone.
+#
+# Move the settings yourself. In this run `fetch` fails a number of times, each try takes 20 seconds, and `train`
+# waits for it:
+
+# %%
+from mlops_lab.panels import RetriesPanel
+
+RetriesPanel()
+
+# %% [markdown]
+# As it stands here, two tries fail and the third succeeds, after two waits of a minute. Take the retries down to 1
+# and `fetch` fails for good; `train` is not tried then.
 #
 # Your turn. A service must be asked well:
 #
@@ -235,7 +317,7 @@ settings = {
     "retry_exponential_backoff": ...,
 }
 
-check("05.2", settings)
+check("05.3", settings)
 
 # %% [markdown]
 # ## Not for ever
@@ -256,17 +338,19 @@ with DAG("morning") as dag:
 print(run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).trace())
 
 # %% [markdown]
-# It would have answered after 45 seconds; it had 30. Two attempts, the same end, and the rest of the night goes on.
+# It would have answered after 45 seconds; it had 30. Two attempts, the same end, and the night goes on. (Python
+# cannot stop what is running: the slow attempt is left behind, and nobody listens to its answer.)
 
 # %% [markdown]
 # ## What do the others do then?
 #
-# A task looks at the tasks it waits for and decides by its **trigger rule**. The usual one is `all_success`. Three kinds
-# of task need another: one that runs although something was left out, one that sounds the alarm, one that tidies up
-# whatever happened.
+# A task looks at the tasks it waits for and decides by its **trigger rule**. The usual one is `all_success`. Three
+# kinds of task need another: one that runs although something was left out, one that sounds the alarm, one that
+# tidies up whatever happened.
 #
-# A task can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing to do. Instead
-# of believing a table in a book, let us make one: two tasks end in every combination, a third one waits for both.
+# A task can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing to do.
+# Instead of believing a table in a book, let us make one: two tasks end in every combination, a third one waits for
+# both.
 
 # %%
 from mlops_lab.dag import FailTask, SkipTask, Task
@@ -291,19 +375,22 @@ def what_happens(rule, left, right):
 # %%
 import pandas as pd
 
-pairs = [("success", "success"), ("success", "skipped"), ("success", "failed"), ("skipped", "skipped")]
-rules = ["all_success", "none_failed", "one_success", "one_failed", "all_done"]
-words = {"success": "runs"}
+pairs = {
+    "both succeed": ("success", "success"),
+    "one skips": ("success", "skipped"),
+    "one fails": ("success", "failed"),
+    "both skip": ("skipped", "skipped"),
+}
+names = ["all_success", "none_failed", "one_success", "one_failed", "all_done"]
 pd.DataFrame(
-    [[words.get(state := what_happens(rule, *pair), state) for pair in pairs] for rule in rules],
-    index=rules,
-    columns=[" + ".join(pair) for pair in pairs],
+    {words: [what_happens(rule, *pair) for rule in names] for words, pair in pairs.items()},
+    index=names,
 )
 
 # %% [markdown]
-# Read the second column. A skipped task makes `all_success` skip too, so a skip runs down the whole line; `none_failed`
-# lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as `upstream_failed`,
-# the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`).
+# Read the second column. A skipped task makes `all_success` skip too, so a skip runs down the whole line;
+# `none_failed` lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as
+# `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`).
 #
 # Give three tasks their rules. All three wait for `gate` and for `approve`:
 #
@@ -315,13 +402,13 @@ pd.DataFrame(
 # %%
 rules = {"promote": ..., "alarm": ..., "tidy_up": ...}
 
-check("05.3", rules)
+check("05.4", rules)
 
 # %% [markdown]
 # ## The same DAG, other values
 #
-# A DAG has **params**: values that a run may change, each with a type, a default and bounds. They are checked before the
-# first task starts, because at three in the night nobody reads a message from the fifth task.
+# A DAG has **params**: values that a run may change, each with a type, a default and bounds. They are checked before
+# the first task starts, because at three in the night nobody reads a message from the fifth task.
 
 # %%
 from mlops_lab.dag import Param
@@ -344,65 +431,176 @@ for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, 
         print(error)
 
 # %% [markdown]
-# A name that does not exist, a value out of bounds, text for a number, a date that is none: each is refused with what was
-# expected. Nothing ran.
+# A name that does not exist, a value out of bounds, text for a number, a date that is none: each is refused with what
+# was expected. Nothing ran.
 
 # %% [markdown]
-# ## When?
+# ## Go on, do not begin again
 #
-# A **schedule** is a cron expression: minute, hour, day of the month, month, day of the week. `0 6 * * *` is every day at
-# six. Which six? Ours is six in New York.
+# Say training takes an hour, and the step after it fails. Who wants to train again? With a `home` folder every change
+# of state is written down before it is told, so a run can be **resumed**. The service is down tonight:
 
 # %%
-nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
-for moment in nightly.backfill("2013-07-08", "2013-07-10T23:00Z"):
-    print(f"{moment:%a %d %b %H:%M} UTC")
+import tempfile
+
+home = tempfile.TemporaryDirectory()
+clock = FakeClock("2013-07-10T10:00Z")
+service = {"is up": False}
+
+
+@task
+def wind():
+    """How strong is the wind?"""
+    return 9.2 if service["is up"] else ask_weather_service()
+
+
+with DAG("morning") as dag:
+    report(flights(), wind())
+broken = run_dag(dag, logical_date="2013-07-10", clock=clock, home=home.name)
+print(broken.trace())
 
 # %% [markdown]
-# Six in New York is 10:00 UTC in summer. Times are kept in UTC everywhere, and only the schedule knows of a place.
+# In the morning somebody repairs the service. **Before you run the next cell:** which of the three tasks will run?
 
 # %%
-runs = ...
-
-check("05.4", runs)
+service["is up"] = True
+resumed = run_dag(dag, resume=broken.run_id, clock=clock, home=home.name, on_event=print)
+print()
+print(resumed.trace())
 
 # %% [markdown]
-# That was: a DAG has the schedule `0 6 * * 1-5`; how many runs are due from Monday 1 July to Sunday 14 July 2013?
-#
-# ### After an outage
-#
-# The scheduler was off from 7 July, and comes back on 10 July at noon. The last run was that of 6 July. What is due now?
-
-# %%
-for catchup in (False, True):
-    dag = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01", catchup=catchup)
-    due = dag.due("2013-07-10T16:00Z", last="2013-07-06T10:00Z")
-    print(f"catchup={catchup!s:<5}", [f"{moment:%d %b}" for moment in due])
+# `wind` runs, for the second time, and `report` after it. `flights` had succeeded, so its result is taken from the
+# trace. It is the same run as before, with the same `run_id`, and now it is a success.
 
 # %% [markdown]
-# Without `catchup` only the latest date is run: right for a model, where the newest replaces all others. With `catchup`
-# all four are run, each with its own logical date: right for a table that needs a row for every day. That is why a task
-# asks for its `logical_date` and never for the time of day.
+# ## Side by side
 #
-# ### The night that lacks an hour
-#
-# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. **Guess:** when does a job for 02:30 run in
-# that night?
+# `flights` and `wind` do not wait for each other, so they could run at the same time. `max_workers` says how many
+# tasks may. How can we see it without a stopwatch? By two tasks that have to meet: each waits until the other has
+# come.
 
 # %%
-from mlops_lab.dag import Schedule
+from threading import Barrier
 
 
-def show_nights(start, end):
-    for moment in Schedule("30 2 * * *", "America/New_York").between(start, end):
-        local = moment.astimezone(dag.timetable._zone)
-        print(f"{local:%a %d %b %H:%M} in New York is {moment:%H:%M} UTC")
+def meeting(workers):
+    door = Barrier(2)
+    dag = DAG("meeting")
+    for name in ("ada", "grace"):
+        dag.add(Task(name, lambda: door.wait(timeout=0.5) >= 0))
+    return dict(run_dag(dag, logical_date="2013-07-10", clock=FakeClock(), max_workers=workers).states)
 
 
-show_nights("2013-03-09", "2013-03-12")
+print("one worker: ", meeting(1))
+print("two workers:", meeting(2))
 
 # %% [markdown]
-# 02:30 did not exist on that Sunday, so the job ran at 03:30, and the nights before and after it are 24 and 23 hours
-# apart.
+# With one worker the first one waits in vain and the door is given up; with two they meet. For ordinary tasks the
+# number of workers changes nothing but the time a run takes: states and results are the same.
+
+# %% [markdown]
+# ## The pipeline of this course
+#
+# All of that stands in the DAG that you ran in the first notebook.
 
 # %%
+from mlops_lab.pipeline import flights_pipeline, run_flights
+
+pipeline = flights_pipeline()
+draw_dag(pipeline)
+
+# %% [markdown]
+# Look for what you know. `materialize` talks to a store, so it has up to 2 retries, with back-off. `approve` skips
+# itself when nobody has to agree, so `approve` and `promote` have the rule `none_failed`. `report` has `all_done`: it
+# writes down a refusal too. The schedule is six in New York.
+#
+# Now the worst night. It runs on ten weeks of flights, and in the middle somebody pulls the plug.
+
+# %%
+night_home = tempfile.TemporaryDirectory()
+tonight, clock = "2013-03-15T10:00Z", FakeClock("2013-03-15T10:00Z")
+short = {"holdout_days": 14, "watch_days": 7}
+
+
+def pull_the_plug(event):
+    if event.task_id == "evaluate" and event.state == "running":
+        raise KeyboardInterrupt
+
+
+try:
+    run_flights(night_home.name, date=tonight, params=short, clock=clock, on_event=pull_the_plug)
+except KeyboardInterrupt:
+    print("dark")
+
+# %% [markdown]
+# The run is gone from memory. What is left is the folder. In the morning, somebody looks into it:
+
+# %%
+from mlops_lab.dag import list_runs
+
+(broken,) = list_runs(night_home.name)
+draw_dag(pipeline, broken)
+
+# %%
+resumed = run_flights(night_home.name, date=tonight, clock=clock, resume=broken.run_id)
+print(resumed.trace())
+
+# %% [markdown]
+# `evaluate` took two attempts, everything else one: the model was not trained again, and version 1 went through the
+# gate into Production. It also shows what a task owes the orchestrator. It may be run twice, so it has to be
+# **idempotent**: twice must do no more than once.
+
+# %%
+quiz("05.q1")
+
+# %% [markdown]
+# ## A DAG is data
+#
+# Who looks after the night is not always who wrote the functions. So a DAG can be written as a text, kept under
+# version control, checked by a schema and read again.
+
+# %%
+from mlops_lab.dag import from_yaml, to_yaml
+
+text = to_yaml(dag)
+print(text)
+
+# %% [markdown]
+# Functions stand there by name only. On reading, you say in which modules a name may be looked up; a text from
+# somewhere else cannot make your machine run anything else.
+
+# %%
+import sys
+
+again = from_yaml(text, modules=[sys.modules["__main__"]])
+again == dag, from_yaml(to_yaml(pipeline)) == pipeline
+
+# %% [markdown]
+# Both come back equal, also the pipeline with its eleven tasks. A slip of the pen is found with its line:
+
+# %%
+try:
+    from_yaml(text.replace("upstream:", "upsteram:"))
+except MlopsLabError as error:
+    print(error)
+
+# %% [markdown]
+# ## On Airflow and Prefect
+#
+# This is the place where the same DAG, written as an Airflow file and as a Prefect flow, will be compared side by
+# side. The export comes with a release of its own; the words you have learnt here are Airflow's already.
+
+# %% [markdown]
+# ## What you can do now
+#
+# You can write a night's work as tasks and a DAG, find its order, and let it try again, wait longer, give up in time
+# and go on where it broke off. You know what a schedule does after an outage and when the clocks change, and you can
+# keep the whole as a text.
+#
+# **The same in real tools.** `@task`, `DAG`, `retries`, `retry_delay`, `trigger_rule`, `logical_date` and `catchup`
+# mean the same in [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html), which
+# also has the [trigger
+# rules](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules) of our table;
+# "resume" is there called clearing the failed tasks. In
+# [Prefect](https://docs.prefect.io/v3/how-to-guides/workflows/retries) tasks have `retries` and `retry_delay_seconds`
+# too. From the command line, `python -m mlops_lab dag draw` draws the pipeline.
