@@ -39,7 +39,8 @@ def execute(
     """Run a workflow and really execute its `run:` steps, here, as this user: only for files you trust.
 
     Jobs and steps come in the order of `simulate`, one at a time; each job has a workspace of its own under a scratch
-    folder, empty until `actions/checkout` puts a copy of the repository there. The repository itself is not touched.
+    folder, empty until `actions/checkout` puts a copy of the repository there (without `.git`, so `git` commands that
+    look at its history fail). The repository itself is not touched.
     Imitates https://github.com/actions/runner; containers, services and JavaScript actions are not run, and marked so.
 
     >>> from mlops_lab.actions import parse_workflow

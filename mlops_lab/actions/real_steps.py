@@ -78,8 +78,6 @@ class RealSteps:
         self.artifacts = scratch / "artifacts"
         for folder in (self.artifacts, scratch / "home", scratch / "temp"):
             folder.mkdir(parents=True, exist_ok=True)
-        if root.is_dir():
-            copy_repository(root, self.repository)
 
     def workspace(self, leg: str) -> Path:
         """The folder a job works in: empty until it checks the repository out, as on GitHub."""
@@ -90,7 +88,13 @@ class RealSteps:
 
     def relocated(self, folder: Path) -> Path:
         """The folder in the scratch copy: an action's files may be read there, and changed."""
+        self._copy()
         return self.repository / folder.relative_to(self.root) if folder.is_relative_to(self.root) else folder
+
+    def _copy(self) -> None:
+        """Copy the repository, once, when first somebody needs it."""
+        if not self.repository.exists() and self.root.is_dir():
+            copy_repository(self.root, self.repository, without=self.scratch)
 
     def conceals(self, value: str) -> bool:
         """Does the text hold a secret, or something a step asked to mask?"""
@@ -111,6 +115,7 @@ class RealSteps:
             uses, request.arguments, request.env, self.workspace(request.leg), self.repository, self.artifacts
         )
         try:
+            self._copy()
             answer = stand_in(call)
         except (OSError, MlopsLabError) as error:
             return Outcome("failure", reason=f"the stand-in for {uses} failed: {error}")

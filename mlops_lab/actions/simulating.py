@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_lab.actions.calling import outputs_of_call
@@ -39,7 +39,7 @@ def simulate(
     secrets: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     groups: ConcurrencyGroups | None = None,
-    started: Any = None,
+    started: datetime | None = None,
     cancel_after: timedelta | None = None,
     run_name: str = "this run",
 ) -> WorkflowRun:
@@ -113,7 +113,7 @@ def run_workflow(
     secrets: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     groups: ConcurrencyGroups | None = None,
-    started: Any = None,
+    started: datetime | None = None,
     cancel_after: timedelta | None = None,
     run_name: str = "this run",
 ) -> WorkflowRun:
@@ -135,9 +135,19 @@ def run_workflow(
         variables=dict(variables or {}),
     )
     state.desk = ReviewDesk(state, approvals)
-    state.groups.on_cancel = state.cancel_named
+    before, state.groups.on_cancel = state.groups.on_cancel, state.cancel_named
+    try:
+        return _run(state, workflow, trigger, values, secrets or {}, not_started, cancel_after, run_name)
+    finally:
+        state.groups.on_cancel = before
+
+
+def _run(
+    state: RunState, workflow: Workflow, trigger: Trigger, values: Mapping[str, Value], secrets: Mapping[str, str],
+    not_started: str, cancel_after: timedelta | None, run_name: str,
+) -> WorkflowRun:  # fmt: skip
     github = trigger.github(workflow)
-    graph = JobGraph(state, workflow, github=github, inputs=values, secrets=secrets or {})
+    graph = JobGraph(state, workflow, github=github, inputs=values, secrets=secrets)
     evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
     name = evaluate.text(workflow.run_name, graph.contexts) or workflow.name
     if not_started:

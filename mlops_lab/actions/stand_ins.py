@@ -50,9 +50,14 @@ class StandInCall:
 StandIn: TypeAlias = Callable[[StandInCall], "Outcome | Mapping[str, str] | None"]
 
 
-def copy_repository(source: Path, target: Path) -> None:
+def copy_repository(source: Path, target: Path, *, without: Path | None = None) -> None:
     """Copy a repository's files: without `.git` (a copy of it could reach the original), environments and caches."""
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_LEFT_OUT)
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        own = {name for name in names if without is not None and Path(folder, name) == without}
+        return own | set(_LEFT_OUT(folder, names))
+
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=left_out)
 
 
 def _inside(folder: Path, name: str) -> Path | None:
