@@ -60,14 +60,14 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any]) -> Tra
     >>> with tempfile.TemporaryDirectory() as home:
     ...     get_training_set(ArtefactStore(home), {"artefact": ArtefactStore(home).put_bytes(b"no rows")})
     Traceback (most recent call last):
-    mlops_lab.errors.InvalidData: artefact sha256:c9039c6dfee5… is not a training set: Not an Arrow file.
+    mlops_lab.errors.InvalidData: artefact sha256:c9039c6dfee5… is not a training set.
     """
     from pyarrow import ArrowInvalid, BufferReader, feather
 
     try:
         frame = feather.read_feather(BufferReader(artefacts.get_bytes(reference["artefact"])))
-    except ArrowInvalid as error:
-        raise InvalidData(f"artefact {reference['artefact'][:19]}… is not a training set: {error}.") from None
+    except ArrowInvalid:
+        raise InvalidData(f"artefact {reference['artefact'][:19]}… is not a training set.") from None
     times = frame["event_timestamp"] if "event_timestamp" in frame.columns and len(frame) else None
     known = TrainingSet(
         frame,
