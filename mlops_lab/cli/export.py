@@ -38,10 +38,24 @@ def _json(dag: DAG) -> str:
     return to_json(dag)
 
 
+def _airflow(dag: DAG) -> str:
+    from mlops_lab.exports import to_airflow
+
+    return to_airflow(dag)
+
+
+def _prefect(dag: DAG) -> str:
+    from mlops_lab.exports import to_prefect
+
+    return to_prefect(dag)
+
+
 #: Every target by its name; another one is another line here.
 TARGETS: Mapping[str, Target] = {
     "yaml": Target("the DAG as a YAML 1.2 document", _yaml),
     "json": Target("the DAG as a JSON document", _json),
+    "airflow": Target("an Airflow 3 file for its dags folder", _airflow),
+    "prefect": Target("a Prefect 3 flow that serves itself", _prefect),
 }
 
 
@@ -56,6 +70,8 @@ def export(target: str, out: str | None, as_json: bool) -> None:
     Examples:
       mlops-lab export yaml
       mlops-lab export json --out flights.json
+      mlops-lab export airflow --out dags/flights.py
+      mlops-lab export prefect --out flights_flow.py
     """
     from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline

@@ -14,7 +14,7 @@ FLOORS = (
     ("training", "registry"),
     ("gates", "lineage"),
     ("rollout", "serving"),
-    ("drawing", "checks", "pipeline"),
+    ("drawing", "checks", "pipeline", "exports"),
     ("panels", "engines", "cli"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
