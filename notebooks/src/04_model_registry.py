@@ -1,0 +1,440 @@
+# %% [markdown]
+# # Which model is in charge, and who said so?
+#
+# A model decides about passengers. Some weeks later somebody asks: which model was that, what did it learn from, who
+# let it in? A **model registry** is the book in which the answers stand.
+#
+# After this notebook you can
+#
+# - tell versions, stages and aliases apart, and say why MLflow moved from stages to aliases,
+# - promote a version the only way there is: through its own gate report and somebody else's yes,
+# - say what was in Production on any day, and take a version back,
+# - trace a version back to its very rows, and forward from a feature view,
+# - find out that somebody has changed the history or a model's file.
+
+# %% [markdown]
+# ## A file called production
+#
+# The usual way: a folder, and in it the model that is in use. A new model takes the place of the old one.
+
+# %%
+import tempfile
+from pathlib import Path
+
+folder = tempfile.TemporaryDirectory()
+production = Path(folder.name, "production.model")
+production.write_bytes(b"the model of August")
+production.write_bytes(b"the model of September")
+sorted(path.name for path in Path(folder.name).iterdir())
+
+# %% [markdown]
+# On 15 October a passenger complains about an answer of 1 October. Which model gave it? Who decided to exchange the
+# two, and on what grounds? The folder holds one file and no answer. Nobody did anything wrong. There was just no
+# place to write it down.
+
+# %% [markdown]
+# ## The first version
+#
+# It is 15 August 2013. Ada runs the pipeline of this course on summer flights, small enough for a lesson. The clock
+# is a toy one, and we move its hands ourselves.
+
+# %%
+from mlops_lab.clock import FakeClock, parse_utc
+from mlops_lab.pipeline import outcome, run_flights
+
+home = tempfile.TemporaryDirectory()
+clock = FakeClock("2013-08-15T10:00Z")
+
+
+def wait_until(moment):
+    clock.advance(parse_utc(moment) - clock.now())
+
+
+def night(date, **params):
+    """One night's run of the flights pipeline."""
+    wait_until(date)
+    return run_flights(home.name, date=date, params={"author": "ada", "watch_days": 7, **params}, clock=clock)
+
+
+first = night("2013-08-15T10:00Z", train_from="2013-06-01", holdout_days=14)
+outcome(first)
+
+# %% [markdown]
+# Promoted. What does the registry know now?
+
+# %%
+from mlops_lab.registry import Registry
+
+registry = Registry(home.name, clock=clock)
+registry.get_production("late_flights")
+
+# %% [markdown]
+# Three words stand there. `v1` is the **version**: a number that is given once and never again. `Production` is its
+# **stage**. `champion` is an **alias**: a name that points to a version. Here is how version 1 got there:
+
+# %%
+for event in registry.history("late_flights")[:4]:
+    print(event)
+
+# %% [markdown]
+# It was registered, the gate wrote its report, and then it moved twice, from None to Staging and from Staging to
+# Production. Every line says who and why.
+
+# %% [markdown]
+# ## Stages and aliases
+#
+# There are four stages, and not every way between them is open:
+
+# %%
+from mlops_lab.registry import MOVES
+
+for stage, targets in MOVES.items():
+    print(f"{stage:<10} → {' or '.join(targets)}")
+
+# %% [markdown]
+# At most one version of a model is in Production. Whoever was there before goes to Archived in the same step.
+#
+# A version has been archived, and now we want it back in Production. Which stages does it pass? Write them in order,
+# the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and again for the next hint.)
+
+# %%
+from mlops_lab.checks import check, hint, quiz
+
+moves = [...]
+
+check("04.1", moves)
+
+# %% [markdown]
+# An alias is looser: any name, moved to any version at any time. Say the colleagues who test want to find "their"
+# version:
+
+# %%
+registry.set_alias("late_flights", "for_the_testers", 1, actor="grace", why="we look at JFK")
+registry.get_by_alias("late_flights", "for_the_testers")
+
+# %% [markdown]
+# Real registries have had both. MLflow began with exactly these four stages and [deprecated them in version
+# 2.9](https://github.com/mlflow/mlflow/issues/10336), because four fixed words do not fit every team: some have three
+# environments, some run two champions side by side. Aliases and tags took their place. What got lost is the ladder:
+# an alias can be pointed at anything. So here two of them are not free:
+
+# %%
+from mlops_lab.errors import MlopsLabError
+
+
+def attempt(step):
+    """Do it, or say in one line why not."""
+    try:
+        print(step())
+    except MlopsLabError as error:
+        print(f"{type(error).__name__}: {error}")
+
+
+attempt(lambda: registry.set_alias("late_flights", "champion", 1, actor="ada"))
+
+# %% [markdown]
+# `champion` follows Production by itself, and `previous` follows whatever a rollback would bring back. Code that
+# serves asks for the champion and cannot get anything that was not promoted.
+
+# %%
+quiz("04.q1")
+
+# %% [markdown]
+# ## Somebody else has to agree
+#
+# Passengers are rebooked on this model, so Grace decides: from now on no version without an approval.
+
+# %%
+wait_until("2013-08-16T09:00Z")
+registry.set_policy("late_flights", requires_approval=True, actor="grace", why="passengers are rebooked on it")
+
+second = night("2013-09-30T10:00Z", train_from="2013-07-01", holdout_days=21)
+outcome(second)
+
+# %% [markdown]
+# On 30 September the next version is trained. The gate passed, and the run stopped:
+
+# %%
+print(second.task("gate").state, "|", second.task("approve").why)
+print(*registry.search(name="late_flights"), sep="\n")
+print(*registry.pending_approvals(), sep="\n")
+
+# %% [markdown]
+# Version 1 still is in Production, version 2 waits. Ada is in a hurry. **Before you run the next cell:** which of her
+# four ideas will work?
+
+# %%
+report_of_1 = registry.get_gate_report("late_flights", 1)
+
+attempt(lambda: registry.approve("late_flights", 2, by="ada"))
+attempt(lambda: registry.approve("late_flights", 2, by=" Ada "))
+attempt(lambda: registry.transition_stage("late_flights", 2, "Production", actor="ada", why="hurry"))
+attempt(lambda: registry.transition_stage("late_flights", 2, "Staging", actor="ada", why="I may", report=report_of_1))
+
+# %% [markdown]
+# None. She is the author, and an approval is by somebody else, however the name is spelt. The stage cannot be jumped.
+# And a gate report is good for one version only: the one it measured. Grace reads the figures and says yes, two days
+# later.
+
+# %%
+wait_until("2013-10-02T09:00Z")
+registry.approve("late_flights", 2, by="grace", comment="I have read the figures")
+
+resumed = run_flights(home.name, date="2013-09-30T10:00Z", resume=second.run_id, clock=clock)
+print(outcome(resumed))
+print(*registry.search(name="late_flights"), sep="\n")
+
+# %% [markdown]
+# The waiting run went on where it had stopped; nothing was trained again. Version 2 is the champion, version 1 is
+# archived, and the alias `previous` remembers it.
+
+# %% [markdown]
+# ## And the one with the best chart?
+#
+# On 15 October Ada tries the daily averages, the leak of the first notebook.
+
+# %%
+third = night("2013-10-15T10:00Z", train_from="2013-07-15", holdout_days=21, features="daily_averages")
+report = registry.get_gate_report("late_flights", 3)
+print(outcome(third))
+print(*report.failures[-1:], sep="\n")
+attempt(lambda: registry.promote(report, actor="ada", why="look at that chart"))
+
+# %% [markdown]
+# 0.912 on paper, 0.622 in service. The report has failed, so there is no way into Production: not with an approval,
+# not by hand. Version 3 stays in stage None, where everybody can look at it.
+
+# %% [markdown]
+# ## What was in production on 1 October?
+#
+# Back to the passenger. You have read all that happened: the run of 15 August, the run of 30 September, the approval
+# on 2 October. **Predict:** which version answered on 1 October? Give its number.
+
+# %%
+version = ...
+
+check("04.2", version)
+
+# %% [markdown]
+# Now ask the registry. It does not look anything up in a calendar: it tells its whole history again, up to the moment
+# you name.
+
+# %%
+for date in ("2013-08-01", "2013-09-01", "2013-10-01", "2013-10-03"):
+    print(date, registry.production_at("late_flights", date))
+
+# %% [markdown]
+# In the beginning there was nobody, and on 1 October it was the version that answered in September as well, although
+# its successor was already trained and had passed. The day of training says nothing about the day of service.
+#
+# Do the same yourself. Each event has `at`, `version`, `source` and `target`. `target` is the stage that the version
+# moved to, and `source` the one it came from. Some events move nothing: there both are None, or other words.
+
+
+# %%
+def in_production(events, at):
+    """The number of the version in Production at the moment `at`, or None; events come in order."""
+    ...
+
+
+check("04.3", in_production)
+
+# %% [markdown]
+# ## Back
+#
+# On 20 October the desk at JFK reports strange answers. Nobody knows the reason yet. That is what a **rollback** is
+# for: first the former version, then the questions.
+
+# %%
+wait_until("2013-10-20T08:00Z")
+print(registry.rollback("late_flights", actor="grace", why="strange answers at JFK"))
+print(*registry.search(name="late_flights"), sep="\n")
+
+# %% [markdown]
+# Version 1 is the champion again. It needed no new gate report and no approval: it has been in Production before, and
+# in an emergency nobody should have to wait. The mistake is archived, and the reason stands in the book. Can Ada have
+# her version back, and can Grace go back once more?
+
+# %%
+move, back = registry.transition_stage, registry.rollback
+
+attempt(lambda: move("late_flights", 2, "Production", actor="ada", why="it was not my model"))
+attempt(lambda: back("late_flights", actor="grace", why="once more"))
+
+# %% [markdown]
+# Neither. For anybody but a rollback, the only way out of the archive is through Staging, with a new gate report. And
+# a rollback takes what it undoes off the pile: only version 1 is left on it, and below it there is nothing.
+#
+# All of these moves again, now with buttons. Every click is played on a real registry that is thrown away afterwards;
+# the figures are the served AUC of our three versions.
+
+# %%
+from mlops_lab.panels import RegistryPanel
+from mlops_lab.tracking import Tracker
+
+tracker = Tracker(home.name, clock=clock)
+versions = registry.search(name="late_flights")
+served = [round(tracker.get_run(each.run_id).metrics["served.roc_auc"], 3) for each in versions]
+print(served)
+RegistryPanel(served, floor=0.66)
+
+# %% [markdown]
+# Be Ada and promote version 2: refused. Ask for an approval, become Grace, approve, promote. Then try the same with
+# version 3, and read what the registry says.
+
+# %% [markdown]
+# ## Where does it come from?
+#
+# Version 2 was in service for 18 days. What was it made of? The pipeline hands each step the whole result of the one
+# before, so the registry can walk all the way back. The fingerprints and the commit are different on every computer,
+# so we leave them out of the picture.
+
+# %%
+from dataclasses import replace
+
+from mlops_lab.drawing import draw_lineage
+from mlops_lab.lineage import lineage
+
+
+def without_fingerprints(found):
+    ids = {node.id: str(number) for number, node in enumerate(found.nodes)}
+    nodes = []
+    for node in found.nodes:
+        title = "the run" if node.kind == "run" else node.title
+        facts = {name: fact for name, fact in node.facts.items() if "sha256" not in fact and name != "code"}
+        nodes.append(replace(node, id=ids[node.id], title=title, facts=facts))
+    edges = tuple((ids[cause], ids[effect]) for cause, effect in found.edges)
+    return replace(found, nodes=tuple(nodes), edges=edges)
+
+
+version_2 = registry.get_model_version("late_flights", 2)
+draw_lineage(without_fingerprints(lineage(version_2, registry, tracker=tracker)))
+
+# %% [markdown]
+# Read it from the bottom: the rollout, the gate report with 11 of 11 rules, the version, the run with its AUC of
+# 0.743, the training set, and above it the feature service with its five views, made from two tables. Not only the
+# description is there. The rows are:
+
+# %%
+from mlops_lab.lineage import training_rows
+
+rows = training_rows(version_2, tracker)
+print(f"{len(rows):,} flights")
+rows[["flight_id", "event_timestamp", "temp", "airport_waiting", "late"]].tail(3)
+
+# %% [markdown]
+# These are the rows of that night, checked against their fingerprint before they were handed out: the 65,847 it
+# learnt from, the 19,345 of the exam, and 153 in between, whose outcome came too late to learn from.
+#
+# The other direction matters on the day when a source turns out to be wrong. The weather at one airport was measured
+# badly: which models have learnt from it?
+
+# %%
+from mlops_lab.lineage import used_by
+
+for view in ("airport_weather", "daily_airport"):
+    found = used_by(view, registry, tracker=tracker)
+    print(f"{view:<16}", [node.title for node in found.nodes if node.kind == "version"])
+
+# %% [markdown]
+# Versions 1 and 2 have learnt from the hourly weather, version 3 from the daily averages of the airport. Whoever has
+# to withdraw a view knows whom to ask.
+
+# %% [markdown]
+# ## Can the book be believed?
+#
+# Here is the whole chain of events that moved something:
+
+# %%
+for event in registry.history("late_flights"):
+    if event.action in ("approve", "rollback", "set_policy") or event.target in ("Production", "Archived"):
+        print(event)
+
+# %% [markdown]
+# Each event carries the hash of the one before it. Whoever changes a line has to change every line after it.
+
+# %%
+from itertools import pairwise
+
+events = registry.history("late_flights")
+print(all(after.prev_hash == before.hash for before, after in pairwise(events)))
+print(registry.verify(), "events, and the tables say what the events say")
+
+# %% [markdown]
+# Let us cheat. In a copy of the folder, Ada wants the approval to have been Linus's. The registry is an SQLite file;
+# any program can open it.
+
+# %%
+import shutil
+import sqlite3
+
+registry.close()
+copy = tempfile.TemporaryDirectory()
+shutil.copytree(home.name, copy.name, dirs_exist_ok=True)
+connection = sqlite3.connect(Path(copy.name, "registry.db"))
+try:
+    connection.execute("UPDATE events SET actor = 'linus' WHERE action = 'approve'")
+except sqlite3.Error as error:
+    print(error)
+
+# %% [markdown]
+# The file defends itself with a trigger. That stops a slip, but nobody who means it: triggers can be dropped.
+
+# %%
+from mlops_lab.errors import IntegrityError
+
+connection.execute("DROP TRIGGER events_stay")
+connection.execute("UPDATE events SET actor = 'linus' WHERE action = 'approve'")
+connection.commit()
+connection.close()
+
+try:
+    Registry(copy.name, clock=clock).verify()
+except IntegrityError as error:
+    print("damaged or changed:", error.what)
+
+# %%
+print(registry.history("late_flights")[12])
+
+# %% [markdown]
+# `verify` computed every hash again and named the very event. What it cannot notice alone is a file that was
+# rewritten in full, with all hashes new. Against that helps a note elsewhere: `registry.head()` is the hash of the
+# last event, and `verify(head=...)` wants to meet it again.
+#
+# The models themselves are checked too, each time one is loaded. One bit is enough:
+
+# %%
+from mlops_lab.tracking import ArtefactStore
+
+store = ArtefactStore(copy.name)
+champion = registry.get_by_alias("late_flights", "champion")
+path = store.path(champion.artefact)
+changed = bytearray(path.read_bytes())
+changed[1000] ^= 1
+path.write_bytes(changed)
+try:
+    store.load_model(champion.artefact)
+except IntegrityError as error:
+    print("refused:", error.what, "is not what was stored")
+
+# %% [markdown]
+# The name of the file is the hash of its bytes, so bytes that were exchanged have the wrong name. Nothing of it was
+# loaded, and nothing in it ran.
+
+# %%
+quiz("04.q2")
+
+# %% [markdown]
+# ## What you can do now
+#
+# You can follow a version from None to Production and back, say who agreed and on what evidence, name the model of
+# any day in the past, and trace it to its rows. You know what happens when somebody skips a step, and what happens
+# when somebody changes the book.
+#
+# **The same in real tools.** In [MLflow](https://mlflow.org/docs/latest/ml/model-registry/) you register a model
+# version from a run, set an alias with `set_registered_model_alias` and load `models:/late_flights@champion`. What it
+# does not do by itself is to ask for a gate report or for a second person; teams build that around it, for instance
+# with [required
+# reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments) of an
+# environment on GitHub. From the command line, `python -m mlops_lab registry` shows versions and history, and `python
+# -m mlops_lab lineage` the way back.
