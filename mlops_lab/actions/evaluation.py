@@ -11,7 +11,7 @@ from mlops_lab.actions.expressions.parser import parse
 from mlops_lab.actions.expressions.references import references
 from mlops_lab.actions.expressions.status import asks_for_status
 from mlops_lab.actions.expressions.tree import Node as Tree
-from mlops_lab.actions.expressions.values import Value
+from mlops_lab.actions.expressions.values import Value, to_number
 from mlops_lab.actions.nodes import Node
 from mlops_lab.actions.places import PLACES
 
@@ -22,6 +22,9 @@ _ARITIES = {
     **PLACES["job-if"].functions,
     **PLACES["step-if"].functions,
 }
+
+
+_MOST_MINUTES = 35 * 24 * 60.0
 
 
 class TemplateError(ExpressionError):
@@ -75,6 +78,18 @@ class Evaluator:
     def texts(self, nodes: Mapping[str, Node], contexts: Mapping[str, Value]) -> dict[str, str]:
         """The values of a mapping, as text."""
         return {name: self.text(node, contexts) for name, node in nodes.items()}
+
+    def minutes(self, node: Node, contexts: Mapping[str, Value]) -> float:
+        """A `timeout-minutes`: a number, at most the thirty-five days a run may last.
+
+        Raises:
+            TemplateError: the value is no number.
+        """
+        number = to_number(self.value(node, contexts))
+        if number != number:
+            shown = self.text(node, contexts)
+            raise TemplateError(self.file, node, ExpressionError("evaluation", f"Unexpected value '{shown}'"))
+        return min(max(number, 0.0), _MOST_MINUTES)
 
     def condition(self, node: Node | None, contexts: Mapping[str, Value], status: str) -> bool:
         """An `if`: without a status function of its own, `success() &&` stands before it.

@@ -10,7 +10,7 @@ from mlops_lab.actions.calling import call, outputs_of_call
 from mlops_lab.actions.entering import enter_environment, enter_group
 from mlops_lab.actions.evaluation import Evaluator
 from mlops_lab.actions.expressions import ExpressionError
-from mlops_lab.actions.expressions.values import Value, to_number, to_text
+from mlops_lab.actions.expressions.values import Value, to_text
 from mlops_lab.actions.performing import Outcome, StepRequest, ToldOutcomes
 from mlops_lab.actions.results import StepRun
 from mlops_lab.actions.running_steps import Scope, run_steps
@@ -175,7 +175,7 @@ class Leg:
         forgiving = evaluate.value(job.continue_on_error, contexts)
         self.forgiving = to_text(forgiving).lower() == "true"
         if job.timeout_minutes is not None:
-            self.minutes = to_number(evaluate.value(job.timeout_minutes, contexts))
+            self.minutes = evaluate.minutes(job.timeout_minutes, contexts)
         self.environment = evaluate.text(job.environment, contexts)
         for key in job.unmodelled:
             self.note(f"{self.name}: '{key}' is read and checked, and not simulated")

@@ -18,6 +18,7 @@ from mlops_lab.errors import InvalidData, UnknownName
 __all__ = ["NOMINAL_SECONDS", "Outcome", "Performer", "StepRequest", "ToldOutcomes"]
 
 NOMINAL_SECONDS = 1.0  # how long a step takes of which nobody said how long it takes
+_MOST_SECONDS = 35 * 24 * 3600.0  # a run may last thirty-five days
 _CONCLUSIONS = ("success", "failure", "cancelled")
 
 
@@ -29,7 +30,7 @@ class Outcome:
     Outcome('success', outputs auc)
 
     Raises:
-        InvalidData: a conclusion that a step cannot have.
+        InvalidData: a conclusion that a step cannot have, or a time it cannot take.
     """
 
     conclusion: str = "success"
@@ -44,6 +45,8 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.conclusion not in _CONCLUSIONS:
             raise InvalidData(f"an outcome is one of {', '.join(_CONCLUSIONS)}; it is {self.conclusion!r}.")
+        if not 0 <= self.seconds <= _MOST_SECONDS:
+            raise InvalidData(f"a step takes 0 to {_MOST_SECONDS:g} seconds; it is {self.seconds!r}.")
 
     def __repr__(self) -> str:
         outputs = f", outputs {', '.join(self.outputs)}" if self.outputs else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.actions.evaluation import Evaluator
 from mlops_lab.actions.expressions import ExpressionError
-from mlops_lab.actions.expressions.values import Value, to_number, to_text
+from mlops_lab.actions.expressions.values import Value, to_text
 from mlops_lab.actions.local_actions import action_of, missing_action
 from mlops_lab.actions.performing import Outcome, StepRequest
 from mlops_lab.actions.results import StepRun
@@ -81,7 +81,7 @@ def _run_step(leg: Leg, step: Step, number: int, scope: Scope) -> Generator[Slee
         if not scope.evaluator.condition(step.condition, contexts, status):
             return StepRun(step.id, name, "skipped", "skipped", _why_skipped(step, status))
         forgiving = _truth(scope.evaluator.value(step.continue_on_error, contexts))
-        minutes = to_number(scope.evaluator.value(step.timeout_minutes, contexts)) if step.timeout_minutes else None
+        minutes = scope.evaluator.minutes(step.timeout_minutes, contexts) if step.timeout_minutes else None
         request = _request(leg, step, number, scope, name, env, contexts, minutes)
     except ExpressionError as error:
         scope.status = "failure"

@@ -21,7 +21,7 @@ from mlops_lab.actions.scheduling import Process, Scheduler, Sleep
 from mlops_lab.actions.traps import traps_of
 from mlops_lab.actions.trigger import Trigger, starts
 from mlops_lab.actions.workflow import Workflow
-from mlops_lab.clock import Clock, FakeClock
+from mlops_lab.clock import Clock, FakeClock, to_utc
 from mlops_lab.errors import InvalidData
 
 __all__ = ["run_workflow", "simulate"]
@@ -126,7 +126,7 @@ def run_workflow(
         payload = {**trigger.payload, "inputs": {name: to_text(value) for name, value in values.items()}}
         trigger = Trigger(**{**trigger.__dict__, "payload": payload})
     state = RunState(
-        scheduler=Scheduler(started or clock.now()),
+        scheduler=Scheduler(to_utc(started) if started is not None else clock.now()),
         clock=clock,
         trigger=trigger,
         performer=performer,

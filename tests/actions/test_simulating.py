@@ -734,3 +734,31 @@ def test_a_step_told_to_be_cancelled_cancels_its_job():
     assert steps(run) == {"s": "cancelled", "t": "skipped", "u": "success"}
     assert conclusions(run) == {"a": "cancelled", "b": "skipped"}
     assert run.conclusion == "cancelled"
+
+
+def test_a_timeout_that_is_no_number_fails_with_its_place_and_a_huge_one_is_bounded():
+    text = "on: push\njobs:\n  a: {runs-on: x, timeout-minutes: \"${{ fromJSON('[1]') }}\", steps: [{run: x}]}\n"
+    text += "  b: {runs-on: x, timeout-minutes: .inf, steps: [{run: x, timeout-minutes: 0}]}\n"
+
+    run = simulate(parse_workflow(text))
+
+    assert run.job("a").reason == "workflow.yml (Line: 3, Col: 36): Unexpected value 'Array'"
+    assert run.job("b").conclusion == "success"
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_a_time_that_cannot_be_is_refused(seconds):
+    with pytest.raises(InvalidData, match="a step takes 0 to"):
+        Outcome(seconds=seconds)
+
+
+def test_a_start_without_a_time_zone_is_refused():
+    with pytest.raises(InvalidData, match="no time zone"):
+        simulate(jobs("a: {}"), started=FakeClock().now().replace(tzinfo=None))
+
+
+def test_a_matrix_without_combinations_skips_its_job():
+    run = simulate(jobs("a: {strategy: {matrix: {v: [1], exclude: [{v: 1}]}}}\nb: {needs: a}"))
+
+    assert conclusions(run) == {"a": "skipped", "b": "skipped"}
+    assert (run.conclusion, run.job("a").reason) == ("skipped", "the matrix has no combinations")

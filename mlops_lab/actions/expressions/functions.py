@@ -123,6 +123,8 @@ def _to_json(value: Value, indent: str = "") -> str:
         return text if text[-1].isdigit() else "null"  # JSON has neither NaN nor Infinity
     if isinstance(value, str):
         return _json_text(value)
+    if not isinstance(value, Mapping | list | tuple):
+        raise failed(f"a value of type {type(value).__name__} cannot be written as JSON")
     if len(indent) > 2 * _MAX_NESTING:
         raise _too_big()
     inner = indent + "  "
