@@ -47,11 +47,16 @@ def closest(name: str, options: Iterable[str]) -> str | None:
 
     >>> closest("visibilty", ["visibility", "wind_speed"])
     'visibility'
+    >>> closest("daily", ["as_known", "daily_averages"])
+    'daily_averages'
     >>> closest("zebra", ["visibility", "wind_speed"]) is None
     True
     """
     by_lower = {option.lower(): option for option in options}
-    found = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    asked = name.lower()
+    found = get_close_matches(asked, by_lower, n=1, cutoff=0.6)
+    if not found and len(asked) >= 3:  # "daily" for "daily_averages" is too short a match for difflib
+        found = [option for option in sorted(by_lower) if asked in option]
     return by_lower[found[0]] if found else None
 
 
