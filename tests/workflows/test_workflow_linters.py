@@ -97,11 +97,6 @@ JACTIONLINT = {
     "expression that is none": ("workflows/ci.yml", "github.event_name ==", "github.event_name =", "expression"),
     "exclude that matches nothing": ("workflows/ci.yml", "- os: macos-15\n", "- os: macos-14\n", "macos-14"),
     "no timeout": ("workflows/ci.yml", "    timeout-minutes: 15\n", "", "timeout"),
-        "workflows/ci.yml",
-        "persist-credentials: false",
-        "persist-credentials: true",
-        "credential",
-    ),
     "Google login without OIDC": (
         "workflows/rollout.yml",
         "      id-token: write # OIDC: a token of minutes in place of a key for ever\n",
