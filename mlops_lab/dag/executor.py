@@ -95,13 +95,15 @@ def run_dag(
     if run_type not in RUN_TYPES:
         raise UnknownName("run type", run_type, RUN_TYPES)
     clock = clock or SystemClock()
+    # What was asked is judged before anything is written, so that a typing error leaves no folder behind.
+    fresh = _new_run(dag, params, logical_date, run_type, clock) if resume is None else None
     trace = None if home is None else Trace(home)
     token = enter(None)  # a task that calls another task's function must not add it to a DAG under construction
     try:
-        if resume is None:
-            run = _new_run(dag, params, logical_date, run_type, clock)
-            run, journal = trace.open_run(run) if trace else (run, None)
+        if fresh is not None:
+            run, journal = trace.open_run(fresh) if trace else (fresh, None)
         else:
+            assert resume is not None  # noqa: S101  one of the two is there
             run = resumable(dag, resume, trace, params=params, logical_date=logical_date)
             journal = trace.claim(run) if trace else None
         return _Execution(dag, run, clock, home, journal, on_event, max_workers).run_all(resumed=resume is not None)

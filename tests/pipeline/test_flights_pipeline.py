@@ -190,7 +190,7 @@ def test_unknown_params_and_features_are_refused_before_anything_runs(tmp_path: 
     with pytest.raises(InvalidData, match="as_known"):
         run_flights(tmp_path / "home", params={"features": "daily"}, clock=FakeClock())
 
-    assert not (tmp_path / "home" / "registry.db").exists()
+    assert not (tmp_path / "home").exists()
 
 
 def test_labels_are_used_only_once_they_were_known() -> None:
