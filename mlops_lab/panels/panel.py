@@ -97,9 +97,8 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         for name in values:
             if name not in self.controls:
                 raise UnknownName("control", name, self.controls, where=f"panel {self.title!r}")
-        with self._guarded():
+        with self._guarded(), self._as_one():
             self._put(values)
-            self._update()
 
     def reset(self) -> None:
         """Bring every control back to where it was."""
@@ -113,23 +112,26 @@ class Panel(widgets.VBox):  # type: ignore[misc]
         """
         if name not in self._actions:
             raise UnknownName("button", name, self._actions, where=f"panel {self.title!r}")
-        with self._guarded():
+        with self._guarded(), self._as_one():
             self._actions[name]()
-            self._update()
 
     def _restore(self) -> None:
         self._put(self._first)
 
     def _put(self, values: State) -> None:
-        """Set values without a picture for each; all or none."""
-        before = dict(self.state)
+        for name, value in values.items():
+            self.controls[name].value = value
+
+    @contextmanager
+    def _as_one(self) -> Iterator[None]:
+        """Several controls move, then one picture is made; when that fails, all of them go back."""
+        before = self.state
         self._listening = False
         try:
-            for name, value in values.items():
-                self.controls[name].value = value
+            yield
+            self._update()
         except BaseException:
-            for name in values:
-                self.controls[name].value = before[name]
+            self._put(before)
             raise
         finally:
             self._listening = True

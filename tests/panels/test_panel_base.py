@@ -163,6 +163,29 @@ def test_setting_is_all_or_nothing():
     assert "cannot be 99" in panel._parts["error"].value
 
 
+def test_a_button_that_fails_leaves_the_state_as_it_was():
+    panel = squares()
+    panel._actions["press"] = lambda: panel.controls["number"].set_trait("value", 5.0)
+
+    with pytest.raises(InvalidData, match="five is not served"):
+        panel.press("press")
+
+    assert panel.state["number"] == 3
+    panel.set(colour="green")
+    assert panel.view.words == "9 for green, False"
+
+
+def test_a_button_makes_one_picture(monkeypatch):
+    panel = squares()
+    rendered = []
+    render = Squares.render
+    monkeypatch.setattr(Squares, "render", lambda self, state: rendered.append(1) or render(self, state))
+
+    panel.press("press")
+
+    assert len(rendered) == 1
+
+
 def test_unknown_controls_and_buttons_are_named_with_the_closest():
     panel = squares()
 
