@@ -14,6 +14,20 @@
 # Run a cell with **Shift+Enter**. Nothing here needs the internet, and nothing you do can break the course.
 
 # %% [markdown]
+# Is everything in its place? The doctor looks at Python, the packages, the data and the drawing program.
+
+# %%
+from pathlib import Path
+
+from mlops_lab.cli.examining import examine
+
+missing = [check.name for check in examine(Path(".mlops_lab")) if check.good is False]
+print("ready" if not missing else f"missing: {', '.join(missing)}")
+
+# %% [markdown]
+# Should it ever say something else, `python -m mlops_lab doctor` tells line by line what is wrong and how to mend it.
+
+# %% [markdown]
 # ## The flights
 
 # %%
@@ -62,10 +76,10 @@ from mlops_lab.drawing import draw_dag
 from mlops_lab.pipeline import flights_pipeline
 
 dag = flights_pipeline()
-draw_dag(dag)
+draw_dag(dag, direction="TB")
 
 # %% [markdown]
-# Read it from left to right. Nothing has run yet: every task is still white. The `gate` stands between a trained
+# Read it from top to bottom. Nothing has run yet: every task is still white. The `gate` stands between a trained
 # model and everything that could hurt a passenger.
 
 # %% [markdown]
@@ -91,7 +105,7 @@ print(honest.trace())
 # has asked for an approval yet. Here is the same run as a drawing:
 
 # %%
-draw_dag(dag, honest)
+draw_dag(dag, honest, direction="TB")
 
 # %% [markdown]
 # What did the gate look at?
@@ -119,7 +133,7 @@ print(registry.get_gate_report("late_flights", 1).table())
 
 # %%
 leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_averages"}, clock=clock)
-draw_dag(dag, leaking)
+draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
 # The gate is red, and nothing after it ran. Why?
