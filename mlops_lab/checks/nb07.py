@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mlops_lab.rollout import Deployment
+from mlops_lab.checks.rollout_practice import rolled_out
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -69,53 +63,6 @@ def _predict_judged(answer: Any) -> None:
     expect(answer == 3, "count the rows whose column `known` is at or before 22:00.")
 
 
-def _traffic(*, seed: int, worse: bool) -> pd.DataFrame:
-    """Three weeks of made-up flights like December's: after four quiet days a worse challenger shows what it is."""
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(seed)
-    days, a_day = 21, 900
-    at = pd.date_range("2014-02-01T08:00Z", periods=days * a_day, freq="96s")
-    rows = len(at)
-    day = np.arange(rows) // a_day
-    chance = rng.choice([0.1, 0.2, 0.35, 0.5], size=days)[day] * rng.uniform(0.4, 1.6, size=rows)
-    truth = (rng.uniform(size=rows) < chance).astype("int8")
-    good = np.clip(chance + rng.normal(0, 0.08, rows), 0.02, 0.98)
-    noise = rng.normal(0, np.where((day < 4) | (not worse), 0.12, 0.45), rows)
-    other = np.clip(chance + noise + (0.0 if worse else 0.12), 0.02, 0.98)
-    challenger, champion = (other, good) if worse else (good, other)
-    known = at + pd.to_timedelta(rng.uniform(3, 9, rows).round(2), unit="h")
-    keys = [f"{seed}-{number}" for number in range(rows)]
-    columns = {"key": keys, "at": at, "known_at": known, "truth": truth}
-    return pd.DataFrame(columns | {"challenger": challenger, "champion": champion})
-
-
-def _rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
-    from mlops_lab.clock import FakeClock
-    from mlops_lab.gates import Floor, GatePolicy, Measured, evaluate_gates
-    from mlops_lab.registry import Registry
-    from mlops_lab.rollout import rollout
-    from mlops_lab.tracking import Tracker
-
-    clock = FakeClock("2014-02-01")
-    with tempfile.TemporaryDirectory() as home, closing(Tracker(home, clock=clock)) as tracker:
-        registry = Registry(home, clock=clock)
-        promotion, before = None, None
-        for name in ("champion", "challenger"):
-            run = tracker.log_run(name, artefact=tracker.artefacts.put_bytes(name.encode()), author="ada")
-            version = registry.register_model(run, "late")
-            measured = Measured({"served.roc_auc": 0.7})
-            report = evaluate_gates(
-                version, before, GatePolicy([Floor("served.roc_auc", 0.6)]), measured=measured, at=clock.now()
-            )
-            promotion, before = registry.promote(report, actor="ada", why="for the exercise"), version
-        assert promotion is not None  # noqa: S101  two were promoted
-        found = rollout(promotion, registry, traffic=_traffic(seed=seed, worse=worse), policy=policy)
-        registry.close()
-    return found
-
-
 def _change_policy(policy: Any) -> None:
     from mlops_lab.rollout import RolloutPolicy
 
@@ -126,7 +73,7 @@ def _change_policy(policy: Any) -> None:
         policy.margin <= 0.05, f"with a margin of {policy.margin:g} a model that is far worse counts as good enough."
     )
     for seed in (1, 3, 4):
-        bad = _rolled_out(policy, seed=seed, worse=True)
+        bad = rolled_out(policy, seed=seed, worse=True)
         most = max(step.weight for step in bad.steps)
         said = (
             f"a model that is good for four quiet days only got {most} percent of the passengers: "
@@ -134,7 +81,7 @@ def _change_policy(policy: Any) -> None:
         )
         expect(most <= 5, said)
         expect(bad.state == "rolled_back", f"after three weeks the bad model is still {bad.state} at {most} percent.")
-        good = _rolled_out(policy, seed=seed, worse=False)
+        good = rolled_out(policy, seed=seed, worse=False)
         said = (
             f"now the good model is taken back too: {good.why}. At 5 percent some 45 outcomes a day arrive, so a step "
             "that asks for more of them needs more patience."

@@ -298,7 +298,7 @@ print(bad.trace())
 # %%
 from mlops_lab.drawing.plots import plot_line
 
-day = leaking_traffic["at"].dt.strftime("%d")
+day = leaking_traffic["at"].dt.day
 error = {
     f"{name} (v{number})": ((leaking_traffic[side] - leaking_traffic["truth"]) ** 2).groupby(day).mean().round(3)
     for side, name, number in (("challenger", "daily_averages", 3), ("champion", "as_known", 2))
@@ -366,12 +366,14 @@ check("07.3", careful)
 # ## Patience, and a model that is silent
 #
 # Undecided for ever is a decision too: the old model stays, and nobody notices that the new one does nothing. So a
-# step may stay undecided for `patience_days`, and then the challenger goes home. `judge` is the watch's one look:
+# step may stay undecided for `patience_days`, and then the challenger goes home. You may have met that in the
+# exercise. `judge` is the watch's one look:
 
 # %%
 from mlops_lab.rollout import judge
 
-first_day = canary.iloc[:45]
+first_day = canary[canary["at"] < midnight]
+first_day = first_day.assign(truth=first_day["truth"].where(first_day["known_at"] <= midnight))
 print(judge(first_day, policy))
 silent = first_day.assign(challenger=first_day["challenger"].mask(first_day["key"].str.contains("-B6-")))
 print(judge(silent, policy))
