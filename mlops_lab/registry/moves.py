@@ -144,8 +144,9 @@ class Registry(Evidence):
             self._known(connection, name)
             back, present = way_back(connection, name), self._reigning(connection, name)
             if back is None:
-                state = "has no Production version" if present is None else f"has only ever had v{present} there"
-                raise NotAllowed(f"{name} cannot be rolled back: it {state}, so there is nothing to go back to.")
+                since = "" if present is None else f" before v{present}"  # what was rolled back itself does not count
+                why = f"no version of it that still stands was in Production{since}"
+                raise NotAllowed(f"{name} cannot be rolled back, there is nothing to go back to: {why}.")
             row = self._row(connection, name, back)
             if row["report_passed"] == 0:
                 raise NotAllowed(f"{name} cannot be rolled back to v{back}: its latest gate report failed.")
