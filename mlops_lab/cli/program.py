@@ -22,6 +22,7 @@ from mlops_lab.cli.lineage import lineage
 from mlops_lab.cli.registry import registry
 from mlops_lab.cli.rollout import rollout
 from mlops_lab.cli.run import run
+from mlops_lab.cli.workflow import workflow
 from mlops_lab.errors import MlopsLabError
 
 __all__ = ["main"]
@@ -55,7 +56,7 @@ def program() -> None:
     """
 
 
-for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, export, lab):
+for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, workflow, export, lab):
     program.add_command(_command)
 
 

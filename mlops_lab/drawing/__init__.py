@@ -1,6 +1,7 @@
 """Pictures that are data: DOT text and a text outline by pure functions, SVG when somebody looks.
 
-`draw_dag`, `draw_lineage`, `draw_store` and `draw_jobs` return a `Drawing`; `plots` has the figures for numbers.
+`draw_dag`, `draw_lineage`, `draw_store`, `draw_jobs` and `draw_workflow` return a `Drawing`; `plots` has the figures
+for numbers.
 """
 
 from __future__ import annotations
@@ -11,5 +12,6 @@ from mlops_lab.drawing.jobs import JobBox, draw_jobs
 from mlops_lab.drawing.lineage import draw_lineage
 from mlops_lab.drawing.render import renderers
 from mlops_lab.drawing.store import draw_store
+from mlops_lab.drawing.workflow import draw_workflow
 
-__all__ = ["Drawing", "JobBox", "draw_dag", "draw_jobs", "draw_lineage", "draw_store", "renderers"]
+__all__ = ["Drawing", "JobBox", "draw_dag", "draw_jobs", "draw_lineage", "draw_store", "draw_workflow", "renderers"]

@@ -1,0 +1,235 @@
+"""What would GitHub do with this workflow file, asked from a terminal?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_lab.cli.answers import Stopped, print_json
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.happening import Happening, run_options
+from mlops_lab.cli.linting import lint
+from mlops_lab.errors import InvalidData
+
+if TYPE_CHECKING:
+    from mlops_lab.actions import Workflow, WorkflowRun
+
+__all__ = ["workflow"]
+
+_file = click.argument("file", metavar="FILE")
+_root = click.option(
+    "--root", metavar="DIR", help="The repository.  [default: where FILE's .github is, else FILE's folder]"
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+_out = click.option("--out", metavar="FILE", help="Also draw it into this file: .svg, .png, .dot or .txt.")
+
+
+@click.group("workflow", cls=Family, context_settings=SETTINGS)
+def workflow() -> None:
+    r"""A workflow of GitHub Actions, in any repository: draw, simulate, execute, lint.
+
+    \b
+    Examples:
+      mlops-lab workflow draw .github/workflows/train.yml
+      mlops-lab workflow simulate .github/workflows/train.yml --outcome train/pipeline=failure
+      mlops-lab workflow lint .github/workflows/*.yml
+    """
+
+
+@workflow.command()
+@_file
+@_root
+@_out
+@_json
+def draw(file: str, root: str | None, out: str | None, as_json: bool) -> None:
+    r"""Draw the jobs of a workflow file.
+
+    Who waits for whom, with matrices, environments and called workflows.
+
+    \b
+    Examples:
+      mlops-lab workflow draw .github/workflows/train.yml
+      mlops-lab workflow draw ci.yml --out ci.svg
+    """
+    from mlops_lab.drawing.workflow import draw_workflow
+
+    read = _load(file, root)
+    drawing = draw_workflow(read)
+    written = None if out is None else str(drawing.save(out))
+    if as_json:
+        jobs = {
+            job.id: {"needs": job.needs, "uses": job.uses, "steps": [step.title for step in job.steps]}
+            for job in read.jobs.values()
+        }
+        told = {"file": read.file, "name": read.name, "on": list(read.events), "jobs": jobs}
+        return print_json({**told, "levels": read.levels(), "written": written})
+    click.echo(drawing.outline if written is None else f"drawn into {written}")
+    return None
+
+
+@workflow.command()
+@_file
+@run_options
+@click.option(
+    "--outcome",
+    "outcomes",
+    multiple=True,
+    metavar="JOB[/STEP]=WHAT",
+    help="What becomes of a step: success, failure or cancelled; else it is a success.  (repeat)",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="JOB/STEP.NAME=VALUE",
+    help="What a step gives as output.  (repeat)",
+)
+@click.option(
+    "--waited", default=0.0, type=click.FloatRange(0, 10_000), metavar="DAYS", help="Look so many days after it began."
+)
+@_root
+@_out
+@_json
+def simulate(
+    file: str,
+    happening: Happening,
+    outcomes: tuple[str, ...],
+    outputs: tuple[str, ...],
+    waited: float,
+    root: str | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    r"""Say what GitHub would do with a workflow file; nothing is executed.
+
+    Steps succeed unless --outcome says otherwise. What cannot be known without executing is told as a note.
+
+    \b
+    Examples:
+      mlops-lab workflow simulate ci.yml --event push --ref refs/heads/topic
+      mlops-lab workflow simulate train.yml --outcome train/pipeline=failure
+      mlops-lab workflow simulate promote.yml --input version=3 --reviewers production=ada,grace \
+        --prevent-self-review --actor ada --approve production=grace
+    \b
+    Exit codes: 0 success, 1 failed, cancelled, not started or an error, 3 waiting for a review, a timer or its turn
+    """
+    from datetime import timedelta
+
+    from mlops_lab.actions import simulate as simulated
+    from mlops_lab.cli.happening import told_outcomes
+    from mlops_lab.clock import FakeClock
+
+    read = _load(file, root)
+    clock = FakeClock()
+    began = clock.now()
+    clock.advance(timedelta(days=waited))
+    trigger, settings = happening.of(read)
+    told = told_outcomes(outcomes, outputs)
+    run = simulated(read, trigger, outcomes=told, clock=clock, started=began, **settings)
+    return _answer(read, run, out=out, as_json=as_json)
+
+
+@workflow.command()
+@_file
+@run_options
+@click.option("--yes", is_flag=True, help="Yes, run these steps on this machine.")
+@click.option("--logs", is_flag=True, help="Print what every step printed, not only the failed ones.")
+@click.option(
+    "--step-timeout",
+    default=600.0,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    metavar="SECONDS",
+    help="End a step that takes longer.",
+)
+@_root
+@_out
+@_json
+def execute(
+    file: str,
+    happening: Happening,
+    yes: bool,
+    logs: bool,
+    step_timeout: float,
+    root: str | None,
+    out: str | None,
+    as_json: bool,
+) -> int:
+    r"""Really run the `run:` steps of a workflow file, here and as you.
+
+    In a scratch copy of the repository, without containers and without actions of other repositories. There is no
+    sandbox: only for files you trust, so it asks for --yes.
+
+    \b
+    Examples:
+      mlops-lab workflow execute .github/workflows/ci.yml --yes
+      mlops-lab workflow execute train.yml --event workflow_dispatch --input date=2013-10-01 --yes --logs
+    \b
+    Exit codes: 0 success, 1 failed or an error, 3 waiting for a review
+    """
+    from mlops_lab.actions import execute as executed
+
+    read = _load(file, root)
+    if not yes:
+        raise InvalidData(
+            f"execute runs the steps of {file} on this machine, as you and without a sandbox; if you trust the file, "
+            "say --yes (simulate shows what would run, and runs nothing)."
+        )
+    trigger, settings = happening.of(read)
+    run = executed(read, trigger, step_timeout=step_timeout, **settings)
+    if not as_json:
+        _print_logs(run, everything=logs)
+    return _answer(read, run, out=out, as_json=as_json)
+
+
+def _load(file: str, root: str | None) -> Workflow:
+    from mlops_lab.actions import load_workflow
+
+    if "\0" in file + (root or ""):
+        raise InvalidData("a name of a file or a folder cannot hold a null byte.")
+    if root is not None and not Path(root).is_dir():
+        raise InvalidData(f"--root {root!r} is no folder.")
+    return load_workflow(file, root=root)
+
+
+def _answer(read: Workflow, run: WorkflowRun, *, out: str | None, as_json: bool) -> int:
+    """Print a run; the exit code, or one line on standard error when it did not succeed."""
+    from mlops_lab.drawing.words import plain
+    from mlops_lab.drawing.workflow import draw_workflow
+
+    code = 0 if run.conclusion in ("success", "skipped") else 3 if run.status in ("waiting", "pending") else 1
+    written = None if out is None else str(draw_workflow(read, run).save(out))
+    told: dict[str, Any] = {"exit_code": code, "run": run, "written": written}
+    if not as_json:
+        for line in run.outline().splitlines():
+            click.echo(plain(line))
+        click.echo(f"drawn into {written}" if written else "", nl=bool(written))
+    if code == 1:
+        raise Stopped(_why(run), code=code, kind="RunFailed", told=told)
+    if as_json:
+        print_json(told)
+    return code
+
+
+def _why(run: WorkflowRun) -> str:
+    if run.status == "not_triggered":
+        return f"{run.workflow} does not start: {run.reason}."
+    bad = next((job for job in run.jobs if job.conclusion == "failure"), None)
+    words = f"{run.workflow}: {run.conclusion or run.status}"
+    return words + (f" in {bad.name}" if bad else "") + (f": {bad.reason}" if bad and bad.reason else "")
+
+
+def _print_logs(run: WorkflowRun, *, everything: bool) -> None:
+    from mlops_lab.drawing.words import plain
+
+    for job in run.jobs:
+        for step in job.steps:
+            if step.log and (everything or step.outcome == "failure"):
+                click.echo(f"{plain(job.name)} / {plain(step.name)}:")
+                for line in step.log.rstrip("\n").splitlines():
+                    click.echo(f"  {plain(line)}")
+
+
+workflow.add_command(lint)
