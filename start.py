@@ -3,6 +3,8 @@
 
     python start.py [lab] [arguments]   open the course in JupyterLab; the arguments go to JupyterLab
     python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
+    python start.py test-engines [airflow] [prefect] [arguments]
+                                        run the pipeline on these engines too, each in an environment of its own
     python start.py --help              show this text
 
 The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
@@ -57,10 +59,16 @@ def test(_, arguments):
     return ["-m", "pytest"] + (arguments or ["-n", workers, "--dist", "loadfile"])
 
 
+def engines(_, arguments):
+    """What Python is told in order to make the engines' environments and run their tests."""
+    return [os.path.join("scripts", "engine_tests.py")] + arguments
+
+
 # name: (what Python is told, the module it starts, extras of pyproject.toml, what the clone must hold)
 COMMANDS = {
     "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
     "test": (test, "pytest", ["test"], ["tests"]),
+    "test-engines": (engines, "pytest", ["test"], ["tests/engines", "constraints/airflow.txt"]),
 }
 
 

@@ -165,7 +165,7 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
     """Bring `.venv` to what pyproject.toml and constraints.txt say, with uv, then with pip."""
     old = {} if what == "build" else read_stamp()
     extras = sorted({*extras, *old.get("extras", [])})
-    wanted = ["install", "--constraint", "constraints.txt", "--editable", f".[{','.join(extras)}]" if extras else "."]
+    wanted = ["install", "--constraint", PINNED[1], "--editable", f".[{','.join(extras)}]" if extras else "."]
     base = getattr(sys, "_base_executable", None) or sys.executable  # the running one may be in .venv, which may go
     uv = shutil.which("uv")
     ways = [("uv", [uv, "venv", "--seed", "--python", base, str(VENV)], [uv, "pip", *wanted, "--python", PYTHON])]

@@ -42,10 +42,11 @@ def step(source, rule, run, upstream, /, **given):
 
     states = [each["state"] if isinstance(each, dict) else state_of(each) for each in upstream]
     verdict = decide(rule, states)
+    why = f"{rule}, but: {', '.join(states)}"
     if verdict == "upstream_failed":
-        return Failed(name="UpstreamFailed", message=f"{rule}, but: {states}", data=NotRun(f"{rule}, but: {states}"))
+        return Failed(name="UpstreamFailed", message=why, data=NotRun(why))
     if verdict == "skipped":
-        return Completed(name="Skipped", message=f"{rule}, but: {states}", data={"state": "skipped", "result": None})
+        return Completed(name="SkippedByRule", message=why, data={"state": "skipped", "result": None})
     module, _, name = source.partition(":")
     function = attrgetter(name)(import_module(module))
     function = getattr(function, "function", function)  # a Task holds its function
@@ -99,9 +100,10 @@ def to_prefect(dag: DAG) -> str:
     `MLOPS_LAB_HOME` has to name a folder that every worker sees. Results are small JSON values.
 
     What differs there: Prefect has no trigger rules and no skipped state, so each task of the file asks our rule
-    itself and ends as a Completed named Skipped or a Failed named UpstreamFailed. Prefect has no `start_date`, no
-    catch-up and no `logical_date`: a run's date is the parameter `logical_date`, else the time it was scheduled for. A
-    task that waits for somebody's approval fails with that sentence; the flow is run again once it is given.
+    itself and ends as a Completed named Skipped or SkippedByRule, or a Failed named UpstreamFailed. Prefect has no
+    `start_date`, no catch-up and no `logical_date`: a run's date is the parameter `logical_date`, else the time it was
+    scheduled for. A task that waits for somebody's approval fails with that sentence; the flow is run again once it
+    is given.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> [line.strip() for line in to_prefect(flights_pipeline()).splitlines() if "evaluate_result" in line]

@@ -81,13 +81,14 @@ def test_help_names_every_command(clone, asked):
     assert answer.returncode == 0
     assert "start.py [lab]" in answer.stdout
     assert "start.py test" in answer.stdout
+    assert "start.py test-engines" in answer.stdout
 
 
 def test_an_unknown_command_is_one_line_and_exit_1(clone):
     answer = start(clone, "tets")
 
     assert answer.returncode == 1
-    assert answer.stderr == "start.py: there is no command 'tets'; there is: lab, test (see --help).\n"
+    assert answer.stderr == "start.py: there is no command 'tets'; there is: lab, test, test-engines (see --help).\n"
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "scripts/environment.py"])
