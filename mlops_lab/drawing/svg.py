@@ -16,7 +16,8 @@ __all__ = ["label_svg", "tidy_svg"]
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK_TITLE = "{http://www.w3.org/1999/xlink}title"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
-_UNNEEDED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>", re.DOTALL)
+# Matplotlib's one style rule is for `*`: inside a page it would be a rule for the whole page.
+_UNNEEDED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style type=\"text/css\">\*\{[^}]*\}</style>", re.DOTALL)
 _FONT = "Helvetica,Arial,sans-serif"
 _ELEMENTS = {"svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text"}
 
@@ -89,8 +90,9 @@ def label_svg(text: str, *, title: str) -> str:
     """The SVG element of a Matplotlib figure, without prologue, metadata and comments, named by `title`.
 
     >>> label_svg('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><!-- 12 --></svg>', title='"12"')
-    '<svg role="img" aria-label="&quot;12&quot;" style="max-width:100%;height:auto" xmlns="http://www.w3.org/2000/svg"></svg>'
+    '<svg role="img" aria-label="&quot;12&quot;" style="max-width:100%;height:auto;stroke-linejoin:round" xmlns="http://www.w3.org/2000/svg"></svg>'
     """
     text = _UNNEEDED.sub("", text[text.index("<svg") :]).strip()
     name = escape(title).replace("\n", "&#10;")
-    return text.replace("<svg", f'<svg role="img" aria-label="{name}" style="max-width:100%;height:auto"', 1)
+    style = "max-width:100%;height:auto;stroke-linejoin:round"
+    return text.replace("<svg", f'<svg role="img" aria-label="{name}" style="{style}"', 1)

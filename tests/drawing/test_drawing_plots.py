@@ -52,11 +52,12 @@ def test_every_plot_draws_the_same_bytes_twice_and_names_itself(plot: Plot) -> N
 def test_a_notebook_gets_the_picture_and_the_numbers() -> None:
     from IPython.core.formatters import DisplayFormatter
 
-    data, metadata = DisplayFormatter().format(SAMPLES["roc"])
+    data, _ = DisplayFormatter().format(SAMPLES["roc"])
 
-    assert sorted(data) == ["image/png", "text/plain"]
+    assert sorted(data) == ["image/svg+xml", "text/plain"]
     assert data["text/plain"].splitlines()[1] == "as known: AUC 0.750 (4 rows, 2 positive)"
-    assert metadata["image/png"] == {"width": 504, "height": 302}
+    assert "<style" not in data["image/svg+xml"], "inside a page its rules would be the page's"
+    assert ElementTree.fromstring(data["image/svg+xml"]).get("aria-label") == data["text/plain"]  # noqa: S314  our own
 
 
 def test_plots_leave_pyplot_and_the_settings_of_the_session_alone() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops_lab.drawing.drawing import write_file
 from mlops_lab.drawing.svg import label_svg
@@ -33,8 +33,8 @@ class Plot:
     r"""A figure to look at and, as text, its key numbers.
 
     The figure is an opaque white card with dark letters, legible on a light and on a dark page. At the end of a cell
-    it shows a PNG, which notebook checks do not compare; its text form, which they do, has the numbers. pyplot and its
-    settings are neither used nor changed.
+    it shows an SVG that names itself by its numbers: JupyterLab gives a PNG no alternative. Notebook checks compare its
+    text form, which has the numbers, not its bytes. pyplot and its settings are neither used nor changed.
 
     Attributes:
         title: One line.
@@ -104,9 +104,8 @@ class Plot:
             )
         return stream.getvalue()
 
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
-        width, height = (round(inches * _DPI / 2) for inches in self.size)
-        return {"text/plain": self.outline, "image/png": self.png}, {"image/png": {"width": width, "height": height}}
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return {"text/plain": self.outline, "image/svg+xml": self.svg}
 
     def __repr__(self) -> str:
         return self.outline
