@@ -60,6 +60,7 @@ _CSS = """
 .lab-range > span:first-child { min-width: 118px; }
 .lab-range > span:last-child { min-width: 52px; font-variant-numeric: tabular-nums; }
 .lab-range > input { width: 170px; }
+.lab-panel .widget-dropdown > .widget-label { text-align: left; }
 """
 
 

@@ -308,7 +308,7 @@ print(*[result.sentence for result in first.results[:3]], sep="\n")
 
 # %% [markdown]
 # It had to reach the floor, and the comparison was content. A policy that only compares would let *any* first model
-# through; the gate refuses to judge by such a policy.
+# through; so by such a policy the gate lets none through, and says that nothing shows the model to be good.
 
 # %% [markdown]
 # ## Try it yourself
