@@ -259,7 +259,7 @@ def test_after_a_rollback_the_next_promotion_goes_on_from_there(lab):
 def test_a_version_that_was_never_in_production_cannot_be_rolled_back(lab):
     lab.version()
 
-    with pytest.raises(NotAllowed, match="no Production version"):
+    with pytest.raises(NotAllowed, match="no version of it that still stands was in Production"):
         lab.registry.rollback("late", actor="grace", why="?")
     with pytest.raises(UnknownName):
         lab.registry.rollback("early", actor="grace", why="?")
