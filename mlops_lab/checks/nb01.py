@@ -64,6 +64,68 @@ def _build_latest(latest: Callable[..., Any]) -> None:
                 expect(given(order, at, ttl) == wanted, f"at {at} with ttl {ttl} the slow way gives {wanted}.")
 
 
+def _fresh() -> Any:
+    """Three days of one route; each day's row lands at seven in the next morning."""
+    import pandas as pd
+
+    days = pd.to_datetime(["2013-03-04T05:00Z", "2013-03-05T05:00Z", "2013-03-06T05:00Z"])
+    return pd.DataFrame(
+        {
+            "origin": "LGA",
+            "dest": "ATL",
+            "event_timestamp": days,
+            "landed_timestamp": days + pd.Timedelta(hours=26),
+            "route_day_flights": [20, 21, 22],
+            "route_day_dep_delay": [5.0, 15.0, 25.0],
+            "route_day_arr_delay": [4.0, 14.0, 24.0],
+            "route_day_late_share": [0.1, 0.5, 0.9],
+            "route_day_cancelled_share": [0.0, 0.1, 0.2],
+        }
+    )
+
+
+def _change_view(honest: Any) -> None:
+    import tempfile
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from mlops_lab.features import FeatureStore, FeatureView, Source
+
+    expect(not isinstance(honest, Source), "that is the source alone; put it into leaking with replace.")
+    expect(isinstance(honest, FeatureView), "give a FeatureView: leaking, with another source.")
+    rows = _fresh()
+    source = honest.source
+    expect(
+        honest.join_keys == ("origin", "dest") and set(honest.features) == set(rows.columns[4:]),
+        "keep the entities and the features of leaking; only the source has to say more.",
+    )
+    expect(
+        source.timestamp_field == "event_timestamp",
+        "the row still speaks of its own day: leave timestamp_field alone and say the arrival in a column of its own.",
+    )
+    created = source.created_timestamp_column
+    expect(
+        created is None or created in rows.columns,
+        f"the daily table has no column {created!r}; its columns of time are event_timestamp and landed_timestamp.",
+    )
+    expect(
+        created is not None,
+        "the view still shows a day's row from its first minute: no part of it says when the row arrived.",
+    )
+    expect(created != "event_timestamp", "that says that a row arrives at the midnight it is stamped with: too early.")
+    view = replace(honest, source=replace(source, data=rows))
+    moments = pd.to_datetime(["2013-03-05T23:00Z", "2013-03-06T06:59Z", "2013-03-06T07:00Z"])
+    asked = pd.DataFrame({"origin": "LGA", "dest": "ATL", "event_timestamp": moments})
+    with tempfile.TemporaryDirectory() as home:
+        store = FeatureStore(home)
+        store.apply(view)
+        found = store.get_historical_features(asked, features=[f"{view.name}:route_day_late_share"]).frame
+    seen = found["route_day_late_share"].tolist()
+    expect(seen[0] == seen[0], "a row landed this morning must be there in the evening; is the ttl too short?")
+    expect(seen == [0.1, 0.1, 0.5], f"before, and at, the landing of a row, 0.1, 0.1, 0.5 should be seen, not {seen}.")
+
+
 EXERCISES = (
     Exercise(
         id="01.1",
@@ -139,6 +201,56 @@ def latest(rows, at, ttl):
         ),
         lesson="that is a point-in-time join; a feature store does it for every row and every view.",
     ),
+    Exercise(
+        id="01.3",
+        kind="change",
+        question="Make a view of the daily table in which a row is not visible before it landed.",
+        answer="honest",
+        stub="""\
+source = ...  # leaking.source, with one thing more said
+honest = ...  # leaking, with that source""",
+        test=_change_view,
+        solution="""\
+source = replace(leaking.source, created_timestamp_column="landed_timestamp")
+honest = replace(leaking, source=source)""",
+        mistakes=(
+            Mistake("honest = replace(leaking, ttl=timedelta(days=1))", "from its first minute"),
+            Mistake(
+                'honest = replace(leaking, source=replace(leaking.source, timestamp_field="landed_timestamp"))',
+                "speaks of its own day",
+            ),
+            Mistake(
+                'honest = replace(leaking.source, created_timestamp_column="landed_timestamp")',
+                "that is the source alone",
+            ),
+            Mistake(
+                """\
+source = replace(leaking.source, created_timestamp_column="created_timestamp")
+honest = replace(leaking, source=source)""",
+                "has no column 'created_timestamp'",
+            ),
+            Mistake(
+                """\
+source = replace(leaking.source, created_timestamp_column="landed_timestamp")
+honest = replace(leaking, source=source, ttl=timedelta(hours=12))""",
+                "ttl too short",
+            ),
+        ),
+        hints=(
+            "Which of the two times of a row is missing from the source?",
+            "dataclasses.replace(thing, name=value) gives a copy of a frozen thing with one part changed.",
+            "Replace the source's created_timestamp_column by the name of the column that says when a row landed.",
+        ),
+        lesson="a source that says when its rows arrive cannot leak, however tempting its dates are.",
+        setup="""\
+from dataclasses import replace
+from datetime import timedelta
+
+from mlops_lab.pipeline import flight_objects
+
+leaking = next(one for one in flight_objects() if one.name == "daily_route")
+""",
+    ),
 )
 
 QUIZZES = (
@@ -153,6 +265,25 @@ QUIZZES = (
                 right=True,
             ),
             Option("Dates are joined as text.", "a join on text can go wrong, but then rows are missing, not leaking."),
+        ),
+    ),
+    Quiz(
+        id="01.q2",
+        question="A colleague proposes the feature 'has no tail number'. Its AUC is splendid. What do you say?",
+        options=(
+            Option(
+                "Fine: the replay shows the same figure as the chart.",
+                "the replay uses the keys of the record, so it shares their knowledge of what came later.",
+            ),
+            Option(
+                "No: the record was written afterwards, and the number is missing because the flight was cancelled.",
+                "the cause runs backwards, and two hours before departure the column would have said something else.",
+                right=True,
+            ),
+            Option(
+                "Fine, with a ttl of two hours.",
+                "a ttl limits how old a row may be; it cannot know that a key was filled in later.",
+            ),
         ),
     ),
 )
