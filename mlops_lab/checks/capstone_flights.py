@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,6 @@ __all__ = [
     "decisions_of_june",
     "examined",
     "joined",
-    "known_names",
     "rows_known_at",
     "schema_of",
     "some_days",
@@ -27,7 +26,7 @@ __all__ = [
 ]
 
 KEYS = ("flight_id", "origin", "dest", "carrier", "tailnum")
-_TRAIN, _EXAM, _END = "2013-05-15", "2013-06-15", "2013-07-01"
+TRAIN_FROM, EXAM_FROM = "2013-05-15", "2013-06-15"
 _DTYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
 
 
@@ -140,36 +139,31 @@ def joined(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         return store.get_historical_features(asked, features=[f"{view.name}:{name}" for name in view.features]).frame
 
 
-def known_names() -> tuple[set[str], set[str]]:
-    """The names of the course's views, and of the champion's features.
-
-    >>> views, features = known_names()
-    >>> "airport_weather" in views, "temp" in features
-    (True, True)
-    """
-    from mlops_lab.features import FeatureView
-    from mlops_lab.pipeline import flight_objects, flight_services
-
-    views = {one.name for one in flight_objects() if isinstance(one, FeatureView)}
-    champion = flight_services()["as_known"].features
-    return views, {name for view in champion for name in view.features}
-
-
 @contextmanager
-def store_with(*views: FeatureView) -> Iterator[FeatureStore]:
-    """A feature store in a folder that is thrown away, with the flights and these views applied.
+def store_with(*objects: FeatureView | FeatureService) -> Iterator[FeatureStore]:
+    """A feature store in a folder that is thrown away, with these definitions applied.
 
     >>> with store_with() as store:
-    ...     len(store.list_feature_views())
-    9
+    ...     store.list_feature_views()
+    []
     """
     from mlops_lab.clock import FakeClock
-    from mlops_lab.pipeline import flight_store
+    from mlops_lab.features import FeatureStore
 
     with tempfile.TemporaryDirectory() as home:
-        store = flight_store(home, clock=FakeClock())
-        store.apply(list(views))
+        store = FeatureStore(home, clock=FakeClock())
+        store.apply(list(objects))
         yield store
+
+
+@lru_cache(maxsize=1)
+def _early_summer() -> pd.DataFrame:
+    from mlops_lab import datasets
+
+    flights = datasets.load_flights(month=[5, 6])
+    known = datasets.outcomes(flights)
+    frame = datasets.decisions(flights).assign(late=known["late"], label_timestamp=known["event_timestamp"])
+    return frame[frame["event_timestamp"] >= TRAIN_FROM].reset_index(drop=True)
 
 
 def decisions_of_june() -> pd.DataFrame:
@@ -178,43 +172,23 @@ def decisions_of_june() -> pd.DataFrame:
     >>> bool(decisions_of_june()["event_timestamp"].min() >= some_days()["sched_dep"].max())
     True
     """
-    from mlops_lab.clock import parse_utc
-    from mlops_lab.pipeline import labelled_flights
-
-    return labelled_flights(parse_utc(_EXAM), parse_utc(_END))
+    frame = _early_summer()
+    return frame[frame["event_timestamp"] >= EXAM_FROM].reset_index(drop=True)
 
 
-def examined(service: FeatureService | str) -> dict[str, float]:
+def examined(service: FeatureService) -> Mapping[str, float]:
     """The figures of a model that learns from a month of flights and is examined on the last two weeks of June.
-
-    The champion's, by the name of its service, are measured once.
 
     >>> examined.__name__  # takes seconds: see exercise 09.3
     'examined'
     """
-    return dict(_champion()) if isinstance(service, str) else _measured(service)
-
-
-@lru_cache(maxsize=1)
-def _champion() -> dict[str, float]:
-    return _measured("as_known")
-
-
-def _measured(service: Any) -> dict[str, float]:
-    from contextlib import closing
-
     from mlops_lab.clock import FakeClock, parse_utc
-    from mlops_lab.pipeline import LABEL, labelled_flights
     from mlops_lab.tracking import Tracker
     from mlops_lab.training import train
 
-    taken, _ = known_names()
-    mine = [] if isinstance(service, str) else [view for view in service.features if view.name not in taken]
-    flights = labelled_flights(parse_utc(_TRAIN), parse_utc(_END))
-    exam = flights[flights["event_timestamp"] >= parse_utc(_EXAM)]
-    with store_with(*mine) as store, tempfile.TemporaryDirectory() as home:
-        known = store.get_historical_features(flights, features=service)
-        served = store.replay(exam, features=service)
+    with store_with(*service.features, service) as store, tempfile.TemporaryDirectory() as home:
+        known = store.get_historical_features(_early_summer(), features=service)
+        served = store.replay(decisions_of_june(), features=service)
         with closing(Tracker(home, clock=FakeClock())) as tracker:
-            run = train(known, tracker, label=LABEL, split_at=parse_utc(_EXAM), served=served)
+            run = train(known, tracker, label="late", split_at=parse_utc(EXAM_FROM), served=served)
     return dict(run.metrics)

@@ -6,11 +6,20 @@ import pandas as pd
 import pytest
 
 from mlops_lab import datasets
-from mlops_lab.checks.capstone import judge_rows
+from mlops_lab.checks.capstone import CHAMPION_VIEWS, POLICY, judge_rows
 from mlops_lab.checks.capstone_flights import some_days, with_another_future
 from mlops_lab.checks.exercise import NotYet
+from mlops_lab.fingerprint import fingerprint_json
+from mlops_lab.pipeline import FLIGHTS_POLICY, flight_services
 
 MOMENT = "2013-03-07T19:30Z"
+
+
+def test_the_champion_and_the_policy_are_those_of_the_pipeline() -> None:
+    views = tuple(view.name for view in flight_services()["as_known"].features)
+
+    assert views == CHAMPION_VIEWS
+    assert fingerprint_json(FLIGHTS_POLICY.to_dict()) == POLICY
 
 
 def landed_routes(flights: pd.DataFrame) -> pd.DataFrame:
