@@ -269,7 +269,7 @@ QUIZZES = (
     ),
     Quiz(
         id="01.q2",
-        question="A colleague proposes the feature 'has no tail number'. Its AUC is splendid. What do you say?",
+        question="A colleague's feature 'no tail number' is never wrong in the records. What do you say to it?",
         options=(
             Option(
                 "Fine: the replay shows the same figure as the chart.",

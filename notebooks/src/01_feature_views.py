@@ -458,9 +458,9 @@ pd.crosstab(has_number, year["cancelled"].map({True: "cancelled", False: "flown"
 
 # %% [markdown]
 # Every one of the 2,512 flights without a tail number was cancelled. The record was written after the fact: a flight
-# that never got an aircraft has none in it. Two hours before departure it may well have had one. A feature "has no tail
-# number" would be a perfect forecast on paper and say nothing in service, and our replay cannot catch it, because the
-# replay uses the same keys.
+# that never got an aircraft has none in it. Two hours before departure it may well have had one. Whenever a feature "no
+# tail number" said yes, it would be right on paper, and in service it would say something else. Our replay cannot
+# catch it, because the replay uses the same keys.
 #
 # How much of our honest 0.776 hangs on it? The aircraft's features are missing for these flights, and a model can learn
 # from what is missing.
