@@ -62,7 +62,9 @@ class FeatureStore:
         self._rows: dict[str, ViewRows] = {}
 
     def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
-        """Make definitions known, with everything they refer to, and their sources readable from here.
+        """Make definitions known, and their sources readable from here.
+
+        A view brings its entities with it. A service may hold parts of views only, so apply the whole views as well.
 
         No source is read yet. A view that is applied again with another `Source` is read anew.
 
