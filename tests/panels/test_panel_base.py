@@ -216,26 +216,26 @@ def test_two_threads_leave_the_picture_of_the_last_state():
     assert panel._parts["words"].value == panel.view.words_html
 
 
-def test_renders_never_overlap(monkeypatch):
+def test_a_change_waits_for_the_picture_of_the_one_before(monkeypatch):
     panel = squares()
-    busy, most = [], []
-    render = Squares.render
+    render, waited = Squares.render, []
 
-    def counted(self, state):
-        busy.append(1)
-        most.append(len(busy))
-        view = render(self, state)
-        busy.pop()
-        return view
+    def slow(self, state):
+        if not waited:  # the first picture: somebody else moves a control while it is drawn
+            other = threading.Thread(target=panel.set, kwargs={"colour": "green"})
+            waited.append(other)
+            other.start()
+            other.join(timeout=0.5)
+            waited.append(other.is_alive())
+        return render(self, state)
 
-    monkeypatch.setattr(Squares, "render", counted)
-    threads = [threading.Thread(target=panel.set, kwargs={"number": n % 5}) for n in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    monkeypatch.setattr(Squares, "render", slow)
 
-    assert set(most) == {1}
+    panel.set(number=4)
+    waited[0].join()
+
+    assert waited[1] is True
+    assert panel.view.words == "16 for green, False"
 
 
 def test_where_no_kernel_runs_the_picture_and_the_words_are_stored():

@@ -33,8 +33,8 @@ class Plot:
     r"""A figure to look at and, as text, its key numbers.
 
     The figure is an opaque white card with dark letters, legible on a light and on a dark page. At the end of a cell
-    it shows an SVG that names itself by its numbers: JupyterLab gives a PNG no alternative. Notebook checks compare its
-    text form, which has the numbers, not its bytes. pyplot and its settings are neither used nor changed.
+    it shows an SVG that names itself by its numbers, as a PNG in an exported page could not. Notebook checks compare
+    its text form, which has the numbers, not its bytes. pyplot and its settings are neither used nor changed.
 
     Attributes:
         title: One line.

@@ -1,0 +1,197 @@
+"""Does the course run in a real JupyterLab, and do its panels answer to a keyboard, in light and in dark?"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browser_lab import Browser, Opened
+from build_notebooks import from_source, serialise
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+PANELS = """\
+# %% [markdown]
+# # Do all panels answer?
+
+# %%
+from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew
+from mlops_lab.panels import GatePanel
+
+policy = GatePolicy([Floor("served.roc_auc", 0.66), ServedSkew("roc_auc", 0.02)])
+GatePanel({"as_known": Measured({"offline.roc_auc": 0.68, "served.roc_auc": 0.67})}, policy=policy)
+
+# %%
+from mlops_lab.panels import JoinTimelinePanel
+
+JoinTimelinePanel(
+    [
+        {"name": "a", "event_timestamp": "2013-07-01T08:00Z", "created_timestamp": "2013-07-01T08:20Z", "wind": 8},
+        {"name": "b", "event_timestamp": "2013-07-01T09:00Z", "created_timestamp": "2013-07-01T09:50Z", "wind": 15},
+    ],
+    decision="2013-07-01T09:45Z",
+    feature="wind",
+)
+
+# %%
+from mlops_lab.panels import RetriesPanel
+
+RetriesPanel()
+
+# %%
+from mlops_lab.panels import RegistryPanel
+
+RegistryPanel([0.76, 0.77, 0.63])
+
+# %%
+import pandas as pd
+from mlops_lab.panels import CanaryPanel
+
+at = pd.date_range("2013-12-01", periods=1200, freq="15min", tz="UTC")
+keys = [f"flight {number}" for number in range(1200)]
+traffic = pd.DataFrame({"key": keys, "at": at, "known_at": at, "truth": 0, "challenger": 0.1, "champion": 0.1})
+CanaryPanel({"good": traffic, "leaking": traffic.assign(challenger=0.9)})
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(browser_over: Callable[[Path], Browser], tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    folder = tmp_path_factory.mktemp("course")
+    for name in ("00_start_here", "03_evaluation_gate"):
+        shutil.copy(NOTEBOOKS / f"{name}.ipynb", folder)
+    (folder / "panels.ipynb").write_bytes(serialise(from_source(PANELS)))
+    return browser_over(folder)
+
+
+@pytest.fixture(scope="module")
+def panels(browser: Browser) -> Iterator[Opened]:
+    with browser.open("panels.ipynb") as opened:
+        assert opened.run_all() == []
+        opened.page.locator(".lab-panel").nth(4).wait_for()
+        yield opened
+
+
+def faults(opened: Opened) -> list[str]:
+    """What axe finds in our output, but for pictures: JupyterLab draws every image output as an <img> without `alt`.
+
+    There is no way to give it one; the words of a picture are its text form, which the notebooks' own rules demand.
+    """
+    return [found for found in opened.accessibility() if not re.search(r'image-alt.*<img src="data:image/', found)]
+
+
+def press(opened: Opened, panel: int, slider: str, key: str, times: int = 1) -> None:
+    opened.page.locator(".lab-panel").nth(panel).get_by_role("slider", name=slider, exact=True).focus()
+    for _ in range(times):
+        opened.page.keyboard.press(key)
+
+
+def verdict(opened: Opened, panel: int):
+    return opened.page.locator(".lab-panel").nth(panel).get_by_role("status")
+
+
+def test_the_first_notebook_runs_and_is_accessible(browser: Browser) -> None:
+    with browser.open("00_start_here.ipynb") as opened:
+        assert opened.run_all() == []
+
+        assert faults(opened) == []
+        assert (opened.outside, opened.complaints) == ([], [])
+
+
+def test_the_gate_turns_red_by_keyboard_says_why_and_comes_back(browser: Browser) -> None:
+    from playwright.sync_api import expect
+
+    with browser.open("03_evaluation_gate.ipynb") as opened:
+        assert opened.run_all() == []
+        gate = opened.page.locator(".lab-panel #task-gate")
+        expect(gate).to_have_class(re.compile("state-success"))
+
+        press(opened, 0, "floor", "ArrowRight", times=22)
+
+        expect(verdict(opened, 0)).to_contain_text("the gate refused")
+        expect(verdict(opened, 0)).to_contain_text("below the floor of 0.770")
+        expect(gate).to_have_class(re.compile("state-failed"))
+        expect(opened.page.locator(".lab-panel #task-promote")).to_have_class(re.compile("state-upstream_failed"))
+
+        opened.page.locator(".lab-panel").get_by_role("button", name="Reset").click()
+
+        expect(verdict(opened, 0)).to_contain_text("the gate passed: all 11 rules hold")
+        expect(gate).to_have_class(re.compile("state-success"))
+        assert faults(opened) == []
+        assert (opened.outside, opened.complaints) == ([], [])
+
+
+def test_every_control_has_a_name_and_a_role(panels: Opened) -> None:
+    inside = panels.page.locator(".lab-panel")
+
+    named = [
+        *(inside.nth(0).get_by_role("slider", name=name, exact=True) for name in ("floor", "slice floor")),
+        inside.nth(0).get_by_role("combobox", name="served AUC"),
+        inside.nth(0).get_by_role("checkbox", name="there is no champion yet"),
+        inside.nth(1).get_by_role("slider", name="decision (UTC)"),
+        inside.nth(1).get_by_role("slider", name="ttl", exact=True),
+        inside.nth(2).get_by_role("checkbox", name="retry_exponential_backoff"),
+        inside.nth(3).get_by_role("button", name="Promote"),
+        inside.nth(4).get_by_role("combobox", name="weights"),
+    ]
+
+    assert [one.count() for one in named] == [1] * len(named)
+
+
+def test_the_timeline_follows_the_arrow_keys(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    expect(verdict(panels, 1)).to_contain_text("wind is 8, from row a")
+
+    press(panels, 1, "decision (UTC)", "ArrowRight")
+
+    expect(verdict(panels, 1)).to_contain_text("wind is 15, from row b")
+
+
+def test_retries_run_out(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    press(panels, 2, "retries", "ArrowLeft", times=2)
+
+    expect(verdict(panels, 2)).to_contain_text("fetch failed for good after 2 tries")
+
+
+def test_the_registry_refuses_and_a_list_and_buttons_work(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    registry = panels.page.locator(".lab-panel").nth(3)
+    registry.get_by_role("button", name="Promote").click()
+    expect(verdict(panels, 3)).to_contain_text("needs an approval by somebody else")
+    registry.get_by_role("button", name="Ask for approval").click()
+    registry.get_by_role("combobox", name="who").select_option("grace (a colleague)")
+    registry.get_by_role("button", name="Approve", exact=True).click()
+    registry.get_by_role("button", name="Promote").click()
+
+    expect(verdict(panels, 3)).to_contain_text("v2 is in Production")
+
+
+def test_the_canary_is_taken_back(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    canary = panels.page.locator(".lab-panel").nth(4)
+    canary.get_by_role("combobox", name="challenger").select_option("leaking")
+    canary.get_by_role("combobox", name="weights").select_option("50, 100 %")
+
+    expect(verdict(panels, 4)).to_contain_text("rolled back after 3 days")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_the_panels_are_accessible(panels: Opened, theme: str) -> None:
+    panels.page.evaluate(
+        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", f"JupyterLab {theme}"
+    )
+    panels.page.locator(f'body[data-jp-theme-light="{str(theme == "Light").lower()}"]').wait_for(state="attached")
+
+    assert panels.accessibility(".lab-panel") == []
+
+
+def test_nothing_left_the_machine_and_nothing_was_complained_of(panels: Opened) -> None:
+    assert (panels.outside, panels.complaints) == ([], [])
