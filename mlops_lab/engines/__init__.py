@@ -1,0 +1,26 @@
+"""Other engines in the place of a part of the course, and what they make of the same pipeline.
+
+asking     how is an engine asked, in a process and an environment of its own?
+running    what do the same runs look like on each?        comparing, compare    how do they differ?
+in_airflow, in_prefect    the other end of `asking`        planted    DAGs that show an engine's manners
+"""
+
+from __future__ import annotations
+
+from mlops_lab.engines.asking import ask, python_of
+from mlops_lab.engines.comparing import Comparison, live_comparison, stored_comparison
+from mlops_lab.engines.running import ENGINES, Answer, Asked, Record, Verdict, run_all
+
+__all__ = [
+    "ENGINES",
+    "Answer",
+    "Asked",
+    "Comparison",
+    "Record",
+    "Verdict",
+    "ask",
+    "live_comparison",
+    "python_of",
+    "run_all",
+    "stored_comparison",
+]

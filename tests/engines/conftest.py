@@ -1,0 +1,40 @@
+"""Which engines are really run? Those that `python start.py test-engines` names; without it their tests skip."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mlops_lab.engines import run_all
+from mlops_lab.engines.comparing import DATES, missed_since, questions
+
+NAMED = [each for each in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",") if each]
+ENGINES = [
+    pytest.param(
+        name, marks=pytest.mark.skipif(name not in NAMED, reason=f"python start.py test-engines {name} runs it")
+    )
+    for name in ("airflow", "prefect")
+]
+
+
+@pytest.fixture(scope="session")
+def answers():
+    """What an engine answers to all the questions of the comparison; asked once, because engines start slowly."""
+    known = {}
+
+    def answer(engine):
+        if engine not in known:
+            missed = None if engine == "prefect" else missed_since()
+            known[engine] = run_all(engine, list(questions().values()), dates=DATES, missed=missed, timeout=1500)
+        return known[engine]
+
+    return answer
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def both(request, answers):
+    """Our records and the engine's, by the name of the question."""
+    names = list(questions())
+    ours, other = answers("ours"), answers(request.param)
+    return request.param, dict(zip(names, ours.runs, strict=True)), dict(zip(names, other.runs, strict=True))

@@ -1,0 +1,86 @@
+"""Airflow and Prefect really run the exported files, and do what our executor does: same tasks, tries and model."""
+
+from __future__ import annotations
+
+from mlops_lab.engines.comparing import DATES
+
+REFUSED = {"approve", "promote", "roll_out"}
+
+
+def test_the_tasks_and_edges_are_ours(both):
+    _, ours, other = both
+
+    for name in ("passed", "refused", "manners", "sequence"):
+        assert set(other[name].tasks) == set(ours[name].tasks), name
+        assert set(other[name].edges) == set(ours[name].edges), name
+
+
+def test_every_task_ends_in_the_same_state_after_as_many_tries(both):
+    _, ours, other = both
+
+    for name in ("passed", "refused", "manners", "sequence"):
+        assert dict(other[name].states) == dict(ours[name].states), name
+        assert dict(other[name].attempts) == dict(ours[name].attempts), name
+
+
+def test_the_run_ends_in_the_same_state(both):
+    _, ours, other = both
+
+    assert [other[name].state for name in other] == [
+        ours[name].state if not other[name].refused else "" for name in other
+    ]
+
+
+def test_the_tasks_run_in_an_order_of_the_dag(both):
+    _, _, other = both
+
+    for name in ("passed", "refused", "manners", "sequence"):
+        place = {task: at for at, task in enumerate(other[name].order)}
+        assert all(place[up] < place[down] for up, down in other[name].edges if up in place and down in place), name
+
+
+def test_a_planted_failure_succeeds_on_the_third_try_after_the_waits_that_were_asked_for(both):
+    _, ours, other = both
+
+    assert other["manners"].attempts["flaky"] == ours["manners"].attempts["flaky"] == 3
+    assert all(wait >= least - 0.1 for wait, least in zip(other["manners"].waits["flaky"], (1, 2), strict=True))
+
+
+def test_the_same_model_passes_the_same_gate(both):
+    _, ours, other = both
+
+    assert other["passed"].verdict == ours["passed"].verdict
+    assert (other["passed"].verdict.passed, other["passed"].verdict.stage) == (True, "Production")
+
+
+def test_a_refused_gate_stops_the_same_tasks_and_leaves_the_same_model_outside(both):
+    _, ours, other = both
+
+    assert other["refused"].verdict == ours["refused"].verdict
+    assert (other["refused"].verdict.passed, other["refused"].verdict.stage) == (False, "None")
+    assert {task for task, tries in other["refused"].attempts.items() if not tries} == REFUSED
+
+
+def test_wrong_params_are_refused_but_airflow_takes_one_that_does_not_exist(both):
+    engine, ours, other = both
+    wrong = [name for name in ours if ours[name].refused]
+
+    accepted = [name for name in wrong if not other[name].refused]
+
+    assert len(wrong) == 4
+    assert accepted == ([name for name in wrong if "does not exist" in name] if engine == "airflow" else [])
+
+
+def test_airflow_has_our_dates_and_prefect_has_its_own_when_the_clocks_change(both, answers):
+    engine = both[0]
+
+    dates, ours = answers(engine).dates, answers("ours").dates
+
+    assert [len(each) for each in dates] == [count for *_, count in DATES]
+    assert dates[0] == ours[0]
+    assert (dates == ours) == (engine == "airflow")
+
+
+def test_airflow_makes_up_for_what_we_make_up_for(both, answers):
+    if both[0] == "airflow":
+        assert dict(answers("airflow").missed) == dict(answers("ours").missed) == {"True": 10, "False": 1}

@@ -1,0 +1,64 @@
+"""Our cron schedule gives the logical dates of Airflow's own timetable, in any zone and over every change of clocks."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mlops_lab.dag import PRESETS
+from mlops_lab.engines import run_all
+
+pytestmark = pytest.mark.skipif(
+    "airflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", ""), reason="python start.py test-engines airflow runs it"
+)
+ZONES = (
+    *("UTC", "Europe/Berlin", "Europe/London", "America/New_York", "America/Sao_Paulo", "America/St_Johns"),
+    *("Australia/Lord_Howe", "Asia/Kolkata", "Asia/Kathmandu", "Africa/Casablanca", "Africa/Cairo", "Pacific/Apia"),
+)
+STARTS = (  # a day or two before clocks change somewhere, before a leap day, and when Samoa lost a date
+    *("2013-03-09", "2013-03-30", "2013-10-26", "2013-11-02", "2013-04-05", "2013-10-04", "2011-12-29"),
+    *("2013-02-15", "2016-02-27"),
+)
+COUNT, LENGTH = 400, 40
+
+
+def field(chance: random.Random, least: int, most: int) -> str:
+    kind = chance.random()
+    if kind < 0.4:
+        return "*"
+    if kind < 0.55:
+        return f"*/{chance.choice([2, 3, 5, 7])}"
+    if kind < 0.65:
+        first, last = sorted(chance.sample(range(least, most + 1), 2))
+        return f"{first}-{last}"
+    if kind < 0.75:
+        return ",".join(map(str, sorted(chance.sample(range(least, most + 1), 3))))
+    return str(chance.randint(least, most))
+
+
+def cron(chance: random.Random) -> str:
+    if chance.random() < 0.1:
+        return chance.choice(list(PRESETS.values()))
+    if chance.random() < 0.5:  # around the hours at which clocks change
+        minute = chance.choice(["0", "15", "30", "59", "*/15", "0,30"])
+        return f"{minute} {chance.choice(['0', '1', '2', '3', '1-3', '*', '*/2', '2,3', '0-4', '23'])} * * *"
+    bounds = ((0, 59), (0, 23), (1, 28), (1, 12), (0, 6))
+    return " ".join(field(chance, *each) for each in bounds)
+
+
+def test_every_schedule_has_the_dates_of_airflows_timetable():
+    chance = random.Random(20130901)  # noqa: S311  a seeded example, not a secret
+    asked = []
+    for _ in range(COUNT):
+        start = datetime.fromisoformat(chance.choice(STARTS)).replace(tzinfo=UTC)
+        start += timedelta(seconds=chance.choice([0, 0, chance.randrange(3 * 86400)]))
+        asked.append((cron(chance), chance.choice(ZONES), start.isoformat(), LENGTH))
+
+    ours, theirs = run_all("ours", dates=asked).dates, run_all("airflow", dates=asked).dates
+
+    different = [question for question, one, other in zip(asked, ours, theirs, strict=True) if one != other]
+    assert different == []
+    assert sum(map(len, theirs)) == COUNT * LENGTH
