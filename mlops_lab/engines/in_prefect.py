@@ -60,10 +60,13 @@ def _flow(asked: dict[str, Any], folder: Path) -> Any:
 
 def _dask() -> Any:
     """A task runner whose workers are processes of their own, each in the folder that Dask gives it."""
+    from prefect.client.orchestration import get_client
     from prefect_dask import DaskTaskRunner
 
+    with get_client(sync_client=True) as client:  # or each worker would start a server of its own
+        os.environ["PREFECT_API_URL"] = str(client.api_url)
     return DaskTaskRunner(
-        cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+        cluster_kwargs={"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
     )
 
 
