@@ -75,12 +75,16 @@ def panels(browser: Browser) -> Iterator[Opened]:
         yield opened
 
 
-def faults(opened: Opened) -> list[str]:
-    """What axe finds in our output, but for pictures: JupyterLab draws every image output as an <img> without `alt`.
+# JupyterLab's own doing: an image output is an <img> without `alt`, in a box that scrolls and takes no keys.
+PICTURES = re.compile(r'image-alt.*<img src="data:image/|scrollable-region-focusable.*jp-RenderedSVG')
 
-    There is no way to give it one; the words of a picture are its text form, which the notebooks' own rules demand.
+
+def faults(opened: Opened) -> list[str]:
+    """What axe finds in our output, but for JupyterLab's frames of pictures, about which a notebook can do nothing.
+
+    The words of a picture are its text form, which the notebooks' own rules demand.
     """
-    return [found for found in opened.accessibility() if not re.search(r'image-alt.*<img src="data:image/', found)]
+    return [found for found in opened.accessibility() if not PICTURES.search(found)]
 
 
 def press(opened: Opened, panel: int, slider: str, key: str, times: int = 1) -> None:
