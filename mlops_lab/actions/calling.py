@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_lab.actions.running_jobs import JobGraph
     from mlops_lab.actions.workflow import Workflow
 
-__all__ = ["call", "outputs_of_call"]
+__all__ = ["call", "contexts_of_call", "outputs_of_call"]
 
 
 def call(leg: Leg, callee: Workflow) -> JobGraph:
@@ -29,32 +29,43 @@ def call(leg: Leg, callee: Workflow) -> JobGraph:
     """
     from mlops_lab.actions.running_jobs import JobGraph
 
-    outer = leg.graph.contexts
-    event = callee.events["workflow_call"]
+    known = contexts_of_call(leg, callee)
+    github, inputs = known["github"], known["inputs"]
     contexts = {**leg.contexts, "secrets": {"GITHUB_TOKEN": "***", **leg.secrets}}
-    given = {name: leg.evaluate.value(node, contexts) for name, node in leg.job.arguments.items()}
-    evaluate = leg.evaluator(callee.file, set)
-    known = {"github": outer["github"], "vars": outer["vars"], "inputs": {}}
-    try:
-        inputs = called_inputs(event.inputs, given, lambda node: evaluate.value(node, known))
-    except MlopsLabError as error:
-        raise ExpressionError("evaluation", str(error)) from None
     passed = leg.evaluate.texts(leg.job.secrets, contexts)
     secrets = (
         leg.graph.secrets if leg.job.inherits_secrets else {name: value for name, value in passed.items() if value}
     )
-    github = outer["github"]
     graph = JobGraph(
         leg.state,
         callee,
         github=github if isinstance(github, Mapping) else {},
-        inputs=inputs,
+        inputs=inputs if isinstance(inputs, dict) else {},
         secrets=secrets,
         caller=leg,
         level=leg.graph.level_of(leg.job),
     )
     graph.start()
     return graph
+
+
+def contexts_of_call(leg: Leg, callee: Workflow) -> dict[str, Value]:
+    """What the called workflow sees at its top, in its concurrency group for one: its own inputs, not the caller's.
+
+    Raises:
+        ExpressionError: an input with a value it cannot have.
+    """
+    outer = leg.graph.contexts
+    contexts = {**leg.contexts, "secrets": {"GITHUB_TOKEN": "***", **leg.secrets}}
+    given = {name: leg.evaluate.value(node, contexts) for name, node in leg.job.arguments.items()}
+    evaluate = leg.evaluator(callee.file, set)
+    known: dict[str, Value] = {"github": outer["github"], "vars": outer["vars"], "inputs": {}}
+    declared = callee.events["workflow_call"].inputs
+    try:
+        known["inputs"] = called_inputs(declared, given, lambda node: evaluate.value(node, known))
+    except MlopsLabError as error:
+        raise ExpressionError("evaluation", str(error)) from None
+    return known
 
 
 def outputs_of_call(graph: JobGraph) -> dict[str, str]:

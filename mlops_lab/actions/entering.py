@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mlops_lab.actions.calling import contexts_of_call
 from mlops_lab.actions.environments import refused_branch
 from mlops_lab.actions.expressions.values import to_text
 from mlops_lab.actions.scheduling import Sleep, Wait
@@ -18,9 +19,10 @@ __all__ = ["enter_environment", "enter_group"]
 
 def enter_group(leg: Leg) -> Generator[Sleep | Wait, None, None]:
     """Enter the concurrency groups of the job, waiting for its turn; a deadlock cancels it."""
-    for concurrency in leg.graph.groups_of(leg.job):
-        group = leg.evaluate.text(concurrency.group, leg.contexts)
-        cancel = to_text(leg.evaluate.value(concurrency.cancel_in_progress, leg.contexts)).lower() == "true"
+    for concurrency, callee in leg.graph.groups_of(leg.job):
+        contexts = leg.contexts if callee is None else contexts_of_call(leg, callee)
+        group = leg.evaluate.text(concurrency.group, contexts)
+        cancel = to_text(leg.evaluate.value(concurrency.cancel_in_progress, contexts)).lower() == "true"
         holder = leg.graph.held_above(group)
         if holder:
             leg.cancelled = (
@@ -59,7 +61,7 @@ def enter_environment(leg: Leg) -> Generator[Sleep | Wait, None, str]:
         while not leg.cancelled and not leg.decision[0]:
             yield Wait()
     if leg.decision[0] in ("rejected", "expired"):
-        return f"{leg.decision[0]} {leg.decision[1]}"
+        return f"rejected {leg.decision[1]}" if leg.decision[0] == "rejected" else leg.decision[1]
     while leg.now < ready and not leg.cancelled:
         yield Sleep((ready - leg.now) / timedelta(seconds=1))
     leg.reason = ""

@@ -202,11 +202,11 @@ class JobGraph:
         if state.task is not None and len(state.finished) == len(state.legs):
             self.state.scheduler.wake(state.task)
 
-    def groups_of(self, job: Job) -> list[Concurrency]:
-        """The concurrency groups that a job has to enter: its own, and that of the workflow it calls."""
+    def groups_of(self, job: Job) -> list[tuple[Concurrency, Workflow | None]]:
+        """The concurrency groups that a job has to enter: its own, and that of the workflow it calls, with it."""
         callee = self.workflow.called.get(job.uses) if job.uses else None
-        found = [job.concurrency, callee.concurrency if callee is not None else None]
-        return [concurrency for concurrency in found if concurrency is not None]
+        found = [(job.concurrency, None), (callee.concurrency if callee is not None else None, callee)]
+        return [(concurrency, named) for concurrency, named in found if concurrency is not None]
 
     def held_above(self, group: str) -> str:
         """Who, on the way up from here, already holds that group, and so can never let it go."""

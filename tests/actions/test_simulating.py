@@ -423,10 +423,7 @@ def test_thirty_days_without_a_review_fail_the_job():
     after = promote(clock=clock, started=begun)
 
     assert before.status == "waiting"
-    assert (after.conclusion, after.job("production").reason) == (
-        "failure",
-        "expired nobody reviewed it within 30 days",
-    )
+    assert (after.conclusion, after.job("production").reason) == ("failure", "nobody reviewed it within 30 days")
     assert after.job("production").ended - after.job("staging").ended == timedelta(days=30)
 
 
@@ -493,6 +490,28 @@ def test_an_unknown_rule_is_told_with_the_closest():
 
 
 # -- concurrency ------------------------------------------------------------------------------------------------------
+
+
+def test_a_called_workflow_names_its_group_by_its_own_inputs(tmp_path):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "ship.yml").write_text(
+        "on: {workflow_call: {inputs: {to: {type: string, default: b}}}}\n"
+        "concurrency: {group: 'ship-${{ inputs.to }}', queue: max}\n"
+        "jobs: {go: {runs-on: x, steps: [{run: x}]}}\n"
+    )
+    (folder / "all.yml").write_text(
+        "on: push\njobs:\n"
+        "  a: {uses: ./.github/workflows/ship.yml, with: {to: a}}\n"
+        "  b: {uses: ./.github/workflows/ship.yml}\n"
+        "  c: {uses: ./.github/workflows/ship.yml, with: {to: B}}\n"
+    )
+
+    run = simulate(load_workflow(folder / "all.yml"))
+
+    pending = [(moment.subject, moment.why) for moment in run.timeline if moment.what == "pending"]
+    assert pending == [("c", "behind b in group 'ship-B'")]
+    assert run.conclusion == "success"
 
 
 def test_of_a_group_one_runs_one_waits_and_the_older_waiting_one_goes():
