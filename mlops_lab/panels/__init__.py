@@ -10,6 +10,7 @@ from mlops_lab.panels.registry import RegistryPanel
 from mlops_lab.panels.retries import RetriesPanel
 from mlops_lab.panels.timeline import JoinTimelinePanel
 from mlops_lab.panels.view import View
+from mlops_lab.panels.workflow import WorkflowPanel
 
 __all__ = [
     "CanaryPanel",
@@ -20,4 +21,5 @@ __all__ = [
     "RegistryPanel",
     "RetriesPanel",
     "View",
+    "WorkflowPanel",
 ]

@@ -1,0 +1,566 @@
+# %% [markdown]
+# # How do I make sure nobody skips the gate?
+#
+# The pipeline has a gate, and the gate says no to bad models. But who makes sure that anybody asks it? A tired
+# colleague on a Friday evening can promote by hand. So the question is put by a machine that nobody can talk round: a
+# **workflow**, a file in the repository that GitHub Actions runs when something happens.
+#
+# After this notebook you can
+#
+# - read a workflow file, draw its jobs, and say beforehand what becomes of each when one fails,
+# - tell a gate that stops a run from one that only looks like it,
+# - read the conditions and the matrices of a workflow without being surprised,
+# - ask for an approval, and say who may give it and what happens when nobody does,
+# - find the holes through which a bad model, or a stranger's command, slips in.
+#
+# You need no account at GitHub. A small simulator in this course reads the very files that GitHub reads.
+
+# %% [markdown]
+# ## A gate that looks like one
+#
+# Here is a workflow of two **jobs**. The job `gate` judges a model, the job `ship` **needs** it: it starts when the
+# gate has succeeded. The model is bad, so the script of the gate ends with **exit code** 2. Every command leaves such
+# a number behind; 0 means that all went well, and anything else is a failure.
+
+# %%
+nightly = """
+on: push
+jobs:
+  gate:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v7
+      - name: judge the model
+        run: bash gate.sh | tee report.txt
+  ship:
+    needs: gate
+    runs-on: ubuntu-24.04
+    steps:
+      - run: echo "the model is in Production"
+"""
+
+# %% [markdown]
+# `actions/checkout` fetches the repository, in which `gate.sh` is. The `tee` puts the report on the screen and into a
+# file. **Before you run the next cell:** which of the two jobs will be red?
+#
+# We do not only simulate here. `execute` really runs the steps, in a scratch folder.
+
+# %%
+import tempfile
+from pathlib import Path
+
+from mlops_lab.actions import execute, parse_workflow
+
+repository = tempfile.TemporaryDirectory()
+Path(repository.name, "gate.sh").write_text("echo 'refused: this model is a leak'\nexit 2\n")
+
+
+run = execute(parse_workflow(nightly, root=repository.name))
+for job in run.jobs:
+    print(f"{job.name:<5} {job.conclusion:<8} {job.steps[-1].log.strip()}")
+
+# %% [markdown]
+# None. The gate said `refused`, its job is a success, and the model is in Production. Nobody did anything forbidden.
+#
+# In a pipe the shell reports how the *last* command ended, and `tee` had no trouble at all. The exit code 2 got lost
+# in the middle. GitHub runs a step with `bash -e` unless told otherwise, which does not mind. With `shell: bash`
+# written down it adds the option `pipefail`, and then one failing command fails the pipe:
+
+# %%
+sound = "defaults: {run: {shell: bash}}" + nightly
+run = execute(parse_workflow(sound, root=repository.name))
+for job in run.jobs:
+    print(f"{job.name:<5} {job.conclusion:<8} {job.reason}")
+
+# %% [markdown]
+# One line more, and the gate is a gate: its job fails, and `ship` is skipped because of what it needs. Remember the
+# lesson, it comes back: **a gate is worth what becomes of its no.**
+
+# %% [markdown]
+# ## The real thing
+#
+# This repository has workflows of its own, under `.github/workflows`. The one that trains is `train.yml`. We open that
+# very file:
+
+# %%
+from mlops_lab.actions import load_workflow
+from mlops_lab.drawing import draw_workflow
+
+here = Path.cwd()
+root = next(folder for folder in (here, *here.parents) if (folder / ".github" / "workflows").is_dir())
+train = load_workflow(root / ".github" / "workflows" / "train.yml")
+draw_workflow(train)
+
+# %% [markdown]
+# The job `train` runs the pipeline of this course, gate included. The job `promote` calls another workflow,
+# `promote.yml`, whose own jobs stand behind it: staging, then production, then the rollout on four targets. All of
+# them need `train`, directly or by way of others. `comment` writes a report on a pull request, and `gpu` runs only
+# when somebody asks for it.
+#
+# Its heart is a step called `pipeline`. These are the lines of its script that decide how it ends:
+
+# %%
+step = next(step for step in train.jobs["train"].steps if step.id == "pipeline")
+for line in step.run.word.splitlines():
+    if any(word in line for word in ("code", "exit", "mlops_lab ", "fi")):
+        print(line)
+
+# %% [markdown]
+# `python -m mlops_lab run` is the command that you can type, too. Its exit code says how it ended: 0 promoted, 1 an
+# error, 2 refused by the gate, 3 waiting for an approval. Here 3 is no failure, so the script ends with 0; every other
+# number is passed on as it is.
+#
+# Does it really end with those numbers? Two runs of the pipeline on a few weeks of spring, with an approval asked for:
+# Ada's honest model and the one that leaks.
+
+# %%
+from mlops_lab.clock import FakeClock
+from mlops_lab.pipeline import OUTCOMES, outcome, run_flights
+
+home = tempfile.TemporaryDirectory()
+clock = FakeClock("2013-06-01T04:00Z")
+short = {"train_from": "2013-05-01", "holdout_days": 10, "watch_days": 3, "author": "ada", "approval": True}
+for features in ("as_known", "daily_averages"):
+    done = run_flights(home.name, date="2013-06-01", params={**short, "features": features}, clock=clock)
+    print(f"{features:<15} {outcome(done):<8} exit code {OUTCOMES[outcome(done)]}")
+
+# %% [markdown]
+# It does: the honest model waits for an approval, the leak is refused.
+#
+# Now let GitHub's rules take over. `simulate` executes nothing: we say how steps end, and it says what becomes of the
+# rest. First the honest night. Ada starts the workflow by hand, which GitHub calls `workflow_dispatch`, and the step
+# `pipeline` ends well:
+
+# %%
+from mlops_lab.actions import Outcome, Trigger, simulate
+
+by_hand = Trigger("workflow_dispatch", actor="ada")
+honest = simulate(train, by_hand, outcomes={"train/pipeline": Outcome(outputs={"version": "1"})})
+draw_workflow(train, honest)
+
+# %% [markdown]
+# Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that.
+# `comment` and `gpu` were skipped by their own conditions: this is no pull request, and nobody asked for a GPU.
+#
+# **Before you run the next cell:** the leaking model, exit code 2. Which jobs will run?
+
+# %%
+refused = Outcome("failure", reason="Process completed with exit code 2.")
+leaking = simulate(train, by_hand, inputs={"features": "daily_averages"}, outcomes={"train/pipeline": refused})
+draw_workflow(train, leaking)
+
+# %% [markdown]
+# Only `train`. The called workflow is not even opened: its jobs are not in the picture, because `promote` was skipped.
+# Nobody had to be awake. (Why its `if:` is given as the reason, though both of its halves hold, comes next.)
+
+# %% [markdown]
+# ## Conditions, and what they convert
+#
+# Whether a job or a step runs is decided by its `if:`. What stands there is a small language of its own. It compares
+# things of different kinds without complaint, by rules that few people know by heart.
+#
+# Guess which of these five are true, then check. (Stuck? Run `hint("06.1")` in a cell of your own, and again for the
+# next hint.)
+
+# %%
+from mlops_lab.checks import check, hint, quiz
+
+guesses = {
+    "'' == 0": ...,
+    "'Main' == 'main'": ...,
+    "'false' && true": ...,
+    "contains('refs/heads/main-2', 'main')": ...,
+    "contains(fromJSON('[\"main-2\"]'), 'main')": ...,
+}
+
+check("06.1", guesses)
+
+# %% [markdown]
+# You can always ask. `evaluate` takes an expression and the values it may look at:
+
+# %%
+from mlops_lab.actions import evaluate
+
+known = {"github": {"ref": "refs/heads/main"}, "inputs": {"features": "as_known"}}
+evaluate("github.ref == 'refs/heads/main' && inputs.features", known)
+
+# %% [markdown]
+# `&&` gives back its last value and not just true or false, which is why workflows write `inputs.date || '2014-01-01'`
+# for "the input, or else this date".
+#
+# Four functions ask how it has gone so far. Here they are, for a job whose earlier steps succeeded, failed, or were
+# cancelled:
+
+# %%
+print(f"{'':<14}success  failure  cancelled")
+for function in ("success()", "failure()", "cancelled()", "always()", "!cancelled()"):
+    values = [evaluate(function, status=status) for status in ("success", "failure", "cancelled")]
+    print(f"{function:<14}" + "".join(f"{'runs' if value else '–':<9}" for value in values).rstrip())
+
+# %% [markdown]
+# Who writes no such function gets `success() &&` in front, silently. That is why `promote` was skipped above, and why
+# `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. Who writes `always()` has switched
+# that off, and with it the gate:
+
+# %%
+guarded = "{runs-on: ubuntu-24.04, needs: gate, if: CONDITION, steps: [{run: ./deploy}]}"
+for condition in ("github.ref == 'refs/heads/main'", "always() && github.ref == 'refs/heads/main'"):
+    text = "on: push\njobs:\n  gate: {runs-on: ubuntu-24.04, steps: [{run: ./gate}]}\n  deploy: "
+    run = simulate(parse_workflow(text + guarded.replace("CONDITION", condition)), outcomes={"gate": "failure"})
+    print(f"{run.job('deploy').conclusion:<8} if: {condition}")
+
+# %% [markdown]
+# `always()` belongs to jobs that clean up, report, or sum up. Which brings us to the next trap.
+
+# %% [markdown]
+# ## The check that was never made
+#
+# A repository can demand that certain checks are not red before a pull request is merged. That is how the gate gets
+# its teeth: a rule of the repository names the job, and the merge button stays grey.
+
+# %%
+quiz("06.q1")
+
+# %% [markdown]
+# This is why many repositories have one more job that sums up, here called `passed`, and demand only that one. It
+# needs all the others, and it has one step, which does nothing but fail:
+#
+# ```yaml
+# passed:
+#   needs: [lint, test]
+#   if: …            # the condition of the job
+#   steps:
+#     - if: …        # the condition of the step
+#       run: exit 1
+# ```
+#
+# Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure, cancelled or skipped?
+# It must never be skipped itself. (What each came to is in `needs.lint.result` and `needs.test.result`.)
+
+# %%
+conditions = {"job": ..., "step": ...}
+
+check("06.2", conditions)
+
+# %% [markdown]
+# ## Many jobs from one: the matrix
+#
+# To judge two kinds of model at two airports, nobody writes four jobs. A **matrix** makes them: a job for each
+# combination, which is called a **leg**. `expand_matrix` shows them.
+
+# %%
+from mlops_lab.actions import expand_matrix
+
+
+def show(matrix):
+    """One line a leg."""
+    for leg in expand_matrix(matrix):
+        print(", ".join(f"{name}: {value}" for name, value in leg.items()))
+
+
+matrix = {"model": ["logistic", "boosted"], "airport": ["EWR", "LGA"]}
+show(matrix)
+
+# %% [markdown]
+# `exclude` strikes legs out. It need not name everything: what it names has to fit.
+
+# %%
+show({**matrix, "exclude": [{"airport": "LGA", "model": "boosted"}]})
+
+# %% [markdown]
+# `include` has two faces. An entry that contradicts no value of a leg **joins** that leg. An entry that fits nowhere
+# makes **a leg of its own**:
+
+# %%
+show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JFK", "model": "logistic"}]})
+
+# %% [markdown]
+# The first entry joined both legs of EWR. The second names an airport that no leg has, so it became the fifth. Change
+# the three cells above as you like; nothing can break.
+#
+# Now without trying it out. How many legs has this one?
+#
+# ```yaml
+# matrix:
+#   model: [logistic, boosted]
+#   airport: [EWR, JFK, LGA]
+#   exclude:
+#     - {model: boosted, airport: LGA}
+#   include:
+#     - {model: logistic, penalty: l1}
+#     - {model: baseline}
+# ```
+
+# %%
+legs = ...
+
+check("06.3", legs)
+
+# %% [markdown]
+# And one failing leg stops its siblings, unless `fail-fast: false` is there:
+
+# %%
+text = """
+on: push
+jobs:
+  judge:
+    runs-on: ubuntu-24.04
+    strategy: {matrix: {airport: [EWR, JFK, LGA]}}
+    steps: [{run: ./judge}]
+"""
+for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).jobs:
+    print(f"{job.name:<12} {job.conclusion}")
+
+# %% [markdown]
+# EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, switch it
+# off.
+
+# %% [markdown]
+# ## Somebody else has to agree
+#
+# A machine can check what can be measured. For the rest there are people. In `promote.yml` the job `production` names
+# an **environment**:
+
+# %%
+promote = load_workflow(root / ".github" / "workflows" / "promote.yml")
+draw_workflow(promote)
+
+# %% [markdown]
+# The rules of an environment are not in the file, where any pull request could change them. They are in the
+# repository's settings. These are ours: Ada and Grace may review, and nobody may review a run that he or she started.
+
+# %%
+from datetime import timedelta
+
+from mlops_lab.actions import Environment, Review
+
+production = Environment("production", reviewers=("ada", "grace"), prevent_self_review=True)
+inputs = {"run-id": "1001", "version": "1", "digest": "abc"}
+
+
+def ask(*reviews, days=0):
+    """Ada starts promote.yml at nine; people review; we look again so many days later."""
+    clock = FakeClock("2013-06-03T09:00Z")
+    began = clock.now()
+    clock.advance(timedelta(days=days))
+    return simulate(promote, by_hand, inputs=inputs, environments={"production": production},
+                    approvals=reviews, clock=clock, started=began)  # fmt: skip
+
+
+waiting = ask()
+draw_workflow(promote, waiting)
+
+# %% [markdown]
+# The job `production` waits. It has no runner, it costs nothing, and the environment's secrets are not given to
+# anybody yet. Ada is in a hurry. She is a reviewer, so:
+
+
+# %%
+def story(run):
+    """What happened around the job production."""
+    for moment in run.timeline:
+        if moment.subject == "production" and moment.what not in ("queued", "started"):
+            print(f"{moment.at:%Y-%m-%d}  {moment.what}{': ' * bool(moment.why)}{moment.why}")
+    print("so the run is", run.conclusion or run.status)
+
+
+story(ask(Review("production", by="ada")))
+
+# %% [markdown]
+# Refused, because she started the run. It goes on waiting. And somebody who is no reviewer at all?
+
+# %%
+story(ask(Review("production", by="linus")))
+
+# %% [markdown]
+# Now Grace reads the report, and agrees three hours later:
+
+# %%
+agreed = ask(Review("production", by="grace", after=timedelta(hours=3)))
+story(agreed)
+
+# %%
+draw_workflow(promote, agreed)
+
+# %% [markdown]
+# `production` ran, and after it the rollout on its four targets. Or she does not like what she reads:
+
+# %%
+story(ask(Review("production", by="grace", approved=False)))
+
+# %% [markdown]
+# One no is enough, and the run has failed. And if nobody ever looks? **Guess** before you run the cell: what becomes
+# of a run for which nobody finds the time, after 29 days and after 31?
+
+# %%
+story(ask(days=29))
+print()
+story(ask(days=31))
+
+# %% [markdown]
+# After thirty days of silence it is a no. That is the right way round: a forgotten request must not turn into a yes.
+
+# %%
+quiz("06.q2")
+
+# %% [markdown]
+# ## The same yes, kept
+#
+# GitHub knows who started a run. It does not know who *trained* the model, on what, and which report Grace was looking
+# at. That is the registry's business. Ada's honest model from above passed its gate, and the pipeline has asked for an
+# approval already:
+
+# %%
+from mlops_lab.registry import Registry
+
+registry = Registry(home.name, clock=clock)
+registry.pending_approvals()
+
+# %%
+from mlops_lab.errors import MlopsLabError
+
+
+def attempt(step):
+    """Do it, or say in one line why not."""
+    try:
+        print(step())
+    except MlopsLabError as error:
+        print(f"{type(error).__name__}: {error}")
+
+
+attempt(lambda: registry.approve("late_flights", 1, by="ada"))
+attempt(lambda: registry.request_approval("late_flights", 2, requested_by="ada", why="its chart is so good"))
+
+# %% [markdown]
+# Ada is the author, and it does not matter who started what. And for version 2, the leak, nobody can even ask: it has
+# no passed report. Grace can agree to version 1:
+
+# %%
+report = registry.get_gate_report("late_flights", 1)
+attempt(lambda: registry.promote(report, actor="ada", why="it is better"))
+attempt(lambda: registry.approve("late_flights", 1, by="grace", comment="read the report, all rules pass"))
+attempt(lambda: registry.promote(report, actor="ada", why="it is better"))
+
+# %% [markdown]
+# So `promote.yml` asks twice, and both have to say yes: GitHub before the job `production` starts, and the registry
+# inside it. Whoever gets around one still meets the other, and the registry writes down both names for good.
+
+# %% [markdown]
+# ## Try it
+#
+# Everything so far in one picture: `train.yml`, started by Ada, with the gate's answer, the reviewer's answer and the
+# days in your hands. It does what the cells above did by hand. Let her approve her own change; then tick the box; then
+# take the box away and let Grace answer.
+
+# %%
+from mlops_lab.panels import WorkflowPanel
+
+WorkflowPanel(train, gate="train/pipeline", reviewers=("ada", "grace"), outputs={"version": "1"})
+
+# %% [markdown]
+# The verdict is above the picture, the timeline below it. Where no kernel runs, you see the first position: the gate
+# has passed, and the run waits for one of the two.
+
+# %% [markdown]
+# ## A stranger's command
+#
+# Anybody in the world can open a pull request. Its title is theirs to choose. Here is a friendly workflow that says
+# thanks. `pull_request_target` is the event for answering strangers: it runs with the repository's secrets, and this
+# step has one at hand that it does not even need:
+
+# %%
+greeting = """
+on: pull_request_target
+jobs:
+  greet:
+    runs-on: ubuntu-24.04
+    steps:
+      - env: {TOKEN: "${{ secrets.TOKEN }}"}
+        run: echo "Thanks for ${{ github.event.pull_request.title }}"
+"""
+
+
+def greet(text, title):
+    """What the log shows when a pull request of that title is opened."""
+    opened = Trigger("pull_request_target", payload={"pull_request": {"title": title}})
+    run = execute(parse_workflow(text, root=repository.name), opened, secrets={"TOKEN": "s3cret-of-ours"})
+    print(run.job("greet").steps[0].log.strip())
+
+
+greet(greeting, "a faster gate")
+
+# %% [markdown]
+# Now somebody chooses a less friendly title. **What will the log show?**
+
+# %%
+hostile = 'nothing"; echo "$TOKEN"; echo "${TOKEN:1}'
+greet(greeting, hostile)
+
+# %% [markdown]
+# Three lines instead of one: the title was not printed, it was *run*. GitHub puts the value in the place of the
+# `${{ }}` before any shell sees the script, so a quote in the title ends the quote in the script. The log hides the
+# secret as `***`, but only if it stands there letter by letter. The third line leaves the first letter out, and the
+# secret is public. (With plain `pull_request` a stranger's run gets no secrets; the command runs all the same, beside
+# your gate.)
+#
+# The cure takes one line: hand the value over as a variable. A shell never reads a variable's value as a command.
+
+# %%
+cured = greeting.replace('{TOKEN: "${{ secrets.TOKEN }}"}', '{TITLE: "${{ github.event.pull_request.title }}"}')
+cured = cured.replace('for ${{ github.event.pull_request.title }}"', 'for $TITLE"')
+print(cured.strip().splitlines()[-2].strip(), cured.strip().splitlines()[-1].strip(), sep="\n")
+greet(cured, hostile)
+
+# %% [markdown]
+# The whole title, as a text. And the secret is gone from a step that never needed it. The rule for your own files:
+# **no `${{ }}` inside `run:`**, not even where the value looks harmless.
+
+# %% [markdown]
+# ## Find the holes
+#
+# This workflow has been through two reviews. It has five holes.
+
+# %%
+from mlops_lab.checks.ci_holes import HOLES
+
+for number, line in enumerate(HOLES.splitlines(), 1):
+    print(f"{number:>2}  {line}")
+
+# %% [markdown]
+# Close them: give the number of a line, and the line as it should be, spaces at its beginning included. The check puts
+# your lines in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever
+# title, a reviewer of `production`. It tells you the first thing that still goes wrong.
+
+# %%
+repairs = {
+    1: ...,  # the number of a line: the line as it should be
+}
+
+check("06.4", repairs)
+
+# %% [markdown]
+# ## What you can do now
+#
+# You have run a gate that looked like one, opened the real workflows of this repository, and seen a refused model stop
+# everything behind it. You can read conditions and matrices, you know that a skipped check counts as passed, who may
+# approve, and what a title can do.
+#
+# The same from the command line, for the workflow files of any repository:
+#
+# ```
+# python -m mlops_lab workflow draw .github/workflows/train.yml
+# python -m mlops_lab workflow simulate .github/workflows/train.yml --outcome train/pipeline=failure
+# python -m mlops_lab workflow lint .github/workflows/train.yml
+# ```
+#
+# **The same in real tools.** GitHub's documentation has the
+# [workflow syntax](https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax), the
+# [expressions](https://docs.github.com/actions/reference/workflows-and-actions/expressions),
+# [environments and their reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments)
+# and [how to avoid script injection](https://docs.github.com/actions/reference/security/secure-use).
+# [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes before
+# anybody else does, and [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing
+# [protected environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in
+# Jenkins it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/).
+#
+# Next: [How do I put it to work, and take it back?](07_rollout.ipynb)
