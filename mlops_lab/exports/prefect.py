@@ -20,8 +20,10 @@ from pathlib import Path
 {typing}
 from prefect import allow_failure, flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run, task_run
 {cron}from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import {pydantic}
 
 
@@ -31,7 +33,11 @@ class NotRun(Exception):
 
 def start(task, run, *upstream):
     """Submit a task that judges for itself how those upstream ended; Prefect would not start it after a failure."""
-    return task.submit(run, *(allow_failure(each) for each in upstream))
+    allowed = [allow_failure(each) for each in upstream]
+    if isinstance(FlowRunContext.get().task_runner, ThreadPoolTaskRunner):
+        return task.submit(run, *allowed)
+    # Other runners, Dask's for one, do not look for futures inside allow_failure.
+    return task.submit(run, *(each.result(raise_on_failure=False) for each in upstream), wait_for=allowed)
 
 
 def step(source, rule, run, upstream, /, **given):
@@ -86,8 +92,9 @@ def may_retry(task, task_run, state):
 _USED = {
     *("os", "date", "import_module", "signature", "attrgetter", "Path", "Annotated", "Literal", "allow_failure"),
     *("flow", "task", "NO_CACHE", "flow_run", "task_run", "Cron", "Completed", "Failed", "AwareDatetime", "Field"),
-    *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "str", "int", "float"),
-    *("bool", "self"),
+    *("FlowRunContext", "ThreadPoolTaskRunner"),
+    *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "self"),
+    *("str", "int", "float", "bool"),
 }
 _MOST_DELAYS = 50  # Prefect takes no more; it repeats the last
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "date": "date"}
