@@ -33,11 +33,10 @@ class NotRun(Exception):
 
 def start(task, run, *upstream):
     """Submit a task that judges for itself how those upstream ended; Prefect would not start it after a failure."""
-    allowed = [allow_failure(each) for each in upstream]
     if isinstance(FlowRunContext.get().task_runner, ThreadPoolTaskRunner):
-        return task.submit(run, *allowed)
-    # Other runners, Dask's for one, do not look for futures inside allow_failure.
-    return task.submit(run, *(each.result(raise_on_failure=False) for each in upstream), wait_for=allowed)
+        return task.submit(run, *(allow_failure(each) for each in upstream))
+    # Other runners, Dask's for one, do not find futures inside allow_failure, so this waits for what they hold.
+    return task.submit(run, *(each.result(raise_on_failure=False) for each in upstream))
 
 
 def step(source, rule, run, upstream, /, **given):
