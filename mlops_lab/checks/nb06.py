@@ -99,7 +99,7 @@ guesses = {
     Exercise(
         id="06.2",
         kind="change",
-        question="Which two conditions make `passed` a check that nobody can get around?",
+        question="Which two conditions make passed a check that nobody can get around?",
         answer="conditions",
         stub='conditions = {"job": ..., "step": ...}',
         test=summarise,
@@ -183,7 +183,7 @@ repairs = {
 QUIZZES = (
     Quiz(
         id="06.q1",
-        question="A pull request may be merged when the check `deploy-test` is there and not red. A condition skipped"
+        question="A pull request may be merged when the check deploy-test is there and not red. A condition skipped"
         " that job. What does GitHub do?",
         options=(
             Option("It waits until the job has run.", "it would wait for a job that never started; this one is done."),

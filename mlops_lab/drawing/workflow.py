@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_lab.drawing.jobs import JobBox, draw_jobs
@@ -20,10 +20,10 @@ _WEIGHT = ("failure", "cancelled", "waiting", "pending", "in_progress", "queued"
 
 
 def draw_workflow(workflow: Workflow, run: WorkflowRun | None = None) -> Drawing:
-    """The jobs of a workflow in columns, those of a called workflow behind the job that calls it.
+    """The jobs of a workflow in columns; in the place of a job that calls another workflow, that one's jobs.
 
     Boxes bear the jobs' ids, which `needs` and `outcomes` use; the legs of a matrix share a box. A matrix computed by
-    an expression is unknown before a run, and the jobs that several legs call are in the run's outline alone.
+    an expression is unknown before a run. What several legs call, or a skipped job, stays one box.
 
     >>> from mlops_lab.actions import parse_workflow, simulate
     >>> workflow = parse_workflow('''
@@ -59,25 +59,33 @@ def draw_workflow(workflow: Workflow, run: WorkflowRun | None = None) -> Drawing
         run: what became of it, simulated or executed; left out, the plan alone is drawn.
     """
     runs = () if run is None or run.status == "not_triggered" else run.jobs
-    boxes = list(_boxes(workflow, _by_caller(runs, _calling(workflow)), caller="", prefix="", needs=()))
+    boxes, _ = _boxes(workflow, _by_caller(runs, _calling(workflow)), caller="", prefix="", needs=())
+    file = workflow.file.rpartition("/")[2]
     if run is None:
-        return draw_jobs(workflow.name, boxes, about=[f"{workflow.file}, on {', '.join(workflow.events)}"])
+        return draw_jobs(workflow.name, boxes, about=[f"{file}, on {', '.join(workflow.events)}"])
     state = (run.conclusion or run.status).replace("_", " ")
-    return draw_jobs(run.name, boxes, about=[f"{workflow.file}, on {run.event}: {state}"])
+    return draw_jobs(run.name, boxes, about=[f"{file}, on {run.event}: {state}"])
 
 
 def _boxes(
     workflow: Workflow, runs: Mapping[str, list[JobRun]], *, caller: str, prefix: str, needs: Sequence[str]
-) -> Iterator[JobBox]:
-    for job in workflow.jobs.values():
-        mine = [one for one in runs.get(caller, ()) if one.id == job.id]
-        yield _box(job, mine, prefix=prefix, needs=[prefix + each for each in job.needs] or needs)
-        callee = workflow.called.get(job.uses or "")
-        calling = mine[0].name if mine else ""
-        if callee is None or _legs(job) or len(mine) > 1 or (runs and calling not in runs):
-            continue
-        inner = f"{prefix}{job.id} / "
-        yield from _boxes(callee, runs, caller=calling, prefix=inner, needs=[prefix + job.id])
+) -> tuple[list[JobBox], list[str]]:
+    """The boxes of a workflow, and those among them that nothing in it needs: whoever needs its caller needs them."""
+    boxes: dict[str, list[JobBox]] = {}
+    ends: dict[str, list[str]] = {}
+    for level in workflow.levels():
+        for job in (workflow.jobs[name] for name in level):
+            mine = [one for one in runs.get(caller, ()) if one.id == job.id]
+            before = [end for each in job.needs for end in ends[each]] or needs
+            boxes[job.id], ends[job.id] = [_box(job, mine, prefix=prefix, needs=before)], [prefix + job.id]
+            callee, calling = workflow.called.get(job.uses or ""), mine[0].name if mine else ""
+            if callee is None or _legs(job) or len(mine) > 1 or (runs and calling not in runs):
+                continue
+            inner = f"{prefix}{job.id} / "
+            boxes[job.id], ends[job.id] = _boxes(callee, runs, caller=calling, prefix=inner, needs=before)
+    needed = {each for job in workflow.jobs.values() for each in job.needs}
+    last = [end for job in workflow.jobs if job not in needed for end in ends[job]]
+    return [box for job in workflow.jobs for box in boxes[job]], last
 
 
 def _calling(workflow: Workflow) -> set[str]:

@@ -54,7 +54,6 @@ from mlops_lab.actions import execute, parse_workflow
 repository = tempfile.TemporaryDirectory()
 Path(repository.name, "gate.sh").write_text("echo 'refused: this model is a leak'\nexit 2\n")
 
-
 run = execute(parse_workflow(nightly, root=repository.name))
 for job in run.jobs:
     print(f"{job.name:<5} {job.conclusion:<8} {job.steps[-1].log.strip()}")
@@ -93,11 +92,9 @@ draw_workflow(train)
 
 # %% [markdown]
 # The job `train` runs the pipeline of this course, gate included. The job `promote` calls another workflow,
-# `promote.yml`, whose own jobs stand behind it: staging, then production, then the rollout on four targets. All of
-# them need `train`, directly or by way of others. `comment` writes a report on a pull request, and `gpu` runs only
+# `promote.yml`, and that one's jobs stand in its place: staging, then production, then the rollout on four targets.
+# They need `train`, directly or by way of each other. `comment` writes a report on a pull request, and `gpu` runs only
 # when somebody asks for it.
-#
-# Its heart is a step called `pipeline`. These are the lines of its script that decide how it ends:
 
 # %%
 step = next(step for step in train.jobs["train"].steps if step.id == "pipeline")
@@ -150,8 +147,9 @@ leaking = simulate(train, by_hand, inputs={"features": "daily_averages"}, outcom
 draw_workflow(train, leaking)
 
 # %% [markdown]
-# Only `train`. The called workflow is not even opened: its jobs are not in the picture, because `promote` was skipped.
-# Nobody had to be awake. (Why its `if:` is given as the reason, though both of its halves hold, comes next.)
+# Only `train`. `promote` was skipped, and the workflow that it calls is not even opened: staging and production are not
+# in the picture any more. Nobody had to be awake. (The `if:` of `promote` asks for a start by hand, and for somebody
+# who wants a promotion. Both hold. Why it was skipped all the same comes next.)
 
 # %% [markdown]
 # ## Conditions, and what they convert
@@ -203,10 +201,15 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
 # that off, and with it the gate:
 
 # %%
-guarded = "{runs-on: ubuntu-24.04, needs: gate, if: CONDITION, steps: [{run: ./deploy}]}"
+text = """
+on: push
+jobs:
+  gate: {runs-on: ubuntu-24.04, steps: [{run: ./gate}]}
+  deploy: {runs-on: ubuntu-24.04, needs: gate, if: CONDITION, steps: [{run: ./deploy}]}
+"""
 for condition in ("github.ref == 'refs/heads/main'", "always() && github.ref == 'refs/heads/main'"):
-    text = "on: push\njobs:\n  gate: {runs-on: ubuntu-24.04, steps: [{run: ./gate}]}\n  deploy: "
-    run = simulate(parse_workflow(text + guarded.replace("CONDITION", condition)), outcomes={"gate": "failure"})
+    workflow = parse_workflow(text.replace("CONDITION", condition))
+    run = simulate(workflow, outcomes={"gate": "failure"})
     print(f"{run.job('deploy').conclusion:<8} if: {condition}")
 
 # %% [markdown]
@@ -335,20 +338,30 @@ from datetime import timedelta
 from mlops_lab.actions import Environment, Review
 
 production = Environment("production", reviewers=("ada", "grace"), prevent_self_review=True)
-inputs = {"run-id": "1001", "version": "1", "digest": "abc"}
+production
+
+# %% [markdown]
+# Ada starts `promote.yml` at nine in the morning, for version 1.
 
 
+# %%
 def ask(*reviews, days=0):
-    """Ada starts promote.yml at nine; people review; we look again so many days later."""
+    """Ada starts it, people review it, and we look again so many days later."""
     clock = FakeClock("2013-06-03T09:00Z")
     began = clock.now()
     clock.advance(timedelta(days=days))
-    return simulate(promote, by_hand, inputs=inputs, environments={"production": production},
-                    approvals=reviews, clock=clock, started=began)  # fmt: skip
+    return simulate(
+        promote,
+        by_hand,
+        inputs={"run-id": "1001", "version": "1", "digest": "abc"},
+        environments={"production": production},
+        approvals=reviews,
+        clock=clock,
+        started=began,
+    )
 
 
-waiting = ask()
-draw_workflow(promote, waiting)
+draw_workflow(promote, ask())
 
 # %% [markdown]
 # The job `production` waits. It has no runner, it costs nothing, and the environment's secrets are not given to
@@ -506,9 +519,9 @@ greet(greeting, hostile)
 # The cure takes one line: hand the value over as a variable. A shell never reads a variable's value as a command.
 
 # %%
-cured = greeting.replace('{TOKEN: "${{ secrets.TOKEN }}"}', '{TITLE: "${{ github.event.pull_request.title }}"}')
-cured = cured.replace('for ${{ github.event.pull_request.title }}"', 'for $TITLE"')
-print(cured.strip().splitlines()[-2].strip(), cured.strip().splitlines()[-1].strip(), sep="\n")
+title = "${{ github.event.pull_request.title }}"
+cured = greeting.replace(title, "$TITLE").replace('TOKEN: "${{ secrets.TOKEN }}"', f'TITLE: "{title}"')
+print(*cured.splitlines()[-2:], sep="\n")
 greet(cured, hostile)
 
 # %% [markdown]

@@ -64,7 +64,7 @@ def test_the_real_workflow_is_drawn_with_the_one_it_calls(say):
     code, out, err = say("draw", WORKFLOWS / "train.yml")
 
     assert (code, err) == (0, "")
-    assert out.startswith("train\n.github/workflows/train.yml, on workflow_dispatch")
+    assert out.startswith("train\ntrain.yml, on workflow_dispatch")
     assert "○ promote / production  ← promote / staging\n    environment: production\n" in out
 
 

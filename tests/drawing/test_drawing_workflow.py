@@ -28,6 +28,39 @@ def test_every_workflow_of_this_repository_can_be_drawn_before_and_after(path):
         assert all(f" {job}" in drawing.outline for job in workflow.jobs)
 
 
+def test_the_jobs_of_a_called_workflow_stand_in_the_place_of_the_job_that_calls_it(tmp_path):
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    step = "runs-on: x, steps: [{run: x}]"
+    (folder / "in.yml").write_text(
+        f"on: workflow_call\njobs:\n  a: {{{step}}}\n  b: {{needs: a, {step}}}\n  c: {{{step}}}"
+    )
+    (folder / "out.yml").write_text(
+        f"on: push\njobs:\n  first: {{{step}}}\n  call: {{needs: first, uses: ./.github/workflows/in.yml}}\n"
+        f"  last: {{needs: call, {step}}}\n"
+    )
+    workflow = load_workflow(folder / "out.yml")
+
+    drawings = [
+        draw_workflow(workflow),
+        draw_workflow(workflow, simulate(workflow)),
+        draw_workflow(workflow, simulate(workflow, outcomes={"first": "failure"})),
+    ]
+
+    planned, done, refused = (
+        [line[2:].replace("success", "").split() for line in drawing.outline.splitlines()[3:]] for drawing in drawings
+    )
+    assert planned == done
+    assert [" ".join(words) for words in planned] == [
+        "first",
+        "call / a ← first",
+        "call / b ← call / a",
+        "call / c ← first",
+        "last ← call / b, call / c",
+    ]
+    assert ["skipped", "call", "←", "first"] in refused
+
+
 def test_a_matrix_that_an_expression_makes_is_not_guessed():
     workflow = small("  a: {runs-on: x, strategy: {matrix: {v: '${{ fromJSON(vars.V) }}'}}, steps: [{run: x}]}")
 
