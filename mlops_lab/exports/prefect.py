@@ -7,94 +7,11 @@ from datetime import date
 from mlops_lab.dag import DAG, PRESETS, REQUIRED, Param, Task
 from mlops_lab.dag.attempt import retry_wait
 from mlops_lab.exports.naming import Step, identifiers, steps
+from mlops_lab.exports.prefect_opening import OPENING, USED
 from mlops_lab.exports.writing import call, docstring, literal, sentence
 
 __all__ = ["to_prefect"]
 
-_HEAD = '''
-import os
-{date}from importlib import import_module
-from inspect import signature
-from operator import attrgetter
-from pathlib import Path
-{typing}
-from prefect import allow_failure, flow, task
-from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
-from prefect.runtime import flow_run, task_run
-{cron}from prefect.states import Completed, Failed
-from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import {pydantic}
-
-
-class NotRun(Exception):
-    """Why a task was not run: one upstream failed."""
-
-
-def start(task, run, *upstream):
-    """Submit a task that judges for itself how those upstream ended; Prefect would not start it after a failure."""
-    if isinstance(FlowRunContext.get().task_runner, ThreadPoolTaskRunner):
-        return task.submit(run, *(allow_failure(each) for each in upstream))
-    # Other runners, Dask's for one, do not find futures inside allow_failure, so this waits for what they hold.
-    return task.submit(run, *(each.result(raise_on_failure=False) for each in upstream))
-
-
-def step(source, rule, run, upstream, /, **given):
-    """Ask the trigger rule, then run `module:function`; what it asks for beside `given` is this run's own."""
-    from mlops_lab.clock import SystemClock, parse_utc
-    from mlops_lab.dag import SkipTask
-    from mlops_lab.dag.rules import decide
-
-    states = [each["state"] if isinstance(each, dict) else state_of(each) for each in upstream]
-    verdict = decide(rule, states)
-    why = f"{rule}, but: {', '.join(states)}"
-    if verdict == "upstream_failed":
-        return Failed(name="UpstreamFailed", message=why, data=NotRun(why))
-    if verdict == "skipped":
-        return Completed(name="SkippedByRule", message=why, data={"state": "skipped", "result": None})
-    module, _, name = source.partition(":")
-    function = attrgetter(name)(import_module(module))
-    function = getattr(function, "function", function)  # a Task holds its function
-    words = {
-        "logical_date": parse_utc(run["logical_date"]),
-        "params": dict(run["params"]),
-        "clock": SystemClock(),
-        "home": Path(os.environ["MLOPS_LAB_HOME"]),
-        "attempt": task_run.run_count,
-        "run_id": run["run_id"],
-    }
-    asked = signature(function).parameters.values()
-    if not any(each.kind is each.VAR_KEYWORD for each in asked):
-        words = {each.name: words[each.name] for each in asked if each.name in words}
-    try:
-        return {"state": "success", "result": function(**{**words, **given})}
-    except SkipTask as skip:
-        return Completed(name="Skipped", message=str(skip), data={"state": "skipped", "result": None})
-
-
-def state_of(failure):
-    """The state of a task that ended with an exception."""
-    return "upstream_failed" if isinstance(failure, NotRun) else "failed"
-
-
-def result(ended):
-    """What an upstream task returned; None when it did not succeed."""
-    return ended["result"] if isinstance(ended, dict) else None
-
-
-def may_retry(task, task_run, state):
-    """Whatever failed is tried again, except what was not run or says that trying again cannot help."""
-    from mlops_lab.dag import FailTask
-
-    return not isinstance(state.data, (FailTask, NotRun))
-'''
-_USED = {
-    *("os", "date", "import_module", "signature", "attrgetter", "Path", "Annotated", "Literal", "allow_failure"),
-    *("flow", "task", "NO_CACHE", "flow_run", "task_run", "Cron", "Completed", "Failed", "AwareDatetime", "Field"),
-    *("FlowRunContext", "ThreadPoolTaskRunner"),
-    *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "self"),
-    *("str", "int", "float", "bool"),
-}
 _MOST_DELAYS = 50  # Prefect takes no more; it repeats the last
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "date": "date"}
 
@@ -123,9 +40,9 @@ def to_prefect(dag: DAG) -> str:
         https://docs.prefect.io/v3/concepts/flows
     """
     found = steps(dag)
-    functions = identifiers((each.task.task_id for each in found), _USED)
-    results = identifiers((f"{name}_result" for name in functions.values()), _USED.union(functions.values()))
-    taken = _USED.union(functions.values(), results.values())
+    functions = identifiers((each.task.task_id for each in found), USED)
+    results = identifiers((f"{name}_result" for name in functions.values()), USED.union(functions.values()))
+    taken = USED.union(functions.values(), results.values())
     (name,) = identifiers([dag.dag_id], taken).values()
     params = identifiers(dag.params, taken | {name})
     results = {task_id: results[f"{each}_result"] for task_id, each in functions.items()}
@@ -151,7 +68,7 @@ def _head(dag: DAG, flow: str) -> str:
         "{cron}": "from prefect.schedules import Cron\n" if dag.schedule is not None else "",
         "{pydantic}": "AwareDatetime, Field" if "Field(" in flow else "AwareDatetime",
     }
-    text = _HEAD
+    text = OPENING
     for mark, line in imports.items():
         text = text.replace(mark, line)
     return "\n" + text.rstrip("\n")
