@@ -78,16 +78,16 @@ for job in run.jobs:
 # %% [markdown]
 # ## The real thing
 #
-# This repository has workflows of its own, under `.github/workflows`. The one that trains is `train.yml`. We open that
-# very file:
+# The repository of this course has workflows of its own, under `.github/workflows`. The one that trains is `train.yml`.
+# We open that very file:
 
 # %%
+import mlops_lab
 from mlops_lab.actions import load_workflow
 from mlops_lab.drawing import draw_workflow
 
-here = Path.cwd()
-root = next(folder for folder in (here, *here.parents) if (folder / ".github" / "workflows").is_dir())
-train = load_workflow(root / ".github" / "workflows" / "train.yml")
+workflows = Path(mlops_lab.__file__).parents[1] / ".github" / "workflows"
+train = load_workflow(workflows / "train.yml")
 draw_workflow(train)
 
 # %% [markdown]
@@ -325,7 +325,7 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
 # an **environment**:
 
 # %%
-promote = load_workflow(root / ".github" / "workflows" / "promote.yml")
+promote = load_workflow(workflows / "promote.yml")
 draw_workflow(promote)
 
 # %% [markdown]
