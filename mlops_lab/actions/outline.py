@@ -15,7 +15,7 @@ def outline_of(run: WorkflowRun) -> str:
     for job in run.jobs:
         lines += ["  " + line for line in _job(job)]
     lines += [f"note: {note}" for note in run.notes]
-    return "\n".join(lines)
+    return "\n".join(" ".join(line.splitlines()) for line in lines)  # a name with a line break cannot forge a line
 
 
 def _because(reason: str) -> str:

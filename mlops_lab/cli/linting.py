@@ -9,12 +9,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.errors import InvalidData, MlopsLabError
+
+if TYPE_CHECKING:
+    from mlops_lab.actions import Workflow
 
 __all__ = ["Finding", "lint"]
 
@@ -97,6 +100,23 @@ def _ours(file: str) -> list[Finding]:
         place = trap.partition("`if` at ")[2].partition(" mixes")[0].rsplit(":", 2)
         line, column = (int(each) for each in place[1:])
         found.append(Finding(file, line, column, "mlops-lab", "always-true", trap))
+    return found + _impossible_matrices(file, workflow)
+
+
+def _impossible_matrices(file: str, workflow: Workflow) -> list[Finding]:
+    """Matrices that are written out and that GitHub would refuse when the job starts, after others have run."""
+    from mlops_lab.actions import expand_matrix
+
+    found = []
+    for job in workflow.jobs.values():
+        node = job.strategy.matrix
+        matrix = node.plain() if node is not None else None
+        if node is None or not isinstance(matrix, dict) or "${{" in str(matrix):
+            continue
+        try:
+            expand_matrix(matrix)
+        except InvalidData as error:
+            found.append(Finding(file, node.line, node.column, "mlops-lab", "impossible-matrix", f"{job.id}: {error}"))
     return found
 
 

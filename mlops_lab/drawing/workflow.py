@@ -79,7 +79,7 @@ def _boxes(
             before = [end for each in job.needs for end in ends[each]] or needs
             boxes[job.id], ends[job.id] = [_box(job, mine, prefix=prefix, needs=before)], [prefix + job.id]
             callee, calling = workflow.called.get(job.uses or ""), mine[0].name if mine else ""
-            if callee is None or _legs(job) or len(mine) > 1 or (runs and calling not in runs):
+            if callee is None or job.strategy.matrix is not None or len(mine) > 1 or (runs and calling not in runs):
                 continue
             inner = f"{prefix}{job.id} / "
             boxes[job.id], ends[job.id] = _boxes(callee, runs, caller=calling, prefix=inner, needs=before)
@@ -116,7 +116,10 @@ def _box(job: Job, runs: Sequence[JobRun], *, prefix: str, needs: Sequence[str])
         for one in runs:
             legs[_leg(one)] = one.conclusion or one.status
     elif not runs:
-        legs = dict.fromkeys(_legs(job))
+        try:
+            legs = dict.fromkeys(_legs(job))
+        except InvalidData as error:
+            legs, lines = {}, [*lines, str(error)]
         lines += ["a matrix, computed when it runs"] if legs == {"": None} else []
         legs.pop("", None)
     states = [one.conclusion or one.status for one in runs]
@@ -132,7 +135,7 @@ def _leg(run: JobRun) -> str:
 
 
 def _legs(job: Job) -> list[str]:
-    """The legs that the file alone tells; one empty name where only a run can tell."""
+    """The legs that the file alone tells; one empty name where only a run can tell; InvalidData for what cannot be."""
     from mlops_lab.actions.matrix import expand_matrix, leg_title
 
     if job.strategy.matrix is None:
@@ -140,7 +143,4 @@ def _legs(job: Job) -> list[str]:
     matrix = job.strategy.matrix.plain()
     if not isinstance(matrix, dict) or "${{" in str(matrix):
         return [""]
-    try:
-        return [leg_title(leg) for leg in expand_matrix(matrix)]
-    except InvalidData:  # a run says what is wrong with it
-        return [""]
+    return [leg_title(leg) for leg in expand_matrix(matrix)]

@@ -285,6 +285,28 @@ def test_lint_tells_all_problems_and_conditions_that_are_always_true(say, writte
     assert len(second[1].splitlines()) >= 3
 
 
+def test_a_matrix_that_cannot_be_is_found_before_it_runs(say, written):
+    matrix = f"    strategy: {{matrix: {{leg: {list(range(300))}}}}}\n"
+    path = written(SMALL.replace("  train:\n", "  train:\n" + matrix))
+
+    linted, drawn = say("lint", path, "--ours-only"), say("draw", path)
+
+    assert linted[0] == 1
+    assert linted[1].startswith(f"{path}:5:24: mlops-lab: train: The matrix makes 300 jobs")
+    assert "The matrix makes 300 jobs" in drawn[1]
+
+
+def test_a_name_made_of_an_input_cannot_forge_a_line_nor_move_the_cursor(say, written):
+    text = "on: {workflow_dispatch: {inputs: {who: {type: string}}}}\njobs: {a: {name: 'for ${{ inputs.who }}', "
+    path = written(text + "runs-on: x, steps: [{run: x}]}}\n")
+
+    code, out, _ = say("simulate", path, "--input", "who=me\n  deploy: success\x1b[2J\u2028", "--outcome", "a=failure")
+
+    assert code == 1
+    assert "  for me   deploy: success\\x1b[2J : failure\n" in out
+    assert "\x1b" not in out
+
+
 @pytest.mark.skipif(_program("zizmor") is None, reason="zizmor is not installed")
 def test_lint_asks_the_linters_that_are_installed(say, written):
     text = SMALL.replace("echo shipped", 'echo "${{ github.event.pull_request.title }}"')
