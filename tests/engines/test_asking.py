@@ -79,7 +79,10 @@ def test_what_an_engine_started_is_ended_with_it(planted, tmp_path, ending, told
 
 @posix_only
 def test_an_engine_ends_when_the_one_that_asked_is_killed(tmp_path):
-    engine = "from mlops_lab.engines.ending import end_with_parent as e; import time; e(); print(1, flush=True); time.sleep(600)"
+    engine = (
+        "import time; from mlops_lab.engines.ending import end_with_parent as e; "
+        "e(); print(1, flush=True); time.sleep(600)"
+    )
     asker = (
         "import subprocess, sys, time\n"
         f"p = subprocess.Popen([sys.executable, '-c', {engine!r}], start_new_session=True, stdout=subprocess.PIPE)\n"

@@ -79,6 +79,13 @@ quiz("01.q1")
 
 # %% tags=["raises-exception"]
 raise ValueError("meant to fail")
+
+# %%
+{other}
+check("01.3", honest)
+
+# %%
+quiz("01.q2")
 """
 
 Cells = list[dict[str, Any]]
@@ -203,7 +210,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     folder = tmp_path_factory.mktemp("planted")
     (folder / "src").mkdir()
     shutil.copy(REPOSITORY / "notebooks" / "conftest.py", folder / "conftest.py")
-    text = SOURCE.replace("{stub}", find_exercise("01.2").stub)
+    text = SOURCE.replace("{stub}", find_exercise("01.2").stub).replace("{other}", find_exercise("01.3").stub)
     (folder / "src" / "01_sound.py").write_text(text, encoding="utf-8")
     command = [sys.executable, build_notebooks.__file__, "--folder", str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
