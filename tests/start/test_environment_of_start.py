@@ -208,7 +208,12 @@ def test_pip_is_tried_where_uv_fails(environment, tmp_path, monkeypatch):
 
 def child(environment, code: str) -> subprocess.Popen[bytes]:
     head = f"import sys; sys.path.insert(0, r'{environment.ROOT}/scripts'); import environment as e; "
-    return subprocess.Popen([sys.executable, "-c", head + code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+
+    def hearing() -> None:  # what a test before this one, or a shell, made deaf to Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen([sys.executable, "-c", head + code], stdout=quiet, stderr=quiet, preexec_fn=hearing)
 
 
 @posix_only
