@@ -40,9 +40,14 @@ def say(text):
 
 def lab(python, arguments):
     """What Python is told in order to open the first notebook, with the whole repository in the file browser."""
+    import pathlib
+
+    import learners_copy  # beside `environment`, and as modern
+
+    first = learners_copy.lay_out(pathlib.Path(ROOT), say) + "/" + os.path.basename(FIRST_NOTEBOOK)
     trust(python)
-    say("opening " + FIRST_NOTEBOOK + " in JupyterLab; Ctrl-C here closes it.")
-    url = "--LabApp.default_url=/lab/tree/" + FIRST_NOTEBOOK
+    say("opening " + first + " in JupyterLab; Ctrl-C here closes it.")
+    url = "--LabApp.default_url=/lab/tree/" + first
     return ["-m", "jupyterlab", "--ServerApp.root_dir=" + ROOT, url] + arguments
 
 

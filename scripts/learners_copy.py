@@ -1,0 +1,66 @@
+"""Which copy of a notebook does a learner write in? One of their own in work/, where no update meets their edits.
+
+The course's notebooks stay as they were shipped; git pull finds nothing in its way. A copy that nobody has touched
+follows the course; one that somebody has edited stays, and the newer notebook is laid beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["FOLDER", "lay_out"]
+
+FOLDER = "work"
+_LAID = ".laid.json"  # name of a notebook → sha256 of the course's version that was last laid out
+
+
+def lay_out(root: Path, say: Callable[[str], None]) -> str:
+    """Bring the learner's copies up to date; the folder to open, below `root`: work, or notebooks where it cannot be.
+
+    Every notebook is copied once. After an update of the course an untouched copy is replaced; beside an edited one the
+    new version is laid as NN_name.new.ipynb, and `say` is told. Nothing that a learner wrote is ever overwritten.
+    """
+    try:
+        folder = root / FOLDER
+        folder.mkdir(exist_ok=True)
+        laid = _read(folder / _LAID)
+        for course in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+            _lay(course, folder, laid, say)
+        _write(folder / _LAID, (json.dumps(laid, indent=1, sort_keys=True) + "\n").encode())
+    except OSError as error:
+        say(f"no copies for your own edits could be made in {FOLDER}/ ({error.strerror}); opening the originals.")
+        return "notebooks"
+    return FOLDER
+
+
+def _lay(course: Path, folder: Path, laid: dict[str, str], say: Callable[[str], None]) -> None:
+    data, mine = course.read_bytes(), folder / course.name
+    shipped = hashlib.sha256(data).hexdigest()
+    if mine.is_file() and laid.get(course.name) == shipped:
+        return
+    if not mine.is_file() or hashlib.sha256(mine.read_bytes()).hexdigest() in (laid.get(course.name), shipped):
+        _write(mine, data)
+    else:
+        newer = mine.with_suffix(".new.ipynb")
+        _write(newer, data)
+        say(f"{mine.name} was edited by you and stays; its newer version is {FOLDER}/{newer.name}.")
+    laid[course.name] = shipped
+
+
+def _read(path: Path) -> dict[str, str]:
+    """What was laid out; a record that is missing or damaged counts as none, and every differing copy as edited."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file whole or not at all."""
+    half = path.with_name(path.name + ".half")
+    half.write_bytes(data)
+    half.replace(path)
