@@ -7,6 +7,8 @@ from typing import Any
 
 __all__ = ["KeyIndex"]
 
+_LARGE = 500_000  # rows; below, starting a thread costs more than it saves
+
 
 class KeyIndex:
     """The keys of a source, numbered 0, 1, 2 … in order of appearance.
@@ -42,8 +44,22 @@ class KeyIndex:
 
 
 def _number(column: Any) -> tuple[Any, Any]:
-    coded = column.dictionary_encode()
-    return coded.dictionary, coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    import numpy as np
+
+    if len(column) < _LARGE:
+        coded = [column.dictionary_encode()]
+    else:
+        from concurrent.futures import ThreadPoolExecutor
+
+        import pyarrow as pa
+
+        # Arrow numbers one array on one core; two halves take half the time, and their numbers are then made one.
+        halves = [column[: len(column) // 2], column[len(column) // 2 :]]
+        with ThreadPoolExecutor(2) as pool:
+            parts = list(pool.map(lambda half: half.dictionary_encode(), halves))
+        coded = pa.chunked_array(parts).unify_dictionaries().chunks
+    codes = [part.indices.fill_null(-1).to_numpy(zero_copy_only=False) for part in coded]
+    return coded[0].dictionary, codes[0] if len(codes) == 1 else np.concatenate(codes)
 
 
 def _find(column: Any, values: Any) -> Any:
