@@ -3,8 +3,9 @@
 
     python start.py [lab] [arguments]   open the course in JupyterLab; the arguments go to JupyterLab
     python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
-    python start.py test-engines [airflow] [prefect] [arguments]
-                                        run the pipeline on these engines too, each in an environment of its own
+    python start.py test-engines [NAMES] [arguments]
+                                        run it on real engines too, in environments of their own (.venv-NAME): airflow,
+                                        prefect, feast-mlflow, tecton, cloud, serving; none named: all of them
     python start.py --help              show this text
 
 The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
@@ -72,8 +73,8 @@ def engines(_, arguments):
 # name: (what Python is told, the module it starts, extras of pyproject.toml, what the clone must hold)
 COMMANDS = {
     "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
-    "test": (test, "pytest", ["test"], ["tests"]),
-    "test-engines": (engines, "pytest", ["test"], ["tests/engines", "constraints/airflow.txt"]),
+    "test": (test, "pytest", ["serve", "test"], ["tests"]),
+    "test-engines": (engines, "pytest", ["serve", "test"], ["tests/engines", "constraints/airflow.txt"]),
 }
 
 

@@ -2,6 +2,7 @@
 
     python scripts/update_constraints.py             keep the pins that still fit, add and drop what pyproject.toml asks
     python scripts/update_constraints.py --upgrade   take the newest release of everything
+    python scripts/update_constraints.py --engine NAME      the same for constraints/NAME.txt; then let its tests run
 
 It needs uv, which resolves once for every system and every Python from 3.11 on.
 """
@@ -13,11 +14,15 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from engine_tests import ENGINES, pinned
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "constraints.txt"
-EXTRAS = ("test", "bench", "teach")
+EXTRAS = ("test", "bench", "teach", "serve")
+SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 OLDEST = "3.11"
 HEADER = "# Made from pyproject.toml by scripts/update_constraints.py; do not edit by hand.\n"
 
@@ -29,27 +34,44 @@ def uv() -> list[str]:
     return [sys.executable, "-m", "uv"] if importlib.util.find_spec("uv") else []
 
 
-def command(tool: list[str], *, upgrade: bool) -> list[str]:
+def command(tool: list[str], target: str, extras: tuple[str, ...], shared: str, *, upgrade: bool) -> list[str]:
     """The call that resolves; with the old file as its output, uv keeps the pins that still fit."""
-    extras = [part for extra in EXTRAS for part in ("--extra", extra)]
+    wanted = [part for extra in extras for part in ("--extra", extra)]
     form = ["--universal", "--python-version", OLDEST, "--no-annotate", "--no-header", "--quiet"]
     fresh = ["--upgrade"] if upgrade else []
-    return [*tool, "pip", "compile", *form, *fresh, *extras, "pyproject.toml", "--output-file", TARGET]
+    fixed = ["--constraint", shared] if shared else []
+    return [*tool, "pip", "compile", *form, *fresh, *fixed, *wanted, "pyproject.toml", "--output-file", target]
+
+
+def shared_pins(own: tuple[str, ...]) -> str:
+    """The course's own pins of what a model depends on, except of the packages that an engine decides."""
+    lines = (ROOT / TARGET).read_text("utf-8").splitlines()
+    return "".join(f"{line}\n" for line in lines if line.partition("==")[0] in set(SAME) - set(own))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the file; the exit code."""
     parser = argparse.ArgumentParser(description="Write constraints.txt from pyproject.toml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest release of everything")
+    parser.add_argument("--engine", choices=ENGINES, help="write the file of this engine's environment")
     asked = parser.parse_args(arguments)
     tool = uv()
     if not tool:
         print("update_constraints.py: uv is needed and not installed; install it with: pip install uv", file=sys.stderr)
         return 1
-    code = subprocess.run(command(tool, upgrade=asked.upgrade), cwd=ROOT, check=False).returncode
+    target, extras = TARGET, EXTRAS
+    if asked.engine:
+        target, extras = pinned(asked.engine), ENGINES[asked.engine].extras
+    with tempfile.TemporaryDirectory() as folder:
+        shared = ""
+        if asked.engine:
+            shared = str(Path(folder, "shared.txt"))
+            Path(shared).write_text(shared_pins(ENGINES[asked.engine].own), "utf-8")
+        call = command(tool, target, extras, shared, upgrade=asked.upgrade)
+        code = subprocess.run(call, cwd=ROOT, check=False).returncode
     if code == 0:
-        target = ROOT / TARGET
-        target.write_text(HEADER + target.read_text("utf-8").removeprefix(HEADER), "utf-8")
+        path = ROOT / target
+        path.write_text(HEADER + path.read_text("utf-8").removeprefix(HEADER), "utf-8")
     return code
 
 

@@ -6,12 +6,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from engine_tests import ENGINES, pinned
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from update_constraints import SAME
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 
 
 def pins(name: str) -> list[Requirement]:
@@ -23,11 +24,12 @@ def written(found: list[Requirement], package: str) -> list[str]:
     return sorted(str(pin) for pin in found if canonicalize_name(pin.name) == package)
 
 
-@pytest.mark.parametrize("engine", ["airflow", "prefect"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_everything_that_is_asked_for_is_pinned_to_a_version_that_it_admits(engine):
-    found = pins(f"constraints/{engine}.txt")
+    found = pins(pinned(engine))
 
-    for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"][engine]]:
+    extras = [line for extra in ENGINES[engine].extras for line in PROJECT["optional-dependencies"][extra]]
+    for line in [*PROJECT["dependencies"], *extras]:
         wanted = Requirement(line)
         versions = [
             next(iter(pin.specifier)).version
@@ -38,14 +40,16 @@ def test_everything_that_is_asked_for_is_pinned_to_a_version_that_it_admits(engi
         assert all(wanted.specifier.contains(version) for version in versions), line
 
 
-@pytest.mark.parametrize("engine", ["airflow", "prefect"])
-@pytest.mark.parametrize("package", SAME)
+@pytest.mark.parametrize(
+    ("engine", "package"),
+    [(name, package) for name, engine in ENGINES.items() for package in SAME if package not in engine.own],
+)
 def test_what_a_model_depends_on_has_the_version_of_the_course(engine, package):
-    assert written(pins(f"constraints/{engine}.txt"), package) == written(pins("constraints.txt"), package)
+    assert written(pins(pinned(engine)), package) == written(pins("constraints.txt"), package)
 
 
-@pytest.mark.parametrize("engine", ["airflow", "prefect"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_every_line_is_one_exact_version_and_no_address(engine):
-    found = pins(f"constraints/{engine}.txt")
+    found = pins(pinned(engine))
 
     assert [str(pin) for pin in found if pin.url or [clause.operator for clause in pin.specifier] != ["=="]] == []
