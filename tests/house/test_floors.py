@@ -12,7 +12,7 @@ FLOORS = (
     ("errors", "clock", "fingerprint", "datasets"),
     ("features", "tracking", "dag", "actions"),
     ("training", "registry"),
-    ("gates", "lineage"),
+    ("gates", "lineage", "backends"),
     ("rollout", "serving"),
     ("drawing", "checks", "pipeline", "exports"),
     ("panels", "engines", "cli"),

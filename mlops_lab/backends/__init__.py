@@ -1,0 +1,30 @@
+"""Who keeps the features, the runs and the models of a home folder: the course itself, or Feast and MLflow?
+
+`open_feature_store`, `open_tracker` and `open_registry` give what the home folder was told to use, so that every task
+in every process and every later command sees the same. All of them have the methods of `FeatureStore`, `Tracker` and
+`Registry`; nothing that uses them changes.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.backends.choice import (
+    FEATURE_ENGINES,
+    REGISTRY_ENGINES,
+    Engines,
+    choose_engines,
+    engines_of,
+    open_feature_store,
+    open_registry,
+    open_tracker,
+)
+
+__all__ = [
+    "FEATURE_ENGINES",
+    "REGISTRY_ENGINES",
+    "Engines",
+    "choose_engines",
+    "engines_of",
+    "open_feature_store",
+    "open_registry",
+    "open_tracker",
+]
