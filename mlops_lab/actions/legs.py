@@ -26,14 +26,14 @@ _DEFAULT_MINUTES = 360.0
 _SYSTEMS = (("windows", "Windows"), ("macos", "macOS"))
 
 
-def _runner(labels: str) -> dict[str, Value]:
+def _runner(labels: str, temp: str) -> dict[str, Value]:
     """The `runner` context of a machine of GitHub's with those labels."""
     system = next((name for word, name in _SYSTEMS if word in labels.lower()), "Linux")
     return {
         "name": "Hosted Agent",
         "os": system,
         "arch": "X64",
-        "temp": "/home/runner/work/_temp",
+        "temp": temp,
         "tool_cache": "/opt/hostedtoolcache",
         "environment": "github-hosted",
         "debug": "",
@@ -181,13 +181,15 @@ class Leg:
             self.note(f"{self.name}: '{key}' is read and checked, and not simulated")
 
     def _run(self) -> Generator[Sleep | Wait, None, None]:
-        github = self.contexts.get("github")
+        known = self.contexts.get("github")
+        github = known if isinstance(known, Mapping) else {}
+        workspace, temp = self.state.performer.places(self.name, to_text(github.get("repository")))
         contexts: dict[str, Value] = {
             **self.contexts,
-            "github": {**(github if isinstance(github, Mapping) else {}), "job": self.job.id},
+            "github": {**github, "job": self.job.id, "workspace": workspace},
             "secrets": {"GITHUB_TOKEN": "***", **self.secrets},
             "job": {"status": "success", "container": {}, "services": {}},
-            "runner": _runner(self.runs_on),
+            "runner": _runner(self.runs_on, temp),
         }
         scope = Scope(
             self.evaluator(self.graph.workflow.file, lambda: scope.unknown),

@@ -86,6 +86,9 @@ class Performer(Protocol):
     def workspace(self, leg: str) -> Path | None:
         """The folder a job works in, where `hashFiles` looks."""
 
+    def places(self, leg: str, repository: str) -> tuple[str, str]:
+        """What a job reads in `github.workspace` and in `runner.temp`."""
+
     def relocated(self, folder: Path) -> Path:
         """Where a folder of the repository is for the steps."""
 
@@ -131,6 +134,11 @@ class ToldOutcomes:
     def workspace(self, leg: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
         """The repository itself: nothing is written."""
         return self.root
+
+    def places(self, leg: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
+        """Where they are on a machine of GitHub's."""
+        name = repository.rpartition("/")[2]
+        return f"/home/runner/work/{name}/{name}", "/home/runner/work/_temp"
 
     def relocated(self, folder: Path) -> Path:
         """The folder itself."""

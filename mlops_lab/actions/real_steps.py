@@ -13,14 +13,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mlops_lab.actions.copying import copy_repository
 from mlops_lab.actions.expressions.values import to_text
 from mlops_lab.actions.file_commands import parse_assignments, parse_lines
 from mlops_lab.actions.log_commands import LogReader, Masks
 from mlops_lab.actions.performing import Outcome, StepRequest
 from mlops_lab.actions.shells import command_line, suffix
-from mlops_lab.actions.stand_ins import StandIn, StandInCall, copy_repository, find_stand_in
+from mlops_lab.actions.stand_ins import StandIn, StandInCall, find_stand_in
 from mlops_lab.clock import SystemClock
-from mlops_lab.errors import MlopsLabError
+from mlops_lab.errors import InvalidData, MlopsLabError
 
 __all__ = ["RealSteps"]
 
@@ -86,6 +87,10 @@ class RealSteps:
             self.workspaces[leg].mkdir(parents=True)
         return self.workspaces[leg]
 
+    def places(self, leg: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (a path of this machine)
+        """Where the job's own folder is, and the one for what is thrown away."""
+        return str(self.workspace(leg)), str(self.scratch / "temp")
+
     def relocated(self, folder: Path) -> Path:
         """The folder in the scratch copy: an action's files may be read there, and changed."""
         self._copy()
@@ -93,8 +98,12 @@ class RealSteps:
 
     def _copy(self) -> None:
         """Copy the repository, once, when first somebody needs it."""
-        if not self.repository.exists() and self.root.is_dir():
+        if self.repository.exists() or not self.root.is_dir():
+            return
+        try:
             copy_repository(self.root, self.repository, without=self.scratch)
+        except OSError as error:
+            raise InvalidData(f"the repository {self.root} cannot be copied: {error}.") from None
 
     def conceals(self, value: str) -> bool:
         """Does the text hold a secret, or something a step asked to mask?"""

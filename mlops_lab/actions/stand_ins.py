@@ -17,10 +17,6 @@ from mlops_lab.actions.performing import Outcome
 
 __all__ = ["STAND_INS", "StandIn", "StandInCall", "find_stand_in"]
 
-_LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"
-)
-
 
 @dataclass(frozen=True)
 class StandInCall:
@@ -50,16 +46,6 @@ class StandInCall:
 StandIn: TypeAlias = Callable[[StandInCall], "Outcome | Mapping[str, str] | None"]
 
 
-def copy_repository(source: Path, target: Path, *, without: Path | None = None) -> None:
-    """Copy a repository's files: without `.git` (a copy of it could reach the original), environments and caches."""
-
-    def left_out(folder: str, names: list[str]) -> set[str]:
-        own = {name for name in names if without is not None and Path(folder, name) == without}
-        return own | set(_LEFT_OUT(folder, names))
-
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=left_out)
-
-
 def _inside(folder: Path, name: str) -> Path | None:
     path = (folder / name).resolve()
     return path if path.is_relative_to(folder.resolve()) else None
@@ -70,7 +56,7 @@ def _checkout(call: StandInCall) -> Outcome | None:
     if target is None:
         return Outcome("failure", reason=f"Repository path '{call.argument('path')}' is not under '{call.workspace}'")
     if call.repository.is_dir():
-        copy_repository(call.repository, target)
+        shutil.copytree(call.repository, target, symlinks=True, dirs_exist_ok=True)
     return None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -360,3 +361,60 @@ def test_a_scratch_folder_inside_the_repository_is_not_copied_into_itself(tmp_pa
     run = execute(parse_workflow(text, root=tmp_path), scratch=tmp_path / "scratch")
 
     assert run.job("a").steps[1].log == "file"
+
+
+def in_git(folder: Path, *names: str) -> None:
+    """A git repository with these files tracked."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+        subprocess.run(command, cwd=folder, check=True, env=settings)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_what_git_ignores_is_not_copied_and_what_is_new_is(tmp_path):
+    in_git(tmp_path, "kept.txt", "gone.txt", "sub/kept.txt", ".venv-tracked")
+    (tmp_path / ".gitignore").write_text("*.log\nbig/\n")
+    for name in ("a.log", "big/file", "new.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "gone.txt").unlink()
+    (tmp_path / "link").symlink_to("kept.txt")
+    in_git(tmp_path / "inner", "own.txt")
+
+    found = steps("- uses: actions/checkout@v4\n- run: find . -type f -o -type l | sort", tmp_path)
+
+    assert found[1].log.split() == [
+        "./.gitignore", "./.venv-tracked", "./inner/own.txt", "./kept.txt", "./link", "./new.txt", "./sub/kept.txt"
+    ]  # fmt: skip
+
+
+def test_without_git_what_tools_can_make_again_is_not_copied(tmp_path):
+    for name in (".git/HEAD", ".venv-x/a", "env/pyvenv.cfg", "env/a", "cache/CACHEDIR.TAG", "node_modules/a", "kept"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+
+    found = steps("- uses: actions/checkout@v4\n- run: find . -type f", tmp_path)
+
+    assert found[1].log.split() == ["./kept"]
+
+
+def test_the_workspace_is_known_wherever_the_runner_reads_it(tmp_path):
+    text = """
+on: push
+env: {HOME_FOLDER: '${{ github.workspace }}/home'}
+jobs:
+  a:
+    name: a [${{ github.workspace }}]
+    runs-on: x
+    env: {OWN: '${{ github.workspace }}'}
+    steps:
+      - run: '[ "$HOME_FOLDER" = "$PWD/home" ] && [ "$OWN" = "$GITHUB_WORKSPACE" ] && [ "$T" = "$RUNNER_TEMP" ]'
+        env: {T: '${{ runner.temp }}'}
+"""
+
+    job = execute(parse_workflow(text, root=tmp_path / "none")).job("a")
+
+    assert (job.conclusion, job.name) == ("success", "a []")  # GitHub names a job before there is a machine
