@@ -196,6 +196,7 @@ class _Execution:
                 else:
                     done = name
             else:
+                self.ledger.write()  # with several workers this may wait for long
                 name, outcome = self.pool.next()
                 if not self._went_on(name, outcome):
                     busy -= 1
@@ -225,6 +226,7 @@ class _Execution:
         arguments = arguments_of(task, bound, upstream, context, self._copied)
         # Side by side, other tasks' waiting moves a fake clock too, so it cannot say how long this one took.
         clock = self.clock if self.max_workers == 1 else None
+        self.ledger.write()
         self.pool.submit(task.task_id, lambda: attempt_task(task, arguments, clock))
 
     def _went_on(self, name: str, outcome: Outcome | None) -> bool:
@@ -239,6 +241,7 @@ class _Execution:
         if outcome.interrupt is not None:
             raise outcome.interrupt
         if again:
+            self.ledger.write()
             self.pool.submit(name, lambda: self.clock.sleep(retry_wait(task, failures)))
         return again
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.dag.journal import steps_of
 from mlops_lab.dag.run import Attempt, DagRun, TaskInstance
 from mlops_lab.dag.trace import Trace
 from mlops_lab.errors import InvalidData, UnknownName
@@ -81,7 +82,9 @@ def _run(trace: Trace, row: tuple[Any, ...]) -> DagRun:
     key, dag_id, run_id, run_type, logical_date, params, shape, state, started, ended = row
     steps: dict[str, list[tuple[Any, ...]]] = {}
     for task_id, *step in trace.connection.execute(
-        "SELECT task_id, attempt, state, started, ended, why, result FROM steps WHERE run = ? ORDER BY step", (key,)
+        "SELECT task_id, attempt, state, started, ended, why, result FROM steps "
+        "WHERE step BETWEEN ? AND ? ORDER BY step",
+        steps_of(key),
     ):
         steps.setdefault(task_id, []).append(tuple(step))
     shape = json.loads(shape)

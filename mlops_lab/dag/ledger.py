@@ -9,8 +9,8 @@ from typing import Any
 
 from mlops_lab.clock import Clock
 from mlops_lab.dag.attempt import Outcome
+from mlops_lab.dag.journal import Journal
 from mlops_lab.dag.run import Attempt, DagRun, Event, TaskInstance
-from mlops_lab.dag.trace import Journal
 
 __all__ = ["Ledger"]
 
@@ -119,6 +119,12 @@ class Ledger:
         """Every task's state now."""
         return {name: each.state for name, each in self.instances.items()}
 
+    def write(self) -> None:
+        """What happened so far is in the journal's file when this returns; before a task works it has to be."""
+        if self.journal:
+            self.journal.flush()
+
     def _tell(self, task_id: str, state: str, attempt: int, at: datetime, why: str) -> None:
         if self.on_event is not None:
+            self.write()
             self.on_event(Event(task_id, state, attempt, at, why))

@@ -9,16 +9,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from mlops_lab.dag.journal import Guard, Journal, text_of
 from mlops_lab.dag.lock import Lock
 from mlops_lab.dag.run import DagRun
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData, MlopsLabError
+from mlops_lab.errors import HomeError, InvalidData
 
-__all__ = ["RUN_TYPES", "Journal", "Trace", "run_id_of"]
+__all__ = ["RUN_TYPES", "Trace", "run_id_of"]
 
 RUN_TYPES = ("manual", "scheduled", "backfill")
-_VERSION = 1
+_VERSION = 2
+_PAGES = 20_000  # of the write-ahead log before it is folded into the file in the middle of a run; the end always does
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     key INTEGER PRIMARY KEY, dag_id TEXT NOT NULL, base TEXT NOT NULL, run_id TEXT NOT NULL, run_type TEXT NOT NULL,
@@ -28,7 +29,10 @@ CREATE INDEX IF NOT EXISTS runs_base ON runs (dag_id, base);
 CREATE TABLE IF NOT EXISTS steps (
     step INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs (key), task_id TEXT NOT NULL,
     attempt INTEGER NOT NULL, state TEXT NOT NULL, started TEXT, ended TEXT, why TEXT NOT NULL DEFAULT '', result TEXT);
-CREATE INDEX IF NOT EXISTS steps_run ON steps (run);
+"""
+_MIGRATION = """
+DROP INDEX IF EXISTS steps_run;
+UPDATE steps SET step = (run << 32) + step
 """
 
 
@@ -40,9 +44,11 @@ def run_id_of(run_type: str, logical_date: datetime) -> str:
 class Trace:
     """The file `dag_runs.db` in a home folder: one row a run, one row a step (an attempt, or a decision not to try).
 
-    SQLite with a write-ahead log: every change of state is in the file when the next thing happens, so the death of the
-    process at any instant loses nothing (a power cut may lose the last moments, never the file). Several processes may
-    write at once. A lock that the operating system drops with its process says which runs are alive.
+    SQLite with a write-ahead log: every change of state is in the file before a task begins to work or anybody is told,
+    so the death of the process at any instant loses nothing (a power cut may lose the last moments, never the file).
+    The end of one task and the beginning of the next are one transaction. The steps of a run have the numbers from its
+    key times 2^32 on, so that they lie together in the file and need no index. Several processes may write at once. A
+    lock that the operating system drops with its process says which runs are alive.
     """
 
     def __init__(self, home: str | Path, *, create: bool = True) -> None:
@@ -66,11 +72,14 @@ class Trace:
             raise HomeError(self.home, f"dag_runs.db was written by a newer mlops-lab (format {version}); update it")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = NORMAL")
-        if version == 0:
-            with self._transaction():
-                for statement in _TABLES.split(";"):
-                    self.connection.execute(statement)
-                self.connection.execute(f"PRAGMA user_version = {_VERSION}")
+        self.connection.execute(f"PRAGMA wal_autocheckpoint = {_PAGES}")
+        if version == _VERSION:
+            return
+        with self._transaction():
+            (version,) = self.connection.execute("PRAGMA user_version").fetchone()  # another process may have been here
+            for statement in (_TABLES if version == 0 else _MIGRATION if version == 1 else "").split(";"):
+                self.connection.execute(statement)
+            self.connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def open_run(self, run: DagRun) -> tuple[DagRun, Journal]:
         """Enter a new run; it gets a suffix when its name is taken by an earlier manual one."""
@@ -84,14 +93,14 @@ class Trace:
                     "or run the date again by hand with run_type='manual'."
                 )
             run_id = f"{run.run_id}__{taken + 1}" if taken else run.run_id
-            values = (run.dag_id, run.run_id, run_id, run.run_type, _text(run.logical_date))
+            values = (run.dag_id, run.run_id, run_id, run.run_type, text_of(run.logical_date))
             key = self.connection.execute(
                 "INSERT INTO runs (dag_id, base, run_id, run_type, logical_date, params, shape, state, started) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, 'running', ?)",
-                (*values, json.dumps(dict(run.params)), json.dumps(dict(run.shape)), _text(run.started)),
+                (*values, json.dumps(dict(run.params)), json.dumps(dict(run.shape)), text_of(run.started)),
             ).lastrowid
             self._lock = Lock(self._lock_path(key))  # inside, so that nobody finds the run without its lock
-        return replace(run, run_id=run_id), Journal(self, key)
+        return replace(run, run_id=run_id), Journal(self.connection, self.home, key)
 
     def claim(self, run: DagRun) -> Journal:
         """Take up a run again; InvalidData when another process is still at it."""
@@ -112,7 +121,7 @@ class Trace:
             )
             if not changed.rowcount:
                 raise busy
-        return Journal(self, key)
+        return Journal(self.connection, self.home, key)
 
     def _lock_path(self, key: int | None) -> Path:
         return self.home / f"dag_runs.db.run{key}.lock"
@@ -128,86 +137,12 @@ class Trace:
                 self.connection.execute("ROLLBACK")
             raise
 
-    def guarded(self) -> _Guard:
+    def guarded(self) -> Guard:
         """Inside it, errors of SQLite and of the disk become errors of this package."""
-        return _Guard(self.home)
+        return Guard(self.home)
 
     def close(self) -> None:
         """Let go of the file and of the run."""
         self.connection.close()
         if self._lock is not None:
             self._lock.release()
-
-
-class Journal:
-    """The trace of one run that is going on."""
-
-    def __init__(self, trace: Trace, key: int | None) -> None:
-        self._key = key
-        self._guard = _Guard(trace.home)
-        self._execute = trace.connection.execute
-
-    def began(self, task_id: str, attempt: int, at: datetime) -> int | None:
-        """An attempt starts; returns the step to hand to `ended`."""
-        with self._guard:
-            return self._execute(
-                "INSERT INTO steps (run, task_id, attempt, state, started) VALUES (?, ?, ?, 'running', ?)",
-                (self._key, task_id, attempt, _text(at)),
-            ).lastrowid
-
-    def ended(self, step: int | None, state: str, at: datetime, why: str, result: Any) -> None:
-        """That attempt ended."""
-        text = json.dumps(result) if state == "success" else None
-        with self._guard:
-            self._execute(
-                "UPDATE steps SET state = ?, ended = ?, why = ?, result = ? WHERE step = ?",
-                (state, _text(at), _storable(why), text, step),
-            )
-
-    def decided(self, task_id: str, state: str, at: datetime, why: str) -> None:
-        """A task got its state without an attempt."""
-        with self._guard:
-            self._execute(
-                "INSERT INTO steps (run, task_id, attempt, state, started, ended, why) VALUES (?, ?, 0, ?, ?, ?, ?)",
-                (self._key, task_id, state, _text(at), _text(at), _storable(why)),
-            )
-
-    def close_orphans(self, at: datetime, why: str) -> None:
-        """Attempts that a dead process left open are closed."""
-        with self._guard:
-            self._execute(
-                "UPDATE steps SET state = 'failed', ended = ?, why = ? WHERE run = ? AND state = 'running'",
-                (_text(at), why, self._key),
-            )
-
-    def closed(self, state: str, at: datetime) -> None:
-        """The run is over."""
-        with self._guard:
-            self._execute("UPDATE runs SET state = ?, ended = ? WHERE key = ?", (state, _text(at), self._key))
-
-
-class _Guard:
-    """Errors of SQLite and of the disk, as errors of this package that name the home folder."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is None or isinstance(error, MlopsLabError):
-            return
-        if isinstance(error, (sqlite3.OperationalError, OSError)):
-            raise HomeError(self.home, f"dag_runs.db: {error}") from None
-        if isinstance(error, (sqlite3.DatabaseError, ValueError, KeyError, TypeError)):
-            path = str(self.home / "dag_runs.db")
-            raise IntegrityError(path, expected="a trace of DAG runs", found=repr(error)) from None
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair is no UTF-8

@@ -250,3 +250,56 @@ def test_the_table_is_the_same_every_time_and_durations_come_when_asked_for(tmp_
     )
     assert "seconds" in result.trace(durations=True)
     assert "90.000" in get_run(tmp_path, RUN_ID).trace(durations=True)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_while_a_task_works_the_file_says_so_and_how_those_before_it_ended(workers: int, tmp_path: Path) -> None:
+    seen: dict[str, list[str]] = {}
+
+    def look(name: str) -> None:
+        (found,) = list_runs(tmp_path)
+        seen[name] = [found.states["first"], found.states[name]]
+
+    dag = DAG("watched")
+    dag.add(Task("first", lambda: 1))
+    for name in ("second", "third"):
+        dag.add(Task(name, lambda name=name: look(name)), upstream=["first"])
+
+    run(dag, tmp_path, max_workers=workers)
+
+    assert seen == {"second": ["success", "running"], "third": ["success", "running"]}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whoever_is_told_of_an_event_finds_it_in_the_file(workers: int, tmp_path: Path) -> None:
+    found: list[tuple[str, str]] = []
+
+    run(two(), tmp_path, max_workers=workers, on_event=lambda event: found.append(
+        (event.state, list_runs(tmp_path)[0].states[event.task_id])
+    ))  # fmt: skip
+
+    assert [told for told, _ in found] == [written for _, written in found] == ["running", "success"] * 2
+
+
+def test_a_trace_of_the_first_format_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    runs = [run(two(), tmp_path), run(two(), tmp_path)]
+    connection = sqlite3.connect(tmp_path / "dag_runs.db")
+    rows = connection.execute("SELECT step FROM steps ORDER BY step").fetchall()
+    for number, (step,) in enumerate(rows, 1):
+        connection.execute("UPDATE steps SET step = ? WHERE step = ?", (number, step))
+    connection.execute("CREATE INDEX steps_run ON steps (run)")
+    connection.execute("UPDATE steps SET state = 'failed', result = NULL WHERE step = ?", (len(rows),))
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+    read = list_runs(tmp_path)
+    mended = run_dag(two(), resume=runs[1].run_id, home=tmp_path, clock=FakeClock())
+
+    assert read[0] == runs[0]
+    assert [dict(each.states) for each in read] == [
+        {"a": "success", "b": "success"},
+        {"a": "success", "b": "failed"},
+    ]
+    assert list_runs(tmp_path) == [runs[0], mended]
+    assert len(mended.task("b").attempts) == 2
