@@ -11,7 +11,9 @@ import click
 
 import mlops_lab
 from mlops_lab.cli.answers import Stopped, print_json, tolerate
+from mlops_lab.cli.breaking import break_, reset
 from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.classes import class_
 from mlops_lab.cli.dag import dag
 from mlops_lab.cli.doctor import doctor
 from mlops_lab.cli.export import export
@@ -19,6 +21,7 @@ from mlops_lab.cli.features import features
 from mlops_lab.cli.gate import gate
 from mlops_lab.cli.lab import lab
 from mlops_lab.cli.lineage import lineage
+from mlops_lab.cli.manifests import manifests
 from mlops_lab.cli.registry import registry
 from mlops_lab.cli.rollout import rollout
 from mlops_lab.cli.run import run
@@ -56,7 +59,9 @@ def program() -> None:
     """
 
 
-for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, workflow, export, lab):
+for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, workflow, export, manifests, lab):
+    program.add_command(_command)
+for _command in (break_, reset, class_):  # the classroom
     program.add_command(_command)
 
 

@@ -13,8 +13,9 @@ FLOORS = (
     ("features", "tracking", "dag", "actions"),
     ("training", "registry"),
     ("gates", "lineage", "backends"),
-    ("rollout", "serving"),
+    ("rollout", "serving", "manifests"),
     ("drawing", "checks", "pipeline", "exports"),
+    ("classroom",),
     ("panels", "engines", "cli"),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
