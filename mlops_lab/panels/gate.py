@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from mlops_lab.clock import FakeClock, parse_utc
 from mlops_lab.dag import DAG, DagRun, Task, run_dag
@@ -32,6 +32,13 @@ __all__ = ["GatePanel"]
 _FIGURE = "served.roc_auc"
 _MEASURED, _MISSING, _NAN = "is measured", "is missing", "is NaN"
 _AT = parse_utc("2014-01-01")
+_SLIDERS: Mapping[str, tuple[type[Any], str, str, float, float, float]] = {
+    "floor": (Floor, _FIGURE, "floor", 0.5, 0.9, 0.005),
+    "slice_floor": (SliceFloor, _FIGURE, "slice floor", 0.5, 0.9, 0.005),
+    "margin": (NoWorseThanChampion, _FIGURE, "margin (AUC)", 0.0, 0.05, 0.001),
+    "brier_margin": (NoWorseThanChampion, "served.brier", "margin (Brier)", 0.0, 0.05, 0.001),
+}
+"""Which rule's bound each slider moves: kind and metric of the rule, its label, from, to and step."""
 
 
 class GatePanel(Panel):
@@ -41,8 +48,9 @@ class GatePanel(Panel):
     whose gate raises when the report did not pass. Nothing is trained while a control moves.
 
     Args:
-        measured: what was measured, by the name of the features it was measured with.
-        policy: the demands whose bounds the sliders move; every other rule of it stays as it is.
+        measured: what was measured, by the name of the model.
+        policy: the demands; there is a slider for the floor, the slice floor and the margins to the champion that it
+            has, and every other rule of it stays as it is.
 
     Raises:
         InvalidData: nothing was measured.
@@ -59,7 +67,7 @@ class GatePanel(Panel):
     the gate refused: 1 of 2 rules failed. First, floor: served.roc_auc is 0.700, below the floor of 0.750.
     >>> panel.run.states["promote"]
     'upstream_failed'
-    >>> panel.set(floor=0.5, features="daily_averages")
+    >>> panel.set(floor=0.5, model="daily_averages")
     >>> panel.report.failures[0].rule
     'served_skew'
     """
@@ -68,48 +76,27 @@ class GatePanel(Panel):
 
     def __init__(self, measured: Mapping[str, Measured], *, policy: GatePolicy = FLIGHTS_POLICY) -> None:
         if not measured:
-            raise InvalidData("there is nothing to judge: give at least one Measured with the name of its features.")
+            raise InvalidData("there is nothing to judge: give at least one Measured with the name of its model.")
         self._measured = dict(measured)
         self._policy = policy
         first = next(iter(self._measured))
-        super().__init__(
-            {
-                "features": choice("features", list(self._measured), first),
-                "served_auc": choice("served AUC", [_MEASURED, _MISSING, _NAN], _MEASURED),
-                "floor": RangeInput(label="floor", low=0.5, high=0.9, step=0.005, value=self._bound(Floor, 0.66)),
-                "slice_floor": RangeInput(
-                    label="slice floor", low=0.5, high=0.9, step=0.005, value=self._bound(SliceFloor, 0.62)
-                ),
-                "margin": RangeInput(
-                    label="margin to champion", high=0.05, step=0.001, value=self._bound(NoWorseThanChampion, 0.005)
-                ),
-                "first_model": switch("there is no champion yet"),
-            }
-        )
-
-    def _bound(self, kind: type[Any], otherwise: float) -> float:
-        """Where the policy has the bound of a rule on the figure that the sliders are about."""
-        for rule in self._policy.rules:
-            if isinstance(rule, kind) and rule.metric == _FIGURE:
-                return float(rule.margin if isinstance(rule, NoWorseThanChampion) else rule.bound)
-        return otherwise
+        controls: dict[str, Any] = {
+            "model": choice("model", list(self._measured), first),
+            "served_auc": choice("served AUC", [_MEASURED, _MISSING, _NAN], _MEASURED),
+        }
+        for name, (kind, metric, label, low, high, step) in _SLIDERS.items():
+            bounds = [_bound(rule) for rule in policy.rules if isinstance(rule, kind) and rule.metric == metric]
+            if bounds:  # a slider that moves nothing would teach that its rule does not matter
+                controls[name] = RangeInput(label=label, low=low, high=high, step=step, value=bounds[0])
+        super().__init__(controls | {"first_model": switch("there is no champion yet")})
 
     def policy(self, state: State) -> GatePolicy:
         """The policy with the bounds of a state."""
-        return GatePolicy([self._moved_rule(rule, state) for rule in self._policy.rules])
-
-    def _moved_rule(self, rule: Rule, state: State) -> Rule:
-        if getattr(rule, "metric", "") != _FIGURE:
-            return rule
-        if isinstance(rule, NoWorseThanChampion):
-            return replace(rule, margin=state["margin"])
-        if isinstance(rule, SliceFloor):
-            return replace(rule, bound=state["slice_floor"])
-        return replace(rule, bound=state["floor"]) if isinstance(rule, Floor | FirstModel) else rule
+        return GatePolicy([_moved(rule, state) for rule in self._policy.rules])
 
     def judge(self, state: State) -> GateReport:
         """The gate's report for a state."""
-        measured = self._measured[state["features"]]
+        measured = self._measured[state["model"]]
         if state["served_auc"] != _MEASURED:
             figures = {name: value for name, value in measured.metrics.items() if name != _FIGURE}
             figures |= {_FIGURE: float("nan")} if state["served_auc"] == _NAN else {}
@@ -141,6 +128,21 @@ class GatePanel(Panel):
             line = f"the gate refused: {count} failed. First, {first.rule}: {first.sentence}"
         words = f"{report.table()}\ntasks: {told}"
         return View(line, "success" if report.passed else "failed", _picture(draw_dag(dag, run)), words)
+
+
+def _bound(rule: Any) -> float:
+    return float(rule.margin if isinstance(rule, NoWorseThanChampion) else rule.bound)
+
+
+def _moved(rule: Rule, state: State) -> Rule:
+    """The rule with the bound of its slider; the demand on a first model moves with the floor."""
+    for name, (kind, metric, *_) in _SLIDERS.items():
+        if name in state and isinstance(rule, kind) and rule.metric == metric:
+            bound = {"margin" if isinstance(rule, NoWorseThanChampion) else "bound": state[name]}
+            return cast(Rule, replace(cast(Any, rule), **bound))
+    if "floor" in state and isinstance(rule, FirstModel) and rule.metric == _FIGURE:
+        return replace(rule, bound=state["floor"])
+    return rule
 
 
 def _version(number: int, stage: str) -> ModelVersion:

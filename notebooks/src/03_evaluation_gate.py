@@ -318,7 +318,7 @@ print(*[result.sentence for result in first.results[:3]], sep="\n")
 #
 # 1. Raise the floor until July's model is refused. What happens to the tasks after the gate?
 # 2. Choose the colleague's model and lower the floor, the slice floor and everything you find. Does it get through?
-# 3. Choose June's model. Which margin makes the comparison of the AUC content, and which rule still says no?
+# 3. Choose June's model. Which two margins to the champion let it through?
 # 4. Let the served AUC be NaN.
 #
 # **Reset** brings everything back.
@@ -334,13 +334,24 @@ panel
 # What you move by hand can be moved from Python too. The second task, as far as the sliders go:
 
 # %%
-panel.set(features="colleague", floor=0.5, slice_floor=0.5, margin=0.05)
-print(panel.view.line)
-print([result.rule for result in panel.report.failures])
+panel.set(model="colleague", floor=0.5, slice_floor=0.5, margin=0.05, brier_margin=0.05)
+print(*[result.sentence for result in panel.report.failures], sep="\n")
 panel.reset()
 
 # %% [markdown]
-# Four rules still say no. The floor is the bound that people argue about, and here it changed nothing.
+# Four rules still say no. The floor is the bound that people argue about, and here it changed nothing. The third task:
+
+# %%
+for margins in ({}, {"margin": 0.01}, {"margin": 0.01, "brier_margin": 0.003}):
+    panel.set(model="June again", **margins)
+    failed = [result.sentence.split()[0] for result in panel.report.failures]
+    print(margins, f"refused for {' and '.join(failed)}" if failed else "passed")
+panel.reset()
+
+# %% [markdown]
+# Two hairs, and the verdict flips: June's model is 0.009 worse in the AUC and not quite 0.003 in the Brier score. So a
+# margin is agreed on *before* anybody has seen the challenger. Whoever widens it until a model passes has promoted the
+# model by hand.
 #
 # Now write a policy that refuses three models: one that leaks, one that fails one airport, and one that is clearly
 # worse than the champion. The champion itself, trained again, must pass. Four rules are enough.

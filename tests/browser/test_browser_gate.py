@@ -19,11 +19,13 @@ PANELS = """\
 # # Do all panels answer?
 
 # %%
-from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew
+from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew, SliceFloor
 from mlops_lab.panels import GatePanel
 
-policy = GatePolicy([Floor("served.roc_auc", 0.66), ServedSkew("roc_auc", 0.02)])
-GatePanel({"as_known": Measured({"offline.roc_auc": 0.68, "served.roc_auc": 0.67})}, policy=policy)
+slices = SliceFloor("served.roc_auc", 0.6, slices=["EWR"])
+policy = GatePolicy([Floor("served.roc_auc", 0.66), slices, ServedSkew("roc_auc", 0.02)])
+figures = {"offline.roc_auc": 0.68, "served.roc_auc": 0.67, "served.roc_auc.EWR": 0.65}
+GatePanel({"as_known": Measured(figures)}, policy=policy)
 
 # %%
 from mlops_lab.panels import JoinTimelinePanel

@@ -29,15 +29,16 @@ def test_at_first_the_honest_model_passes_by_the_pipelines_own_policy(panel):
         ({"floor": 0.9}, ["floor"]),
         ({"slice_floor": 0.76}, ["slice_floor"]),
         ({"margin": 0.0}, ["no_worse_than_champion"]),
+        ({"brier_margin": 0.0}, ["no_worse_than_champion"]),
         ({"served_auc": "is missing"}, ["floor", "no_worse_than_champion", "served_skew"]),
         ({"served_auc": "is NaN"}, ["floor", "no_worse_than_champion", "served_skew"]),
         ({"floor": 0.9, "first_model": True}, ["floor", "first_model"]),
         (
-            {"features": "daily_averages"},
+            {"model": "daily_averages"},
             ["floor", "no_worse_than_champion", "no_worse_than_champion", "calibration", "served_skew"],
         ),
         (
-            {"features": "daily_averages", "floor": 0.5, "slice_floor": 0.5, "first_model": True},
+            {"model": "daily_averages", "floor": 0.5, "slice_floor": 0.5, "first_model": True},
             ["calibration", "served_skew"],
         ),
     ],
@@ -72,7 +73,7 @@ def test_moves_within_what_was_measured_keep_it_green(panel, move):
 def test_a_move_back_and_a_reset_bring_the_same_picture_back(panel):
     first = panel.view
 
-    panel.set(floor=0.9, features="daily_averages", served_auc="is NaN")
+    panel.set(floor=0.9, model="daily_averages", served_auc="is NaN")
     panel.reset()
 
     assert panel.view == first
@@ -92,13 +93,12 @@ def test_the_verdict_is_the_gates_own(panel, measured, monkeypatch):
     assert asked[-1] == (panel.policy(panel.state), measured["as_known"])
 
 
-def test_a_policy_without_the_moved_rules_is_judged_as_it_is(measured):
+def test_there_is_no_slider_that_moves_nothing(measured):
     from mlops_lab.gates import Calibration, GatePolicy
 
     panel = GatePanel(measured, policy=GatePolicy([Calibration(0.05)]))
 
-    panel.set(floor=0.9, margin=0.0)
-
+    assert list(panel.controls) == ["model", "served_auc", "first_model"]
     assert panel.report.passed
 
 
@@ -119,7 +119,7 @@ def test_an_unknown_value_is_shown_and_raised(panel):
     import traitlets
 
     with pytest.raises(traitlets.TraitError):
-        panel.set(features="hourly")
+        panel.set(model="hourly")
 
     assert 'role="alert"' in panel._parts["error"].value
     assert panel.report.passed
