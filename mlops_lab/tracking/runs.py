@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlops_lab.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.errors import IntegrityError, InvalidData, UnknownName
@@ -18,7 +17,10 @@ from mlops_lab.tracking.database import Database
 from mlops_lab.tracking.order import in_order
 from mlops_lab.tracking.values import Scalar, check_text, check_texts, figure, scalar, spoken, written
 
-__all__ = ["Run", "Tracker"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Run", "Tracker", "read_run", "write_run"]
 
 _SCHEMA = """
 CREATE TABLE runs (run_id TEXT PRIMARY KEY, name TEXT NOT NULL, started TEXT NOT NULL, body TEXT NOT NULL);
@@ -122,10 +124,13 @@ class Tracker:
         author: str = "",
         started: datetime | None = None,
         ended: datetime | None = None,
+        example: pd.DataFrame | None = None,
     ) -> Run:
         """Log one run; on disk, for good, when this returns.
 
-        `params` are JSON scalars, `metrics` real numbers, `tags` and `inputs` text. Times default to now.
+        `params` are JSON scalars, `metrics` real numbers, `tags` and `inputs` text. Times default to now. `example`
+        is a few rows as the model reads them, for a tracker that keeps a signature with a model, as MLflow's does;
+        it is no part of the run, and this tracker does not keep it.
 
         Raises:
             InvalidData: a value of another kind, a time without a zone, an end before its start.
@@ -152,12 +157,7 @@ class Tracker:
             ended=finished,
         )
         run = Run(**{**vars(run), "run_id": _run_id(run)})
-        body = json.dumps(run.to_dict(), ensure_ascii=False, allow_nan=False)
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
-                (run.run_id, run.name, run.started.isoformat(), body),
-            )
+        self._keep(run, example)
         return run
 
     def get_run(self, run_id: str) -> Run:
@@ -167,12 +167,10 @@ class Tracker:
             UnknownName: no such run.
             IntegrityError: the run's content is not what its id was made of.
         """
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (str(run_id),)).fetchone()
-            if row is None:
-                known = [each[0] for each in connection.execute("SELECT run_id FROM runs ORDER BY run_id LIMIT 1000")]
-                raise UnknownName("run", run_id, known)
-        return _read(row)
+        found, known = self._found(str(run_id))
+        if found is None:
+            raise UnknownName("run", run_id, known)
+        return read_run(str(run_id), found)
 
     def search_runs(
         self,
@@ -192,26 +190,57 @@ class Tracker:
         """
         if limit is not None and (not isinstance(limit, int) or limit < 0):
             raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up, or nothing for all runs.")
+        kept = (read_run(run_id, body) for run_id, body in self._each(name))
+        runs = [run for run in kept if (tags or {}).items() <= run.tags.items()]
+        return tuple(in_order(runs, order_by)[:limit])
+
+    def _keep(self, run: Run, example: pd.DataFrame | None) -> None:  # noqa: ARG002  what the table has no room for
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                (run.run_id, run.name, run.started.isoformat(), write_run(run)),
+            )
+
+    def _found(self, run_id: str) -> tuple[str | None, list[str]]:
+        """What was written of a run; where there is none, some of the ids there are."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT body FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is not None:
+                return str(row[0]), []
+            rows = connection.execute("SELECT run_id FROM runs ORDER BY run_id LIMIT 1000")
+            return None, [each[0] for each in rows]
+
+    def _each(self, name: str | None) -> list[tuple[str, str]]:
+        """The ids of all runs, or of those of a name, in order, each with what was written of it."""
         with self._database.reading() as connection:
             where, values = ("WHERE name = ?", (name,)) if name is not None else ("", ())
-            rows = connection.execute(f"SELECT * FROM runs {where} ORDER BY run_id", values).fetchall()  # noqa: S608
-        runs = [run for run in map(_read, rows) if (tags or {}).items() <= run.tags.items()]
-        return tuple(in_order(runs, order_by)[:limit])
+            rows = connection.execute(f"SELECT run_id, body FROM runs {where} ORDER BY run_id", values)  # noqa: S608
+            return [tuple(row) for row in rows]
 
 
 def _run_id(run: Run) -> str:
     return fingerprint_json(run.to_dict()).removeprefix("sha256:")[:32]
 
 
-def _read(row: sqlite3.Row) -> Run:
+def write_run(run: Run) -> str:
+    """The run as a line of JSON, its id left out: the id is made of this."""
+    return json.dumps(run.to_dict(), ensure_ascii=False, allow_nan=False)
+
+
+def read_run(run_id: str, text: str) -> Run:
+    """The run that `write_run` wrote, verified against its id.
+
+    Raises:
+        IntegrityError: the content is not what the id was made of.
+    """
     try:
-        body = json.loads(row["body"])
+        body = json.loads(text)
         figures = {kind: {key: spoken(value) for key, value in body[kind].items()} for kind in ("params", "metrics")}
         times = {key: parse_utc(body[key]) for key in ("started", "ended")}
-        run = Run(**{**body, **figures, **times, "run_id": row["run_id"]})
+        run = Run(**{**body, **figures, **times, "run_id": run_id})
         found = _run_id(run)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IntegrityError(f"run {row['run_id']}", expected="its content", found=str(error)) from None
+        raise IntegrityError(f"run {run_id}", expected="its content", found=str(error)) from None
     if found != run.run_id:
         raise IntegrityError(f"run {run.run_id}", expected=run.run_id, found=found)
     return run

@@ -114,6 +114,7 @@ def train(
         artefact=tracker.artefacts.save_model(estimator),
         author=author,
         started=started,
+        example=prepare(split.holdout[features].head(5)),
     )
 
 
