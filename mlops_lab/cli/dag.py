@@ -9,6 +9,8 @@ import click
 from mlops_lab.cli.answers import columns, cut, print_json
 from mlops_lab.cli.backfill import backfill
 from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.dag_file import check, modules_option, read_dag, schema
+from mlops_lab.cli.dag_file import run as run_file
 from mlops_lab.cli.options import answer_options, moment
 
 __all__ = ["dag"]
@@ -16,7 +18,7 @@ __all__ = ["dag"]
 
 @click.group("dag", cls=Family, context_settings=SETTINGS)
 def dag() -> None:
-    r"""The DAG: draw, runs, backfill, schedule.
+    r"""The DAG: draw, runs, backfill, schedule; and DAGs of your own, as YAML or JSON files.
 
     \b
     Examples:
@@ -24,42 +26,50 @@ def dag() -> None:
       mlops-lab dag draw --run last --out run.svg
       mlops-lab dag list
       mlops-lab dag backfill --from 2013-09-01 --to 2013-09-03 --dry-run
+      mlops-lab dag check night.yaml
+      mlops-lab dag run night.yaml --module mycompany.tasks
     """
 
 
 @dag.command()
+@click.argument("file", metavar="[FILE]", required=False)
+@modules_option
 @click.option("--out", metavar="FILE", help="Write FILE: .svg, .png, .dot or .txt.  [default: text, to the terminal]")
 @click.option("--run", "run_id", metavar="RUN_ID", help="With the states of this run; 'last' is the newest.")
 @answer_options
-def draw(out: str | None, run_id: str | None, home: Path, as_json: bool) -> None:
+def draw(
+    file: str | None, modules: tuple[str, ...], out: str | None, run_id: str | None, home: Path, as_json: bool
+) -> None:
     """Draw the tasks in running order.
 
-    With --run, with their states in one run.
+    Those of the flights pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
     """
     from mlops_lab.cli.run import run_to_resume
     from mlops_lab.dag import to_dict
     from mlops_lab.drawing import draw_dag
     from mlops_lab.pipeline import flights_pipeline
 
-    run = None if run_id is None else run_to_resume(home, run_id)
-    drawing = draw_dag(flights_pipeline(), run)
+    drawn = flights_pipeline() if file is None else read_dag(file, modules)
+    run = None if run_id is None else run_to_resume(home, run_id, dag_id=drawn.dag_id)
+    drawing = draw_dag(drawn, run)
     written = None if out is None else str(drawing.save(out))
     if as_json:
         states = None if run is None else dict(run.states)
-        return print_json({"dag": to_dict(flights_pipeline()), "states": states, "written": written})
+        return print_json({"dag": to_dict(drawn), "states": states, "written": written})
     click.echo(drawing.outline if written is None else f"drawn into {written}")
     return None
 
 
 @dag.command("list")
+@click.option("--dag", "dag_id", default="flights", metavar="ID", show_default=True, help="The runs of this DAG.")
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), show_default=True, help="How many, the newest.")
 @answer_options
-def list_(limit: int, home: Path, as_json: bool) -> None:
+def list_(dag_id: str, limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
     from mlops_lab.cli.run import became
     from mlops_lab.dag import list_runs
 
-    runs = list_runs(home, dag_id="flights", limit=limit)
+    runs = list_runs(home, dag_id=dag_id, limit=limit)
     words = [became(run) for run in runs]
     if as_json:
         told = [
@@ -126,4 +136,5 @@ def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:  # 
     return None
 
 
-dag.add_command(backfill)
+for _command in (backfill, check, run_file, schema):
+    dag.add_command(_command)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_lab.cli.answers import print_json
+from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ TARGETS: Mapping[str, Target] = {
 @click.command(epilog="Targets: " + "; ".join(f"{name}, {each.description}" for name, each in TARGETS.items()) + ".")
 @click.argument("target", metavar="TARGET")
 @click.option("--out", metavar="FILE", help="Write FILE.  [default: to the terminal]")
+@click.option(
+    "--file", "file", metavar="FILE", help="Write the DAG of this YAML or JSON file in place of the pipeline."
+)
+@modules_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the target and its text.")
-def export(target: str, out: str | None, as_json: bool) -> None:
-    r"""Write the pipeline for another program.
+def export(target: str, out: str | None, file: str | None, modules: tuple[str, ...], as_json: bool) -> None:
+    r"""Write the pipeline, or a DAG of your own, for another program.
 
     \b
     Examples:
@@ -72,13 +77,15 @@ def export(target: str, out: str | None, as_json: bool) -> None:
       mlops-lab export json --out flights.json
       mlops-lab export airflow --out dags/flights.py
       mlops-lab export prefect --out flights_flow.py
+      mlops-lab export airflow --file night.yaml --module mycompany.tasks --out dags/night.py
     """
     from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline
 
     if target not in TARGETS:
         raise UnknownName("export target", target, TARGETS)
-    text = TARGETS[target].write(flights_pipeline()).rstrip("\n") + "\n"
+    dag = flights_pipeline() if file is None else read_dag(file, modules)
+    text = TARGETS[target].write(dag).rstrip("\n") + "\n"
     if out is not None:
         write_file(Path(out), text.encode())
     if as_json:

@@ -140,7 +140,7 @@ def _reason(run: DagRun) -> str:
     return f"run {run.run_id} did not promote a version."
 
 
-def run_to_resume(home: Path, run_id: str) -> DagRun:
+def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun:
     """The run that `--resume` means.
 
     Raises:
@@ -150,8 +150,8 @@ def run_to_resume(home: Path, run_id: str) -> DagRun:
     from mlops_lab.dag import get_run, list_runs
 
     if run_id != "last":
-        return get_run(home, run_id, dag_id="flights")
-    runs = list_runs(home, dag_id="flights", limit=1)
+        return get_run(home, run_id, dag_id=dag_id)
+    runs = list_runs(home, dag_id=dag_id, limit=1)
     if not runs:
         raise InvalidData(f"there is no run in the home folder {home} to resume; start one with: mlops-lab run")
     return runs[-1]

@@ -4,17 +4,19 @@ task      what is one task?                          rules     may it run, given
 dag       which waits for which?                     order     in which order?
 params    which values does a run take?              schedule  when should it have run?
 executor  how are the tasks run?                     trace     what is written of every run?
+document  how is a DAG written as data?             reading   and read again?
 """
 
 from __future__ import annotations
 
 from mlops_lab.dag.building import Reference
 from mlops_lab.dag.dag import DAG
-from mlops_lab.dag.document import from_dict, from_json, from_yaml, to_dict, to_json, to_yaml
+from mlops_lab.dag.document import to_dict, to_json, to_yaml
 from mlops_lab.dag.executor import run_dag
 from mlops_lab.dag.history import get_run, list_runs
 from mlops_lab.dag.order import topological_order
 from mlops_lab.dag.params import REQUIRED, Param, parse_params, resolve_params
+from mlops_lab.dag.reading import from_dict, from_json, from_yaml
 from mlops_lab.dag.rules import TRIGGER_RULES
 from mlops_lab.dag.run import Attempt, DagRun, Event, TaskInstance
 from mlops_lab.dag.schedule import PRESETS, Schedule

@@ -1,25 +1,44 @@
-"""How is a DAG written as data, and read again?"""
+"""How is a DAG written as data?
+
+The format `mlops-lab/dag`, version 1, in YAML 1.2 or JSON; `document.schema.json` beside this module is its JSON
+Schema. What is left out has its default; durations are seconds.
+
+    format: mlops-lab/dag
+    version: 1
+    dag_id: morning
+    schedule: 0 6 * * *              # cron or a preset; with timezone, start_date, catchup
+    params:
+      airport: {type: string, default: JFK, enum: [EWR, JFK, LGA]}
+    tasks:
+    - task_id: wind
+      function: weather.tasks:wind   # a name, looked up only in the modules that the reader allows
+      retries: 3                     # with retry_delay, retry_exponential_backoff, max_retry_delay, execution_timeout
+    - task_id: report
+      function: weather.tasks:report
+      upstream: [wind]
+      trigger_rule: all_done         # and approval: true where somebody has to agree
+      arguments:
+        wind: {from: wind}           # the result of a task; {value: …} is a value, {list: …} and {map: …} hold both
+
+An unknown key, a wrong type, a newer version, a name that does not exist and a cycle are refused, with their line.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from io import StringIO
-from types import FunctionType, ModuleType
 from typing import Any
 
-from mlops_lab.dag.arguments import decode, encode
+from mlops_lab.dag.arguments import encode
 from mlops_lab.dag.dag import DAG
 from mlops_lab.dag.params import REQUIRED, Param
-from mlops_lab.dag.positions import Place, read_json, read_yaml
 from mlops_lab.dag.task import Task
-from mlops_lab.dag.validate import FORMAT, VERSION, check_document
-from mlops_lab.errors import UnknownName
+from mlops_lab.dag.validate import FORMAT, VERSION
 
-__all__ = ["from_dict", "from_json", "from_yaml", "to_dict", "to_json", "to_yaml"]
+__all__ = ["SETTINGS", "to_dict", "to_json", "to_yaml"]
 
-_SETTINGS = (
+SETTINGS = (
     "description",
     "retries",
     "retry_delay",
@@ -27,6 +46,7 @@ _SETTINGS = (
     "max_retry_delay",
     "execution_timeout",
     "trigger_rule",
+    "approval",
 )
 _DEFAULT = Task("default")
 
@@ -77,7 +97,7 @@ def _task(dag: DAG, task: Task) -> dict[str, Any]:
         written["upstream"] = list(upstream)
     if arguments := dag.arguments(task.task_id):
         written["arguments"] = {name: encode(value) for name, value in arguments.items()}
-    for word in _SETTINGS:
+    for word in SETTINGS:
         value = getattr(task, word)
         if value != getattr(_DEFAULT, word):
             written[word] = _seconds(value) if isinstance(value, timedelta) else value
@@ -123,82 +143,3 @@ def to_yaml(dag: DAG) -> str:
     text = StringIO()
     yaml.dump(to_dict(dag), text)
     return text.getvalue()
-
-
-def from_dict(document: Mapping[str, Any], *, modules: Iterable[ModuleType] = ()) -> DAG:
-    """The DAG that a document describes.
-
-    Args:
-        document: what `to_dict` wrote.
-        modules: where functions may come from. A name that leads elsewhere is neither imported nor looked up: its task
-            can be ordered and drawn, but not run.
-
-    >>> from_dict({"format": "mlops-lab/dag", "version": 1, "dag_id": "a", "tasks": [{"task_id": "t"}]})
-    DAG(a, 1 task)
-
-    Raises:
-        InvalidData: it breaks the schema, or a newer version wrote it.
-        UnknownName, InvalidDefinition, CycleError: it fits the schema and still makes no DAG.
-    """
-    return _build(document, {}, modules)
-
-
-def from_yaml(text: str, *, modules: Iterable[ModuleType] = ()) -> DAG:
-    r"""The DAG that a YAML text describes; like `from_dict`, with line and column in errors.
-
-    >>> dag = DAG("night", schedule="@daily", params={"trees": 100})
-    >>> from_yaml(to_yaml(dag)) == dag
-    True
-    >>> from_yaml("format: mlops-lab/dag\nversion: 1\ndag_id: a\ntaks: []\ntasks: []")
-    Traceback (most recent call last):
-    mlops_lab.errors.InvalidData: line 4, column 1: unknown key 'taks'. Did you mean 'tasks'?
-    """
-    return _build(*read_yaml(text), modules)
-
-
-def from_json(text: str, *, modules: Iterable[ModuleType] = ()) -> DAG:
-    """The DAG that a JSON text describes; like `from_dict`, with line and column in errors.
-
-    >>> dag = DAG("night", schedule="@daily", params={"trees": 100})
-    >>> from_json(to_json(dag)) == dag
-    True
-    """
-    return _build(*read_json(text), modules)
-
-
-def _build(document: Any, places: Mapping[tuple[str | int, ...], Place], modules: Iterable[ModuleType]) -> DAG:
-    check_document(document, places)
-    params = {name: _read_param(written) for name, written in document.get("params", {}).items()}
-    words = ("schedule", "timezone", "start_date", "catchup", "description", "tags")
-    settings = {word: document[word] for word in words if word in document}
-    dag = DAG(document["dag_id"], params=params, **settings)
-    allowed = {module.__name__: module for module in modules}
-    for written in document["tasks"]:
-        source = written.get("function", "")
-        settings = {word: written[word] for word in _SETTINGS if word in written}
-        dag.declare(Task(written["task_id"], _function(source, allowed), source=source, **settings))
-    for written in document["tasks"]:
-        arguments = {name: decode(value, dag) for name, value in written.get("arguments", {}).items()}
-        dag.wire(written["task_id"], written.get("upstream", ()), arguments)
-    dag.check()
-    return dag
-
-
-def _read_param(written: Mapping[str, Any]) -> Param:
-    enum = written.get("enum")
-    rest = {word: written[word] for word in ("type", "description", "minimum", "maximum") if word in written}
-    return Param(written.get("default", REQUIRED), enum=None if enum is None else tuple(enum), **rest)
-
-
-def _function(source: str, allowed: Mapping[str, ModuleType]) -> Callable[..., Any] | None:
-    """The function of that name, if it was defined in one of the allowed modules: not what they merely import."""
-    module, _, name = source.partition(":")
-    if module not in allowed:
-        return None
-    found = vars(allowed[module]).get(name)
-    if isinstance(found, Task):
-        found = found.function
-    if isinstance(found, FunctionType) and found.__module__ == module:
-        return found
-    options = [each for each, value in vars(allowed[module]).items() if isinstance(value, (Task, FunctionType))]
-    raise UnknownName("task function", name, options, where=f"module {module}")

@@ -90,6 +90,9 @@ class Task:
         execution_timeout: how long one attempt may take; an attempt that overruns fails and may be retried.
         trigger_rule: when it may run, judged by its upstream tasks' states; see `TRIGGER_RULES`.
         description: one sentence for people.
+        approval: it may wait for somebody's yes, and says so by `NotAllowed(…, waiting=True)`. The run ends there, to
+            be resumed once the answer is known. An engine that can ask (Airflow, Prefect) waits for the answer and
+            calls the function again, with it as `decision`: `{"approved": bool, "by": who, "comment": text}`.
         source: `module:function`, the name by which documents and engines find the function.
 
     Two tasks are equal when their data is; the function itself is compared by `source`.
@@ -116,6 +119,7 @@ class Task:
     execution_timeout: timedelta | None = None
     trigger_rule: str = "all_success"
     description: str = ""
+    approval: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -133,7 +137,7 @@ class Task:
         for word, least in (("retry_delay", False), ("max_retry_delay", True), ("execution_timeout", True)):
             object.__setattr__(self, word, _duration(name, word, getattr(self, word), above_zero=least))
         if self.function is not None:
-            _check_function(name, self.function)
+            _check_function(name, self.function, decides=self.approval)
             if not self.source:
                 module = getattr(self.function, "__module__", None) or "__main__"
                 qualified = getattr(self.function, "__qualname__", type(self.function).__qualname__)
@@ -179,14 +183,18 @@ def _duration(task_id: str, word: str, value: object, *, above_zero: bool) -> ti
     return value
 
 
-def _check_function(task_id: str, function: object) -> None:
+def _check_function(task_id: str, function: object, *, decides: bool) -> None:
     if not callable(function):
         raise InvalidDefinition(f"task {task_id!r} needs a function, not a {type(function).__name__}.")
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
         raise InvalidDefinition(
             f"the function of task {task_id!r} must be an ordinary one, neither async nor a generator."
         )
-    parameters_of(function)
+    named, catches = parameters_of(function)
+    if decides and not catches and Parameter("decision", required=False) not in named:
+        raise InvalidDefinition(
+            f"task {task_id!r} has approval=True, so its function needs a parameter decision=None for the answer."
+        )
 
 
 @overload
@@ -202,6 +210,7 @@ def task(
     execution_timeout: timedelta | float | None = None,
     trigger_rule: str = "all_success",
     description: str | None = None,
+    approval: bool = False,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 def task(function: Callable[..., Any] | None = None, /, **settings: Any) -> Task | Callable[[Callable[..., Any]], Task]:
     """Turn a function into a `Task`, as Airflow's `@task` does.

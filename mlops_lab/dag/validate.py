@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from mlops_lab.dag.positions import Place
-from mlops_lab.errors import InvalidData, closest
+from mlops_lab.errors import InvalidData, MlopsLabError, closest
 
-__all__ = ["FORMAT", "VERSION", "check_document", "json_schema"]
+__all__ = ["FORMAT", "VERSION", "check_document", "json_schema", "said_at"]
 
 FORMAT, VERSION = "mlops-lab/dag", 1
 
@@ -56,6 +57,16 @@ def check_document(document: Any, places: Mapping[tuple[str | int, ...], Place])
         hint = f"Did you mean {meant!r}?" if meant else f"There is: {', '.join(known)}."
         raise InvalidData(f"{_at(places, (*path, name))}unknown key {name!r}{_inside(path)}. {hint}")
     raise InvalidData(f"{_at(places, path)}{first.message}{_inside(path)}.")
+
+
+@contextmanager
+def said_at(places: Mapping[tuple[str | int, ...], Place], *path: str | int) -> Iterator[None]:
+    """Errors of this package that are raised inside it begin with the line and column of that value."""
+    try:
+        yield
+    except MlopsLabError as error:
+        error.args = (f"{_at(places, path)}{error}", *error.args[1:])
+        raise
 
 
 def _inside(path: tuple[str | int, ...]) -> str:
