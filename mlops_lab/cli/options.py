@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODEL",
     "answer_options",
+    "as_home",
     "login_name",
     "moment",
     "open_home",
@@ -35,7 +36,8 @@ _VERSIONS = ("latest", "champion", "previous")  # alone, these mean a version an
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def _home(_context: click.Context, _option: click.Parameter, value: str) -> Path:
+def as_home(value: str) -> Path:
+    """The folder that `--home` means; it need not be there yet."""
     if not value.strip():
         raise InvalidData("--home is empty; give a folder, or leave it out for ./.mlops_lab.")
     home = Path(value)
@@ -56,7 +58,7 @@ def answer_options(command: _Command) -> _Command:
         envvar="MLOPS_LAB_HOME",
         default=HOME,
         metavar="DIR",
-        callback=_home,
+        callback=lambda _context, _option, value: as_home(value),
         show_default="$MLOPS_LAB_HOME, else .mlops_lab here",
         help="The folder that keeps everything.",
     )
@@ -102,11 +104,12 @@ def open_home(home: Path) -> Path:
 
 def open_registry(home: Path) -> Registry:
     """The registry of a home folder that has one."""
-    from mlops_lab.registry import Registry
+    from mlops_lab import backends
+    from mlops_lab.clock import SystemClock
 
-    if not (open_home(home) / "registry.db").exists() and home.is_dir():
+    if not backends.has_registry(open_home(home)) and home.is_dir():
         raise InvalidData(f"the home folder {home} has no registry yet; fill it with: mlops-lab run --home {home}")
-    return Registry(home)
+    return backends.open_registry(home, clock=SystemClock())
 
 
 def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:

@@ -25,6 +25,7 @@ from mlops_lab.cli.manifests import manifests
 from mlops_lab.cli.registry import registry
 from mlops_lab.cli.rollout import rollout
 from mlops_lab.cli.run import run
+from mlops_lab.cli.serve import serve
 from mlops_lab.cli.workflow import workflow
 from mlops_lab.errors import MlopsLabError
 
@@ -59,7 +60,7 @@ def program() -> None:
     """
 
 
-for _command in (run, doctor, gate, registry, lineage, rollout, features, dag, workflow, export, manifests, lab):
+for _command in (run, doctor, gate, registry, lineage, rollout, serve, features, dag, workflow, export, manifests, lab):
     program.add_command(_command)
 for _command in (break_, reset, class_):  # the classroom
     program.add_command(_command)
