@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,11 @@ def test_recorded_runs_of_act_are_ours(record, tmp_path):
 
 
 def act_program() -> str | None:
-    return os.environ.get("MLOPS_LAB_ACT") or shutil.which("act")
+    return (
+        os.environ.get("MLOPS_LAB_ACT")
+        or shutil.which("act", path=sysconfig.get_path("scripts"))
+        or shutil.which("act")
+    )
 
 
 @pytest.mark.skipif(act_program() is None, reason="act is not installed; MLOPS_LAB_ACT may say where it is")
