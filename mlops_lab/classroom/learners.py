@@ -175,7 +175,7 @@ def _standings(path: Path, entries: list[str]) -> tuple[dict[str, tuple[str, int
     found = {}
     for entry in entries:
         one = exercises.get(entry, {"status": "not attempted", "attempts": 0, "hints": 0})
-        if not isinstance(one, dict) or one.get("status") not in MARKS:
+        if not isinstance(one, dict) or one.get("status") not in list(MARKS):  # it may be a list
             raise _NotCountedError(f"what it says of {entry} is damaged")
         counts = [one.get("attempts"), one.get("hints")]
         if any(type(count) is not int or not 0 <= count < 10**6 for count in counts):

@@ -77,6 +77,7 @@ def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None
         click.echo("\nwhere most are stuck:\n" + columns(stuck, indent="  "))
     for note in found.notes:
         click.echo(marked(f"✗ {note}" if "not counted" in note else f"– {note}"))
-    many = len(found.learners)
-    click.echo(f"\n{many} {'learner' if many == 1 else 'learners'}, {len(found.notes)} files with a remark.")
+    counts = [(len(found.learners), "learner"), (len(found.notes), "file")]
+    many, remarks = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
+    click.echo(f"\n{many}, {remarks} with a remark.")
     return None
