@@ -19,7 +19,7 @@ from inspect import signature
 from operator import attrgetter
 from pathlib import Path
 
-from airflow.sdk import {names}
+{approval}from airflow.sdk import {names}
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 
@@ -50,11 +50,36 @@ def call(source, /, **given):
     except FailTask as failure:
         raise AirflowFailException(str(failure)) from None
 '''
+_APPROVAL = '''
+class Approval(ApprovalOperator):
+    """Runs a function; when that waits for somebody's yes, asks for it in Airflow and runs it again with the answer."""
+
+    template_fields = (*ApprovalOperator.template_fields, "takes")
+
+    def __init__(self, *, function, takes, **settings):
+        super().__init__(subject="An approval", **settings)
+        self.function = function
+        self.takes = takes
+
+    def execute(self, context):
+        try:
+            return self.function(*self.takes)
+        except Exception as refused:
+            if not getattr(refused, "waiting", False):
+                raise
+            self.subject = str(refused)
+        return super().execute(context)
+
+    def execute_complete(self, context, event):
+        answer = HITLOperator.execute_complete(self, context, event)
+        user = answer["responded_by_user"] or {"name": "nobody"}
+        decision = {"approved": answer["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
+        return self.function(*self.takes, decision=decision)'''
 _SDK = "get_current_context, task"
 _USED = {
     *("os", "UTC", "datetime", "timedelta", "import_module", "signature", "attrgetter", "Path", "call", "dag"),
     *("DAG", "CronTriggerTimetable", "Param", "get_current_context", "task"),
-    *("AirflowFailException", "AirflowSkipException"),
+    *("AirflowFailException", "AirflowSkipException", "Approval", "ApprovalOperator", "HITLOperator", "decision"),
 }
 # A task's parameter of such a name would be filled by Airflow itself.
 _CONTEXT = {
@@ -77,9 +102,9 @@ def to_airflow(dag: DAG) -> str:
     accepts params that the DAG does not have, does not hold a date param against its minimum and maximum, and runs no
     task at all for a date before `start_date`, which it calls a success.
 
-    A task that waits for somebody's approval fails with that sentence, as here, and is cleared once the approval is
-    given. Airflow's `ApprovalOperator` would only know who clicked in Airflow; the registry knows who may agree (never
-    the author), keeps it in its ledger, and refuses a promotion without it, whichever engine asks.
+    A task with `approval=True` is an `ApprovalOperator`: when its function waits for somebody's yes, Airflow lists it
+    under Required Actions. Who answers there, and how, is handed to the function as `decision`, so that the registry
+    keeps it in its ledger and refuses the author, whichever engine asked.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> [line.strip() for line in to_airflow(flights_pipeline()).splitlines() if "evaluate_result" in line]
@@ -119,21 +144,25 @@ def _head(dag: DAG, defined: str) -> str:
     times = [*moments, *["timedelta"] * has_duration]
     names = ["DAG", *["CronTriggerTimetable"] * (dag.schedule is not None), *["Param"] * bool(dag.params)]
     imports = f"from datetime import {', '.join(times)}\n" if times else ""
-    return "\n" + _HEAD.replace("{times}", imports).replace("{names}", ", ".join([*names, _SDK])).rstrip("\n")
+    operators = "from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator\n"
+    asks = any(each.approval for each in dag.tasks.values())
+    text = _HEAD.replace("{times}", imports).replace("{names}", ", ".join([*names, _SDK])).rstrip("\n")
+    return "\n" + text.replace("{approval}", operators * asks) + f"\n\n{_APPROVAL}" * asks
 
 
 def _function(step: Step, names: dict[str, str]) -> str:
     task, name = step.task, names[step.task.task_id]
     settings = _settings(task) if task.task_id == name else {"task_id": literal(task.task_id), **_settings(task)}
-    decorator = call("@task(", settings) if settings else "@task"
+    decorator = "" if task.approval else call("@task(", settings) + "\n" if settings else "@task\n"
     given = {key: literal(value, lambda task_id: names[task_id]) for key, value in step.given.items()}
     plain = {key: value for key, value in given.items() if key.isidentifier() and key != "source"}
     odd = [f"{literal(key)}: {value}" for key, value in given.items() if key not in plain]
     arguments = [literal(task.source), *(f"{key}={value}" for key, value in plain.items())]
     arguments += [f"**{{{', '.join(odd)}}}"] if odd else []
     about = f"    {docstring(sentence(task.description))}\n" if task.description.strip() else ""
-    parameters = ", ".join(names[each] for each in step.takes)
-    return f"{decorator}\ndef {name}({parameters}):\n{about}{call('return call(', arguments, indent='    ')}"
+    arguments += ["decision=decision"] * task.approval
+    parameters = ", ".join([*(names[each] for each in step.takes), *["decision=None"] * task.approval])
+    return f"{decorator}def {name}({parameters}):\n{about}{call('return call(', arguments, indent='    ')}"
 
 
 def _settings(task: Task) -> dict[str, str]:
@@ -156,7 +185,13 @@ def _settings(task: Task) -> dict[str, str]:
 def _wired(step: Step, functions: dict[str, str], results: dict[str, str]) -> str:
     name = step.task.task_id
     taken = [results[each] for each in step.takes]
-    return call(f"{results[name]} = {functions[name]}(", taken, indent="    ")
+    if not step.task.approval:
+        return call(f"{results[name]} = {functions[name]}(", taken, indent="    ")
+    settings = {"task_id": literal(name), "function": functions[name], "takes": f"[{', '.join(taken)}]"}
+    settings |= _settings(step.task)
+    if "execution_timeout" in settings:  # Airflow's would end the waiting
+        settings["response_timeout"] = settings.pop("execution_timeout")
+    return call(f"{results[name]} = Approval(", settings, ").output", indent="    ")
 
 
 def _order(step: Step, results: dict[str, str]) -> str:

@@ -59,6 +59,8 @@ def _step(dag: DAG, task: Task) -> Step:
     _check_source(task)
     assert task.function is not None  # noqa: S101  _check_source has refused it
     upstream, given = dag.upstream(task.task_id), dict(dag.arguments(task.task_id))
+    if task.approval:
+        given.pop("decision", None)  # the engine's to fill
     for parameter in parameters_of(task.function)[0]:
         if parameter.name not in given and parameter.name in upstream:
             given[parameter.name] = Reference(parameter.name, dag)

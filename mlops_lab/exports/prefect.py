@@ -7,7 +7,7 @@ from datetime import date
 from mlops_lab.dag import DAG, PRESETS, REQUIRED, Param, Task
 from mlops_lab.dag.attempt import retry_wait
 from mlops_lab.exports.naming import Step, identifiers, steps
-from mlops_lab.exports.prefect_opening import OPENING, USED
+from mlops_lab.exports.prefect_opening import APPROVAL, OPENING, USED
 from mlops_lab.exports.writing import call, docstring, literal, sentence
 
 __all__ = ["to_prefect"]
@@ -25,8 +25,8 @@ def to_prefect(dag: DAG) -> str:
     What differs there: Prefect has no trigger rules and no skipped state, so each task of the file asks our rule
     itself and ends as a Completed named Skipped or SkippedByRule, or a Failed named UpstreamFailed. Prefect has no
     `start_date`, no catch-up and no `logical_date`: a run's date is the parameter `logical_date`, else the time it was
-    scheduled for. A task that waits for somebody's approval fails with that sentence; the flow is run again once it
-    is given.
+    scheduled for. When the function of a task with `approval=True` waits for somebody's yes, the flow pauses for the
+    input `Decision` and runs the task again with it, so that the registry keeps who agreed, and refuses the author.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> [line.strip() for line in to_prefect(flights_pipeline()).splitlines() if "evaluate_result" in line]
@@ -68,10 +68,11 @@ def _head(dag: DAG, flow: str) -> str:
         "{cron}": "from prefect.schedules import Cron\n" if dag.schedule is not None else "",
         "{pydantic}": "AwareDatetime, Field" if "Field(" in flow else "AwareDatetime",
     }
-    text = OPENING
-    for mark, line in imports.items():
+    asks = any(each.approval for each in dag.tasks.values())
+    text = OPENING.rstrip("\n") + "{ask}"
+    for mark, line in {**imports, **{mark: part * asks for mark, part in APPROVAL.items()}}.items():
         text = text.replace(mark, line)
-    return "\n" + text.rstrip("\n")
+    return "\n" + text
 
 
 def _function(step: Step, names: dict[str, str]) -> str:
@@ -124,12 +125,21 @@ def _flow(
         "    moment = logical_date or flow_run.scheduled_start_time",
         '    run = {"logical_date": moment.isoformat(), "params": params, "run_id": flow_run.id}',
     ]
-    for each in found:
+    for each in _askers_last(dag, found):
         upstream = [results[other] for other in (*each.takes, *each.waits)]
-        name = each.task.task_id
-        lines.append(call(f"{results[name]} = start(", [functions[name], "run", *upstream], indent="    "))
+        name, start = each.task.task_id, "ask" if each.task.approval else "start"
+        lines.append(call(f"{results[name]} = {start}(", [functions[name], "run", *upstream], indent="    "))
     leaves = [results[each.task.task_id] for each in found if not dag.downstream(each.task.task_id)]
     return "\n".join([*lines, call("return [", leaves, "]  # the flow fails when one of these did", indent="    ")])
+
+
+def _askers_last(dag: DAG, found: list[Step]) -> list[Step]:
+    """The steps in running order, those first that need not wait until a paused flow goes on."""
+    late: set[str] = set()
+    for each in found:
+        if each.task.approval or late.intersection(dag.upstream(each.task.task_id)):
+            late.add(each.task.task_id)
+    return sorted(found, key=lambda each: each.task.task_id in late)
 
 
 def _given(name: str, param: Param) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["OPENING", "USED"]
+__all__ = ["APPROVAL", "OPENING", "USED"]
 
 OPENING = '''
 import os
@@ -11,14 +11,14 @@ from inspect import signature
 from operator import attrgetter
 from pathlib import Path
 {typing}
-from prefect import allow_failure, flow, task
+from prefect import allow_failure, flow, {pause}task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
-from prefect.runtime import flow_run, task_run
+{input}from prefect.runtime import flow_run, task_run
 {cron}from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import {pydantic}
-
+{answer}
 
 class NotRun(Exception):
     """Why a task was not run: one upstream failed."""
@@ -54,7 +54,7 @@ def step(source, rule, run, upstream, /, **given):
         "clock": SystemClock(),
         "home": Path(os.environ["MLOPS_LAB_HOME"]),
         "attempt": task_run.run_count,
-        "run_id": run["run_id"],
+        "run_id": run["run_id"],{decision}
     }
     asked = signature(function).parameters.values()
     if not any(each.kind is each.VAR_KEYWORD for each in asked):
@@ -63,7 +63,7 @@ def step(source, rule, run, upstream, /, **given):
         return {"state": "success", "result": function(**{**words, **given})}
     except SkipTask as skip:
         return Completed(name="Skipped", message=str(skip), data={"state": "skipped", "result": None})
-
+{waiting}
 
 def state_of(failure):
     """The state of a task that ended with an exception."""
@@ -81,10 +81,42 @@ def may_retry(task, task_run, state):
 
     return not isinstance(state.data, (FailTask, NotRun))
 '''
+APPROVAL = {
+    "{pause}": "pause_flow_run, ",
+    "{input}": "from prefect.input import RunInput\n",
+    "{answer}": '\nWAITING = {"state": "waiting", "result": None}\n',
+    "{decision}": '\n        "decision": run.get("decision"),',
+    "{waiting}": """    except Exception as refused:
+        if not getattr(refused, "waiting", False):
+            raise
+        return Completed(name="Waiting", message=str(refused), data=WAITING)
+""",
+    "{ask}": '''
+
+
+class Decision(RunInput):
+    """What somebody answers whom the flow waits for. Prefect's own server does not know who that is."""
+
+    approved: bool
+    by: str
+    comment: str = ""
+
+
+def ask(task, run, *upstream):
+    """Start a task that may wait for somebody's yes; then the flow pauses, and starts it again with the Decision."""
+    ended = start(task, run, *upstream)
+    while ended.result(raise_on_failure=False) == WAITING:
+        decision = pause_flow_run(wait_for_input=Decision, timeout=7 * 24 * 3600)
+        ended = start(task, {**run, "decision": decision.model_dump()}, *upstream)
+    return ended''',
+}
+"""What a file holds beside that when a task may wait for somebody's yes; the marks are those of `OPENING`."""
+
 USED = {
     *("os", "date", "import_module", "signature", "attrgetter", "Path", "Annotated", "Literal", "allow_failure"),
     *("flow", "task", "NO_CACHE", "flow_run", "task_run", "Cron", "Completed", "Failed", "AwareDatetime", "Field"),
     *("FlowRunContext", "ThreadPoolTaskRunner"),
+    *("pause_flow_run", "RunInput", "Decision", "WAITING", "ask", "decision"),
     *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "self"),
     *("str", "int", "float", "bool"),
 }

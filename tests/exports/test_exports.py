@@ -18,7 +18,7 @@ from mlops_lab.errors import InvalidDefinition
 from mlops_lab.exports import to_airflow, to_prefect
 from mlops_lab.exports.naming import identifiers
 from mlops_lab.exports.writing import docstring, literal
-from mlops_lab.pipeline import flights_pipeline, steps
+from mlops_lab.pipeline import delivery, flights_pipeline, steps
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect}
@@ -59,8 +59,6 @@ def test_the_flights_pipeline_is_written_as_in_the_golden_file(engine):
 
 @pytest.mark.parametrize("engine", WRITERS)
 def test_writing_is_the_same_after_a_detour_through_yaml(engine):
-    import mlops_lab.pipeline.delivery as delivery
-
     again = from_yaml(to_yaml(flights_pipeline()), modules=[steps, delivery])
 
     assert WRITERS[engine](again) == WRITERS[engine](flights_pipeline())
@@ -275,3 +273,52 @@ def test_a_task_placed_twice_has_two_names(write):
 
     assert "def check_data(" in write(dag)
     assert "def check_data_(" in write(dag)
+
+
+def asking() -> DAG:
+    dag = DAG("asking")
+    dag.add(Task("first", steps.check_data.function))
+    dag.add(Task("agree", delivery.approve.function, approval=True), arguments={"register": {"name": "m"}})
+    dag.connect("first", "agree")
+    dag.add(Task("after", steps.check_data.function), upstream=["agree"])
+    dag.add(Task("beside", steps.check_data.function), upstream=["first"])
+    return dag
+
+
+def test_an_approval_is_airflows_operator_and_hands_on_who_answered():
+    text = to_airflow(asking())
+
+    assert 'agree_result = Approval(task_id="agree", function=agree, takes=[]).output' in text
+    assert "def agree(decision=None):" in text
+    assert "decision=decision)" in text
+    assert "first_result >> agree_result" in text
+
+
+def test_an_approval_pauses_the_prefect_flow_after_all_that_need_not_wait_for_it():
+    text = to_prefect(asking())
+
+    lines = [line.strip() for line in text.splitlines() if "_result = " in line]
+    assert [line.partition("(")[0] for line in lines] == [
+        "first_result = start",
+        "beside_result = start",
+        "agree_result = ask",
+        "after_result = start",
+    ]
+    assert "pause_flow_run(wait_for_input=Decision" in text
+
+
+def test_a_file_that_asks_nobody_holds_nothing_about_asking(write):
+    dag = DAG("quiet")
+    dag.add(Task("first", steps.check_data.function, description="decision=None approval=True"))
+
+    text = write(dag)
+
+    assert not {"Approval", "ApprovalOperator", "Decision", "pause_flow_run", "WAITING"} & {
+        node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)
+    }
+    assert "hitl" not in text
+
+
+def test_an_approval_needs_a_function_that_takes_the_decision():
+    with pytest.raises(InvalidDefinition, match="needs a parameter decision=None"):
+        Task("agree", steps.check_data.function, approval=True)
