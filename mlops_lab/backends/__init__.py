@@ -13,17 +13,23 @@ from mlops_lab.backends.choice import (
     Engines,
     choose_engines,
     engines_of,
+    has_registry,
     open_feature_store,
     open_registry,
     open_tracker,
 )
+from mlops_lab.backends.copying import Copied, copy_registry, move_registry
 
 __all__ = [
     "FEATURE_ENGINES",
     "REGISTRY_ENGINES",
+    "Copied",
     "Engines",
     "choose_engines",
+    "copy_registry",
     "engines_of",
+    "has_registry",
+    "move_registry",
     "open_feature_store",
     "open_registry",
     "open_tracker",

@@ -30,6 +30,7 @@ __all__ = [
     "Engines",
     "choose_engines",
     "engines_of",
+    "has_registry",
     "open_feature_store",
     "open_registry",
     "open_tracker",
@@ -153,6 +154,15 @@ def save_engines(home: Path, engines: Engines) -> None:
         raise HomeError(home, error.strerror or str(error)) from None
 
 
+def has_registry(home: str | Path) -> bool:
+    """Does this home folder have a registry, or know where one is? Looking makes none.
+
+    >>> has_registry("a folder that is not there")
+    False
+    """
+    return engines_of(home).registry != "embedded" or (Path(home) / "registry.db").exists()
+
+
 def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     """The feature store of a home folder, with the engine that it was told to use.
 
@@ -169,7 +179,7 @@ def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     return FeatureStore(home, clock=clock)
 
 
-def open_tracker(home: str | Path, *, clock: Clock) -> Tracker:
+def open_tracker(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Tracker:
     """The log of runs of a home folder, with the engine that it was told to use.
 
     >>> import tempfile
@@ -179,7 +189,7 @@ def open_tracker(home: str | Path, *, clock: Clock) -> Tracker:
     ...     print(tracker, tracker.close())
     Tracker() None
     """
-    engines = engines_of(home)
+    engines = engines_of(home) if engines is None else engines
     if engines.registry == "mlflow":
         from mlops_lab.backends.mlflow_tracker import MlflowTracker
 
@@ -187,7 +197,7 @@ def open_tracker(home: str | Path, *, clock: Clock) -> Tracker:
     return Tracker(home, clock=clock)
 
 
-def open_registry(home: str | Path, *, clock: Clock) -> Registry:
+def open_registry(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Registry:
     """The registry of a home folder, with the engine that it was told to use.
 
     >>> import tempfile
@@ -197,7 +207,7 @@ def open_registry(home: str | Path, *, clock: Clock) -> Registry:
     ...     print(registry, registry.close())
     Registry() None
     """
-    engines = engines_of(home)
+    engines = engines_of(home) if engines is None else engines
     if engines.registry == "mlflow":
         from mlops_lab.backends.mlflow_registry import MlflowRegistry
 

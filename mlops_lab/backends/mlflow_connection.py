@@ -1,0 +1,167 @@
+"""Which MLflow is spoken to, and what has to be there before anything is kept in it?
+
+A SQLite file and an artefact folder in the home folder, with no server; or, given a tracking URI, a running
+`mlflow server` (http://…) or a database that several machines share (postgresql://…).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.errors import HomeError, MissingExtra
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["EXPERIMENT", "Connection", "MlflowRefused", "connect", "shown"]
+
+EXPERIMENT = "mlops-lab"
+HISTORY_TAG = "mlops_lab.history"  # of the experiment: the id of the run that keeps the registry's history
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is away is told in seconds, not in minutes
+}
+_LOCK_KEY = 0x4D4C5247  # which advisory lock of PostgreSQL is ours
+_LOCK_SECONDS = 120.0
+_FIRST = threading.Lock()
+
+
+class MlflowRefused(HomeError):
+    """MLflow, its database or the way to it refuses. Attributes: `path` (the URI, without its password), `why`."""
+
+    def __init__(self, uri: str, why: str) -> None:
+        super().__init__(shown(uri), why)
+        self.args = (f"MLflow at {self.path} refuses: {why}",)
+
+
+class Connection:
+    """MLflow's client, the experiment of our runs, and the run whose params are the registry's history."""
+
+    def __init__(self, home: Path, uri: str | None) -> None:
+        if find_spec("mlflow") is None:
+            raise MissingExtra("mlflow")
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        self.home = home
+        self.uri = uri if uri is not None else f"sqlite:///{(home / 'mlflow.db').absolute().as_posix()}"
+        self._folder = (home / "mlartifacts").absolute() if uri is None else None
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeError(home, error.strerror or str(error)) from None
+        with self.in_our_words(), _FIRST, self.exclusive():
+            from mlflow import MlflowClient
+
+            self.client: MlflowClient = MlflowClient(self.uri, registry_uri=self.uri)
+            self.experiment, self.history = self._experiment()
+
+    def __repr__(self) -> str:
+        return f"Connection({shown(self.uri)!r})"
+
+    def _experiment(self) -> tuple[str, str]:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            from mlflow.exceptions import MlflowException
+
+            # The name of an experiment is unique and its tags come with it, so that of several first users one wins.
+            mine = self.client.create_run("0", run_name="registry history", tags={"mlops_lab.kind": "history"})
+            where = None if self._folder is None else self._folder.as_uri()
+            try:
+                self.client.create_experiment(EXPERIMENT, where, tags={HISTORY_TAG: mine.info.run_id})
+            except MlflowException:
+                if self.client.get_experiment_by_name(EXPERIMENT) is None:
+                    raise
+                self.client.delete_run(mine.info.run_id)
+            found = self.client.get_experiment_by_name(EXPERIMENT)
+        history = (found.tags or {}).get(HISTORY_TAG) if found is not None else None
+        if found is None or history is None:
+            raise MlflowRefused(self.uri, f"its experiment {EXPERIMENT!r} is somebody else's, without {HISTORY_TAG}")
+        return str(found.experiment_id), str(history)
+
+    @contextmanager
+    def in_our_words(self) -> Iterator[None]:
+        """Whatever MLflow, the network or the database complains about, as one sentence of ours."""
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError) as error:
+            raise MlflowRefused(self.uri, shown(str(error).splitlines()[0])) from None
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One writer at a time, where the database offers a lock; a server offers none, and the history decides."""
+        if self.uri.startswith("sqlite:"):
+            with _file_lock(self.home / "mlflow.lock"):
+                yield
+        elif self.uri.startswith("postgresql"):
+            with _advisory_lock(self.uri):
+                yield
+        else:
+            yield
+
+
+_KNOWN: dict[tuple[str, str | None, int], Connection] = {}
+
+
+def connect(home: str | Path, uri: str | None = None) -> Connection:
+    """The connection of this process to a home folder's MLflow; made once, because the first contact takes seconds.
+
+    >>> connect("home", "http://127.0.0.1:1")  # doctest: +SKIP
+    Connection('http://127.0.0.1:1')
+
+    Raises:
+        MissingExtra: MLflow is not installed.
+        HomeError: the home folder, the database or the server refuses.
+    """
+    key = (str(Path(home).absolute()), uri, os.getpid())
+    if key not in _KNOWN or (uri is None and not (Path(home) / "mlflow.db").exists()):
+        _KNOWN[key] = Connection(Path(home), uri)
+    return _KNOWN[key]
+
+
+def shown(text: str) -> str:
+    """The text without the password that a URI in it may hold.
+
+    >>> shown("postgresql://lab:secret@127.0.0.1/mlflow")
+    'postgresql://lab:…@127.0.0.1/mlflow'
+    """
+    return re.sub(r"(://[^/:@\s]*):[^@\s]*@", r"\1:…@", text)
+
+
+@contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    # An empty SQLite file held by a transaction: the system lets go when the process dies, on every system.
+    held: Any = None
+    try:
+        held = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
+        held.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        if held is not None:
+            held.close()
+        raise HomeError(path.parent, f"{path.name}: {error}") from None
+    try:
+        yield
+    finally:
+        held.close()
+
+
+@contextmanager
+def _advisory_lock(uri: str) -> Iterator[None]:
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(uri, poolclass=NullPool)
+    with engine.connect() as held:
+        held.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        yield  # closing the connection lets go
