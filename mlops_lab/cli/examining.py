@@ -148,11 +148,12 @@ def _home(home: Path) -> Check:
 
 
 def _registry(home: Path) -> Check:
-    if not (home / "registry.db").exists():
-        return Check("registry", True, "empty; the first run makes one")
-    from mlops_lab.registry import Registry
+    from mlops_lab.backends import has_registry, open_registry
+    from mlops_lab.clock import SystemClock
 
-    registry = Registry(home)
+    if not has_registry(home):
+        return Check("registry", True, "empty; the first run makes one")
+    registry = open_registry(home, clock=SystemClock())
     try:
         return Check("registry", True, f"verified, {registry.verify()} events")
     except IntegrityError as error:

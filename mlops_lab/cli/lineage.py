@@ -41,10 +41,11 @@ def lineage(
       mlops-lab lineage --draw lineage.svg
     """
     from mlops_lab import lineage as room
+    from mlops_lab.backends import open_tracker
+    from mlops_lab.clock import SystemClock
     from mlops_lab.drawing import draw_lineage
-    from mlops_lab.tracking import Tracker
 
-    registry, tracker = open_registry(home), Tracker(home)
+    registry, tracker = open_registry(home), open_tracker(home, clock=SystemClock())
     version = None
     if view is None:
         version = _version(registry, subject)

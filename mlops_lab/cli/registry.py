@@ -9,7 +9,16 @@ import click
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.deciding import alias, approve, archive, promote, reject, request, rollback
-from mlops_lab.cli.options import MODEL, answer_options, moment, open_registry, split_subject, subject, version_of
+from mlops_lab.cli.options import (
+    MODEL,
+    answer_options,
+    moment,
+    open_home,
+    open_registry,
+    split_subject,
+    subject,
+    version_of,
+)
 
 __all__ = ["registry"]
 
@@ -29,6 +38,7 @@ def registry() -> None:
       mlops-lab registry approve late_flights 3 --by grace
       mlops-lab registry rollback --why "complaints from gate B12"
       mlops-lab registry production-at 2013-10-01
+      mlops-lab registry copy --to mlflow
     """
 
 
@@ -59,12 +69,13 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
 @answer_options
 def show(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     """One version: stage, run, gate, approval."""
+    from mlops_lab.backends import open_tracker
     from mlops_lab.cli.verdict import report_lines
-    from mlops_lab.tracking import Tracker
+    from mlops_lab.clock import SystemClock
 
     found = open_registry(home)
     version = version_of(found, subject)
-    run = Tracker(home).get_run(version.run_id)
+    run = open_tracker(home, clock=SystemClock()).get_run(version.run_id)
     report = found.get_gate_report(version.name, version.version)
     approval = found.get_approval(version.name, version.version)
     if as_json:
@@ -159,6 +170,32 @@ def production_at(when: str, name: str, home: Path, as_json: bool) -> None:
     if as_json:
         return print_json({"at": when, "name": name, "version": version})
     click.echo(f"{name}: {'none' if version is None else f'v{version.version}'} in Production at {when}.")
+    return None
+
+
+@registry.command("copy")
+@click.option("--to", required=True, metavar="ENGINE", help="Who keeps it from now on: mlflow or embedded.")
+@click.option("--uri", metavar="URI", help="MLflow's tracking URI, if not a file of the home folder.")
+@answer_options
+def copy_(to: str, uri: str | None, home: Path, as_json: bool) -> None:
+    r"""Move to another engine, history included.
+
+    Copies runs, models and every event, verifies both ends, and lets the home folder use the other engine from then
+    on. What the former engine kept stays where it is.
+
+    \b
+    Examples:
+      mlops-lab registry copy --to mlflow
+      mlops-lab registry copy --to mlflow --uri http://127.0.0.1:5000
+      mlops-lab registry copy --to embedded
+    """
+    from mlops_lab.backends import move_registry
+
+    copied = move_registry(open_home(home), to=to, uri=uri)
+    if as_json:
+        return print_json({"to": to, "runs": copied.runs, "events": copied.events, "head": copied.head})
+    click.echo(marked(f"✓ copied and verified: {copied.runs} runs, {copied.events} events, head {copied.head}"))
+    click.echo(f"the registry of this home folder is kept by {to} from now on.")
     return None
 
 

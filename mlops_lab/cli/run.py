@@ -62,6 +62,9 @@ def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, An
     "--date", metavar="D", help=f"Run as of this day or moment, on what was known then.  [default: {_LAST_DAY}]"
 )
 @run_options
+@click.option("--features-engine", metavar="NAME", help="Who keeps features: embedded or feast; the home remembers.")
+@click.option("--registry-engine", metavar="NAME", help="Who keeps runs and models: embedded or mlflow.")
+@click.option("--registry-uri", metavar="URI", help="MLflow's tracking URI, if not a file of the home folder.")
 @click.option("--resume", metavar="RUN_ID", help="Go on with a run that did not finish; 'last' is the newest.")
 @answer_options
 def run(
@@ -72,6 +75,9 @@ def run(
     author: str | None,
     workers: int,
     quiet: bool,
+    features_engine: str | None,
+    registry_engine: str | None,
+    registry_uri: str | None,
     resume: str | None,
     home: Path,
     as_json: bool,
@@ -90,11 +96,13 @@ def run(
       mlops-lab run --date 2013-06-01 --param train_from=2013-05-01 --param holdout_days=10     in seconds
       mlops-lab run --param approval=true            somebody else has to agree: exit code 3
       mlops-lab run --resume last
+      mlops-lab run --home other --features-engine feast --registry-engine mlflow
 
     \b
     Params: features, model, train_from, holdout_days, watch_days, approval, seed, author (see: mlops-lab dag draw)
     Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 130 stopped by Ctrl-C
     """
+    from mlops_lab.backends import choose_engines
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict
     from mlops_lab.pipeline import OUTCOMES, outcome, run_flights
@@ -104,6 +112,7 @@ def run(
     if author is None and before is None and not any(text.startswith("author=") for text in texts):
         named["author"] = login_name()
     params = pipeline_params(texts, **named)
+    choose_engines(home, features=features_engine, registry=registry_engine, registry_uri=registry_uri)
     moment_of_run: Any = moment(date or _LAST_DAY) if before is None or date else before.logical_date
     with Progress(quiet=quiet) as progress:
         try:

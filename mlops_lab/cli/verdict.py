@@ -20,15 +20,16 @@ _FIGURES = ("offline.roc_auc", "served.roc_auc")
 
 def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     """Everything that a run of the flights pipeline says, from its trace and the home folder."""
+    from mlops_lab.backends import engines_of, open_registry, open_tracker
     from mlops_lab.clock import SystemClock
     from mlops_lab.pipeline import OUTCOMES, get_json
-    from mlops_lab.registry import Registry
-    from mlops_lab.tracking import Tracker
 
+    engines = engines_of(home)
     told: dict[str, Any] = {
         "outcome": outcome,
         "exit_code": OUTCOMES.get(outcome),
         "home": home,
+        "engines": {"features": engines.features, "registry": engines.registry},
         "run_id": run.run_id,
         "logical_date": run.logical_date,
         "state": run.state,
@@ -50,7 +51,7 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     registered, measured = results.get("register"), results.get("evaluate")
     if registered is None:
         return told
-    tracker, registry = Tracker(home, clock=SystemClock()), Registry(home, clock=SystemClock())
+    tracker, registry = open_tracker(home, clock=SystemClock()), open_registry(home, clock=SystemClock())
     version = registry.get_model_version(registered["name"], registered["version"])
     metrics = tracker.get_run(version.run_id).metrics
     report = registry.get_gate_report(version.name, version.version)
@@ -85,6 +86,8 @@ def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> 
         champion = told["champion"]
         rows.append([f"v{champion['version']}, the champion", *(figure(champion[name]) for name in _FIGURES)])
     click.echo("\n" + columns(rows, right=[1, 2]))
+    if set(told["engines"].values()) != {"embedded"}:
+        click.echo("kept by: " + ", ".join(f"{part} {engine}" for part, engine in told["engines"].items()))
     if told["gate"] is not None:
         click.echo("\n" + marked(report_lines(GateReport.from_dict(told["gate"]))))
     click.echo("\n" + "\n".join(_ending(told, elsewhere)))

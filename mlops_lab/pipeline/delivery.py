@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.backends import open_registry, open_tracker
 from mlops_lab.clock import Clock
 from mlops_lab.dag import SkipTask, task
 from mlops_lab.errors import NotAllowed
@@ -16,8 +17,7 @@ from mlops_lab.pipeline.frames import get_json, get_training_set, put_json
 from mlops_lab.pipeline.policy import FLIGHTS_POLICY
 from mlops_lab.pipeline.report import model_report
 from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights, last_decision
-from mlops_lab.registry import ModelVersion, Registry
-from mlops_lab.tracking import Tracker
+from mlops_lab.registry import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def evaluate(build_training_set: Result, train: Result, params: Params, clock: C
     """Score the champion again on the challenger's holdout, with the champion's own features."""
     from mlops_lab.training import score
 
-    tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     run = tracker.get_run(train["run_id"])
     known = get_training_set(tracker.artefacts, build_training_set["known"])
     served = get_training_set(tracker.artefacts, build_training_set["served"])
@@ -66,12 +66,12 @@ def evaluate(build_training_set: Result, train: Result, params: Params, clock: C
 @task
 def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Clock, home: Path) -> Result:
     """Judge the version by the policy; a refusal ends the run here, in red."""
-    registry = Registry(home, clock=clock)
+    registry = open_registry(home, clock=clock)
     version = registry.get_model_version(register["name"], register["version"])
     champion = None
     if evaluate["champion"] is not None:
         champion = registry.get_model_version(register["name"], evaluate["champion"])
-    found = get_json(Tracker(home, clock=clock).artefacts, evaluate["measured"])
+    found = get_json(open_tracker(home, clock=clock).artefacts, evaluate["measured"])
     measured = Measured(
         found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
     )
@@ -83,10 +83,12 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
     return {"passed": True, "rules": len(report.results)}
 
 
-@task(trigger_rule="none_failed")
-def approve(register: Result, params: Params, clock: Clock, home: Path) -> Result:
+@task(trigger_rule="none_failed", approval=True)
+def approve(
+    register: Result, params: Params, clock: Clock, home: Path, decision: Mapping[str, Any] | None = None
+) -> Result:
     """Wait for somebody other than the author to agree, where that is asked for."""
-    registry = Registry(home, clock=clock)
+    registry = open_registry(home, clock=clock)
     name, version = register["name"], register["version"]
     if params["approval"] and not registry.requires_approval(name):
         registry.set_policy(name, requires_approval=True, actor=params["author"], why="asked for by the pipeline")
@@ -95,6 +97,9 @@ def approve(register: Result, params: Params, clock: Clock, home: Path) -> Resul
     standing = registry.get_approval(name, version)
     if standing is None or standing.state in ("expired", "outdated"):
         standing = registry.request_approval(name, version, requested_by=params["author"], why="the gate passed")
+    if decision is not None and standing.state == "pending":  # an engine has asked; the registry says who may answer
+        answer = registry.approve if decision["approved"] else registry.reject
+        standing = answer(name, version, by=decision["by"], comment=decision["comment"])
     if standing.state == "rejected":
         raise NotAllowed(f"{name} v{version} was rejected by {standing.decided_by}: {standing.comment}")
     if standing.state != "approved":
@@ -105,7 +110,7 @@ def approve(register: Result, params: Params, clock: Clock, home: Path) -> Resul
 @task(trigger_rule="none_failed")
 def promote(register: Result, params: Params, clock: Clock, home: Path) -> Result:
     """Take the version through Staging into Production; the former one is archived."""
-    registry = Registry(home, clock=clock)
+    registry = open_registry(home, clock=clock)
     report = registry.get_gate_report(register["name"], register["version"])
     if report is None:
         raise NotAllowed(f"{register['name']} v{register['version']} has no gate report.")
@@ -118,7 +123,7 @@ def roll_out(register: Result, params: Params, logical_date: datetime, clock: Cl
     """Give the new version its share of the flights, watch it, and finish or take it back."""
     from mlops_lab.rollout import promotion_of, rollout
 
-    registry = Registry(home, clock=clock)
+    registry = open_registry(home, clock=clock)
     name, version = register["name"], register["version"]
     promotion = promotion_of(registry, name, version)
     challenger = registry.get_model_version(name, version)
@@ -166,7 +171,7 @@ def canary_traffic(
         start, end = at - timedelta(days=days), at
     flights = labelled_flights(start, end + timedelta(days=2))  # the last outcomes arrive a day or two later
     flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
-    tracker, store = Tracker(home, clock=clock), flight_store(home, clock=clock)
+    tracker, store = open_tracker(home, clock=clock), flight_store(home, clock=clock)
 
     def answers(version: ModelVersion) -> Any:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
@@ -189,7 +194,7 @@ def report(register: Result | None, clock: Clock, home: Path) -> Result:
     """Write down for people what was measured and decided, also when the answer was no."""
     if register is None:
         raise SkipTask("there is no version to report on")
-    tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     version = registry.get_model_version(register["name"], register["version"])
     text = model_report(
         version, tracker.get_run(version.run_id), registry.get_gate_report(version.name, version.version)

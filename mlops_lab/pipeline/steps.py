@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab import datasets
+from mlops_lab.backends import open_feature_store, open_registry, open_tracker
 from mlops_lab.clock import Clock, parse_utc
 from mlops_lab.dag import task
 from mlops_lab.errors import InvalidData
@@ -21,8 +22,6 @@ from mlops_lab.gates import profile
 from mlops_lab.pipeline.code import code_version
 from mlops_lab.pipeline.definitions import flight_objects
 from mlops_lab.pipeline.frames import get_training_set, put_json, put_training_set
-from mlops_lab.registry import Registry
-from mlops_lab.tracking import Tracker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +43,7 @@ def flight_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     ...     len(flight_store(home, clock=FakeClock()).list_feature_views())
     9
     """
-    store = FeatureStore(home, clock=clock)
+    store = open_feature_store(home, clock=clock)
     store.apply(flight_objects())
     return store
 
@@ -105,7 +104,7 @@ def check_data() -> Result:
 def build_training_set(check_data: Result, params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
     """Join the features to every decision whose outcome is known, and replay what serving would have seen."""
     flights = labelled_flights(parse_utc(params["train_from"]), logical_date)
-    store, artefacts = flight_store(home, clock=clock), Tracker(home, clock=clock).artefacts
+    store, artefacts = flight_store(home, clock=clock), open_tracker(home, clock=clock).artefacts
     known = store.get_historical_features(flights, features=params["features"])
     holdout = flights[flights["event_timestamp"] >= _split_at(params, logical_date)]
     if holdout.empty:
@@ -127,7 +126,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
     """Fit the model on what was over before the holdout, and keep the run."""
     from mlops_lab.training import train
 
-    tracker = Tracker(home, clock=clock)
+    tracker = open_tracker(home, clock=clock)
     run = train(
         get_training_set(tracker.artefacts, build_training_set["known"]),
         tracker,
@@ -155,8 +154,8 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
 @task
 def register(train: Result, clock: Clock, home: Path) -> Result:
     """Give the run's model a version number."""
-    run = Tracker(home, clock=clock).get_run(train["run_id"])
-    version = Registry(home, clock=clock).register_model(run, MODEL_NAME)
+    run = open_tracker(home, clock=clock).get_run(train["run_id"])
+    version = open_registry(home, clock=clock).register_model(run, MODEL_NAME)
     return {"name": version.name, "version": version.version}
 
 
