@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +33,11 @@ def answered_by_challenger(keys: Iterable[str], weight: float) -> np.ndarray[Any
     """
     import numpy as np
 
-    # The first 8 bytes of a sha256 are as good as a fair draw, and the same on every machine.
-    draws = [int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:8], "big") / 2**64 for key in keys]
-    return np.asarray(draws, dtype="float64") * 100 < weight
+    found: np.ndarray[Any, Any] = np.fromiter((_draw(str(key)) for key in keys), dtype="float64") * 100 < weight
+    return found
+
+
+@lru_cache(maxsize=65_536)  # a watch asks about the same keys every day of a rollout
+def _draw(key: str) -> float:
+    """Where a key stands, from 0 to 1: the first 8 bytes of a sha256 are as good as a fair draw, and stay the same."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64
