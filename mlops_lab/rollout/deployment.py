@@ -134,7 +134,8 @@ def _told(events: Iterable[Event], promotion: Promotion) -> Deployment | None:
         if event.action not in ACTIONS or event.details.get("promotion") != promotion.event:
             continue
         if event.action == "rollout_started":
-            found = Deployment(promotion.name, promotion.version, promotion.archived_version, promotion.event)
+            first = int((event.details.get("weights") or [0])[0])
+            found = Deployment(promotion.name, promotion.version, promotion.archived_version, promotion.event, first)
         elif found is not None and event.action == "rollout_step":
             seen = {key: value for key, value in event.details.items() if key not in ("promotion", "next_weight")}
             step = Step(**{**seen, "until": parse_utc(seen["until"])})

@@ -23,6 +23,7 @@ class RolloutPolicy:
         max_error_rate: the largest share of requests it may fail to answer, 0 to 1.
         patience_days: how long a step may stay undecided; then the challenger is taken back, because nothing shows
             that it is good enough.
+        max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.
 
     >>> RolloutPolicy(weights=(10, 100)).weights
     (10, 100)
@@ -36,6 +37,7 @@ class RolloutPolicy:
     margin: float = 0.005
     max_error_rate: float = 0.01
     patience_days: int = 7
+    max_seconds: float | None = None
 
     def __post_init__(self) -> None:
         weights = tuple(self.weights)
@@ -49,3 +51,5 @@ class RolloutPolicy:
         for name in ("margin", "max_error_rate"):
             if not math.isfinite(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise InvalidDefinition(f"{name} must be a number from 0 to 1, not {getattr(self, name)!r}.")
+        if self.max_seconds is not None and not (math.isfinite(self.max_seconds) and self.max_seconds > 0):
+            raise InvalidDefinition(f"max_seconds must be above 0, not {self.max_seconds!r}.")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlops_lab.clock import to_utc
-from mlops_lab.errors import InvalidData, NotAllowed, UnknownName
+from mlops_lab.errors import NotAllowed
 from mlops_lab.registry import Promotion, Registry
 from mlops_lab.rollout.deployment import Deployment, Step, deployment_of
 from mlops_lab.rollout.door import answered_by_challenger
 from mlops_lab.rollout.policy import RolloutPolicy
+from mlops_lab.rollout.traffic import days_of
 from mlops_lab.rollout.watch import Judgement, judge
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["rollout", "stop"]
-
-_COLUMNS = ("key", "at", "known_at", "truth", "challenger", "champion")
+__all__ = ["begin", "look", "rollout", "stop"]
 
 
 def rollout(
@@ -73,25 +70,79 @@ def rollout(
     Deployment(late v1: finished at 100 %)
     """
     rules = policy if policy is not None else RolloutPolicy()
-    for column in _COLUMNS:
-        if column not in traffic.columns:
-            raise UnknownName("column", column, traffic.columns, where="the traffic")
-    if traffic.empty:
-        raise InvalidData("there is no traffic; a rollout without requests shows nothing.")
-    weights = tuple(rules.weights) if promotion.archived_version is not None else (100,)
+    days = days_of(traffic)
+    now = begin(promotion, registry, policy=rules, actor=actor)
+    for end, seen in days:
+        if now.state != "running":
+            break
+        now = look(promotion, registry, seen=seen, until=end, policy=rules, actor=actor)
+    return now
+
+
+def begin(
+    promotion: Promotion, registry: Registry, *, policy: RolloutPolicy | None = None, actor: str = "rollout"
+) -> Deployment:
+    """Begin the rollout of a promotion, or take it up again where a crash left it.
+
+    >>> import tempfile
+    >>> from mlops_lab.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     begin(promotion, Registry(home, clock=FakeClock()))
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+    weights = _weights(promotion, policy)
     if deployment_of(registry, promotion) is None:
         over = f"in place of v{promotion.archived_version}" if promotion.archived_version else "as the first model"
         why = f"{over}, weights {', '.join(map(str, weights))}"
         _write(registry, promotion, "rollout_started", actor=actor, why=why, details={"weights": list(weights)})
-    now = _settle(registry, promotion, actor=actor)
-    for end, seen in _days(traffic):
-        if now.state != "running":
-            break
-        if now.steps and end <= now.steps[-1].until:
-            continue  # seen before a crash
-        _look(registry, promotion, now, weights=weights, seen=seen, end=end, rules=rules, actor=actor)
-        now = _settle(registry, promotion, actor=actor)
-    return now
+    return _settle(registry, promotion, actor=actor)
+
+
+def look(
+    promotion: Promotion,
+    registry: Registry,
+    *,
+    seen: pd.DataFrame,
+    until: datetime,
+    policy: RolloutPolicy | None = None,
+    actor: str = "rollout",
+) -> Deployment:
+    """The watch's one look at a rollout that has begun: judge, write it down, and do what was decided.
+
+    Args:
+        promotion: whose rollout it is.
+        registry: where the history is.
+        seen: the traffic so far, as `rollout` takes it, `truth` null where the outcome is not known at `until`.
+        until: the moment of the look (UTC); one that was looked at before is not looked at again.
+        policy: weights and bounds.
+        actor: who is written into the history.
+
+    >>> import tempfile, pandas as pd
+    >>> from mlops_lab.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     look(promotion, Registry(home, clock=FakeClock()), seen=pd.DataFrame(), until=parse_utc("2014-01-02"))
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+    rules = policy if policy is not None else RolloutPolicy()
+    now = deployment_of(registry, promotion)
+    if now is None:
+        raise NotAllowed(f"the rollout of {promotion.name} v{promotion.version} has not begun.")
+    if now.state != "running" or (now.steps and until <= now.steps[-1].until):
+        return now  # over, or seen before a crash
+    _look(registry, promotion, now, weights=_weights(promotion, rules), seen=seen, end=until, rules=rules, actor=actor)
+    return _settle(registry, promotion, actor=actor)
+
+
+def _weights(promotion: Promotion, policy: RolloutPolicy | None) -> tuple[int, ...]:
+    # A first model has nobody to be compared with and takes all of the traffic at once.
+    rules = policy if policy is not None else RolloutPolicy()
+    return tuple(rules.weights) if promotion.archived_version is not None else (100,)
 
 
 def stop(promotion: Promotion, registry: Registry, *, actor: str, why: str) -> Deployment:
@@ -118,20 +169,6 @@ def stop(promotion: Promotion, registry: Registry, *, actor: str, why: str) -> D
     return deployment_of(registry, promotion) or now
 
 
-def _days(traffic: pd.DataFrame) -> Iterable[tuple[datetime, pd.DataFrame]]:
-    """The end of each day (midnight UTC), and all requests before it; an outcome still unknown then is null."""
-    ordered = traffic.sort_values("at", kind="stable")
-    first, last = ordered["at"].iloc[0].floor("D"), ordered["at"].iloc[-1].floor("D")
-    end = first
-    while end <= last:
-        end = end + timedelta(days=1)
-        seen = ordered[ordered["at"] < end]
-        yield (
-            to_utc(end.to_pydatetime()),
-            seen.assign(truth=seen["truth"].astype("float64").where(seen["known_at"] <= end)),
-        )
-
-
 def _look(
     registry: Registry,
     promotion: Promotion,
@@ -143,7 +180,7 @@ def _look(
     rules: RolloutPolicy,
     actor: str,
 ) -> None:
-    weight = now.weight or weights[0]
+    weight = now.weight if now.weight in weights else weights[0]
     begun = min((step.until for step in now.steps if step.weight == weight), default=end) - timedelta(days=1)
     mine = seen[(seen["at"] >= begun).to_numpy() & answered_by_challenger(seen["key"], weight)]
     found = judge(mine, rules)

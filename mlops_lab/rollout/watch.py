@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judgement", "judge"]
 
+_FEW = 20  # answers; the slowest of fewer is chance
 _SURE = 2.0  # standard errors: about 19 cases of 20
 
 
@@ -49,7 +50,8 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
 
     Args:
         answers: one row a request that the challenger got: `challenger` and `champion` (probabilities; NaN where no
-            answer came, all NaN without a champion), `truth` (0 or 1, null while nobody knows).
+            answer came, all NaN without a champion), `truth` (0 or 1, null while nobody knows), and where it was
+            measured `seconds`, how long the challenger took.
         policy: the bounds.
 
     >>> import pandas as pd
@@ -67,6 +69,12 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     if total and errors / total > policy.max_error_rate and errors > 1:  # one hiccup is no rate
         bound = f"{policy.max_error_rate:.1%}"
         return found("roll_back", f"it failed to answer {errors} of {total} requests, more than {bound}")
+    if policy.max_seconds is not None and "seconds" in answers.columns and total - errors >= _FEW:
+        slow = float(answers["seconds"].quantile(0.95))
+        if slow > policy.max_seconds:
+            return found(
+                "roll_back", f"one answer in twenty takes {slow:.2f} s or longer, more than {policy.max_seconds:g} s"
+            )
     if labels < policy.min_labels:
         return found("hold", f"{labels} of {policy.min_labels} outcomes are known")
     truth = known["truth"].astype("float64")
