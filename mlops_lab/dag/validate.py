@@ -48,7 +48,9 @@ def check_document(document: Any, places: Mapping[tuple[str | int, ...], Place])
     errors = list(Draft202012Validator(json_schema()).iter_errors(document))
     if not errors:
         return
-    first = min(errors, key=lambda error: places.get(tuple(error.absolute_path), (0, 0)))
+    # A misspelt key is an unknown one and a missing one at once; the unknown one has a line.
+    place = {id(error): places.get(tuple(error.absolute_path), (0, 0)) for error in errors}
+    first = min(errors, key=lambda error: (place[id(error)], error.validator != "additionalProperties"))
     path = tuple(first.absolute_path)
     if first.validator == "additionalProperties" and isinstance(first.schema, dict):
         known = list(first.schema["properties"])
