@@ -11,7 +11,8 @@ import click
 
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
-from mlops_lab.errors import UnknownName
+from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
+from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
     from mlops_lab.dag import DAG
@@ -51,24 +52,53 @@ def _prefect(dag: DAG) -> str:
     return to_prefect(dag)
 
 
+def _airflow_factory(dag: DAG) -> str:
+    from mlops_lab.exports import to_airflow_factory
+
+    return to_airflow_factory(dag)
+
+
+def _prefect_yaml(dag: DAG) -> str:
+    from mlops_lab.exports import to_prefect_yaml
+
+    return to_prefect_yaml(dag)
+
+
 #: Every target by its name; another one is another line here.
 TARGETS: Mapping[str, Target] = {
     "yaml": Target("the DAG as a YAML 1.2 document", _yaml),
     "json": Target("the DAG as a JSON document", _json),
     "airflow": Target("an Airflow 3 file for its dags folder", _airflow),
+    "airflow-factory": Target("the small Airflow file that builds DAGs from the YAML beside it", _airflow_factory),
     "prefect": Target("a Prefect 3 flow that serves itself", _prefect),
+    "prefect-yaml": Target("the prefect.yaml that deploys that flow", _prefect_yaml),
 }
 
 
-@click.command(epilog="Targets: " + "; ".join(f"{name}, {each.description}" for name, each in TARGETS.items()) + ".")
+_ABOUT = {name: each.description for name, each in {**TARGETS, **CLOUDS}.items()}
+
+
+@click.command(epilog="Targets: " + "; ".join(f"{name}, {about}" for name, about in _ABOUT.items()) + ".")
 @click.argument("target", metavar="TARGET")
 @click.option("--out", metavar="FILE", help="Write FILE.  [default: to the terminal]")
+@click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes is a folder of them.")
+@click.option(
+    "--image", metavar="NAME:TAG", help="The image of the model server, for kubernetes, sagemaker and vertex."
+)
 @click.option(
     "--file", "file", metavar="FILE", help="Write the DAG of this YAML or JSON file in place of the pipeline."
 )
 @modules_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the target and its text.")
-def export(target: str, out: str | None, file: str | None, modules: tuple[str, ...], as_json: bool) -> None:
+def export(
+    target: str,
+    out: str | None,
+    folder: str | None,
+    image: str | None,
+    file: str | None,
+    modules: tuple[str, ...],
+    as_json: bool,
+) -> None:
     r"""Write the pipeline, or a DAG of your own, for another program.
 
     \b
@@ -78,17 +108,43 @@ def export(target: str, out: str | None, file: str | None, modules: tuple[str, .
       mlops-lab export airflow --out dags/flights.py
       mlops-lab export prefect --out flights_flow.py
       mlops-lab export airflow --file night.yaml --module mycompany.tasks --out dags/night.py
+      mlops-lab export kubernetes --to deploy --image ghcr.io/ada/late-flights:v3
+      mlops-lab export vertex --out pipeline.py
     """
     from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline
 
-    if target not in TARGETS:
-        raise UnknownName("export target", target, TARGETS)
+    if target not in _ABOUT:
+        raise UnknownName("export target", target, _ABOUT)
+    if target not in CLOUDS and (image or folder):
+        raise InvalidData(f"{target} is one file without an image; --to and --image are for {', '.join(CLOUDS)}.")
+    if out is not None and folder is not None:
+        raise InvalidData("say either --out FILE or --to DIR.")
     dag = flights_pipeline() if file is None else read_dag(file, modules)
-    text = TARGETS[target].write(dag).rstrip("\n") + "\n"
+    if target in CLOUDS:
+        files = CLOUDS[target].files(dag, image)
+    else:
+        files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}
+    if folder is not None:
+        write_folder(Path(folder), files)
+        _say(
+            target,
+            f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}",
+            files,
+            as_json,
+        )
+        return
+    text = only_text(target, files)
     if out is not None:
         write_file(Path(out), text.encode())
     if as_json:
         print_json({"target": target, "written": out, "text": text})
     else:
         click.echo(text if out is None else f"written to {out}", nl=out is not None)
+
+
+def _say(target: str, where: str, files: Mapping[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json({"target": target, "written": where, "files": dict(files)})
+    else:
+        click.echo(f"written: {where}")

@@ -2,11 +2,13 @@
 
 asking     how is an engine asked, in a process and an environment of its own?
 running    what do the same runs look like on each?        comparing, compare    how do they differ?
-in_airflow, in_prefect    the other end of `asking`        planted    DAGs that show an engine's manners
+answering  what if somebody has to agree there?            planted    DAGs that show an engine's manners
+in_airflow, in_prefect, airflow_service    the other end of `asking`
 """
 
 from __future__ import annotations
 
+from mlops_lab.engines.answering import Stood, run_and_answer
 from mlops_lab.engines.asking import ask, python_of
 from mlops_lab.engines.comparing import Comparison, live_comparison, stored_comparison
 from mlops_lab.engines.running import ENGINES, Answer, Asked, Record, Verdict, run_all
@@ -17,10 +19,12 @@ __all__ = [
     "Asked",
     "Comparison",
     "Record",
+    "Stood",
     "Verdict",
     "ask",
     "live_comparison",
     "python_of",
     "run_all",
+    "run_and_answer",
     "stored_comparison",
 ]

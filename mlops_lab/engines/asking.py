@@ -51,7 +51,8 @@ def python_of(engine: str) -> str:
     """
     if named := os.environ.get(f"MLOPS_LAB_{engine.upper()}_PYTHON"):
         return named
-    if find_spec(engine):
+    found = find_spec(engine)
+    if found is not None and found.origin is not None:  # a folder of that name, which somebody has here, has none
         return sys.executable
     own = ROOT / f".venv-{engine}" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if own.is_file():

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.engines.airflow_service import run_and_answer
 from mlops_lab.engines.ending import end_with_parent
 
 __all__ = ["main"]
@@ -24,13 +25,20 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     if bag.import_errors:
         return {"import_errors": list(bag.import_errors.values())}
     dag: Any = bag.dags[asked["dag_id"]]
+    told = {"dags": sorted(bag.dags), "schedule": dag.timetable.summary}
     began = time.monotonic()
     os.environ["MLOPS_LAB_HOME"] = asked["home"]
     try:
         ended = dag.test(logical_date=datetime.fromisoformat(asked["logical_date"]), run_conf=asked["params"])
     except ValueError as error:  # how Airflow refuses a param
         return {"refused": f"{type(error).__name__}: {error}"}
-    return {**_shape(dag), **_record(ended), "seconds": time.monotonic() - began}
+    seconds = time.monotonic() - began
+    return {
+        **told,
+        "state": str(ended.state),
+        "seconds": seconds,
+        **({} if asked.get("brief") else _record(ended) | _shape(dag)),
+    }
 
 
 def _file(asked: dict[str, Any]) -> Path:
@@ -117,10 +125,12 @@ def main(job: str, answer: str) -> None:
     for each in asked.get("runs", []):  # all of them first: Airflow reads the folder once
         _file(each).parent.mkdir(parents=True, exist_ok=True)
         _file(each).write_text(each["text"], "utf-8")
+        for name, text in each.get("files", {}).items():
+            _file(each).with_name(name).write_text(text, "utf-8")
     found: dict[str, Any] = {"version": airflow.__version__, "dates": dates(asked.get("dates", []))}
     if "missed" in asked:
         found["missed"] = missed(*asked["missed"])
-    found["runs"] = [run(each) for each in asked.get("runs", [])]
+    found["runs"] = [run_and_answer(each) if "answers" in each else run(each) for each in asked.get("runs", [])]
     Path(answer).write_text(json.dumps(found), "utf-8")
 
 

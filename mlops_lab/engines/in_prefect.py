@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.engines.ending import end_with_parent
+from mlops_lab.engines.prefect_service import deploy_and_serve
 
 __all__ = ["main"]
 
@@ -39,6 +41,8 @@ def run(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     except TypeError as error:  # how Prefect refuses an unknown parameter
         return {"refused": f"{type(error).__name__}: {error}"}
     seconds = time.monotonic() - began
+    if asked.get("brief"):
+        return {"state": _word(state), "seconds": seconds}
     if state.is_failed() and "parameters" in (state.message or ""):
         return {"refused": " ".join(state.message.split())}
     return {**_record(state.state_details.flow_run_id), "state": _word(state), "seconds": seconds}
@@ -70,6 +74,31 @@ def _dask() -> Any:
     )
 
 
+def run_and_answer(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run the flow of a file once for each answer, and give it when the flow asks; how it stood after each."""
+    stood: list[dict[str, Any]] = []
+    for answer in asked["answers"]:
+        threading.Thread(target=_answer, args=(answer,), name="somebody", daemon=True).start()
+        stood.append(run({key: asked[key] for key in asked if key != "answers"}, folder))
+    return {"stood": stood}
+
+
+def _answer(answer: dict[str, Any]) -> None:
+    """What somebody does who is asked: find the flow that is paused, over the server's API, and resume it."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        url = str(client.api_url).rstrip("/")
+    paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
+    found: list[Any] = []
+    while not found:
+        time.sleep(0.5)
+        found = httpx.post(f"{url}/flow_runs/filter", json=paused, timeout=60).json()
+    resume = f"{url}/flow_runs/{found[0]['id']}/resume"
+    httpx.post(resume, json={"run_input": answer}, timeout=60).raise_for_status()
+
+
 def _word(state: Any) -> str:
     return _STATES.get(str(state.name), str(state.name).lower())
 
@@ -95,6 +124,7 @@ def _record(flow_run_id: Any) -> dict[str, Any]:
             raise TimeoutError(f"Prefect's server has not written the states of {len(found)} tasks in {_PATIENCE} s")
         params = client.read_flow_run(flow_run_id).parameters
         history = {each.id: client.read_task_run_states(each.id) for each in found if each.run_count > 1}
+    found.sort(key=lambda each: str(each.start_time))  # a task that waited for an answer has two runs
     names = {each.id: each.name.rsplit("-", 1)[0] for each in found}
     ran = [each for each in found if each.state.name not in ("UpstreamFailed", "SkippedByRule")]
     edges = {
@@ -106,12 +136,15 @@ def _record(flow_run_id: Any) -> dict[str, Any]:
     }
     return {
         "run_id": str(flow_run_id),
-        "tasks": sorted(names.values()),
+        "tasks": sorted(set(names.values())),
         "edges": sorted(map(list, edges)),
         "params": {name: value for name, value in params.items() if name != "logical_date"},
         "order": [names[each.id] for each in sorted(ran, key=lambda each: (str(each.start_time), names[each.id]))],
         "states": {names[each.id]: _word(each.state) for each in found},
-        "attempts": {names[each.id]: each.run_count if each in ran else 0 for each in found},
+        "attempts": {
+            name: sum(each.run_count for each in ran if names[each.id] == name)
+            for name in dict.fromkeys(names.values())
+        },
         "waits": {names[key]: _waits(states) for key, states in history.items()},
     }
 
@@ -149,8 +182,12 @@ def main(job: str, answer: str) -> None:
 
         with get_client(sync_client=True) as client:  # this starts the server, so that no run pays for it
             client.hello()
+    if "deploy" in asked:
+        found["deployed"] = deploy_and_serve(asked["deploy"], folder)
     found["seconds_to_start"] = time.monotonic() - began
-    found["runs"] = [run(each, folder) for each in asked.get("runs", [])]
+    found["runs"] = [
+        run_and_answer(each, folder) if "answers" in each else run(each, folder) for each in asked.get("runs", [])
+    ]
     Path(answer).write_text(json.dumps(found), "utf-8")
 
 

@@ -26,6 +26,8 @@ ENGINES: Mapping[str, Any] = {"ours": None, "airflow": to_airflow, "prefect": to
 class Asked:
     """One run that every engine is asked for.
 
+    A `brief` one is only timed, because asking an engine what became of a thousand tasks may take longer than they did.
+
     >>> Asked(DAG("nights"), "2013-10-01")
     Asked(nights, 2013-10-01)
     """
@@ -34,6 +36,7 @@ class Asked:
     logical_date: str
     params: Mapping[str, Any] = field(default_factory=dict)
     runner: str = ""
+    brief: bool = False
 
     def __repr__(self) -> str:
         return f"Asked({self.dag.dag_id}, {self.logical_date})"
@@ -140,6 +143,7 @@ def run_all(
                 "params": dict(each.params),
                 "home": str(home),
                 "runner": each.runner,
+                "brief": each.brief,
             }
             for each, home in zip(runs, homes, strict=True)
         ]
@@ -158,12 +162,12 @@ def _record(engine: str, found: Mapping[str, Any], home: Path) -> Record:
     return Record(
         engine,
         state=found["state"],
-        tasks=tuple(found["tasks"]),
-        edges=tuple((up, down) for up, down in found["edges"]),
-        order=tuple(found["order"]),
-        states=found["states"],
-        attempts=found["attempts"],
-        waits=found["waits"],
+        tasks=tuple(found.get("tasks", ())),
+        edges=tuple((up, down) for up, down in found.get("edges", ())),
+        order=tuple(found.get("order", ())),
+        states=found.get("states", {}),
+        attempts=found.get("attempts", {}),
+        waits=found.get("waits", {}),
         verdict=_verdict(home),
         seconds=round(found["seconds"], 3),
     )

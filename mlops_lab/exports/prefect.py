@@ -40,15 +40,29 @@ def to_prefect(dag: DAG) -> str:
         https://docs.prefect.io/v3/concepts/flows
     """
     found = steps(dag)
+    functions, results, name, params = _names(dag, found)
+    defined = [_function(each, functions) for each in found]
+    flow = _flow(dag, found, name=name, params=params, functions=functions, results=results)
+    return "\n\n\n".join([docstring(_about(dag)) + _head(dag, flow), *defined, flow, _serve(dag, name)]) + "\n"
+
+
+def _names(dag: DAG, found: list[Step]) -> tuple[dict[str, str], dict[str, str], str, dict[str, str]]:
+    """The names in the file: of each task's function and result, of the flow, of each param."""
     functions = identifiers((each.task.task_id for each in found), USED)
     results = identifiers((f"{name}_result" for name in functions.values()), USED.union(functions.values()))
     taken = USED.union(functions.values(), results.values())
     (name,) = identifiers([dag.dag_id], taken).values()
     params = identifiers(dag.params, taken | {name})
-    results = {task_id: results[f"{each}_result"] for task_id, each in functions.items()}
-    defined = [_function(each, functions) for each in found]
-    flow = _flow(dag, found, name=name, params=params, functions=functions, results=results)
-    return "\n\n\n".join([docstring(_about(dag)) + _head(dag, flow), *defined, flow, _serve(dag, name)]) + "\n"
+    return functions, {task_id: results[f"{each}_result"] for task_id, each in functions.items()}, name, params
+
+
+def flow_name(dag: DAG) -> str:
+    """The name of the flow's function in the file that `to_prefect` writes.
+
+    >>> flow_name(DAG("2nd-try"))
+    'task_2nd_try'
+    """
+    return _names(dag, steps(dag))[2]
 
 
 def _about(dag: DAG) -> str:

@@ -18,6 +18,12 @@ ENGINES = [
 ]
 
 
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """Each engine that is named."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def answers():
     """What an engine answers to all the questions of the comparison; asked once, because engines start slowly."""

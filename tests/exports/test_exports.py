@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_lab.dag import DAG, TRIGGER_RULES, Param, Task, from_yaml, task, to_yaml
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.exports import to_airflow, to_prefect
+from mlops_lab.errors import InvalidDefinition, MlopsLabError
+from mlops_lab.exports import airflow_dags, to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
 from mlops_lab.exports.naming import identifiers
 from mlops_lab.exports.writing import docstring, literal
 from mlops_lab.pipeline import delivery, flights_pipeline, steps
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect}
+BESIDE = {"airflow-factory": to_airflow_factory, "prefect-yaml": to_prefect_yaml}
 CONTEXT = {"airflow.sdk", "airflow.sdk.exceptions", "prefect", "pydantic"}
 HOSTILE = [
     "quote \" and ' both",
@@ -50,11 +51,11 @@ def calls(text: str) -> set[str]:
     return {node.func.id for node in nodes if isinstance(node.func, ast.Name)}
 
 
-@pytest.mark.parametrize("engine", WRITERS)
+@pytest.mark.parametrize("engine", [*WRITERS, *BESIDE])
 def test_the_flights_pipeline_is_written_as_in_the_golden_file(engine):
     golden = GOLDEN / f"flights.{engine}.txt"
 
-    assert WRITERS[engine](flights_pipeline()) == golden.read_text("utf-8")
+    assert {**WRITERS, **BESIDE}[engine](flights_pipeline()) == golden.read_text("utf-8")
 
 
 @pytest.mark.parametrize("engine", WRITERS)
@@ -322,3 +323,32 @@ def test_a_file_that_asks_nobody_holds_nothing_about_asking(write):
 def test_an_approval_needs_a_function_that_takes_the_decision():
     with pytest.raises(InvalidDefinition, match="needs a parameter decision=None"):
         Task("agree", steps.check_data.function, approval=True)
+
+
+def test_a_factory_that_finds_a_bad_file_says_which_and_on_which_line(tmp_path):
+    (tmp_path / "night.dag.yaml").write_text("format: mlops-lab/dag\nversion: 1\ndag_id: a\ntaks: []\n")
+
+    with pytest.raises(MlopsLabError, match=r"^night\.dag\.yaml: line 4, column 1: unknown key 'taks'"):
+        airflow_dags(tmp_path, modules=[])
+
+
+def test_a_factory_uses_the_functions_of_its_modules_only(tmp_path):
+    (tmp_path / "night.dag.yaml").write_text(to_yaml(flights_pipeline()))
+
+    with pytest.raises(InvalidDefinition, match=r"night\.dag\.yaml: task 'check_data' has no function"):
+        airflow_dags(tmp_path, modules=["mlops_lab.pipeline.policy"])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_deployment_is_yaml_that_says_what_the_dag_says_and_no_template(text):
+    from ruamel.yaml import YAML
+
+    dag = DAG("night", schedule="@weekly", timezone="Europe/Berlin", description=text, tags=[text, "plain"])
+    dag.add(Task("t", steps.check_data.function))
+
+    (deployment,) = YAML(typ="safe", pure=True).load(to_prefect_yaml(dag))["deployments"]
+
+    assert deployment["schedules"] == [{"cron": "0 0 * * 0", "timezone": "Europe/Berlin", "active": True}]
+    assert deployment["entrypoint"] == "night_flow.py:night"
+    assert deployment["tags"] == ([text] if "{{" not in text else []) + ["plain"]
+    assert "{{" not in str(deployment)

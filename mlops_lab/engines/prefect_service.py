@@ -1,0 +1,112 @@
+"""How does Prefect run as a service of this machine, with a deployment that is served? In Prefect's environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+__all__ = ["deploy_and_serve", "service"]
+
+_PATIENCE = 420  # seconds, for any one step of it; it takes some ten on an idle machine
+_OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """Prefect's server on a port of its own, until the end of the block; the address of its API.
+
+    >>> service.__name__  # it needs Prefect
+    'service'
+    """
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    url = f"http://127.0.0.1:{port}/api"
+    server = _start(folder, {}, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
+    try:
+        _until(lambda: _get(f"{url}/health") is not None, "Prefect's server", [server])
+        yield url
+    finally:
+        _end(server)
+
+
+def _start(folder: Path, settings: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, *words], cwd=folder, env={**os.environ, **settings})  # noqa: S603
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Politely, then for good; with everything that it started."""
+    import psutil
+
+    found = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    process.terminate()
+    left = psutil.wait_procs(found, timeout=15)[1]
+    for each in left:
+        each.kill()
+    psutil.wait_procs(left, timeout=30)
+
+
+def _get(url: str, body: Any = None) -> Any:
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=30) if body is None else httpx.post(url, json=body, timeout=60)
+    except httpx.TransportError:
+        return None
+    if answer.is_error and answer.status_code != 404:
+        raise RuntimeError(f"{url}: {answer.status_code} {answer.text[:500]}")
+    return None if answer.is_error else answer.json()
+
+
+def _until(done: Any, what: str, needed: list[subprocess.Popen[bytes]]) -> Any:
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        if gone := [each.args for each in needed if each.poll() is not None]:
+            raise RuntimeError(f"waited for {what}, but {gone[0]} ended")
+        if found := done():
+            return found
+        time.sleep(0.5)
+    raise TimeoutError(f"waited {_PATIENCE} s for {what}")
+
+
+def deploy_and_serve(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Deploy a flow by its `prefect.yaml`, then serve it by its own file, and have the server start a run of it.
+
+    What comes back: the deployments as the server knows them after each, and how the run ended.
+    """
+    Path(folder, asked["flow_file"]).write_text(asked["text"], "utf-8")
+    Path(folder, "prefect.yaml").write_text(asked["prefect_yaml"], "utf-8")
+    with service(folder) as url:
+        here = {"PREFECT_API_URL": url, "MLOPS_LAB_HOME": asked["home"]}
+        for words in (["work-pool", "create", "default", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+            process = _start(folder, here, "-m", "prefect", *words)
+            if code := process.wait(_PATIENCE):
+                raise RuntimeError(f"prefect {' '.join(words)} ended with {code}")
+        deployed = _get(f"{url}/deployments/filter", {})
+        serving = _start(folder, here, asked["flow_file"])
+        try:
+            served = _until(lambda: _served(url), "the flow to be served", [serving])
+            body = {"parameters": asked["params"], "state": {"type": "SCHEDULED", "name": "Scheduled"}}
+            run = _get(f"{url}/deployments/{served['id']}/create_flow_run", body)
+            ended = _until(lambda: _ended(url, run["id"]), "the run to end", [serving])
+        finally:
+            _end(serving)
+    return {"deployed": deployed, "served": served, "state": ended["state"]["type"], "parameters": ended["parameters"]}
+
+
+def _served(url: str) -> Any:
+    """The deployment that the flow's own file made: it needs no work pool."""
+    found = _get(f"{url}/deployments/filter", {}) or []
+    return next((each for each in found if not each["work_pool_name"]), None)
+
+
+def _ended(url: str, run: str) -> Any:
+    found = _get(f"{url}/flow_runs/{run}")
+    return found if found and found["state"] and found["state"]["type"] in _OVER else None

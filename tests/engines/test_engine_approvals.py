@@ -1,0 +1,39 @@
+"""An approval that is asked for on Airflow or Prefect is given there by a person, and kept by the registry."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_lab.clock import SystemClock
+from mlops_lab.engines import run_and_answer
+from mlops_lab.engines.comparing import questions
+from mlops_lab.pipeline import MODEL_NAME, flights_pipeline
+from mlops_lab.registry import Registry
+
+
+@pytest.fixture
+def answered(engine, tmp_path):
+    """The pipeline, by ada; she answers first herself, then grace does."""
+    asked = questions()["passed"]
+    params = {**asked.params, "approval": True, "author": "ada"}
+    stood = run_and_answer(
+        engine,
+        flights_pipeline(),
+        [("ada", True), ("grace", True)],
+        logical_date=asked.logical_date,
+        params=params,
+        home=tmp_path,
+        timeout=1500,
+    )
+    return stood, Registry(tmp_path, clock=SystemClock())
+
+
+def test_the_author_cannot_agree_to_her_own_model_and_somebody_else_can(answered):
+    (alone, together), registry = answered
+
+    assert (alone.state, alone.states["approve"], alone.states["promote"]) == ("failed", "failed", "upstream_failed")
+    assert (together.state, together.states["approve"], together.states["promote"]) == ("success",) * 3
+    version = registry.get_production(MODEL_NAME)
+    approval = registry.get_approval(MODEL_NAME, version.version)
+    assert (approval.requested_by, approval.decided_by, version.author) == ("ada", "grace", "ada")
+    assert [each.actor for each in registry.history(MODEL_NAME) if each.kind == "approve"] == ["grace"]
