@@ -111,6 +111,16 @@ class Connection:
             yield
 
 
+def make_database(path: Path) -> None:
+    """Make a SQLite file with MLflow's tables and nothing in them but its experiment Default."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{path.absolute().as_posix()}"
+    MlflowClient(uri, registry_uri=uri).get_experiment("0")
+
+
 _KNOWN: dict[tuple[str, str | None, int], Connection] = {}
 
 

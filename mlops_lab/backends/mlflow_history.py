@@ -48,7 +48,7 @@ class MlflowHistory:
         self._show = show
         self._lock = threading.RLock()
         self._tables = self._empty()
-        self._known = 0
+        self._known = self._noted = 0
 
     def __repr__(self) -> str:
         return "MlflowHistory()"
@@ -57,7 +57,7 @@ class MlflowHistory:
         """Forget what was read; the next use reads it again."""
         with self._lock:
             self._tables.close()
-            self._tables, self._known = self._empty(), 0
+            self._tables, self._known, self._noted = self._empty(), 0, 0
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -68,6 +68,7 @@ class MlflowHistory:
         """
         with self._lock, self._mlflow.exclusive():
             self._catch_up()
+            self._repair()
             before = self._known
             self._tables.execute("BEGIN")
             try:
@@ -96,9 +97,10 @@ class MlflowHistory:
         Raises:
             IntegrityError: the end of the history is missing.
         """
-        with self._lock:
+        with self._lock, self._mlflow.exclusive():
             self.close()
             self._catch_up()
+            self._repair()
             with self._mlflow.in_our_words():
                 noted = self._run().data.tags.get(HEAD_TAG, f"0 {BEGINNING}")
             number, _, end = noted.partition(" ")
@@ -122,7 +124,9 @@ class MlflowHistory:
                 ["0"], f"params.`{_key(self._known + 1)}` LIKE '%'", max_results=1
             ):
                 return
-            params = self._run().data.params
+            data = self._run().data
+        params = data.params
+        self._noted = int(data.tags.get(HEAD_TAG, "0").partition(" ")[0])
         while _key(self._known + 1) in params:
             self._retell(_event(params, self._known + 1))
 
@@ -163,6 +167,12 @@ class MlflowHistory:
             if there != params[0].value:
                 raise Behind from None
 
+    def _repair(self) -> None:
+        """Show what somebody wrote who was stopped before MLflow's own tables said the same."""
+        if self._noted < self._known:
+            rows = self._tables.execute("SELECT DISTINCT name FROM events WHERE seq > ?", (self._noted,))
+            self._settle({row[0] for row in rows})
+
     def _settle(self, names: set[str]) -> None:
         """Let MLflow's own tables say the same; again, as long as others have written meanwhile."""
         with self._mlflow.in_our_words():
@@ -170,6 +180,7 @@ class MlflowHistory:
                 seq, end = self._tables.execute("SELECT events, hash FROM head").fetchone()
                 self._show(self._tables, names)
                 self._mlflow.client.set_tag(self._mlflow.history, HEAD_TAG, f"{seq} {end}")
+                self._noted = seq
                 self._catch_up()
                 if self._known == seq:
                     return

@@ -6,7 +6,9 @@ very bytes, so that the fingerprint still proves them. Other bytes become a plai
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +79,6 @@ def log_bytes(connection: Connection, run_id: str, data: bytes, example: pd.Data
 
 
 def _save(estimator: Any, where: Path, *, example: pd.DataFrame | None, model_id: str, run_id: str) -> None:
-    from importlib.metadata import version
-
     from mlflow.models import Model, infer_signature
     from mlflow.sklearn import save_model
 
@@ -95,9 +95,19 @@ def _save(estimator: Any, where: Path, *, example: pd.DataFrame | None, model_id
         signature=signature,
         input_example=example if signature is not None else None,
         pyfunc_predict_fn=asks,
-        # Named here: MLflow would find them out by loading the model in another process, which takes seconds.
-        pip_requirements=[f"{name}=={version(name)}" for name in ("scikit-learn", "skops", "pandas", "numpy")],
+        conda_env=_environment(),
     )
+
+
+def _environment() -> dict[str, Any]:
+    # Said here: MLflow would find it out by loading the model in another process, which takes seconds.
+    needed = [f"{name}=={version(name)}" for name in ("mlflow", "scikit-learn", "skops", "pandas", "numpy")]
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", "pip", {"pip": needed}],
+    }
 
 
 def _estimator(data: bytes, folder: str) -> Any:

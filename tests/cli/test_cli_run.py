@@ -69,7 +69,18 @@ def test_the_object_of_a_run_has_stable_keys(runs):
     _, _, leaking = runs
 
     assert sorted(leaking.json) == [
-        *("approval", "champion", "exit_code", "figures", "gate", "home", "logical_date", "outcome", "params"),
+        *(
+            "approval",
+            "champion",
+            "engines",
+            "exit_code",
+            "figures",
+            "gate",
+            "home",
+            "logical_date",
+            "outcome",
+            "params",
+        ),
         *("production", "rollout", "run_id", "state", "tasks", "version"),
     ]
 

@@ -1,0 +1,117 @@
+"""Which engine keeps which promise?
+
+The questions are asked of every engine that is installed; what was answered when all of them were is kept beside this
+module, so that the table is whole without them.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from mlops_lab.backends.choice import Engines
+from mlops_lab.backends.desk import Desk
+from mlops_lab.backends.registry_promises import REGISTRY_PROMISES
+
+__all__ = ["Answer", "answer_of", "ask_registries", "kept_answers", "prepare_home", "write_answers"]
+
+KEPT = Path(__file__).with_name("promises.json")
+ALONE = "MLflow alone"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What every engine answered to one question. Ours is the promise; MLflow alone may have nothing to ask.
+
+    >>> Answer("an alias with a dot", ours="done", mlflow="refused (InvalidData)", alone=None).kept
+    False
+    """
+
+    promise: str
+    ours: str
+    mlflow: str
+    alone: str | None
+
+    @property
+    def kept(self) -> bool:
+        """Does MLflow, with the course's rules before it, answer as the embedded registry does?"""
+        return self.ours == self.mlflow
+
+
+@cache
+def ask_registries() -> tuple[Answer, ...]:
+    """Ask the embedded registry, and MLflow where it is installed; what is not installed answers as it once did.
+
+    >>> ask_registries()[3]
+    Answer(promise='a new version begins in', ours='stage None', mlflow='stage None', alone='stage None')
+    """
+    before, there = kept_answers(), find_spec("mlflow") is not None
+    found = []
+    for promise in REGISTRY_PROMISES:
+        kept = before.get(promise)
+        ours = answer_of(promise, Engines())
+        if there:
+            mlflow, alone = answer_of(promise, Engines(registry="mlflow")), alone_of(promise)
+        else:
+            mlflow, alone = (kept.mlflow, kept.alone) if kept is not None else ("not asked", None)
+        found.append(Answer(promise, ours, mlflow, alone))
+    return tuple(found)
+
+
+def answer_of(promise: str, engines: Engines) -> str:
+    """What one engine answers to one question, in a home folder of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        if engines.registry == "mlflow":
+            prepare_home(Path(folder))
+        with closing(Desk(Path(folder), engines)) as desk:
+            return REGISTRY_PROMISES[promise](desk)
+
+
+def alone_of(promise: str) -> str | None:
+    """What MLflow's own client answers to one question; None where there is nothing to ask."""
+    from mlops_lab.backends import mlflow_alone
+
+    if promise not in mlflow_alone.ALONE:
+        return None
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        prepare_home(Path(folder))
+        return mlflow_alone.ALONE[promise](Path(folder))
+
+
+def prepare_home(home: Path) -> None:
+    """Put a new MLflow database into a home folder: the first one of a process takes seconds, a copy does not."""
+    (home / "mlflow.db").write_bytes(_new_database())
+
+
+@cache
+def _new_database() -> bytes:
+    from mlops_lab.backends.mlflow_connection import make_database
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder, "mlflow.db")
+        make_database(path)
+        return path.read_bytes()
+
+
+def kept_answers() -> Mapping[str, Answer]:
+    """The answers as they were when every engine was installed, by the words of the promise.
+
+    >>> sorted(kept_answers()) == sorted(REGISTRY_PROMISES)
+    True
+    """
+    if not KEPT.is_file():
+        return {}
+    return {each["promise"]: Answer(**each) for each in json.loads(KEPT.read_text("utf-8"))["registry"]}
+
+
+def write_answers(answers: tuple[Answer, ...]) -> None:
+    """Keep these answers beside this module."""
+    told = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else {}
+    told["registry"] = [vars(each) for each in answers]
+    KEPT.write_text(json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")

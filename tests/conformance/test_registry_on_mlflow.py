@@ -1,0 +1,77 @@
+"""Do the tests of the embedded registry and tracker pass on MLflow, body for body?
+
+The very functions of `tests/registry` and `tests/tracking` are collected here again, with a lab on MLflow. Those in
+`LEFT_OUT` are about the embedded engine's own file, or name a difference.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = "feast-mlflow" in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
+pytestmark = pytest.mark.skipif(not HERE, reason="python start.py test-engines feast-mlflow runs it")
+TESTS = Path(__file__).resolve().parents[1]
+SHARED = ("registry/test_catalogue.py", "registry/test_moves.py", "registry/test_approvals.py")
+LEFT_OUT = {
+    "test_a_model_of_another_home_cannot_be_registered": "refused as well, because the run is not in this MLflow",
+}
+
+
+def load(path):
+    """The module at a path of the tests, under a name of its own."""
+    name = "on_mlflow_" + path.replace("/", "_").removesuffix(".py")
+    spec = importlib.util.spec_from_file_location(name, TESTS / path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def on_mlflow(kind):
+    """Makes a tracker or registry on a fresh MLflow database of the home folder."""
+
+    def make(home, *, clock=None):
+        from mlops_lab.backends.mlflow_registry import MlflowRegistry
+        from mlops_lab.backends.mlflow_tracker import MlflowTracker
+        from mlops_lab.backends.promises import prepare_home
+
+        home = Path(home)
+        if not (home / "mlflow.db").exists():
+            home.mkdir(parents=True, exist_ok=True)
+            prepare_home(home)
+        return {"Tracker": MlflowTracker, "Registry": MlflowRegistry}[kind](home, clock=clock)
+
+    return make
+
+
+LABS = load("registry/conftest.py")
+LABS.Tracker, LABS.Registry = on_mlflow("Tracker"), on_mlflow("Registry")
+lab, new_lab = LABS.lab, LABS.new_lab
+for _path in SHARED if HERE else ():
+    _module = load(_path)
+    if hasattr(_module, "Registry"):
+        _module.Registry = on_mlflow("Registry")
+    for _name, _value in vars(_module).items():
+        if _name.startswith("test_") and _name not in LEFT_OUT:
+            assert _name not in globals(), f"two shared tests are called {_name}"
+            globals()[_name] = _value
+        elif type(_value).__name__ == "FixtureFunctionDefinition":
+            globals()[_name] = _value
+
+
+def test_every_test_that_is_left_out_exists():
+    texts = "".join((TESTS / path).read_text("utf-8") for path in SHARED)
+
+    assert [name for name in LEFT_OUT if f"def {name}(" not in texts] == []
+
+
+def test_a_model_of_another_home_is_refused_here_too(lab, new_lab):
+    from mlops_lab.errors import InvalidData
+
+    with pytest.raises(InvalidData, match="not in this MLflow"):
+        lab.registry.register_model(new_lab().run(), "late")

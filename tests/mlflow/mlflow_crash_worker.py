@@ -1,0 +1,39 @@
+"""A process to be killed: registers and promotes on MLflow for ever, and says on stdout what is done for good."""
+
+from __future__ import annotations
+
+import sys
+
+from mlops_lab.backends.mlflow_registry import MlflowRegistry
+from mlops_lab.backends.mlflow_tracker import MlflowTracker
+from mlops_lab.clock import SystemClock
+from mlops_lab.registry import GateReport, RuleResult
+
+
+def main(home: str) -> None:
+    clock = SystemClock()
+    tracker, registry = MlflowTracker(home, clock=clock), MlflowRegistry(home, clock=clock)
+    print("open", flush=True)
+    while True:
+        number = len(registry.search()) + 1
+        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", params={"n": number}, artefact=artefact, author="ada")
+        print("run", run.run_id, flush=True)
+        version = registry.register_model(run, "late")
+        print("registered", version.version, flush=True)
+        present = registry.get_production("late")
+        report = GateReport(
+            name="late",
+            version=version.version,
+            artefact=artefact,
+            results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
+            champion=None if present is None else present.version,
+            holdout="sha256:" + "0" * 64,
+            evaluated_at=clock.now(),
+        )
+        registry.promote(report, actor="ada", why="better")
+        print("promoted", version.version, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
