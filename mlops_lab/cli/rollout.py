@@ -9,6 +9,7 @@ import click
 
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.live import live
 from mlops_lab.cli.options import answer_options, login_name, open_registry, person, split_subject, subject, version_of
 from mlops_lab.errors import InvalidData
 
@@ -31,6 +32,7 @@ def rollout() -> None:
       mlops-lab rollout status
       mlops-lab rollout stop --by grace --why "complaints from gate B12"
       mlops-lab rollout resume
+      mlops-lab rollout live --days 7
     """
 
 
@@ -101,3 +103,6 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
         present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
     )
     _answer(roll_out(promotion, registry, traffic=traffic), promotion, as_json)
+
+
+rollout.add_command(live)

@@ -13,8 +13,8 @@ FLOORS = (
     ("features", "tracking", "dag", "actions"),
     ("training", "registry"),
     ("gates", "lineage", "backends"),
-    ("rollout", "serving", "manifests"),
-    ("drawing", "checks", "pipeline", "exports"),
+    ("rollout", "serving", "manifests", "targets"),
+    ("drawing", "checks", "pipeline", "exports", "fleet"),
     ("classroom",),
     ("panels", "engines", "cli"),
 )

@@ -1,0 +1,247 @@
+"""Who answers a request, and what if that one cannot?
+
+Every flight goes to the version that its key decides. Whoever cannot answer is replaced by the other one; an answer
+of a version that was taken back meanwhile does not leave the door, the question is asked again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_lab.fleet.asking import Answer, Client, Unreachable
+from mlops_lab.fleet.journal import Entry
+from mlops_lab.fleet.routing import Plan, Routing
+from mlops_lab.rollout import answered_by_challenger
+from mlops_lab.serving import Refusal
+
+__all__ = ["Door", "Part"]
+
+_PAUSE = 0.05  # seconds before a server that is being started again is asked again
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass
+class Part:
+    """Some rows of one request that go to the same version.
+
+    >>> Part([0], [{"flight_id": "a"}], version=2).scores
+    []
+    """
+
+    places: list[int]
+    rows: list[Mapping[str, Any]]
+    version: int
+    scores: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    failed: bool = False
+
+
+class Door:
+    """One address in front of the servers of a rollout.
+
+    >>> door = Door(lambda: Plan(champion=1, challenger=None), {}, seconds=0.01)
+    >>> asyncio.run(door.answer([{"flight_id": "a"}]))
+    Traceback (most recent call last):
+    mlops_lab.serving.refusal.Refusal: no server could answer within 0.01 seconds; ask again in a moment.
+    """
+
+    def __init__(
+        self,
+        plan: Routing | Callable[[], Plan],
+        servers: Mapping[int, Client],
+        *,
+        key: str = "flight_id",
+        seconds: float = 30.0,
+        on_entry: Callable[[Entry], None] | None = None,
+    ) -> None:
+        """Stand before some servers.
+
+        Args:
+            plan: who may answer at this moment.
+            servers: the client of each version's server; may change while the door is open.
+            key: the column that says who is asked about; it decides which version answers.
+            seconds: how long a request is tried.
+            on_entry: told of each request, once both models were asked.
+        """
+        self._plan = plan.now if isinstance(plan, Routing) else plan
+        self._servers = servers
+        self._key = key
+        self._seconds = seconds
+        self._on_entry = on_entry
+        self._behind: set[asyncio.Task[None]] = set()
+        #: What happened: `delivered v1`, `failed v2` (it could not answer), `withheld v2` (it was taken back before
+        #: its answer could leave), `asked again`.
+        self.counts: Counter[str] = Counter()
+        #: When (seconds of `perf_counter`) the last answer of each version left.
+        self.last_delivered: dict[int, float] = {}
+
+    async def answer(self, rows: Rows) -> list[tuple[int, float]]:
+        """The version that answered and its probability, for each row in order.
+
+        Raises:
+            Refusal: no server could answer in time, or one refused the rows themselves.
+        """
+        until = time.perf_counter() + self._seconds
+        waiting, done = self._parts(list(range(len(rows))), rows, self._plan()), list[Part]()
+        failed, tries = set[int](), 0
+        while waiting:
+            tries += 1
+            if tries > 2:  # neither could: their keeper is starting them again
+                await asyncio.sleep(_PAUSE)
+            await asyncio.gather(*(self._ask(part) for part in waiting))
+            failed |= {place for part in waiting if part.failed for place in part.places}
+            done += [part for part in waiting if not part.failed]
+            waiting = [part for part in waiting if part.failed]
+            now, moment = self._plan(), time.perf_counter()
+            late = [part for part in done if not now.allows(part.version)]
+            done = [part for part in done if now.allows(part.version)]
+            self.counts.update(f"withheld v{part.version}" for part in late)
+            if (waiting or late) and moment > until:
+                raise Refusal(
+                    503, "NoServer", f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
+                )
+            waiting = [again for part in waiting for again in self._instead(part, rows, now)] + [
+                again for part in late for again in self._parts(part.places, rows, now)
+            ]
+            if waiting:
+                self.counts["asked again"] += 1
+        # From the last look at the plan to here nothing was awaited: what is delivered was allowed at that moment.
+        found: list[tuple[int, float]] = [(0, 0.0)] * len(rows)
+        for part in done:
+            self.last_delivered[part.version] = moment
+            self.counts[f"delivered v{part.version}"] += len(part.places)
+            for place, score in zip(part.places, part.scores, strict=True):
+                found[place] = (part.version, score)
+        if self._on_entry is not None and now.challenger is not None and now.champion is not None:
+            self._later(self._note(rows, done, now, failed))
+        return found
+
+    async def pass_on(self, path: str, body: bytes, kind: str, routing_key: str) -> Answer:
+        """Ask with a body that is not ours to read: tensors, CSV. Its `routing_key` decides who answers.
+
+        Raises:
+            Refusal: no server could answer in time.
+        """
+        until, lost = time.perf_counter() + self._seconds, False
+        while True:
+            plan = self._plan()
+            version = self._version(routing_key, plan)
+            if lost:
+                version = self._heard(version, plan)
+            found = await self._try(version, path, body, kind)
+            if found is not None and self._plan().allows(version):
+                self.counts[f"delivered v{version}"] += 1
+                self.last_delivered[version] = time.perf_counter()
+                return found
+            self.counts[f"failed v{version}" if found is None else f"withheld v{version}"] += 1
+            lost = found is None and not lost
+            if time.perf_counter() > until:
+                raise Refusal(
+                    503, "NoServer", f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
+                )
+            await asyncio.sleep(_PAUSE if found is None and not lost else 0)
+
+    async def settled(self) -> None:
+        """Wait until both models were asked about everything so far."""
+        while self._behind:
+            await asyncio.gather(*self._behind)
+
+    def _parts(self, places: list[int], rows: Rows, plan: Plan) -> list[Part]:
+        parts: dict[int, Part] = {}
+        for place in places:
+            version = self._version(self.key_of(rows[place]), plan)
+            part = parts.setdefault(version, Part([], [], version))
+            part.places.append(place)
+            part.rows.append(rows[place])
+        return list(parts.values())
+
+    def _instead(self, part: Part, rows: Rows, plan: Plan) -> list[Part]:
+        return [Part(part.places, [rows[place] for place in part.places], self._heard(part.version, plan))]
+
+    def key_of(self, row: Mapping[str, Any]) -> str:
+        """What decides who answers a row: its key, or all of it."""
+        found = row.get(self._key)
+        return str(found) if found is not None else json.dumps(row, sort_keys=True, default=str)
+
+    @staticmethod
+    def _version(key: str, plan: Plan) -> int:
+        if plan.challenger is not None and (
+            plan.champion is None or bool(answered_by_challenger([key], plan.weight)[0])
+        ):
+            return plan.challenger
+        if plan.champion is None:
+            raise Refusal(503, "NoServer", "no version is in Production; there is nobody to answer.")
+        return plan.champion
+
+    @staticmethod
+    def _other(version: int, plan: Plan) -> int:
+        others = [one for one in (plan.champion, plan.challenger) if one is not None and one != version]
+        return others[0] if others else version
+
+    def _heard(self, version: int, plan: Plan) -> int:
+        """Who answers in place of a version that cannot; itself, when there is nobody else."""
+        other = self._other(version, plan)
+        return other if plan.allows(other) else version
+
+    async def _ask(self, part: Part) -> None:
+        part.failed = False
+        body = json.dumps({"instances": part.rows}).encode()
+        began = time.perf_counter()
+        found = await self._try(part.version, "/invocations", body, "application/json")
+        part.seconds = time.perf_counter() - began
+        if found is None:
+            part.failed = True
+            self.counts[f"failed v{part.version}"] += 1
+            return
+        if found.status != 200:
+            told = json.loads(found.body)
+            raise Refusal(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
+        part.scores = json.loads(found.body)["predictions"]
+
+    async def _try(self, version: int, path: str, body: bytes, kind: str) -> Answer | None:
+        """The answer of a version's server; None when it has none to give."""
+        client = self._servers.get(version)
+        if client is None:
+            return None
+        try:
+            found = await client.ask("POST", path, body, headers={"content-type": kind})
+        except Unreachable:
+            return None
+        return None if found.status >= 500 else found
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+    async def _note(self, rows: Rows, done: list[Part], plan: Plan, failed: set[int]) -> None:
+        """Ask the other model, whom nobody hears, and write down what both said."""
+        for part in done:
+            other = Part(part.places, part.rows, self._other(part.version, plan))
+            silent = failed & set(part.places)
+            if silent:
+                other.scores = []
+            else:
+                try:
+                    await self._ask(other)
+                except Refusal:
+                    other.failed = True
+            for at, place in enumerate(part.places):
+                said = {part.version: part.scores[at], other.version: other.scores[at] if other.scores else None}
+                took = part.seconds if part.version == plan.challenger else other.seconds
+                entry = Entry(
+                    self.key_of(rows[place]),
+                    part.version,
+                    said.get(plan.challenger or 0),
+                    said.get(plan.champion or 0),
+                    round(took, 6) if said.get(plan.challenger or 0) is not None else None,
+                )
+                if self._on_entry is not None:
+                    self._on_entry(entry)

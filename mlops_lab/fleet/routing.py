@@ -1,0 +1,137 @@
+"""Which versions may answer now, and with which share?
+
+The registry's history is the only truth. The door asks before each answer leaves it; that costs some microseconds,
+because SQLite says in one word whether anything was written since (https://www.sqlite.org/pragma.html#pragma_data_version).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlops_lab.errors import HomeError
+from mlops_lab.registry import Registry
+from mlops_lab.rollout import deployment_of, promotion_of
+
+__all__ = ["Plan", "Routing"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who answers.
+
+    Attributes: `champion` (None for a first model), `challenger` (None when no rollout is running), `weight` (percent
+    for the challenger), `state` (of the rollout: `running`, `finished`, `rolled_back`, `stopped`, or `none`),
+    `shadow` (is the challenger only asked, and never heard?).
+
+    >>> plan = Plan(champion=1, challenger=2, weight=5, state="running")
+    >>> plan.allows(2), plan.without_challenger().allows(2)
+    (True, False)
+    """
+
+    champion: int | None
+    challenger: int | None
+    weight: int = 0
+    state: str = "none"
+    shadow: bool = False
+
+    def allows(self, version: int) -> bool:
+        """May an answer of this version leave the door?"""
+        return version == self.champion or (version == self.challenger and not self.shadow)
+
+    def without_challenger(self) -> Plan:
+        """The same with nobody but the champion."""
+        return self if self.champion is None else replace(self, challenger=None, weight=0)
+
+
+class Routing:
+    """The plan of one model as the registry of a home folder has it at this moment.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     _ = Registry(home)
+    ...     Routing(home, "late").now()
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+
+    def __init__(self, home: str | Path, name: str, *, shadow: bool = False) -> None:
+        """Read nothing yet.
+
+        Args:
+            home: the home folder.
+            name: the registered model.
+            shadow: is the challenger only asked, and never heard?
+        """
+        self.name = name
+        self._home = Path(home)
+        self._shadow = shadow
+        self._registry = Registry(home)
+        self._watching: sqlite3.Connection | None = None
+        self._seen: int | None = None
+        self._plan: Plan | None = None
+
+    def __repr__(self) -> str:
+        return f"Routing({self.name})"
+
+    def now(self) -> Plan:
+        """The plan of this moment.
+
+        While the registry cannot be read nobody knows whether the challenger was taken back, so only the champion is
+        trusted.
+
+        Raises:
+            UnknownName: there is no such model.
+            NotAllowed: no version of it was ever in Production.
+            HomeError: the registry cannot be read, and never could.
+        """
+        try:
+            seen = self._version()
+            if self._plan is None or seen != self._seen:
+                self._plan, self._seen = self._read(), seen
+        except (sqlite3.Error, HomeError) as error:
+            self._forget()
+            if self._plan is None:
+                raise HomeError(self._home, f"registry.db: {error}") from None
+            return self._plan.without_challenger()
+        return self._plan
+
+    def close(self) -> None:
+        """Close the registry."""
+        self._forget()
+        self._registry.close()
+
+    def _version(self) -> int:
+        if self._watching is None:
+            place = (self._home / "registry.db").absolute().as_uri()
+            self._watching = sqlite3.connect(
+                f"{place}?mode=ro", uri=True, timeout=0.1, isolation_level=None, check_same_thread=False
+            )
+            self._seen = None  # what a new connection counts from is its own affair
+        return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
+
+    def _read(self) -> Plan:
+        promotion = promotion_of(self._registry, self.name)
+        found = deployment_of(self._registry, promotion)
+        champion, challenger = promotion.archived_version, promotion.version
+        state = "none" if found is None else found.state
+        if state == "running" and found is not None:
+            if self._shadow:
+                return Plan(champion, challenger, 0, "running", shadow=True)
+            return Plan(champion, challenger, 100 if champion is None else found.weight, "running")
+        if state == "finished":
+            return Plan(challenger, None, 0, state)
+        if state in ("rolled_back", "stopped"):
+            present = self._registry.get_production(self.name)
+            return Plan(champion if present is None else present.version, None, 0, state)
+        if champion is None:  # a first model whose rollout has not begun: there is nobody else
+            return Plan(challenger, None, 0, state)
+        return Plan(champion, None, 0, state)
+
+    def _forget(self) -> None:
+        if self._watching is not None:
+            with suppress(sqlite3.Error):
+                self._watching.close()
+        self._watching, self._seen = None, None
