@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.backends.mlflow_connection import connect
+from mlops_lab.backends.mlflow_connection import EXPERIMENT, connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,7 +26,8 @@ def _client(home: Path) -> MlflowClient:
 
 
 def _run(client: MlflowClient, n: int = 1) -> Any:
-    run = client.create_run("0", run_name="train")
+    # Not in the experiment Default, which would keep its files wherever this process happens to work.
+    run = client.create_run(client.get_experiment_by_name(EXPERIMENT).experiment_id, run_name="train")
     client.log_param(run.info.run_id, "n", n)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.bin")
