@@ -75,7 +75,8 @@ TARGETS: Mapping[str, Target] = {
 }
 
 
-_ABOUT = {name: each.description for name, each in {**TARGETS, **CLOUDS}.items()}
+_ABOUT = {name: each.description for name, each in TARGETS.items()}
+_ABOUT |= {name: each.description for name, each in CLOUDS.items()}
 
 
 @click.command(epilog="Targets: " + "; ".join(f"{name}, {about}" for name, about in _ABOUT.items()) + ".")

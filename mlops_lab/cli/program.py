@@ -14,7 +14,9 @@ from mlops_lab.cli.answers import Stopped, print_json, tolerate
 from mlops_lab.cli.breaking import break_, reset
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.classes import class_
+from mlops_lab.cli.container import container
 from mlops_lab.cli.dag import dag
+from mlops_lab.cli.deploy import deploy
 from mlops_lab.cli.doctor import doctor
 from mlops_lab.cli.export import export
 from mlops_lab.cli.features import features
@@ -54,13 +56,30 @@ def program() -> None:
       1    a usage or input error, or a task that failed: one line on standard error
       2    the gate refused
       3    waiting for an approval
+      4    neutral: a target outside this machine cannot be reached (deploy)
       130  stopped by Ctrl-C
 
     MLOPS_LAB_HOME names the home folder, NO_COLOR turns colours off, MLOPS_LAB_DEBUG=1 shows tracebacks.
     """
 
 
-for _command in (run, doctor, gate, registry, lineage, rollout, serve, features, dag, workflow, export, manifests, lab):
+for _command in (
+    run,
+    doctor,
+    gate,
+    registry,
+    lineage,
+    rollout,
+    serve,
+    features,
+    dag,
+    workflow,
+    export,
+    manifests,
+    deploy,
+    container,
+    lab,
+):
     program.add_command(_command)
 for _command in (break_, reset, class_):  # the classroom
     program.add_command(_command)

@@ -1,15 +1,31 @@
-"""A DAG written as a file for another engine; no engine is needed to write one.
+"""The pipeline written for other programs; none of them is needed to write a file.
 
-naming    which names do its tasks get in Python?       writing   how does text stay text in a Python file?
-airflow   the DAG as an Airflow file                    prefect   the DAG as a Prefect flow
+naming    which names do its tasks get in Python?       writing      how does text stay text in a Python file?
+airflow   the DAG as an Airflow file                    prefect      the DAG as a Prefect flow
 airflow_factory  Airflow's DAGs from the YAML itself    prefect_yaml  the flow's deployment
+vertex    the DAG as a KFP 2 pipeline for Vertex AI     kubernetes   the model server as Kustomize files
+sagemaker the pipeline as SageMaker's JSON, and sagemaker_check: does every reference in it lead somewhere?
 """
 
 from __future__ import annotations
 
 from mlops_lab.exports.airflow import to_airflow
 from mlops_lab.exports.airflow_factory import airflow_dags, to_airflow_factory
+from mlops_lab.exports.kubernetes import to_kubernetes
 from mlops_lab.exports.prefect import to_prefect
 from mlops_lab.exports.prefect_yaml import to_prefect_yaml
+from mlops_lab.exports.sagemaker import to_sagemaker
+from mlops_lab.exports.sagemaker_check import check_sagemaker
+from mlops_lab.exports.vertex import to_vertex
 
-__all__ = ["airflow_dags", "to_airflow", "to_airflow_factory", "to_prefect", "to_prefect_yaml"]
+__all__ = [
+    "airflow_dags",
+    "check_sagemaker",
+    "to_airflow",
+    "to_airflow_factory",
+    "to_kubernetes",
+    "to_prefect",
+    "to_prefect_yaml",
+    "to_sagemaker",
+    "to_vertex",
+]

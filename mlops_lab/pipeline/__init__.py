@@ -5,6 +5,7 @@ from mlops_lab.pipeline.definitions import SERVICES, flight_objects, flight_serv
 from mlops_lab.pipeline.delivery import canary_traffic
 from mlops_lab.pipeline.flights import OUTCOMES, flights_pipeline, outcome, run_flights
 from mlops_lab.pipeline.frames import get_json, get_training_set, put_json, put_training_set
+from mlops_lab.pipeline.one_task import run_one_task, said_no
 from mlops_lab.pipeline.policy import AIRPORTS, FLIGHTS_POLICY
 from mlops_lab.pipeline.report import model_report
 from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights
@@ -31,4 +32,6 @@ __all__ = [
     "put_json",
     "put_training_set",
     "run_flights",
+    "run_one_task",
+    "said_no",
 ]

@@ -1,0 +1,225 @@
+"""How does the course's image behave inside SageMaker, Vertex AI, KServe and Kubernetes?"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlops_lab.cli.answers import print_json
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.options import HOME, MODEL, answer_options
+from mlops_lab.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
+
+if TYPE_CHECKING:
+    from mlops_lab.dag import TaskInstance
+
+__all__ = ["container"]
+
+_BAKED = Path("/opt/mlops-lab/home")  # where the Dockerfile puts HOME_DIR
+_KSERVE = Path("/mnt/models")
+_WHOLE = ("check_data", "build_training_set", "train", "register", "evaluate", "gate")
+
+
+@click.group("container", cls=Family, context_settings=SETTINGS)
+def container() -> None:
+    r"""What the image does inside a cloud: serve, train, or run one task.
+
+    Each cloud has its own contract for a container, and this one keeps them: SageMaker starts it with the word `serve`
+    or `train` and keeps its files in /opt/ml; Vertex AI tells by AIP_ variables; KServe mounts /mnt/models.
+
+    \b
+    Examples:
+      mlops-lab container serve
+      mlops-lab container train                         reads /opt/ml/input, fills /opt/ml/model
+      mlops-lab container task check_data build_training_set --date 2013-10-01
+    """
+
+
+@container.command()
+@click.option("--opt-ml", default="/opt/ml", hidden=True)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def serve(opt_ml: str, options: tuple[str, ...]) -> int:
+    """Serve the home folder that the cloud brought, or the image's own.
+
+    It is copied to MLOPS_LAB_HOME first, because a registry needs a place to write its locks and an image has none.
+    OPTIONS go to `mlops-lab serve`.
+    """
+    from mlops_lab.cli.program import main
+
+    home = Path(os.environ.get("MLOPS_LAB_HOME") or HOME)
+    if not _is_home(home):
+        _copy(_brought(Path(opt_ml)), home)
+    return main(["serve", *_version(home), "--home", str(home), "--host", "0.0.0.0", *options])  # noqa: S104  its own network
+
+
+def _version(home: Path) -> list[str]:
+    """Which version the cloud asks for: a cloud that keeps its own approvals serves what it has approved."""
+    from mlops_lab.registry import Registry
+
+    asked = os.environ.get("MLOPS_LAB_VERSION", "champion")
+    if asked != "latest":
+        return [MODEL, asked]
+    versions = Registry(home).search(name=MODEL)
+    if not versions:
+        raise InvalidData(f"the home folder {home} has no version of {MODEL} to serve.")
+    return [MODEL, str(versions[-1].version)]
+
+
+def _is_home(folder: Path) -> bool:
+    return (folder / "registry.db").is_file()
+
+
+def _brought(opt_ml: Path) -> Path:
+    asked = os.environ.get("AIP_STORAGE_URI", "")
+    if asked.startswith("gs://"):
+        raise InvalidData(
+            "AIP_STORAGE_URI is a bucket, which this image does not read; deploy the image with its home folder inside "
+            "(docker build --build-arg HOME_DIR=…) and leave the artifact directory out."
+        )
+    places = [*([Path(asked)] if asked else []), opt_ml / "model", _KSERVE, _BAKED]
+    for place in places:
+        if _is_home(place):
+            return place
+    raise InvalidData(
+        f"there is no home folder with a registry in {', '.join(map(str, places))}; build the image with "
+        "--build-arg HOME_DIR=DIR, or mount one there."
+    )
+
+
+def _take(source: Path, target: Path) -> None:
+    """What another step left: a home folder, or the model.tar.gz that SageMaker makes of /opt/ml/model."""
+    if not source.is_dir():
+        raise InvalidData(f"there is no home folder {str(source)!r} to copy.")
+    packed = source / "model.tar.gz"
+    if not packed.is_file():
+        return _copy(source, target)
+    try:
+        with tarfile.open(packed) as archive:
+            archive.extractall(target, filter="data")  # nothing outside the folder, no devices, no odd owners
+    except (OSError, tarfile.TarError) as error:
+        raise InvalidData(f"{packed} cannot be unpacked ({type(error).__name__}).") from None
+    return None
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True, symlinks=False)
+    except (OSError, shutil.Error) as error:
+        raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
+
+
+@container.command()
+@click.option("--opt-ml", default="/opt/ml", hidden=True)
+def train(opt_ml: str) -> int:
+    r"""Train as a SageMaker training job: /opt/ml/input in, /opt/ml/model out.
+
+    Hyperparameters are `date`, `tasks` (which, with commas between) and the pipeline's params. The channel `home`
+    brings the home folder of the steps before; /opt/ml/model holds it afterwards, with the new version in it. What
+    goes wrong is written to /opt/ml/output/failure, where SageMaker looks for it.
+
+    \b
+    Exit codes: 0 trained, 1 an error, 2 the gate refused
+    """
+    root = Path(opt_ml)
+    try:
+        given = _hyperparameters(root / "input" / "config" / "hyperparameters.json")
+        home = root / "model"
+        channel = root / "input" / "data" / "home"
+        if channel.is_dir():
+            _take(channel, home)
+        names = [name.strip() for name in given.pop("tasks", ",".join(_WHOLE)).split(",")]
+        ended = _run(names, home, given.pop("date", None), tuple(f"{key}={value}" for key, value in given.items()))
+        if ended[-1].state != "success":
+            raise NotAllowed(ended[-1].why)
+    except MlopsLabError as error:
+        failure = root / "output" / "failure"
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(" ".join(str(error).split())[:1024], "utf-8")  # SageMaker shows the first 1,024 letters
+        if isinstance(error, NotAllowed):
+            click.echo(f"mlops-lab: {error}", err=True)
+            return 2
+        raise
+    return 0
+
+
+def _hyperparameters(path: Path) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        raise InvalidData(f"{path} cannot be read as JSON ({type(error).__name__}).") from None
+    if not isinstance(found, Mapping):
+        raise InvalidData(f"{path} holds no JSON object.")
+    # The SageMaker SDK writes every value as JSON inside a text; by hand they are plain texts.
+    return {str(key): str(value).strip('"') for key, value in found.items() if not str(key).startswith("sagemaker_")}
+
+
+@container.command()
+@click.argument("names", nargs=-1, required=True, metavar="TASK...")
+@click.option("--date", metavar="D", help="The logical date of the run.  [default: 2014-01-01]")
+@click.option("--param", "texts", multiple=True, metavar="K=V", help="Any param of the pipeline; repeat it.")
+@click.option("--from", "source", metavar="DIR", help="Copy this home folder to --home first.")
+@click.option("--evaluation", metavar="FILE", help="Write the verdict and the metrics for a condition step.")
+@answer_options
+def task(
+    names: tuple[str, ...],
+    date: str | None,
+    texts: tuple[str, ...],
+    source: str | None,
+    evaluation: str | None,
+    home: Path,
+    as_json: bool,
+) -> None:
+    """Run tasks of the pipeline, one after the other, where another program keeps the order.
+
+    That the gate refused is an answer, not a failure: the exit code is 0 and the verdict stands in --evaluation, where
+    the condition of a pipeline reads it.
+    """
+    if source is not None:
+        _take(Path(source), home)
+    ended = _run(list(names), home, date, texts)
+    if evaluation is not None:
+        _write_evaluation(Path(evaluation), ended, home)
+    if as_json:
+        print_json({"tasks": [{"task": one.task_id, "state": one.state, "why": one.why} for one in ended]})
+    else:
+        for one in ended:
+            click.echo(f"{one.task_id}: {one.state}" + (f": {one.why}" if one.why else ""))
+
+
+def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
+    from mlops_lab.cli.run import pipeline_params
+    from mlops_lab.pipeline import run_one_task
+
+    params = pipeline_params(texts)
+    return [run_one_task(name, home=home, date=date or "2014-01-01", params=params) for name in names]
+
+
+def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
+    from mlops_lab.pipeline import MODEL_NAME
+    from mlops_lab.registry import Registry
+    from mlops_lab.tracking import Tracker
+
+    versions = Registry(home).search(name=MODEL_NAME)
+    metrics = Tracker(home).get_run(versions[-1].run_id).metrics if versions else {}
+    passed = {one.task_id: one.state for one in ended}.get("gate") == "success"
+    told: dict[str, Any] = {
+        "gate": {"passed": passed, "why": next((one.why for one in ended if one.task_id == "gate"), "")},
+        "version": versions[-1].version if versions else None,
+        "artefact": versions[-1].artefact if versions else None,
+        "metrics": {name: {"value": value} for name, value in sorted(metrics.items()) if math.isfinite(value)},
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(told, indent=1), "utf-8")
+    except OSError as error:
+        raise MlopsLabError(f"cannot write {str(path)!r}: {error.strerror or error}.") from None
