@@ -5,10 +5,48 @@ Every line is shown by a test of `tests/conformance` that asks Feast directly; w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["DIFFERENCES", "Difference", "differences_of"]
+__all__ = ["DIFFERENCES", "PROMISES", "Difference", "conformance", "differences_of"]
 
+#: What a feature store of the course promises; each has a test that runs over every store.
+PROMISES = (
+    "visible from its event time until it is as old as ttl, both included",
+    "no ttl means for ever",
+    "ttl of zero means that very moment",
+    "not visible before created_timestamp",
+    "the newest row counts, also where its value is null",
+    "ties: newest created, then last written",
+    "ties: a correction known later",
+    "every entity row comes back",
+    "duplicates come back",
+    "in the order given",
+    "the caller's frame is never changed",
+    "a null key matches nothing",
+    "composite keys",
+    "composite keys are kept apart",
+    "a view without a key",
+    "time zones become UTC",
+    "naive times are an error",
+    "times in nanoseconds",
+    "whole numbers stay whole",
+    "types are as declared",
+    "errors name what was meant",
+    "services, projections, full names",
+    "a table larger than memory allows",
+    "replay as rows landed",
+    "online equals offline",
+    "materialize: what had arrived",
+    "materialize replaces",
+    "materialize is all or nothing",
+    "materialize_incremental: late rows",
+    "online: never an older row",
+    "online: nothing older than ttl",
+    "online: never materialised is an error",
+    "online: times as they are",
+    "definitions are kept for the next process",
+)
 FILE = ("dask",)
 ALL = ("duckdb", "dask", "spark")
 
@@ -37,6 +75,13 @@ DIFFERENCES = (
         "an entity has one join key",
         "repaired",
         "one Feast entity for each column of the key",
+    ),
+    Difference(
+        "a view without a key",
+        "it cannot be materialised, or not be read",
+        "repaired",
+        "it is served under one constant key",
+        ("duckdb", "dask"),
     ),
     Difference(
         "composite keys are kept apart",
@@ -187,3 +232,16 @@ def differences_of(offline: str) -> tuple[Difference, ...]:
     True
     """
     return tuple(one for one in DIFFERENCES if offline in one.stores)
+
+
+def conformance(engines: Iterable[str] = ("embedded", *ALL)) -> list[dict[str, str]]:
+    """Promise by engine: "kept", "repaired" or "refused" by the adapter, or "left".
+
+    >>> conformance(["embedded", "duckdb", "dask"])[7]
+    {'promise': 'every entity row comes back', 'embedded': 'kept', 'duckdb': 'kept', 'dask': 'repaired'}
+    """
+    told = {(one.promise, store): one.outcome for one in DIFFERENCES for store in one.stores}
+    return [
+        {"promise": promise, **{engine: told.get((promise, engine), "kept") for engine in engines}}
+        for promise in PROMISES
+    ]

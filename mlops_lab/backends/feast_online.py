@@ -16,9 +16,9 @@ from typing import Any
 from mlops_lab.backends.feast_extra import quietly
 from mlops_lab.backends.feast_objects import to_feast
 from mlops_lab.backends.feast_repository import PROJECT, FeastRepository
-from mlops_lab.backends.feast_rows import EVENT, Rows, newest
+from mlops_lab.backends.feast_rows import EVENT, EVERYBODY, Rows, newest
 from mlops_lab.errors import InvalidData, InvalidDefinition
-from mlops_lab.features import FeatureView, Field
+from mlops_lab.features import Entity, FeatureView, Field
 from mlops_lab.features.times import as_datetime, ttl_in_ns
 
 __all__ = ["FeastOnline", "known_view"]
@@ -27,14 +27,15 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def known_view(view: FeatureView) -> FeatureView:
-    """The view over the rows that had arrived, with the event time as one more feature.
+    """The view over the rows that had arrived, with the event time as one more feature, and with a key if it had none.
 
     >>> from mlops_lab.features import Source
     >>> fields, source = [Field("a", "int64")], Source("s", "s.parquet")
     >>> known_view(FeatureView("v", entities=[], schema=fields, ttl=None, source=source))
-    FeatureView('v', keys=(), features=('a', 'feast_event_ns'), ttl=for ever)
+    FeatureView('v', keys=('feast_everybody',), features=('a', 'feast_event_ns'), ttl=for ever)
     """
-    return replace(view, schema=[*view.schema, Field(EVENT, "int64")])
+    entities = view.entities if view.join_keys else [Entity(EVERYBODY)]
+    return replace(view, entities=entities, schema=[*view.schema, Field(EVENT, "int64")])
 
 
 class FeastOnline:
@@ -94,7 +95,8 @@ class FeastOnline:
 
     def _read_view(self, view: FeatureView, keys: list[list[Any] | None], at: int | None) -> list[Mapping[str, Any]]:
         oldest = self._oldest(view, at)
-        rows = [dict(zip(view.join_keys, key, strict=True)) for key in keys if key is not None]
+        constant = {} if view.join_keys else {EVERYBODY: EVERYBODY}
+        rows = [constant | dict(zip(view.join_keys, key, strict=True)) for key in keys if key is not None]
         if not rows:
             return [_NOTHING] * len(keys)
         wanted = [*view.features, EVENT]

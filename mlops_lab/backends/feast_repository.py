@@ -29,6 +29,7 @@ OFFLINE_STORES: dict[str, dict[str, Any]] = {
             "spark.master": "local[2]",
             "spark.ui.enabled": "false",
             "spark.sql.session.timeZone": "UTC",
+            "spark.sql.execution.arrow.pyspark.enabled": "true",
             "spark.sql.shuffle.partitions": "4",
             "spark.driver.memory": "3g",
             "spark.driver.host": "127.0.0.1",

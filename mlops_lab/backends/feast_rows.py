@@ -18,10 +18,12 @@ from mlops_lab.features.times import time_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EVENT", "in_microseconds", "known_at", "newest", "rows_for_feast"]
+__all__ = ["EVENT", "EVERYBODY", "in_microseconds", "known_at", "newest", "rows_for_feast"]
 
 #: The event time as a feature of its own, in ns: of the real one, Feast's SQLite store keeps whole seconds only.
 EVENT = "feast_event_ns"
+#: The key of a view that has none: Feast's DuckDB store cannot materialise one without.
+EVERYBODY = "feast_everybody"
 _EXACT = 2**53  # whole numbers up to here survive being a float
 
 
@@ -184,6 +186,8 @@ def newest(rows: Rows, until: int, *, before: Any = None) -> tuple[Any, int]:
     seen = np.flatnonzero(rows.whole & (rows.event <= until) & (rows.known <= until))
     created = rows.event if rows.created is None else rows.created
     table = rows.table(seen).append_column(EVENT, pa.array(rows.event[seen], pa.int64()))
+    if not rows.keys:
+        table = table.append_column(EVERYBODY, pa.array([EVERYBODY] * len(seen), pa.string()))
     order = pd.DataFrame({"event": rows.event[seen], "created": created[seen]})
     if before is not None:
         stamp = rows.view.source.created_timestamp_column
