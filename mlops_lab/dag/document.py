@@ -36,7 +36,7 @@ from mlops_lab.dag.params import REQUIRED, Param
 from mlops_lab.dag.task import Task
 from mlops_lab.dag.validate import FORMAT, VERSION
 
-__all__ = ["SETTINGS", "to_dict", "to_json", "to_yaml"]
+__all__ = ["SETTINGS", "to_dict", "to_json", "to_yaml", "yaml_text"]
 
 SETTINGS = (
     "description",
@@ -49,6 +49,7 @@ SETTINGS = (
     "approval",
 )
 _DEFAULT = Task("default")
+_LINE_ENDS = "\x85\u2028\u2029\ufeff"
 
 
 def to_dict(dag: DAG) -> dict[str, Any]:
@@ -133,13 +134,33 @@ def to_yaml(dag: DAG) -> str:
     schedule: 0 6 * * *
     tasks: []
     """
-    from ruamel.yaml import YAML
+    return yaml_text(to_dict(dag))
 
+
+def yaml_text(value: Any) -> str:
+    r"""JSON values as YAML 1.2; what YAML takes for the end of a line inside a text is escaped, so that it comes back.
+
+    >>> print(yaml_text({"a": [1, "\u2028"]}), end="")
+    a:
+    - 1
+    - "\L"
+    """
+    from ruamel.yaml import YAML, SafeRepresenter
+
+    class Representer(SafeRepresenter):  # type: ignore[misc]  # one of our own: representers are kept by class
+        pass
+
+    def text(representer: Any, value: str) -> Any:
+        style = '"' if any(each in value for each in _LINE_ENDS) else None
+        return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Representer.add_representer(str, text)
     yaml: Any = YAML(typ="safe", pure=True)
+    yaml.Representer = Representer
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     yaml.allow_unicode = True
     yaml.width = 1000
-    text = StringIO()
-    yaml.dump(to_dict(dag), text)
-    return text.getvalue()
+    written = StringIO()
+    yaml.dump(value, written)
+    return written.getvalue()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import Any
 
 from mlops_lab.dag import DAG, PRESETS
+from mlops_lab.dag.document import yaml_text
 from mlops_lab.exports.prefect import flow_name
 from mlops_lab.exports.writing import sentence
 
@@ -49,8 +49,6 @@ def to_prefect_yaml(dag: DAG, *, flow_file: str | None = None) -> str:
     See Also:
         https://docs.prefect.io/v3/how-to-guides/deployments/prefect-yaml
     """
-    from ruamel.yaml import YAML
-
     file = flow_file or f"{dag.dag_id}_flow.py"
     told = {"name": dag.dag_id, "entrypoint": f"{file}:{flow_name(dag)}"}
     deployment: dict[str, Any] = {key: value for key, value in told.items() if value}
@@ -62,10 +60,4 @@ def to_prefect_yaml(dag: DAG, *, flow_file: str | None = None) -> str:
         cron = PRESETS.get(dag.schedule, dag.schedule)
         deployment["schedules"] = [{"cron": cron, "timezone": dag.timezone, "active": True}]
     deployment["work_pool"] = {"name": "default"}
-    yaml: Any = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.width = 1000
-    text = StringIO()
-    yaml.dump({"name": dag.dag_id, "deployments": [deployment]}, text)
-    return _HEAD.replace("FILE", file) + text.getvalue()
+    return _HEAD.replace("FILE", file) + yaml_text({"name": dag.dag_id, "deployments": [deployment]})

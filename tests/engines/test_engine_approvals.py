@@ -36,4 +36,4 @@ def test_the_author_cannot_agree_to_her_own_model_and_somebody_else_can(answered
     version = registry.get_production(MODEL_NAME)
     approval = registry.get_approval(MODEL_NAME, version.version)
     assert (approval.requested_by, approval.decided_by, version.author) == ("ada", "grace", "ada")
-    assert [each.actor for each in registry.history(MODEL_NAME) if each.kind == "approve"] == ["grace"]
+    assert [each.actor for each in registry.history(MODEL_NAME) if each.action == "approve"] == ["grace"]
