@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_lab.actions.expressions import ExpressionError, Hole, evaluate, interpolate, is_truthy, split, to_text
@@ -10,6 +11,7 @@ from mlops_lab.actions.expressions.functions import FUNCTIONS
 from mlops_lab.actions.expressions.parser import parse
 from mlops_lab.actions.expressions.references import references
 from mlops_lab.actions.expressions.status import asks_for_status
+from mlops_lab.actions.expressions.template import is_insertion
 from mlops_lab.actions.expressions.tree import Node as Tree
 from mlops_lab.actions.expressions.values import Value, to_number
 from mlops_lab.actions.nodes import Node
@@ -54,7 +56,7 @@ class Evaluator:
         if node.kind == "sequence":
             return [self.value(item, contexts, status) for item in node.items()]
         if node.kind == "mapping":
-            return {key.word: self.value(item, contexts, status) for key, item in node.pairs()}
+            return self._mapping([(key.word, item) for key, item in node.pairs()], contexts)
         if node.kind != "string" or "${{" not in node.value:
             plain: Value = node.value
             return plain
@@ -77,7 +79,28 @@ class Evaluator:
 
     def texts(self, nodes: Mapping[str, Node], contexts: Mapping[str, Value]) -> dict[str, str]:
         """The values of a mapping, as text."""
-        return {name: self.text(node, contexts) for name, node in nodes.items()}
+        found = self._mapping(list(nodes.items()), contexts)
+        for name, value in found.items():
+            if isinstance(value, list | Mapping):
+                kind = "sequence" if isinstance(value, list) else "mapping"
+                node = nodes.get(name) or next(iter(nodes.values()))
+                raise TemplateError(self.file, node, ExpressionError("evaluation", f"A {kind} was not expected"))
+        return {name: to_text(value) for name, value in found.items()}
+
+    def _mapping(self, pairs: Sequence[tuple[str, Node]], contexts: Mapping[str, Value]) -> dict[str, Value]:
+        """The pairs of a mapping; `${{ insert }}` stands for all pairs of its value, and a key may be computed."""
+        found: dict[str, Value] = {}
+        for name, node in pairs:
+            value = self.value(node, contexts)
+            if "${{" not in name:
+                found[name] = value
+            elif not is_insertion(name):
+                found[self.text(replace(node, kind="string", value=name.strip()), contexts)] = value
+            elif isinstance(value, Mapping):
+                found.update(value)
+            else:
+                raise TemplateError(self.file, node, ExpressionError("evaluation", "A mapping was expected"))
+        return found
 
     def minutes(self, node: Node, contexts: Mapping[str, Value]) -> float:
         """A `timeout-minutes`: a number, at most the thirty-five days a run may last.

@@ -88,7 +88,7 @@ class _Loader:
 
     def workflow(self, text: str, file: str, *, chain: tuple[str, ...]) -> Workflow:
         reader = Reader(file)
-        node = read_yaml(text, file=file)
+        node, reader.problems = read_yaml(text, file=file)
         if node.kind != "mapping":
             reader.unexpected(node)
             reader.finish()
@@ -100,7 +100,7 @@ class _Loader:
             "events": read_triggers(reader, found["on"]) if "on" in found else {},
             "jobs": read_jobs(reader, found["jobs"]) if "jobs" in found else {},
             "run_name": reader.scalar(found.get("run-name"), "run-name"),
-            "env": reader.scalars(found.get("env"), "env"),
+            "env": reader.scalars(found.get("env"), "env", computed=True),
             "defaults": read_defaults(reader, found.get("defaults"), "env"),
             "permissions": read_permissions(reader, found.get("permissions")),
             "concurrency": read_concurrency(reader, found.get("concurrency"), "concurrency"),

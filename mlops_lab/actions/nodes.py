@@ -76,7 +76,9 @@ class _Composer:
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Any, list[Node]]] = []
         self.done: list[Node] = []
+        self.problems: list[Problem] = []
         self.count = 0
+        self.end: Any = None  # of the scalar before
 
     def problem(self, event: Any, reason: str) -> WorkflowError:
         mark = event.start_mark
@@ -86,6 +88,7 @@ class _Composer:
         name = type(event).__name__
         if name == "ScalarEvent":
             self.add(event, self.scalar(event))
+            self.end = event.end_mark
         elif name == "AliasEvent":
             if event.anchor not in self.anchors:
                 raise self.problem(event, f"The alias '{event.anchor}' has no anchor that is complete before it")
@@ -113,20 +116,26 @@ class _Composer:
         place = (event.start_mark.line + 1, event.start_mark.column + 1)
         if type(event).__name__ == "SequenceStartEvent":
             return Node("sequence", tuple(inner), *place, size=size)
-        pairs = tuple(zip(inner[::2], inner[1::2], strict=True))
+        pairs: list[tuple[Node, Node]] = []
         seen: set[str] = set()
-        for key, _ in pairs:
+        for key, value in zip(inner[::2], inner[1::2], strict=True):
             if key.kind in ("sequence", "mapping"):
                 reason = f"A {key.kind} was not expected"
                 raise WorkflowError(self.file, [Problem(key.line, key.column, reason)])
-            if key.word.lower() in seen:  # GitHub's keys do not know upper and lower case
-                raise WorkflowError(self.file, [Problem(key.line, key.column, f"'{key.word}' is already defined")])
-            seen.add(key.word.lower())
-        return Node("mapping", pairs, *place, size=size)
+            word = key.word.lower()  # GitHub's keys do not know upper and lower case
+            if word in seen and "${{" not in word:
+                self.problems.append(Problem(key.line, key.column, f"'{key.word}' is already defined"))
+                continue
+            seen.add(word)
+            pairs.append((key, value))
+        return Node("mapping", tuple(pairs), *place, size=size)
 
     def scalar(self, event: Any) -> Node:
         place = (event.start_mark.line + 1, event.start_mark.column + 1)
         tag = str(event.tag or "")
+        awaited = self.open and type(self.open[-1][0]).__name__ == "MappingStartEvent" and len(self.open[-1][1]) % 2
+        if awaited and not event.value and not event.style and event.start_mark.line > self.end.line:
+            place = (self.end.line + 1, self.end.column + 2)  # behind the colon, not at what follows
         if tag in ("!", _CORE + "str") or (not tag and event.style):
             return Node("string", event.value, *place, event.value)
         if tag and tag not in (_CORE + kind for kind in ("null", "bool", "int", "float")):
@@ -160,11 +169,11 @@ def _resolved(text: str) -> tuple[str, Any]:
     return "string", text
 
 
-def read_yaml(text: str, *, file: str) -> Node:
-    """The one value of a YAML text.
+def read_yaml(text: str, *, file: str) -> tuple[Node, list[Problem]]:
+    """The one value of a YAML text, and which keys it holds twice; of those, the first counts.
 
     Raises:
-        WorkflowError: the text is no YAML, holds a key twice, or is beyond the limits.
+        WorkflowError: the text is no YAML, or is beyond the limits.
     """
     if len(text) > MAX_CHARACTERS:
         reason = f"The maximum file size of {MAX_CHARACTERS} characters has been exceeded"
@@ -185,4 +194,6 @@ def read_yaml(text: str, *, file: str) -> Node:
         raise WorkflowError(file, [Problem(line, column, f"Broken YAML: {error.reason}")]) from None
     except (YAMLError, ValueError, RecursionError) as error:
         raise WorkflowError(file, [Problem(1, 1, f"Broken YAML: {type(error).__name__}")]) from None
-    return composer.done[0] if composer.done else Node("null", None, 1, 1)
+    if not composer.done:
+        raise WorkflowError(file, [Problem(1, 1, "Expected a scalar value, a sequence, or a mapping")])
+    return composer.done[0], composer.problems

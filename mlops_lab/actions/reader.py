@@ -10,10 +10,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from mlops_lab.actions.errors import Problem, WorkflowError
-from mlops_lab.actions.expressions import ExpressionError, Hole, split
-from mlops_lab.actions.expressions.parser import MAX_LENGTH, parse
+from mlops_lab.actions.expressions.template import INSERT, is_insertion
 from mlops_lab.actions.nodes import Node
-from mlops_lab.actions.places import PLACES
+from mlops_lab.actions.reading_expressions import ExpressionReader
 from mlops_lab.errors import closest
 
 __all__ = ["Reader"]
@@ -30,16 +29,8 @@ def _order(problem: Problem) -> tuple[bool, int, int]:
     return problem.reason.startswith(("Required property", "There's not")), problem.line, problem.column
 
 
-class Reader:
+class Reader(ExpressionReader):
     """Reads nodes of one file."""
-
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.problems: list[Problem] = []
-
-    def problem(self, node: Node, reason: str, *, meant: str | None = None) -> None:
-        """Remember what is wrong at a node."""
-        self.problems.append(Problem(node.line, node.column, reason, meant))
 
     def finish(self) -> None:
         """Raise if anything was wrong.
@@ -75,13 +66,25 @@ class Reader:
                 self.problem(node, f"Required property is missing: {name}")
         return found
 
-    def named(self, node: Node | None) -> list[tuple[Node, Node]]:
+    def kind(self, node: Node, kinds: Mapping[str, Collection[str]]) -> str:
+        """Which kind of mapping it is: the first key that only one of the kinds has, tells. Empty when none does."""
+        for key, _ in node.pairs():
+            fitting = [name for name, keys in kinds.items() if key.word in keys]
+            if len(fitting) == 1:
+                return fitting[0]
+        own = {key for name, keys in kinds.items() for key in keys if sum(key in each for each in kinds.values()) == 1}
+        if node.kind == "mapping":
+            reason = "There's not enough info to determine what you meant. Add one of these properties: "
+            self.problem(node, reason + ", ".join(sorted(own)))
+        return ""
+
+    def named(self, node: Node | None, *, computed: bool = False) -> list[tuple[Node, Node]]:
         """The pairs of a mapping whose keys are names of the user's own (jobs, variables, inputs)."""
         pairs = self._pairs(node)
         for key, _ in pairs:
             if key.word == "":
                 self.problem(key, "Unexpected value ''")
-            elif "${{" in key.word:
+            elif "${{" in key.word and not computed:
                 self.problem(key, "A template expression is not allowed in this context")
         return [(key, value) for key, value in pairs if key.word and "${{" not in key.word]
 
@@ -90,10 +93,7 @@ class Reader:
             return []
         if node.kind == "mapping":
             return list(node.pairs())
-        if self.is_expression(node):
-            self.problem(node, "An expression in place of a whole mapping is not modelled here")
-        else:
-            self.unexpected(node)
+        self.unexpected(node)
         return []
 
     def sequence(self, node: Node | None, *, or_one: bool = False) -> list[Node]:
@@ -157,40 +157,59 @@ class Reader:
             return None
         return node
 
-    def scalars(self, node: Node | None, place: str) -> dict[str, Node]:
-        """A mapping of the user's own names to scalars that may hold expressions (`env`, `with`, `outputs`)."""
-        read = {key.word: self.scalar(value, place) for key, value in self.named(node)}
+    def scalars(self, node: Node | None, place: str, *, computed: bool = False, part: str = "") -> dict[str, Node]:
+        """A mapping of the user's own names to scalars that may hold expressions (`env`, `with`, `outputs`).
+
+        Where it may be `computed`, an expression can stand for a key, or as `${{ insert }}` for several pairs at once,
+        and is read under its own text; it can stand for the whole mapping too, unless that has a name for GitHub.
+        """
+        if node is not None and self.is_expression(node):
+            if not computed:
+                return self.whole(node)
+            if part:
+                found = f"Unexpected type 'BasicExpressionToken' encountered while reading '{part}'."
+                self.problem(node, f"{found} The type 'MappingToken' was expected.")
+            self.template(node, place)
+            return {INSERT: node}
+        read: dict[str, Node | None] = {}
+        for key, value in node.pairs() if node is not None and computed else ():
+            if "${{" in key.word:
+                word = key.word + " " * len(read)  # there may be several
+                read[word] = self.inserted(key, value, place)
+        for key, value in self.named(node, computed=computed):
+            read[key.word] = self.scalar(value, place)
         return {name: value for name, value in read.items() if value is not None}
+
+    def whole(self, node: Node | None) -> dict[str, Node]:
+        """An expression in place of a mapping that GitHub would compute, and that is not computed here."""
+        if node is not None and self.is_expression(node):
+            self.problem(node, "An expression in place of a whole mapping is not modelled here")
+        return {}
+
+    def inserted(self, key: Node, value: Node, place: str) -> Node | None:
+        """The value of a key that is computed."""
+        if not is_insertion(key.word):
+            self.template(key, place)
+            return self.scalar(value, place)
+        if not self.is_expression(value):
+            self.unexpected(value)
+            return None
+        self.template(value, place)
+        return value
 
     def anything(self, node: Node | None, place: str) -> Node | None:
         """Any value, with expressions in any of its scalars."""
         if node is None:
             return None
         for key, value in node.pairs():
-            self.anything(key, place)
+            if not is_insertion(key.word):
+                self.anything(key, place)
             self.anything(value, place)
         for item in node.items():
             self.anything(item, place)
         if node.kind == "string":
             self.template(node, place)
         return node
-
-    @staticmethod
-    def is_expression(node: Node) -> bool:
-        """Is the node one `${{ … }}` and nothing else?"""
-        return node.kind == "string" and node.value.strip().startswith("${{") and node.value.strip().endswith("}}")
-
-    def template(self, node: Node, place: str) -> None:
-        """Check the expressions of a text, which GitHub turns into one `format(…)`, with an expression's limits."""
-        if "${{" in node.value and len(node.value) > MAX_LENGTH:
-            self.problem(node, f"Exceeded max expression length {MAX_LENGTH}")
-            return
-        try:
-            for part in split(node.value):
-                if isinstance(part, Hole):
-                    self.expression(part.expression, node, place)
-        except ExpressionError as error:
-            self.problem(node, str(error))
 
     def condition(self, node: Node | None, place: str) -> Node | None:
         """An `if`: an expression with or without its braces."""
@@ -205,18 +224,3 @@ class Reader:
             else:
                 self.expression(node.value, node, place)
         return node
-
-    def expression(self, text: str, node: Node, place: str) -> None:
-        """Check one expression against what its place allows."""
-        allowed = PLACES[place]
-        try:
-            parse(text, names=allowed.contexts, functions=allowed.functions)
-        except ExpressionError as error:
-            self.problem(node, str(error), meant=self._meant(error, allowed.contexts, allowed.functions))
-
-    @staticmethod
-    def _meant(error: ExpressionError, contexts: Collection[str], functions: Mapping[str, object]) -> str | None:
-        name = error.reason.partition("'")[2].rstrip("'")
-        if error.reason.startswith("Unrecognized named-value"):
-            return closest(name, contexts)
-        return closest(name, functions) if error.reason.startswith("Unrecognized function") else None

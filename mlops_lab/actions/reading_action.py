@@ -26,7 +26,7 @@ def read_action(text: str, path: Path, root: Path) -> Action:
     """
     file = path.resolve().relative_to(root).as_posix()
     reader = Reader(file)
-    node = read_yaml(text, file=file)
+    node, reader.problems = read_yaml(text, file=file)
     found = reader.mapping(node, _KEYS, required=("runs",))
     runs = {key.word: value for key, value in found["runs"].pairs()} if "runs" in found else {}
     using = (reader.word(runs.get("using")) if "using" in runs else None) or ""

@@ -64,9 +64,9 @@ def _check_graph(reader: Reader, jobs: dict[str, Job], places: dict[tuple[str, s
 
 
 def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
-    keys = {name.word for name, _ in node.pairs()}
-    calls = "uses" in keys and not keys & {"runs-on", "steps"}
-    found = reader.mapping(node, _CALL if calls else _OWN, required=("uses",) if calls else ("runs-on",))
+    kind = reader.kind(node, {"uses": _CALL, "runs-on": _OWN})
+    calls = kind == "uses"
+    found = reader.mapping(node, _CALL if calls else _OWN, required=(kind,) if kind else ())
     needs = reader.sequence(found.get("needs"), or_one=True)
     names = dict.fromkeys(name for need in needs if (name := reader.word(need)) is not None)
     environment, url = _environment(reader, found.get("environment"))
@@ -89,7 +89,7 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
         environment_url=url,
         concurrency=read_concurrency(reader, found.get("concurrency"), "job"),
         permissions=read_permissions(reader, found.get("permissions")),
-        env=reader.scalars(found.get("env"), "job-env"),
+        env=reader.scalars(found.get("env"), "job-env", computed=True, part="job env"),
         defaults=read_defaults(reader, found.get("defaults"), "job-defaults"),
         outputs=reader.scalars(found.get("outputs"), "job-outputs"),
         steps=read_steps(reader, found.get("steps")),
@@ -153,11 +153,14 @@ def _labels(reader: Reader, node: Node | None) -> None:
 
 
 def _strategy(reader: Reader, node: Node | None) -> Strategy:
+    if node is not None and reader.is_expression(node):
+        reader.whole(node)
+        return Strategy()
     found = reader.mapping(node, ("matrix", "fail-fast", "max-parallel"))
     matrix = found.get("matrix")
     if matrix is not None:
         if matrix.kind == "mapping":
-            for key, value in reader.named(matrix):
+            for key, value in reader.named(matrix, computed=True):
                 if value.kind != "sequence" and not reader.is_expression(value):
                     reader.unexpected(value)
                 elif key.word in ("include", "exclude"):
@@ -202,7 +205,11 @@ def read_concurrency(reader: Reader, node: Node | None, place: str) -> Concurren
 
 def read_defaults(reader: Reader, node: Node | None, place: str) -> Defaults:
     """`defaults.run`: shell and working directory."""
-    run = reader.mapping(reader.mapping(node, ("run",)).get("run"), ("shell", "working-directory"))
+    given = reader.mapping(node, ("run",)).get("run")
+    if given is not None and reader.is_expression(given):
+        reader.whole(given)
+        return Defaults()
+    run = reader.mapping(given, ("shell", "working-directory"))
     return Defaults(
         reader.scalar(run.get("shell"), place, empty=False),
         reader.scalar(run.get("working-directory"), place, empty=False),

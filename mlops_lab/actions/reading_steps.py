@@ -41,12 +41,11 @@ def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: 
     special = next((name for name in _OTHER if name in keys), "")
     if special:
         found = reader.mapping(node, ("name", "id", "continue-on-error", special))
-    elif "uses" in keys and "run" not in keys:
-        found = reader.mapping(node, _USES)
-    elif "run" in keys:
-        found = reader.mapping(node, _RUN)
     else:
-        found = _neither(reader, node, keys)
+        kind = reader.kind(node, {"run": _RUN, "uses": _USES})
+        found = reader.mapping(
+            node, {"run": _RUN, "uses": _USES}.get(kind, (*_RUN, *_USES)), required=(kind,) * bool(kind)
+        )
     if needs_shell and "run" in found and "shell" not in found:
         reader.problem(node, "Required property is missing: shell")
     uses = reader.word(found.get("uses"))
@@ -63,28 +62,12 @@ def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: 
         uses=uses,
         shell=reader.scalar(found.get("shell"), place, empty=False),
         working_directory=reader.scalar(found.get("working-directory"), place, empty=False),
-        arguments=reader.scalars(found.get("with"), place),
-        env=reader.scalars(found.get("env"), place),
+        arguments=reader.scalars(found.get("with"), place, computed=True),
+        env=reader.scalars(found.get("env"), place, computed=True, part="step env"),
         continue_on_error=reader.scalar(found.get("continue-on-error"), place, kind="boolean"),
         timeout_minutes=reader.scalar(found.get("timeout-minutes"), place, kind="number"),
         unmodelled=special or ("background" if background else ""),
     )
-
-
-def _neither(reader: Reader, node: Node, keys: set[str]) -> dict[str, Node]:
-    """A step with neither `run` nor `uses`: a typing error, or half a step."""
-    found = reader.mapping(node, {*_RUN, *_USES})
-    if keys & {"shell", "working-directory"}:
-        reader.problem(node, "Required property is missing: run")
-    elif "with" in keys:
-        reader.problem(node, "Required property is missing: uses")
-    else:
-        reader.problem(
-            node,
-            "There's not enough info to determine what you meant. "
-            "Add one of these properties: parallel, run, shell, uses, with, working-directory",
-        )
-    return found
 
 
 def _id(reader: Reader, found: Mapping[str, Node], taken: set[str], uses: str | None) -> str:

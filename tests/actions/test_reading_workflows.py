@@ -120,7 +120,7 @@ def test_everything_of_a_full_workflow_is_read():
 
 
 def test_on_stays_a_word_and_numbers_know_how_they_were_written():
-    node = read_yaml("on: yes\nv: 3.10\no: 0o17\nx: 0x1F\nz: 007\nt: !!str 5\nq: '5'\ne: ''\nn:\n", file="f")
+    node = read_yaml("on: yes\nv: 3.10\no: 0o17\nx: 0x1F\nz: 007\nt: !!str 5\nq: '5'\ne: ''\nn:\n", file="f")[0]
 
     values = node.plain()
 
@@ -132,7 +132,7 @@ def test_on_stays_a_word_and_numbers_know_how_they_were_written():
     ("text", "expected"),
     [
         ("on: push\njobs:\n", ["2:1: A null"]),
-        ("", ["1:1: Unexpected value ''"]),
+        ("", ["1:1: Expected a scalar value, a sequence, or a mapping"]),
         ("[1]", ["1:1: A sequence was not expected"]),
         ("on: push\njobs: {}", ["2:7: The workflow must contain at least one job with no dependencies."]),
         ("jobs:\n" + JOB.format(id="a"), ["1:1: Required property is missing: on"]),
@@ -174,7 +174,7 @@ def test_on_stays_a_word_and_numbers_know_how_they_were_written():
 )  # fmt: skip
 def test_a_wrong_file_is_told_by_place_and_in_githubs_words(text, expected):
     if expected == ["2:1: A null"]:  # GitHub says it so
-        expected = ["3:1: Unexpected value ''"]
+        expected = ["2:6: Unexpected value ''"]
 
     found = problems(text)
 
@@ -396,8 +396,48 @@ def test_levels_are_the_longest_way_down():
 
 
 def test_special_numbers_are_numbers():
-    values = read_yaml("[.inf, -.INF, .NaN, 1e3, +5, -0]", file="f").plain()
+    values = read_yaml("[.inf, -.INF, .NaN, 1e3, +5, -0]", file="f")[0].plain()
 
     assert values[:2] == [math.inf, -math.inf]
     assert math.isnan(values[2])
     assert values[3:] == [1000, 5, 0]
+
+
+def test_a_computed_key_and_an_insertion_are_read_and_a_whole_env_is_refused_in_githubs_words():
+    text = "on: push\nenv: ${{ github.event }}\njobs:\n  a:\n    runs-on: x\n    env: {'${{ insert }}': '${{ github.event }}'}\n"
+    found = "Unexpected type 'BasicExpressionToken' encountered while reading 'job env'. The type 'MappingToken' was"
+
+    assert parse_workflow(text).jobs["a"].env
+    with pytest.raises(WorkflowError, match=found):
+        parse_workflow(text.replace("{'${{ insert }}': '${{ github.event }}'}", "${{ github.event }}"))
+    with pytest.raises(WorkflowError, match="The directive 'insert' is not allowed in this context"):
+        parse_workflow(text.replace("'${{ github.event }}'}", "'x ${{ insert }}'}").replace("'${{ insert }}':", "A:"))
+
+
+def test_what_is_wrong_is_found_beside_a_key_that_is_there_twice():
+    text = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: a\n        name: b\n        name: c\n        env:\n"
+
+    with pytest.raises(WorkflowError) as caught:
+        parse_workflow(text)
+
+    assert [(one.line, one.column, one.reason) for one in caught.value.problems] == [
+        (8, 9, "'name' is already defined"),
+        (9, 13, "Unexpected value ''"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            "{}",
+            "There's not enough info to determine what you meant. Add one of these properties: cancel-timeout-minutes",
+        ),
+        ("{steps: []}", "Required property is missing: runs-on"),
+        ("{uses: ./.github/workflows/x.yml, steps: []}", "Unexpected value 'steps'"),
+        ("{runs-on: x, uses: ./.github/workflows/x.yml}", "Unexpected value 'uses'"),
+    ],
+)
+def test_the_first_telling_key_says_what_kind_of_job_it_is(body, reason):
+    with pytest.raises(WorkflowError, match=reason):
+        parse_workflow(f"on: push\njobs:\n  a: {body}\n")

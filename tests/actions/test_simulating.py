@@ -781,3 +781,35 @@ def test_a_matrix_without_combinations_skips_its_job():
 
     assert conclusions(run) == {"a": "skipped", "b": "skipped"}
     assert (run.conclusion, run.job("a").reason) == ("skipped", "the matrix has no combinations")
+
+
+def test_an_inserted_mapping_and_a_computed_key_become_variables():
+    text = """
+on: push
+env: ${{ github.event.all }}
+jobs:
+  a:
+    runs-on: x
+    env: {'${{ insert }}': '${{ github.event.more }}', '${{ github.event.name }}': own}
+    strategy: {matrix: {'${{ insert }}': '${{ github.event.matrix }}', os: [x]}}
+    steps:
+      - {id: s, if: "env.A == 'wf' && env.B == 'job' && env.C == 'own' && matrix.v == 2", run: x}
+"""
+    payload = {"all": {"A": "wf", "B": "wf"}, "more": {"B": "job"}, "name": "C", "matrix": {"v": [2]}}
+
+    run = simulate(parse_workflow(text), Trigger("push", payload=payload))
+
+    assert [step.conclusion for step in run.jobs[0].steps] == ["success"]
+    assert run.jobs[0].matrix == {"v": 2, "os": "x"}
+
+
+def test_what_is_inserted_must_be_a_mapping_of_words():
+    text = "on: push\njobs: {a: {runs-on: x, env: {'${{ insert }}': '${{ github.event.x }}'}, steps: [{run: x}]}}"
+
+    for payload, reason in (
+        ({"x": "text"}, "A mapping was expected"),
+        ({"x": {"A": [1]}}, "A sequence was not expected"),
+    ):
+        run = simulate(parse_workflow(text), Trigger("push", payload=payload))
+
+        assert reason in run.job("a").reason

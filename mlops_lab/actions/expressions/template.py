@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from mlops_lab.actions.expressions.errors import ExpressionError
 
-__all__ = ["Hole", "split"]
+__all__ = ["INSERT", "Hole", "is_insertion", "split"]
+
+INSERT = "${{ insert }}"  # as a key: put the pairs of the value here
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,16 @@ def split(text: str) -> list[str | Hole]:
         ExpressionError: a hole that is never closed, or an empty one.
     """
     return list(_parts(text))
+
+
+def is_insertion(text: str) -> bool:
+    """Is the text the directive `${{ insert }}`, as a key of a mapping may be?
+
+    >>> is_insertion("${{insert}}"), is_insertion("${{ insert }}!")
+    (True, False)
+    """
+    found = text.strip()
+    return found.startswith("${{") and found.endswith("}}") and found[3:-2].strip() == "insert"
 
 
 def _parts(text: str) -> Iterator[str | Hole]:
