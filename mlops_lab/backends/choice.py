@@ -175,7 +175,7 @@ def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     if engines_of(home).features == "feast":
         from mlops_lab.backends.feast_store import FeastStore
 
-        return cast(FeatureStore, FeastStore(home, clock=clock))
+        return cast(FeatureStore, FeastStore(Path(home).absolute(), clock=clock))
     return FeatureStore(home, clock=clock)
 
 

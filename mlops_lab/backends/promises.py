@@ -14,15 +14,26 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from mlops_lab.backends.choice import Engines
 from mlops_lab.backends.desk import Desk
 from mlops_lab.backends.registry_promises import REGISTRY_PROMISES
 
-__all__ = ["Answer", "answer_of", "ask_registries", "kept_answers", "prepare_home", "write_answers"]
+__all__ = [
+    "KEPT_RUN",
+    "Answer",
+    "answer_of",
+    "ask_registries",
+    "kept_answers",
+    "kept_runs",
+    "prepare_home",
+    "write_answers",
+]
 
 KEPT = Path(__file__).with_name("promises.json")
-ALONE = "MLflow alone"
+#: The params of a short run of the flights pipeline, as of 2013-06-01, that every engine is compared on.
+KEPT_RUN = {"train_from": "2013-05-01", "holdout_days": 10, "watch_days": 3, "author": "ada"}
 
 
 @dataclass(frozen=True)
@@ -110,8 +121,21 @@ def kept_answers() -> Mapping[str, Answer]:
     return {each["promise"]: Answer(**each) for each in json.loads(KEPT.read_text("utf-8"))["registry"]}
 
 
-def write_answers(answers: tuple[Answer, ...]) -> None:
-    """Keep these answers beside this module."""
+def kept_runs() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
+    """What the flights pipeline measured and decided with `KEPT_RUN`: by feature service, then by engines.
+
+    >>> sorted(kept_runs()["as_known"])
+    ['embedded', 'feast and mlflow']
+    """
+    found: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(KEPT.read_text("utf-8"))["runs"]
+    return found
+
+
+def write_answers(answers: tuple[Answer, ...] | None = None, *, runs: Mapping[str, Any] | None = None) -> None:
+    """Keep these answers, or what these runs measured, beside this module."""
     told = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else {}
-    told["registry"] = [vars(each) for each in answers]
+    if answers is not None:
+        told["registry"] = [vars(each) for each in answers]
+    if runs is not None:
+        told["runs"] = runs
     KEPT.write_text(json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")

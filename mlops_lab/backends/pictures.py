@@ -1,0 +1,67 @@
+"""What do MLflow and Feast look like? Pictures of their own pages, taken by `scripts/engine_pictures.py`.
+
+Each comes with words that say the same, for whoever cannot see it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from mlops_lab.errors import UnknownName
+
+__all__ = ["PICTURES", "EnginePicture", "engine_picture"]
+
+_FOLDER = Path(__file__).with_name("pictures")
+
+#: The words beside each picture.
+PICTURES: Mapping[str, str] = {
+    "mlflow_model": (
+        "MLflow's page of the registered model late_flights: a table of its versions, with the aliases and tags that"
+        " were made from the history."
+    ),
+    "mlflow_version": (
+        "MLflow's page of version 1 of late_flights: its stage Production, its alias champion, the run it came from,"
+        " and tags with the gate's verdict, the whole gate report, the author and the artefact's fingerprint."
+    ),
+    "feast_service": (
+        "Feast's page of the feature service as_known: its features, each with the feature view it comes from, and the"
+        " entities they are joined on."
+    ),
+}
+
+
+@dataclass(frozen=True, repr=False)
+class EnginePicture:
+    """A picture of an engine's own page. Attributes: `name`, `words` (what it shows), `png` (its bytes)."""
+
+    name: str
+    words: str
+    png: bytes
+
+    def __repr__(self) -> str:
+        return self.words
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        data = b64encode(self.png).decode()
+        page = f'<img src="data:image/png;base64,{data}" alt="{escape(self.words)}" style="max-width:100%">'
+        return {"text/plain": self.words, "text/html": page, "image/png": data}
+
+
+def engine_picture(name: str) -> EnginePicture:
+    """One of `PICTURES`.
+
+    Raises:
+        UnknownName: there is no such picture.
+
+    >>> engine_picture("mlflow_models")
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no picture 'mlflow_models'; there is: feast_service, mlflow_model, mlflow_version.
+    Did you mean 'mlflow_model'?
+    """
+    if name not in PICTURES:
+        raise UnknownName("picture", name, sorted(PICTURES))
+    return EnginePicture(name, PICTURES[name], (_FOLDER / f"{name}.png").read_bytes())
