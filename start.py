@@ -2,6 +2,7 @@
 """How does one get from a fresh clone to the open course, or to its proof?
 
     python start.py [lab] [arguments]   open the course in JupyterLab; the arguments go to JupyterLab
+    python start.py demo [--dark]       all live panels on one page for a projector; the arguments go to Voila
     python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
     python start.py test-engines [NAMES] [arguments]
                                         run it on real engines too, in environments of their own (.venv-NAME): airflow,
@@ -59,6 +60,12 @@ def trust(python):
         subprocess.Popen([python, "-m", "nbformat.sign"] + notebooks, stdout=nowhere, stderr=nowhere)
 
 
+def demo(_, arguments):
+    """What Python is told in order to show the dashboard."""
+    say("opening the dashboard on this machine; Ctrl-C here closes it.")
+    return [os.path.join("scripts", "dashboard.py")] + arguments
+
+
 def test(_, arguments):
     """What Python is told in order to run the tests; a notebook's cells share a kernel, so a file stays together."""
     workers = str(min(os.cpu_count() or 1, 4))
@@ -73,6 +80,7 @@ def engines(_, arguments):
 # name: (what Python is told, the module it starts, extras of pyproject.toml, what the clone must hold)
 COMMANDS = {
     "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
+    "demo": (demo, "voila", ["teach"], ["scripts/dashboard.py", "notebooks/teacher/10_dashboard.ipynb"]),
     "test": (test, "pytest", ["serve", "test"], ["tests"]),
     "test-engines": (engines, "pytest", ["serve", "test"], ["tests/engines", "constraints/airflow.txt"]),
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mlops_lab.panels.breaking import BreakPanel
 from mlops_lab.panels.canary import CanaryPanel
 from mlops_lab.panels.controls import RangeInput
+from mlops_lab.panels.dashboard import Dashboard
 from mlops_lab.panels.gate import GatePanel
 from mlops_lab.panels.panel import Panel
 from mlops_lab.panels.registry import RegistryPanel
@@ -13,7 +15,9 @@ from mlops_lab.panels.view import View
 from mlops_lab.panels.workflow import WorkflowPanel
 
 __all__ = [
+    "BreakPanel",
     "CanaryPanel",
+    "Dashboard",
     "GatePanel",
     "JoinTimelinePanel",
     "Panel",

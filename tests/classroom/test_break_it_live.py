@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.classroom import FAULTS, Sight, break_it, find_fault, reset, standing
+from mlops_lab.classroom.results import load_measured, measured_bytes
 from mlops_lab.classroom.scene import scene_home
 from mlops_lab.cli import main
 from mlops_lab.errors import HomeError, MlopsLabError, NotAllowed, UnknownName
@@ -60,6 +61,15 @@ def test_there_are_enough_of_them_and_each_names_its_lesson():
     assert all(fault.lesson.endswith(".") and fault.damage for fault in FAULTS)
 
 
+def the_shipped_results_are_these(home):
+    """What the dashboard and the playground show is what the scene has just measured."""
+    shipped, fresh = load_measured(), load_measured(measured_bytes(home).decode())
+
+    for name in ("as_known", "daily_averages"):
+        assert shipped[name].metrics == pytest.approx(fresh[name].metrics, abs=2e-3)
+        assert shipped[name].holdout == fresh[name].holdout
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_path):
     (tmp_path / "registry.db").write_bytes(b"somebody's own")
@@ -76,6 +86,8 @@ def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_
     if fault.closer:
         words = fault.closer[0].replace("HOME", str(scene_home(fault, tmp_path))).split()
         assert command(*words)[0] == fault.closer[1]
+    if fault.name == "leak":
+        the_shipped_results_are_these(scene_home(fault, tmp_path))
     code, out, err = command("reset", "--home", tmp_path)
     assert (code, err) == (0, "")
     assert out.startswith(f"✓  {fault.name}  {told['before']['line']}"[:90])

@@ -88,7 +88,8 @@ def test_an_unknown_command_is_one_line_and_exit_1(clone):
     answer = start(clone, "tets")
 
     assert answer.returncode == 1
-    assert answer.stderr == "start.py: there is no command 'tets'; there is: lab, test, test-engines (see --help).\n"
+    told = "there is no command 'tets'; there is: demo, lab, test, test-engines (see --help)."
+    assert answer.stderr == f"start.py: {told}\n"
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "scripts/environment.py"])
