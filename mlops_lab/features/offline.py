@@ -62,7 +62,7 @@ class ViewRows:
         if not any((column > self.times[0]).any() for column in arrived):
             return None
         latest = arrived[0] if len(arrived) == 1 else np.maximum(*arrived)
-        return Known(latest[self.timeline.order])
+        return Known(latest, self.timeline.order)
 
     @cached_property
     def created(self) -> Known | None:
@@ -78,24 +78,15 @@ class ViewRows:
         """For each row of an entity frame, the row of the source that was visible at its moment, or -1."""
         codes = self.keys.lookup(self._key_columns(frame, "the entity frame"), len(frame))
         known = self.landed if as_landed else self.created
-        positions = self.timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl), known=known)
-        return self._rows(positions)
+        return self.timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl), known=known)
 
     def newest(self, moment: int) -> Any:
         """The row of the source that is visible at a moment for each entity that has one, however old it is."""
         import numpy as np
 
         codes = np.arange(self.keys.count)
-        positions = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
-        rows = self._rows(positions)
+        rows = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
         return rows[rows >= 0]
-
-    def _rows(self, positions: Any) -> Any:
-        import numpy as np
-
-        if not len(self.timeline.order):
-            return positions
-        return np.where(positions < 0, -1, self.timeline.order[positions])
 
     def key_values(self, rows: Any) -> list[list[Any]]:
         """The key of each row of the source, as Python values."""

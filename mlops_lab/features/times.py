@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["as_datetime", "moment", "time_column", "ttl_in_ns", "utc_column"]
 
+_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+_NULL = -(2**63)  # what pandas keeps where there is no time
+
 
 def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
     """A column of times in UTC, in the resolution it came in.
@@ -55,24 +58,25 @@ def time_column(column: pd.Series[Any], where: str) -> Any:
     Raises:
         InvalidData: as `utc_column`; or a null; or a time outside the years 1677 to 2262 that nanoseconds can count.
     """
-    import pandas as pd
-
     times = utc_column(column, where)
-    if times.isna().any():
-        count, first = int(times.isna().sum()), int(times.isna().to_numpy().argmax())
+    ticks, step = times.array.asi8, _NANOSECONDS[times.dt.unit]
+    if not len(ticks):
+        return ticks
+    first, last = int(ticks.min()), int(ticks.max())
+    if first == _NULL:
+        count, place = int((ticks == _NULL).sum()), int((ticks == _NULL).argmax())
         raise InvalidData(
             f"column {column.name!r} of {where} has no time in {count} of {len(times)} rows, the first at position "
-            f"{first}; drop those rows or fill them.",
+            f"{place}; drop those rows or fill them.",
             column=str(column.name),
         )
-    try:
-        return times.dt.as_unit("ns").to_numpy("datetime64[ns]").view("int64")
-    except pd.errors.OutOfBoundsDatetime:
+    if first * step <= _NULL or last * step >= 2**63:
         raise InvalidData(
             f"column {column.name!r} of {where} holds a time outside the years 1678 to 2261, "
             "which are those that nanoseconds can count.",
             column=str(column.name),
-        ) from None
+        )
+    return ticks if step == 1 else ticks * step
 
 
 def moment(value: Any, what: str) -> int:

@@ -7,70 +7,58 @@ binary search, and if it had not arrived yet, by looking left for the nearest th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mlops_lab.features.ordering import blocks, order_ties, place_bits, sort_in_place, stable_order
 
 if TYPE_CHECKING:
     import numpy as np
 
     Whole: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["Known", "Timeline", "stable_order"]
+__all__ = ["Known", "Timeline"]
 
 _UNITS = (3_600_000_000_000, 1_000_000_000, 1_000_000, 1_000)
+_STEPS = 4  # to the left, before it pays to look at blocks of rows
 
 
-def stable_order(parts: Sequence[tuple[Whole, int]]) -> Whole:
-    """The places of the rows in ascending order of several columns, the most important first; ties keep their order.
+class Ticks:
+    """Times counted from the first one in the coarsest unit that is exact for all of them."""
 
-    Each part is a column of whole numbers from zero on and how many bits they need. NumPy sorts plain integers several
-    times faster than it finds an order, so we sort integers that end in the row's own place: a radix sort whose digits
-    are as wide as 64 bits allow.
+    def __init__(self, times: Whole) -> None:
+        """Look at times in ns."""
+        self.times = times
+        self.origin = int(times.min()) if len(times) else 0
+        self.unit = next((unit for unit in _UNITS if self._is_exact(unit)), 1)
+        self.last = (int(times.max()) - self.origin) // self.unit if len(times) else 0
 
-    >>> import numpy as np
-    >>> stable_order([(np.array([1, 0, 1, 0]), 1), (np.array([5, 7, 4, 7]), 3)]).tolist()
-    [1, 3, 2, 0]
-    """
-    import numpy as np
+    def _since(self, at: slice) -> Whole:
+        import numpy as np
 
-    rows = len(parts[0][0])
-    place_bits = max(1, (rows - 1).bit_length()) if rows else 1
-    room, total = 64 - place_bits, sum(bits for _, bits in parts)
-    places = np.arange(rows, dtype=np.uint64)
-    order: Whole | None = None
-    for done in range(0, total, room):
-        digit = places.copy() if order is None else np.zeros(rows, dtype=np.uint64)
-        low = -done  # where the part's last bit stands in this digit, above the place
-        for values, bits in reversed(parts):
-            if low < room and low + bits > 0:
-                piece = values.astype(np.uint64)
-                if low < 0:
-                    piece >>= np.uint64(-low)
-                piece <<= np.uint64(max(low, 0) + place_bits)  # what does not fit above is for the next digit
-                digit |= piece
-            low += bits
-        if order is not None:
-            digit = digit[order]
-            digit |= places
-        digit.sort()
-        digit &= np.uint64((1 << place_bits) - 1)
-        step = digit.astype(np.int64)
-        order = step if order is None else order[step]
-    return np.arange(rows) if order is None else order
+        return (self.times[at] - self.origin).view(np.uint64)  # modulo 2**64, so the whole range of int64 is fine
+
+    def _is_exact(self, unit: int) -> bool:
+        import numpy as np
+
+        def fits(at: slice) -> bool:
+            since = self._since(at)
+            return bool((since // np.uint64(unit) * np.uint64(unit) == since).all())
+
+        return fits(slice(0, 1000)) and all(fits(at) for at in blocks(len(self.times)))
+
+    def __getitem__(self, at: slice) -> Whole:
+        import numpy as np
+
+        since = self._since(at)
+        return since if self.unit == 1 else since // np.uint64(self.unit)
 
 
-def _ticks(times: Whole) -> tuple[Whole, int, int]:
-    """Times counted from the first one in the coarsest unit that is exact, that first one, and the unit in ns."""
-    import numpy as np
-
-    origin = int(times.min()) if len(times) else 0
-    ticks = (times - origin).view(np.uint64)  # modulo 2**64, so the whole range of int64 is fine
-    for unit in _UNITS:
-        if not (ticks[:1000] % np.uint64(unit)).any():
-            coarse = ticks // np.uint64(unit)
-            if (coarse * np.uint64(unit) == ticks).all():
-                return coarse, origin, unit
-    return ticks, origin, 1
+def _ranked(times: Whole) -> tuple[Whole, int]:
+    """Times as numbers from zero on, and how many bits those need."""
+    since = (times - times.min()).view("uint64")
+    return since, int(since.max()).bit_length()
 
 
 class Timeline:
@@ -85,30 +73,31 @@ class Timeline:
         """Put rows in order: `codes` (-1 for no key), `times` and `created` in ns, `keys` the number of codes."""
         import numpy as np
 
-        ticks, self._origin, self._unit = _ticks(times)
+        ticks: Any = Ticks(times)
+        self._origin, self._unit, self._last = ticks.origin, ticks.unit, ticks.last
         self._ranks: Whole | None = None
-        key_bits = keys.bit_length()
-        self._last = int(ticks.max()) if len(ticks) else 0
+        self._nobody = np.uint64(keys + 1)  # a code that no row has
+        key_bits = (keys + 1).bit_length()
         if key_bits + self._last.bit_length() > 64:
             self._ranks, inverse = np.unique(times, return_inverse=True)
             ticks, self._last = inverse.astype(np.uint64), len(self._ranks) - 1
         self._bits = np.uint64(self._last.bit_length())
-        line = codes.astype(np.uint64)
-        line[codes < 0] = keys  # a null key gets the code after the last, which nobody asks for
-        line <<= self._bits
-        line |= ticks
-        parts = [(line, key_bits + self._last.bit_length())]
-        if created is not None and len(created):
-            # Between equal events the delay says which was written first, and mostly takes fewer bits than the time.
-            fits = int(created.max()) - int(times.min()) < 2**63 > int(times.max()) - int(created.min())
-            late, _, _ = _ticks(created - times if fits else created)
-            parts.append((late, int(late.max()).bit_length()))
-        if len(parts) == 1 and bool((line[1:] >= line[:-1]).all()):
+        line = np.empty(len(times), dtype=np.uint64)
+        for at in blocks(len(line)):
+            key = codes[at].astype(np.uint64)
+            key[codes[at] < 0] = keys  # a null key gets the code after the last, which nobody asks for
+            line[at] = key << self._bits | ticks[at]
+        bits = key_bits + int(self._bits)
+        if bool((line[1:] >= line[:-1]).all()):
             self.order = np.arange(len(line), dtype=np.int32 if len(line) < 2**31 else np.int64)
+        elif bits + place_bits(len(line)) <= 64:
+            self.order = sort_in_place(line)
         else:
-            self.order = stable_order(parts).astype(np.int32 if len(line) < 2**31 else np.int64)
+            self.order = stable_order([(line, bits)])
             line = line[self.order]
         self.line = line
+        if created is not None:
+            order_ties(line, self.order, lambda rows: [_ranked(created[rows])])
 
     def times_at(self, positions: Whole) -> Whole:
         """The event times, in ns, of the rows at some positions."""
@@ -116,74 +105,120 @@ class Timeline:
 
         ticks = self.line[positions] & np.uint64((1 << int(self._bits)) - 1)
         if self._ranks is not None:
-            return self._ranks[ticks.astype(np.int64)]
-        return (ticks * np.uint64(self._unit)).view(np.int64) + self._origin
+            times: Whole = self._ranks[ticks.astype(np.int64)]
+            return times
+        since: Whole = (ticks * np.uint64(self._unit)).view(np.int64) + self._origin
+        return since
 
     def find(self, codes: Whole, moments: Whole, *, ttl: int | None = None, known: Known | None = None) -> Whole:
-        """For each key (-1 for none) and moment in ns, the position of the row that was visible, or -1."""
+        """For each key (-1 for none) and moment in ns, the row that was visible, or -1."""
         import numpy as np
 
+        answer = np.full(len(codes), -1, dtype=np.int64)
         if not len(self.line) or not len(codes):
-            return np.full(len(codes), -1, dtype=np.int64)
-        if self._ranks is not None:
-            ticks: Whole = np.searchsorted(self._ranks, moments, side="right") - 1
-            possible = (codes >= 0) & (ticks >= 0)
-        else:
-            possible = (codes >= 0) & (moments >= self._origin)
-            since = (moments - self._origin).view(np.uint64)
-            ticks = np.minimum(since // np.uint64(self._unit), np.uint64(self._last))
-        asked = (np.where(possible, codes, 0).astype(np.uint64) << self._bits) | np.where(possible, ticks, 0).astype(
-            np.uint64
-        )
+            return answer
         # In order of the answer, each search finds the memory its neighbour has just warmed.
-        order = stable_order([(asked, int(asked.max()).bit_length())])
-        asked, moments = asked[order], moments[order]
-        found = np.searchsorted(self.line, asked, side="right") - 1
-        if known is not None:
-            found = known.latest(found, moments)
-        hit = (found >= 0) & possible[order]
-        hit &= self.line[found] >> self._bits == asked >> self._bits
-        if ttl is not None:
-            hit &= (moments - self.times_at(found)).view(np.uint64) <= np.uint64(ttl)
-        answer = np.empty(len(codes), dtype=np.int64)
-        answer[order] = np.where(hit, found, -1)
+        asked, order = self._ordered(codes, moments)
+        for at in blocks(len(asked)):
+            key = asked[at] >> self._bits
+            found = np.searchsorted(self.line, asked[at], side="right") - 1
+            rows = np.flatnonzero((found >= 0) & (self.line[found] >> self._bits == key))
+            found, key = found[rows], key[rows]
+            places = order[at][rows]
+            when = moments[places] if known is not None or ttl is not None else moments[:0]
+            if known is not None:
+                found = known.latest(found, when, partial(self._belongs, key))
+            hit = found >= 0
+            if ttl is not None:
+                hit &= (when - self.times_at(found)).view(np.uint64) <= np.uint64(ttl)
+            answer[places] = np.where(hit, self.order[found], -1)
         return answer
+
+    def _belongs(self, keys: Whole, positions: Whole, of: Whole) -> Whole:
+        """Whether the rows at some positions are of those of the keys."""
+        mine: Whole = self.line[positions] >> self._bits == keys[of]
+        return mine
+
+    def _ordered(self, codes: Whole, moments: Whole) -> tuple[Whole, Whole]:
+        """What is asked, as numbers like those of `line` in ascending order, and whence each came."""
+        import numpy as np
+
+        asked = np.empty(len(codes), dtype=np.uint64)
+        for at in blocks(len(codes)):
+            if self._ranks is not None:
+                ticks: Whole = np.searchsorted(self._ranks, moments[at], side="right") - 1
+                never = ticks < 0
+            else:
+                since = (moments[at] - self._origin).view(np.uint64)
+                ticks = np.minimum(since // np.uint64(self._unit), np.uint64(self._last))
+                never = moments[at] < self._origin
+            key = codes[at].astype(np.uint64)
+            key[(codes[at] < 0) | never] = self._nobody
+            asked[at] = key << self._bits | ticks.astype(np.uint64)
+        bits = int(self._nobody).bit_length() + int(self._bits)
+        if bits + place_bits(len(asked)) <= 64:
+            return asked, sort_in_place(asked)
+        order = stable_order([(asked, bits)])
+        return asked[order], order
 
 
 class Known:
-    """When each row of a timeline arrived, with the minimum of every 2, 4, 8 … neighbours.
+    """When each row of a timeline arrived.
 
-    With those, the nearest earlier row that had arrived is found in a logarithmic number of steps, however many rows
-    were late.
+    The nearest earlier row that had arrived is mostly a neighbour. Where it is not, the minimum of every 2, 4, 8 …
+    neighbours finds it in a logarithmic number of steps, however many rows were late.
     """
 
-    def __init__(self, arrived: Whole) -> None:
-        """Keep arrival times in ns, in the timeline's order."""
-        self._levels = [arrived]
+    def __init__(self, arrived: Whole, order: Whole) -> None:
+        """Keep arrival times in ns, and whence the rows of the timeline came."""
+        self._arrived, self._order = arrived, order
+        self._levels: list[Whole] = []
 
     def _level(self, height: int) -> Whole:
         import numpy as np
 
+        if not self._levels:
+            self._levels.append(self._arrived[self._order])
         while len(self._levels) <= height:
             below = self._levels[-1]
             pairs = below[: len(below) // 2 * 2]  # a last one without a neighbour is never asked for from above
             self._levels.append(np.minimum(pairs[0::2], pairs[1::2]))
         return self._levels[height]
 
-    def latest(self, positions: Whole, moments: Whole) -> Whole:
-        """For each position (-1 for none), the nearest at or before it whose row had arrived by the moment, or -1."""
+    def latest(self, positions: Whole, moments: Whole, belongs: Callable[[Whole, Whole], Whole]) -> Whole:
+        """For each position, the nearest at or before it whose row had arrived by the moment, or -1.
+
+        `belongs(positions, rows)` says which positions still are of the entity that the row asks for.
+        """
         import numpy as np
 
         answer = positions.copy()
-        late = np.flatnonzero((positions >= 0) & (self._levels[0][positions] > moments))
-        ends, asked, blocks = positions[late], moments[late], []
+        late = np.arange(len(answer))
+        for _ in range(_STEPS):
+            late = late[self._arrived[self._order[answer[late]]] > moments[late]]
+            answer[late] -= 1
+            gone = (answer[late] < 0) | ~belongs(answer[late], late)
+            answer[late[gone]] = -1
+            late = late[~gone]
+        if len(late):
+            found = self._climb(answer[late], moments[late])
+            answer[late] = np.where((found >= 0) & belongs(found, late), found, -1)
+        return answer
+
+    def _climb(self, positions: Whole, moments: Whole) -> Whole:
+        """As `latest`, by way of the blocks of neighbours."""
+        import numpy as np
+
+        answer = positions.copy()
+        late = np.flatnonzero(self._level(0)[positions] > moments)
+        ends, asked, held = positions[late], moments[late], []
         # Upwards: `ends` is the first block of this height that is ruled out already; look at the one before it
         # whenever it is not the left half of a larger block.
         height = 0
         while len(late):
             odd = (ends & 1) == 1
             found = odd & (self._level(height)[np.where(odd, ends - 1, 0)] <= asked)
-            blocks.append((late[found], ends[found] - 1))
+            held.append((late[found], ends[found] - 1))
             over = ends <= 1
             answer[late[over & ~found]] = -1
             stay = ~(found | over)
@@ -192,8 +227,8 @@ class Known:
         # Downwards: from the block that holds the answer to its right half, where that holds it, else to its left.
         rows = np.empty(0, dtype=np.int64)
         block = np.empty(0, dtype=np.int64)
-        for below in range(len(blocks) - 1, -1, -1):
-            rows, block = np.append(rows, blocks[below][0]), np.append(block, blocks[below][1])
+        for below in range(len(held) - 1, -1, -1):
+            rows, block = np.append(rows, held[below][0]), np.append(block, held[below][1])
             if below:
                 block = 2 * block + 1
                 block -= self._level(below - 1)[block] > moments[rows]
