@@ -23,6 +23,9 @@ Told = dict[str, Any]
 Handler = Callable[["Request", Told], Awaitable["Response"]]
 
 _CLOSED = {408, 413}  # the rest of the body is still on its way; only closing the connection spares us reading it
+# A client that is still sending does not read: it would find its connection reset and never see why. So a body that is
+# too large is read to its end and thrown away, up to here.
+_LINGER = 64_000_000
 _ID_LETTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
@@ -98,19 +101,25 @@ async def read_body(request: Request, station: Station) -> bytes:
         raise Refusal(415, "UnsupportedType", "a compressed body is not read here.")
     too_large = Refusal(413, "TooLarge", f"the body is larger than {limit:,} bytes.")
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:19]) > limit:
+    announced = int(length[:19]) if length.isdigit() else 0
+    if announced > _LINGER or (announced > limit and request.headers.get("expect")):
         raise too_large
     parts, size = [], 0
     try:
         async with asyncio.timeout(station.limits.body_seconds):
             async for part in request.stream():
                 size += len(part)
-                if size > limit:
+                if size <= limit:
+                    parts.append(part)
+                elif size > _LINGER:
                     raise too_large
-                parts.append(part)
     except TimeoutError:
+        if size > limit:
+            raise too_large from None
         told = f"the body did not arrive within {station.limits.body_seconds:g} seconds."
         raise Refusal(408, "SlowBody", told) from None
+    if size > limit:
+        raise too_large
     if not size:
         raise Refusal(400, "MalformedBody", "the body is empty.")
     return b"".join(parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.clock import Clock, SystemClock
-from mlops_lab.errors import HomeError, InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.errors import HomeError, IntegrityError, InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.features import FeatureStore
 from mlops_lab.serving.bodies import ABSENT, Table
 from mlops_lab.serving.refusal import Refusal
@@ -77,7 +77,7 @@ class Lookup:
         at: Any = {"materialized": None, "now": self._clock.now()}.get(self._at, self._at)
         try:
             found = self._store.get_online_features(rows, features=self.service, at=at).columns
-        except (HomeError, InvalidDefinition) as error:
+        except (HomeError, IntegrityError, InvalidDefinition) as error:
             raise Refusal(503, "FeaturesUnavailable", f"the online store cannot be read now: {_short(error)}") from None
         except UnknownName as error:
             raise Refusal(503, "FeaturesUnavailable", str(error)) from None

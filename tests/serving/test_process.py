@@ -1,0 +1,171 @@
+"""A server as a process of its own: it comes up, is patient with nobody for ever, and loses no word when it goes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from http.client import HTTPConnection
+
+import pytest
+
+from mlops_lab.registry import Registry
+
+ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
+BODY = json.dumps({"instances": [ROW]}).encode()
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent")
+
+
+def ask(port, method="GET", path="/ping", body=None, headers=None):
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, headers or {"content-type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def raw(port, data):
+    """A client that sends what it likes, and what comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(data)
+        found = b""
+        while part := client.recv(65536):
+            found += part
+        return found
+
+
+def test_one_server_through_its_whole_life(home, serve):
+    server = serve(home, "--body-seconds", "1", "--max-body", "100000", "--drain", "1")
+    server.read_until("listening")
+    live = ask(server.port, path="/v2/health/live")[0]
+    ready = server.read_until("ready")
+
+    # it answers, and only this machine
+    assert live == 200
+    assert (ready["version"], ready["compiled"]) == (2, True)
+    status, answer = ask(server.port, "POST", "/invocations", BODY)
+    assert (status, json.loads(answer)["model_version"]) == (200, "2")
+
+    # ten megabytes are refused, and the client hears why
+    assert ask(server.port, "POST", "/invocations", b"[" + b"1," * 5_000_000 + b"1]")[0] == 413
+    chunked = (
+        b"POST /invocations HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+        + (b"10000\r\n" + b" " * 65536 + b"\r\n") * 3
+    )
+    assert raw(server.port, chunked).startswith(b"HTTP/1.1 413")
+
+    # slow clients are sent away: in the middle of the headers, and in the middle of the body
+    head = b"POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    assert raw(server.port, head).startswith(b"HTTP/1.1 408")
+    assert raw(server.port, head + b"content-length: 500\r\n\r\n{").startswith(b"HTTP/1.1 408")
+    assert raw(server.port, b"not http at all\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+    # the artefact is tampered with and the registry locked: what was verified goes on answering
+    artefact = Registry(home).get_model_version("late", 2).artefact
+    path = Registry(home).artefacts.path(artefact)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    holder = sqlite3.connect(home / "registry.db", isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    assert ask(server.port, "POST", "/invocations", BODY) == (status, answer)
+    holder.close()
+
+    # SIGTERM: not ready at once, still answering, and what has begun is finished
+    slow = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    slow.sendall(head + b"content-length: %d\r\n\r\n" % len(BODY) + BODY[:10])
+    server.process.send_signal(signal.SIGTERM)
+    server.read_until("stopping")
+    assert ask(server.port)[0] == 503
+    slow.sendall(BODY[10:])
+    assert slow.recv(65536).startswith(b"HTTP/1.1 200")
+    slow.close()
+    assert server.end() == 0
+    assert not any("Traceback" in line for line in server.lines)
+
+
+def test_a_tampered_artefact_is_never_served(home, serve):
+    path = Registry(home).artefacts.path(Registry(home).get_model_version("late", 2).artefact)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+    server = serve(home)
+    server.process.wait(timeout=120)
+
+    assert server.end() == 1
+    told = [line for line in server.lines if line.startswith("mlops-lab:")]
+    assert len(told) == 1
+    assert "damaged or was changed" in told[0]
+    assert '"event": "ready"' not in "".join(server.lines)
+
+
+def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
+    holder = sqlite3.connect(home / "registry.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    server = serve(home)
+    server.read_until("listening")
+
+    states = (ask(server.port, path="/v2/health/live")[0], ask(server.port)[0])
+    asked = ask(server.port, "POST", "/invocations", BODY)[0]
+    holder.close()
+    server.read_until("ready")
+
+    assert (*states, asked) == (200, 503, 503)
+    assert ask(server.port, "POST", "/invocations", BODY)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["late", "--home", "nowhere"], "no home folder nowhere", id="no-home"),
+        pytest.param(["other"], "no registered model 'other'", id="no-model"),
+        pytest.param(["late", "9"], "no version '9'", id="no-version"),
+        pytest.param(["late", "1"], "v1 is archived", id="archived"),
+        pytest.param(["late", "--host", "203.0.113.1"], "cannot listen at 203.0.113.1", id="another-machine"),
+        pytest.param(["late", "--port", "70000"], "70000 is not in the range", id="no-port"),
+    ],
+)
+def test_what_cannot_be_served_ends_with_one_line_and_exit_code_1(filled_home, words, said, capfd, monkeypatch):
+    from mlops_lab.cli import main
+
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(filled_home))
+
+    code = main(["serve", *words, *([] if "--port" in words else ["--port", "0"])])
+
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert code == 1
+    assert said in last
+    assert last.startswith("mlops-lab: ")
+
+
+def test_a_port_that_is_taken_is_said_to_be(filled_home):
+    from mlops_lab.errors import InvalidData
+    from mlops_lab.serving import serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidData, match="in use"):
+        serve(lambda: None, "late", port=taken.getsockname()[1])
+
+
+def test_an_orphan_does_not_stay(home):
+    script = (
+        "import subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-m', 'mlops_lab', 'serve', 'late', '--home', {str(home)!r},"
+        " '--port', '0', '--with-parent'], stdin=subprocess.PIPE)\n"
+        "sys.stdin.readline()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    port = json.loads(parent.stderr.readline())["port"]
+
+    parent.kill()
+    parent.stdin.close()
+    rest = parent.stderr.read()  # ends when the last of the two has ended
+    parent.stderr.close()
+    parent.wait()
+
+    with pytest.raises(ConnectionRefusedError):
+        ask(port)
+    assert '"event": "stopped"' in rest

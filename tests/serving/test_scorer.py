@@ -1,0 +1,84 @@
+"""The fast scorer says what scikit-learn's own predict_proba says, and steps aside where it cannot."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_lab.serving import compiled_scorer, estimator_scorer
+from mlops_lab.training import build_model
+
+CHANCE = np.random.default_rng(7)
+ROWS = 600
+FRAME = pd.DataFrame(
+    {
+        "airline": CHANCE.choice(["UA", "AA", "B6", "rare"], ROWS, p=[0.4, 0.3, 0.295, 0.005]),
+        "hour": CHANCE.integers(0, 24, ROWS).astype("float64"),
+        "delay": np.where(CHANCE.random(ROWS) < 0.2, np.nan, CHANCE.normal(0, 30, ROWS)),
+        "constant": np.ones(ROWS),
+        "in_air": CHANCE.choice(["True", "False", ""], ROWS),
+    }
+)
+LATE = (FRAME["hour"] / 24 + CHANCE.random(ROWS) > 1).to_numpy()
+MODEL = build_model("logistic", FRAME).fit(FRAME, LATE)
+FAST, SLOW = compiled_scorer(MODEL), estimator_scorer(MODEL)
+
+numbers = st.one_of(
+    st.just(math.nan), st.sampled_from(FRAME["hour"].tolist()), st.floats(-1e9, 1e9), st.integers(-5, 30).map(float)
+)
+texts = st.one_of(st.sampled_from(["UA", "AA", "B6", "rare", "", "True", "False"]), st.text(max_size=5))
+rows = st.lists(st.tuples(texts, numbers, numbers, numbers, texts), min_size=1, max_size=30)
+
+
+@settings(max_examples=150)
+@given(rows)
+def test_any_row_gets_the_probability_that_predict_proba_gives(drawn):
+    columns = {name: list(values) for name, values in zip(FRAME.columns, zip(*drawn, strict=True), strict=True)}
+
+    fast, slow = FAST(columns), SLOW(columns)
+
+    assert fast == pytest.approx(slow, abs=1e-12)
+
+
+def test_more_rows_than_are_scored_at_once_are_no_different():
+    columns = {name: FRAME[name].tolist() * 2 for name in FRAME.columns}
+
+    assert FAST(columns) == pytest.approx(SLOW(columns), abs=1e-12)
+
+
+@pytest.mark.parametrize("kept", [["hour", "delay"], ["airline", "in_air"], ["hour"]], ids=str)
+def test_a_model_of_numbers_only_or_texts_only_is_taken_apart_too(kept):
+    model = build_model("logistic", FRAME[kept]).fit(FRAME[kept], LATE)
+    columns = {name: FRAME[name].tolist() for name in kept}
+
+    fast = compiled_scorer(model)
+
+    assert fast is not None
+    assert fast(columns) == pytest.approx(estimator_scorer(model)(columns), abs=1e-12)
+
+
+def test_another_kind_of_model_is_left_to_answer_itself():
+    trees = build_model("gradient_boosting", FRAME).fit(
+        FRAME.assign(airline=FRAME["airline"].astype("object"), in_air=FRAME["in_air"].astype("object")), LATE
+    )
+
+    assert compiled_scorer(trees) is None
+
+
+@pytest.mark.parametrize("part", ["coef_", "intercept_"])
+def test_a_scorer_that_would_say_something_else_is_thrown_away(part):
+    model = build_model("logistic", FRAME).fit(FRAME, LATE)
+    logistic = model.named_steps["model"]
+    asked = logistic.predict_proba
+
+    def moved(features):
+        return asked(features) * [1 - 1e-6, 1 + 1e-6]
+
+    logistic.predict_proba = moved
+
+    assert compiled_scorer(model) is None
