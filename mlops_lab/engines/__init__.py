@@ -8,20 +8,21 @@ in_airflow, in_prefect, airflow_service    the other end of `asking`
 
 from __future__ import annotations
 
-from mlops_lab.engines.answering import Stood, run_and_answer
+from mlops_lab.engines.answering import Answered, run_and_answer
 from mlops_lab.engines.asking import ask, python_of
-from mlops_lab.engines.comparing import Comparison, live_comparison, stored_comparison
+from mlops_lab.engines.comparing import Comparison, compare_engines, live_comparison, stored_comparison
 from mlops_lab.engines.running import ENGINES, Answer, Asked, Record, Verdict, run_all
 
 __all__ = [
     "ENGINES",
     "Answer",
+    "Answered",
     "Asked",
     "Comparison",
     "Record",
-    "Stood",
     "Verdict",
     "ask",
+    "compare_engines",
     "live_comparison",
     "python_of",
     "run_all",

@@ -12,24 +12,25 @@ from mlops_lab.clock import parse_utc
 from mlops_lab.dag import DAG, from_dict, to_dict
 from mlops_lab.engines.asking import ask
 from mlops_lab.engines.running import ENGINES
+from mlops_lab.errors import UnknownName
 
-__all__ = ["Stood", "run_and_answer"]
+__all__ = ["Answered", "run_and_answer"]
 
 
 @dataclass(frozen=True)
-class Stood:
-    """How a run stood after somebody had answered.
+class Answered:
+    """How a run ended whose questions people answered, and what it asked them, one after the other.
 
-    >>> Stood("grace", "success", {"approve": "success"})
-    Stood(after grace: success)
+    >>> Answered("success", {"approve": "success"}, ("late v1 waits for an approval.",))
+    Answered(success, asked 1 time)
     """
 
-    by: str
     state: str
     states: Mapping[str, str]
+    questions: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"Stood(after {self.by}: {self.state})"
+        return f"Answered({self.state}, asked {len(self.questions)} time{'s' * (len(self.questions) != 1)})"
 
 
 def run_and_answer(
@@ -41,29 +42,30 @@ def run_and_answer(
     params: Mapping[str, Any],
     home: str | Path,
     timeout: float = 600,
-) -> tuple[Stood, ...]:
+) -> Answered:
     """Run a DAG on an engine, and let people answer when it asks for an approval.
 
-    On Airflow a scheduler, a triggerer and its API run for the while, and the people log in there; after each answer
-    but the last the task that asked is cleared. On Prefect the flow is run once for each answer.
+    On Airflow a scheduler, a triggerer and its API run for the while, and the people log in there. On Prefect they
+    resume the flow over its server's API, and say who they are.
 
     Args:
         engine: `airflow` or `prefect`.
         dag: what to run; its schedule is left out.
-        answers: who answers, one after the other, and whether it is a yes.
+        answers: who answers, one after the other, and whether it is a yes; the last must be one that counts.
         logical_date: the moment that the run is for.
         params: values for the params of the DAG.
         home: the home folder that its tasks get; afterwards its registry says who agreed.
         timeout: seconds that the engine may take for all of it.
 
-    >>> run_and_answer("airflow", DAG("nobody_asks"), (), logical_date="2013-10-01", params={}, home="home")
-    ()
+    >>> run_and_answer("nowhere", DAG("a"), [], logical_date="2013-10-01", params={}, home="home")
+    Traceback (most recent call last):
+    mlops_lab.errors.UnknownName: no engine 'nowhere'; there is: airflow, prefect.
 
     Raises:
-        MissingExtra: the engine is not installed. MlopsLabError: it gave no answer, or asked nobody.
+        MissingExtra: the engine is not installed. MlopsLabError: it gave no answer.
     """
-    if not answers:
-        return ()
+    if ENGINES.get(engine) is None:
+        raise UnknownName("engine", engine, [name for name, write in ENGINES.items() if write])
     job = {
         "text": ENGINES[engine](_unscheduled(dag)),
         "dag_id": dag.dag_id,
@@ -72,8 +74,8 @@ def run_and_answer(
         "home": str(home),
         "answers": [{"by": by, "approved": yes, "comment": f"said {by}"} for by, yes in answers],
     }
-    found = ask(engine, {"runs": [job]}, timeout=timeout)["runs"][0]["stood"]
-    return tuple(Stood(by, each["state"], each["states"]) for (by, _), each in zip(answers, found, strict=True))
+    found = ask(engine, {"runs": [job]}, timeout=timeout)["runs"][0]
+    return Answered(found["state"], found["states"], tuple(found["questions"]))
 
 
 def _unscheduled(dag: DAG) -> DAG:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import zip_longest
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from mlops_lab.clock import SystemClock
+from mlops_lab.engines.asking import python_of
 from mlops_lab.engines.planted import echo_dag, manners, sequence
 from mlops_lab.engines.running import ENGINES, Answer, Asked, Record, run_all
 from mlops_lab.errors import MissingExtra
 
-__all__ = ["DATES", "STORED", "Comparison", "live_comparison", "missed_since", "questions", "stored_comparison"]
+__all__ = [
+    "DATES",
+    "STORED",
+    "Comparison",
+    "compare_engines",
+    "live_comparison",
+    "missed_since",
+    "questions",
+    "stored_comparison",
+]
 
 STORED = Path(__file__).with_name("comparison.json")
 #: (what it shows, cron, time zone, from, how many)
@@ -33,6 +46,7 @@ _ERRORS: Mapping[str, Mapping[str, Any]] = {
     'day="2013-13-01", no date': {"day": "2013-13-01"},
 }
 _LENGTH = 20
+_CELL = 36  # columns that a cell of the table may be wide
 
 
 def questions() -> dict[str, Asked]:
@@ -78,12 +92,15 @@ class Comparison:
     rows: tuple[tuple[str, Mapping[str, str]], ...]
 
     def table(self) -> str:
-        """The table as text."""
+        """The table as text; what is long goes on in the next line."""
         engines = list(self.versions)
         lines = [["", *(f"{each} {self.versions[each]}" for each in engines)]]
         lines += [[what, *(found.get(each, "") for each in engines)] for what, found in self.rows]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join("    ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+        folded = [
+            row for line in lines for row in zip_longest(*(wrap(cell, _CELL) or [""] for cell in line), fillvalue="")
+        ]
+        widths = [max(map(len, column)) for column in zip(*folded, strict=True)]
+        return "\n".join("    ".join(map(str.ljust, line, widths)).rstrip() for line in folded)
 
     def to_dict(self) -> dict[str, object]:
         """The comparison as JSON values."""
@@ -102,6 +119,29 @@ def stored_comparison() -> Comparison:
     found = json.loads(STORED.read_text("utf-8"))
     rows = tuple((str(row["what"]), {key: row[key] for key in row if key != "what"}) for row in found["rows"])
     return Comparison(found["versions"], rows)
+
+
+def compare_engines() -> tuple[Comparison, str]:
+    """A comparison, and where it comes from: live where Airflow and Prefect are installed (it takes some minutes).
+
+    Else it is the stored one, and the sentence has the command that installs them. MLOPS_LAB_ENGINES=stored, which a
+    check of the notebooks sets, asks for the stored one anyhow.
+
+    >>> import os
+    >>> os.environ["MLOPS_LAB_ENGINES"] = "stored"
+    >>> print(compare_engines()[1])
+    from runs that are stored with the course; for live ones: python start.py test-engines airflow prefect
+    """
+    told = "from runs that are stored with the course; for live ones: python start.py test-engines airflow prefect"
+    try:
+        for engine in ENGINES:
+            if engine != "ours":
+                python_of(engine)
+    except MissingExtra:
+        return stored_comparison(), told
+    if os.environ.get("MLOPS_LAB_ENGINES") == "stored":
+        return stored_comparison(), told
+    return live_comparison(), "from live runs on this machine"
 
 
 def live_comparison(answers: Mapping[str, Answer] | None = None) -> Comparison:

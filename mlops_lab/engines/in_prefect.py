@@ -75,28 +75,29 @@ def _dask() -> Any:
 
 
 def run_and_answer(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run the flow of a file once for each answer, and give it when the flow asks; how it stood after each."""
-    stood: list[dict[str, Any]] = []
-    for answer in asked["answers"]:
-        threading.Thread(target=_answer, args=(answer,), name="somebody", daemon=True).start()
-        stood.append(run({key: asked[key] for key in asked if key != "answers"}, folder))
-    return {"stood": stood}
+    """Run the flow of a file; each time that it asks, the next of the people answers. How it ended."""
+    questions: list[str] = []
+    people = threading.Thread(target=_answer, args=(asked["answers"], questions), name="people", daemon=True)
+    people.start()
+    return {**run(asked, folder), "questions": questions}
 
 
-def _answer(answer: dict[str, Any]) -> None:
-    """What somebody does who is asked: find the flow that is paused, over the server's API, and resume it."""
+def _answer(answers: list[dict[str, Any]], questions: list[str]) -> None:
+    """What people do who are asked: find the flow that is paused, over the server's API, and resume it."""
     import httpx
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         url = str(client.api_url).rstrip("/")
     paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
-    found: list[Any] = []
-    while not found:
-        time.sleep(0.5)
-        found = httpx.post(f"{url}/flow_runs/filter", json=paused, timeout=60).json()
-    resume = f"{url}/flow_runs/{found[0]['id']}/resume"
-    httpx.post(resume, json={"run_input": answer}, timeout=60).raise_for_status()
+    for answer in answers:
+        found: list[Any] = []
+        while not found:
+            time.sleep(0.5)
+            found = httpx.post(f"{url}/flow_runs/filter", json=paused, timeout=60).json()
+        questions.append(found[0]["state"]["name"])
+        resume = f"{url}/flow_runs/{found[0]['id']}/resume"
+        httpx.post(resume, json={"run_input": answer}, timeout=60).raise_for_status()
 
 
 def _word(state: Any) -> str:

@@ -61,9 +61,9 @@ class Approval(ApprovalOperator):
         self.function = function
         self.takes = takes
 
-    def execute(self, context):
+    def execute(self, context, **answer):
         try:
-            return self.function(*self.takes)
+            return self.function(*self.takes, **answer)
         except Exception as refused:
             if not getattr(refused, "waiting", False):
                 raise
@@ -71,10 +71,10 @@ class Approval(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context, event):
-        answer = HITLOperator.execute_complete(self, context, event)
-        user = answer["responded_by_user"] or {"name": "nobody"}
-        decision = {"approved": answer["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
-        return self.function(*self.takes, decision=decision)'''
+        given = HITLOperator.execute_complete(self, context, event)
+        user = given["responded_by_user"] or {"name": "nobody"}
+        decision = {"approved": given["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
+        return self.execute(context, decision=decision)'''
 _SDK = "get_current_context, task"
 _USED = {
     *("os", "UTC", "datetime", "timedelta", "import_module", "signature", "attrgetter", "Path", "call", "dag"),
@@ -104,7 +104,7 @@ def to_airflow(dag: DAG) -> str:
 
     A task with `approval=True` is an `ApprovalOperator`: when its function waits for somebody's yes, Airflow lists it
     under Required Actions. Who answers there, and how, is handed to the function as `decision`, so that the registry
-    keeps it in its ledger and refuses the author, whichever engine asked.
+    keeps it in its ledger. While it still waits, because the author cannot agree alone, Airflow asks again.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> [line.strip() for line in to_airflow(flights_pipeline()).splitlines() if "evaluate_result" in line]

@@ -26,7 +26,8 @@ def to_prefect(dag: DAG) -> str:
     itself and ends as a Completed named Skipped or SkippedByRule, or a Failed named UpstreamFailed. Prefect has no
     `start_date`, no catch-up and no `logical_date`: a run's date is the parameter `logical_date`, else the time it was
     scheduled for. When the function of a task with `approval=True` waits for somebody's yes, the flow pauses for the
-    input `Decision` and runs the task again with it, so that the registry keeps who agreed, and refuses the author.
+    input `Decision` and runs the task again with it, so that the registry keeps who agreed. While it still waits,
+    because the author cannot agree alone, the flow pauses again.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> [line.strip() for line in to_prefect(flights_pipeline()).splitlines() if "evaluate_result" in line]

@@ -16,7 +16,7 @@ def answered(engine, tmp_path):
     """The pipeline, by ada; she answers first herself, then grace does."""
     asked = questions()["passed"]
     params = {**asked.params, "approval": True, "author": "ada"}
-    stood = run_and_answer(
+    ended = run_and_answer(
         engine,
         flights_pipeline(),
         [("ada", True), ("grace", True)],
@@ -25,14 +25,14 @@ def answered(engine, tmp_path):
         home=tmp_path,
         timeout=1500,
     )
-    return stood, Registry(tmp_path, clock=SystemClock())
+    return ended, Registry(tmp_path, clock=SystemClock())
 
 
-def test_the_author_cannot_agree_to_her_own_model_and_somebody_else_can(answered):
-    (alone, together), registry = answered
+def test_the_author_cannot_agree_to_her_own_model_so_it_asks_again_and_somebody_else_can(answered):
+    ended, registry = answered
 
-    assert (alone.state, alone.states["approve"], alone.states["promote"]) == ("failed", "failed", "upstream_failed")
-    assert (together.state, together.states["approve"], together.states["promote"]) == ("success",) * 3
+    assert len(ended.questions) == 2
+    assert (ended.state, ended.states["approve"], ended.states["promote"]) == ("success",) * 3
     version = registry.get_production(MODEL_NAME)
     approval = registry.get_approval(MODEL_NAME, version.version)
     assert (approval.requested_by, approval.decided_by, version.author) == ("ada", "grace", "ada")
