@@ -18,7 +18,13 @@ _CLOUD = re.compile(
     r"\bkubectl\s+(apply|create|patch|replace|rollout|set)\b|\bhelm\s+(install|upgrade)\b"
     r"|\baws\s+sagemaker\s+(create|update)-|\bgcloud\s+ai\s+endpoints\s+(deploy|update)|\b(docker|podman)\s+push\b"
 )
-_MOVES = {("registry", "promote"), ("registry", "rollback"), ("rollout", "resume"), ("rollout", "stop")}
+_MOVES = {
+    ("registry", "promote"),
+    ("registry", "rollback"),
+    ("rollout", "resume"),
+    ("rollout", "live"),
+    ("rollout", "stop"),
+}
 
 
 def arguments(command: Command) -> tuple[str, ...] | None:
@@ -37,7 +43,7 @@ def arguments(command: Command) -> tuple[str, ...] | None:
 def deploys(script: str) -> bool:
     """Does a script change what serves, or what stands in Production?"""
     ours = [arguments(command) or () for command in commands(script)]
-    return bool(_CLOUD.search(script)) or any(words[:2] in _MOVES for words in ours)
+    return bool(_CLOUD.search(script)) or any(words[:1] == ("deploy",) or words[:2] in _MOVES for words in ours)
 
 
 def _calls(file: WorkflowFile) -> Iterator[tuple[Any, Any, str, list[Command], int]]:

@@ -26,7 +26,7 @@ def is_deployment(job: Job) -> bool:
     from workflow_commands import deploys
 
     actions = [str(step.get("uses", "")).lower() for step in job.steps]
-    scripts = [str(step.get("run", "")) for step in job.steps]
+    scripts = [str(step.get("run", "")) for step in [*job.steps, *job.steps_of_local_actions()]]
     return any(action.startswith(_LOGINS) for action in actions) or any(map(deploys, scripts))
 
 

@@ -18,6 +18,9 @@ from mlops_lab.actions import ExpressionError, interpolate
 __all__ = ["Finding", "Job", "WorkflowFile", "action_files", "local_path", "text_of", "workflow_files"]
 
 
+_DEPTH = 10
+
+
 @lru_cache(maxsize=256)
 def _read(text: str) -> Any:
     return YAML().load(text) or {}
@@ -43,6 +46,20 @@ class Job:
     name: str
     data: Mapping[str, Any]
     line: int
+    root: Path = Path()
+
+    def steps_of_local_actions(self, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+        """The steps inside the composite actions of the same repository that its steps use."""
+        for step in self.steps:
+            path = local_path(str(step.get("uses", "")))
+            for end in ("yml", "yaml") if path and depth < _DEPTH else ():
+                file = self.root / str(path) / f"action.{end}"
+                inner = (
+                    Job("", _read(file.read_text("utf-8")).get("runs") or {}, 1, self.root) if file.is_file() else None
+                )
+                if inner is not None:
+                    yield from inner.steps
+                    yield from inner.steps_of_local_actions(depth + 1)
 
     @property
     def steps(self) -> list[Mapping[str, Any]]:
@@ -83,7 +100,11 @@ class WorkflowFile:
     def jobs(self) -> list[Job]:
         """Its jobs in the order of the file; none in an `action.yml`."""
         jobs = self.data.get("jobs") or {}
-        return [Job(name, job, jobs.lc.key(name)[0] + 1) for name, job in jobs.items() if isinstance(job, Mapping)]
+        return [
+            Job(name, job, jobs.lc.key(name)[0] + 1, self.root)
+            for name, job in jobs.items()
+            if isinstance(job, Mapping)
+        ]
 
     def finding(self, where: Any, policy: str, sentence: str) -> Finding:
         """A finding at a job, or at a step or mapping as it was read."""

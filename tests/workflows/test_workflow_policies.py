@@ -47,8 +47,8 @@ DEFECTS = {
     "AWS keys in env": (
         "cloud-keys",
         "workflows/rollout.yml",
-        "      ROLE: ${{ vars.AWS_ROLE_ARN }}\n",
-        "      ROLE: ${{ vars.AWS_ROLE_ARN }}\n      AWS_SECRET_ACCESS_KEY: ${{ secrets.AWS }}\n",
+        "      SAGEMAKER_ENDPOINT: ${{ vars.SAGEMAKER_ENDPOINT }}\n",
+        "      SAGEMAKER_ENDPOINT: ${{ vars.SAGEMAKER_ENDPOINT }}\n      AWS_SECRET_ACCESS_KEY: ${{ secrets.AWS }}\n",
     ),
     "promotion without an environment": (
         "no-environment",
@@ -70,6 +70,15 @@ DEFECTS = {
         "workflows/rollout.yml",
         "    environment: production-sagemaker\n",
         "",
+    ),
+    "a deployment inside a composite action without an environment": (
+        "no-environment",
+        "workflows/ci.yml",
+        "      - name: Test with what pyproject.toml allows\n",
+        (
+            "      - uses: $/.github/actions/canary\n        with: {target: vertex, weights: '100'}\n"
+            "      - name: Test with what pyproject.toml allows\n"
+        ),
     ),
     "kubectl apply without an environment": (
         "no-environment",
@@ -193,8 +202,8 @@ DEFECTS = {
     "secret in the if of a step": (
         "secret-in-if",
         "workflows/rollout.yml",
-        "if: env.ROLE != ''",
-        "if: secrets.ROLE != ''",
+        "if: env.SAGEMAKER_ENDPOINT != ''",
+        "if: secrets.SAGEMAKER_ENDPOINT != ''",
     ),
     "rights for every job": ("top-permissions", "workflows/train.yml", "permissions: {}", "permissions: write-all"),
     "no permissions at all": ("top-permissions", "workflows/weekly.yml", "permissions: {}\n", ""),
@@ -216,7 +225,7 @@ DEFECTS = {
     ),
     "setup with a cache in a release": (
         "cache-in-release",
-        "workflows/rollout.yml",
+        "workflows/promote.yml",
         RETRY,
         "- uses: actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0\n        with: {cache: pip}\n",
     ),
