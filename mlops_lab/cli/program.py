@@ -18,6 +18,7 @@ from mlops_lab.cli.container import container
 from mlops_lab.cli.dag import dag
 from mlops_lab.cli.deploy import deploy
 from mlops_lab.cli.doctor import doctor
+from mlops_lab.cli.drift import drift
 from mlops_lab.cli.export import export
 from mlops_lab.cli.features import features
 from mlops_lab.cli.gate import gate
@@ -71,6 +72,7 @@ for _command in (
     lineage,
     rollout,
     serve,
+    drift,
     features,
     dag,
     workflow,

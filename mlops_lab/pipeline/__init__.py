@@ -8,16 +8,19 @@ from mlops_lab.pipeline.frames import get_json, get_training_set, put_json, put_
 from mlops_lab.pipeline.one_task import run_one_task, said_no
 from mlops_lab.pipeline.policy import AIRPORTS, FLIGHTS_POLICY
 from mlops_lab.pipeline.report import model_report
+from mlops_lab.pipeline.seasons import FLIGHTS_DRIFT, Season, season_drift, seasons_table
 from mlops_lab.pipeline.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights
 
 __all__ = [
     "AIRPORTS",
+    "FLIGHTS_DRIFT",
     "FLIGHTS_POLICY",
     "LABEL",
     "MODEL_NAME",
     "OUTCOMES",
     "SERVICES",
     "SLICE",
+    "Season",
     "canary_traffic",
     "code_version",
     "flight_objects",
@@ -34,4 +37,6 @@ __all__ = [
     "run_flights",
     "run_one_task",
     "said_no",
+    "season_drift",
+    "seasons_table",
 ]

@@ -12,7 +12,7 @@ FLOORS = (
     ("errors", "clock", "fingerprint", "datasets"),
     ("features", "tracking", "dag", "actions"),
     ("training", "registry"),
-    ("gates", "lineage", "backends"),
+    ("gates", "lineage", "backends", "drift"),
     ("rollout", "serving", "manifests", "targets"),
     ("drawing", "checks", "pipeline", "exports", "fleet"),
     ("classroom",),
