@@ -190,8 +190,8 @@ def _made_of(run: Run) -> Iterable[Node]:
     if "training_set" in run.inputs:
         facts = {
             "fingerprint": run.inputs["training_set"],
-            "learnt from": f"{run.params.get('train_from')} to {run.params.get('train_until')}",
-            "rows": f"{run.params.get('train_rows')} to learn from, {run.params.get('holdout_rows')} held out",
+            "learnt from": f"{_day(run, 'train_from')} to {_day(run, 'train_until')}",
+            "rows": f"{run.params.get('train_rows')} learnt, {run.params.get('holdout_rows')} held out",
         }
         yield Node("training_set", "training_set", "training set", facts)
 
@@ -232,6 +232,10 @@ def _listed(run: Run, name: str) -> list[str]:
 
 def _figure(run: Run, name: str) -> str:
     return f"{run.metrics[name]:.3f}" if name in run.metrics else ""
+
+
+def _day(run: Run, name: str) -> str:
+    return str(run.params.get(name))[:10]  # the hour is in the run; a box has no room for it
 
 
 def _is_step(action: str) -> bool:

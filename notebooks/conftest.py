@@ -6,9 +6,10 @@ import os
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from notebook_kernel import CHECK_ZONE, left_behind, surroundings, warm_caches
+from notebook_kernel import CHECK_ZONE, drop_live_forms, left_behind, surroundings, warm_caches
 
 collect_ignore = ["src"]  # sources of notebooks, not modules: collecting their doctests would run them
 
@@ -23,6 +24,19 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """An SVG's bytes depend on what drew it (Graphviz or its pure Python stand-in); its text outline is compared."""
     if _is_notebook(collector) and hasattr(collector, "skip_compare"):
         collector.skip_compare += ("image/svg+xml",)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Outputs are compared in the forms that are stored."""
+    if _is_notebook(item.parent) and hasattr(item, "compare_outputs"):
+        compare = item.compare_outputs
+
+        def compare_stored(test: list[Any], ref: list[Any], **options: Any) -> Any:
+            for output in test:
+                drop_live_forms(output.get("data", {}))
+            return compare(test, ref, **options)
+
+        item.compare_outputs = compare_stored
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -28,14 +28,13 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
-from notebook_kernel import BUILD_ZONE, REPOSITORY, left_behind, surroundings, warm_caches
+from notebook_kernel import BUILD_ZONE, REPOSITORY, drop_live_forms, left_behind, surroundings, warm_caches
 
 __all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main", "serialise"]
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 CELL_TIMEOUT = 120
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
@@ -109,7 +108,7 @@ def _settle(cell: nbformat.NotebookNode) -> list[str]:
         elif output.output_type == "stream" and output.name == "stderr":
             faults.append(f"cell {cell.id} wrote to standard error:\n{output.text}")
         elif "data" in output:
-            output.data.pop(_WIDGET_VIEW, None)
+            drop_live_forms(output.data)
     if expected and not failed:
         faults.append(f"cell {cell.id} is tagged raises-exception and raised nothing")
     return faults

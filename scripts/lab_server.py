@@ -19,7 +19,7 @@ from pathlib import Path
 
 __all__ = ["jupyterlab"]
 
-START_SECONDS = 60
+START_SECONDS = 240  # a busy machine takes its time; idle, it is four
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
     "notebook-extension/tracker": {

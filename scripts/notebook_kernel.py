@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-__all__ = ["BUILD_ZONE", "CHECK_ZONE", "REPOSITORY", "left_behind", "surroundings", "warm_caches"]
+__all__ = ["BUILD_ZONE", "CHECK_ZONE", "REPOSITORY", "drop_live_forms", "left_behind", "surroundings", "warm_caches"]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD_ZONE = "UTC"
@@ -30,6 +31,20 @@ del _warnings, _machinery
 """
 
 
+_WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def drop_live_forms(data: dict[str, Any]) -> None:
+    """Take from an output what only JupyterLab with a running kernel makes use of, and what would spoil other places.
+
+    A widget view without its kernel is an error message. A picture in a page is a picture to JupyterLab's screen
+    readers and nothing on GitHub, which takes SVG out of pages and would show that page rather than the SVG itself.
+    """
+    data.pop(_WIDGET_VIEW, None)
+    if "image/svg+xml" in data:
+        data.pop("text/html", None)
+
+
 @contextmanager
 def surroundings(zone: str) -> Iterator[dict[str, str]]:
     """The environment variables of one notebook's kernel; the folders they name are gone afterwards."""
@@ -39,6 +54,7 @@ def surroundings(zone: str) -> Iterator[dict[str, str]]:
         (startup / "00-warnings.py").write_text(_WARNINGS_ARE_ERRORS, encoding="utf-8")
         yield {
             "MLOPS_LAB_HOME": str(Path(folder, "home")),
+            "MLOPS_LAB_ENGINES": "stored",  # live runs of other engines take minutes, and no two take as long
             "IPYTHONDIR": str(Path(folder, "ipython")),
             "COLUMNS": "100",
             "LINES": "40",

@@ -18,7 +18,7 @@ from mlops_lab.errors import DuplicateName, UnknownName
 
 __all__ = ["Box", "draw_boxes"]
 
-MOST_BOXES, MOST_ARROWS = 1_000, 2_500
+MOST_BOXES, MOST_ARROWS = 1_000, 1_500
 """Beyond these a picture shows the first ones and a note; the outline has everything."""
 
 _KNOWN = frozenset(map(chr, range(0x250))) | {look.mark for look in (*STATES.values(), *KINDS.values())} | {"…"}
@@ -156,8 +156,9 @@ def _dot(
                 if key in drawn:
                     level.node(drawn[key])
     if len(arrows) > 300:
-        # Less searching for the neatest layout, which nobody could follow anyway: seconds instead of minutes.
-        graph.attr(mclimit="0.1", nslimit="0.2", nslimit1="1")
+        # Straight arrows and less searching for the neatest layout, which nobody could follow anyway: a second or two
+        # instead of minutes.
+        graph.attr(mclimit="0.1", nslimit="0.2", nslimit1="1", splines="line")
     for start, end in arrows[:MOST_ARROWS]:
         graph.edge(drawn[start], drawn[end])
     left_out = [
@@ -176,7 +177,8 @@ def _attributes(box: Box, node: str) -> dict[str, str]:
     first = f"{plain(look.mark)} {shortened(box.shown, _LABEL)}"
     more = len(box.lines) - box.most_lines
     inside = [*box.lines[: box.most_lines - 1], f"… and {more + 1} more"] if more > 0 else box.lines
-    lines = [first, *(shortened(plain(line), _LABEL) for line in (box.status, *inside) if line)]
+    status = "" if box.status.replace("_", " ") == box.shown else box.status  # "run" below "run" says nothing
+    lines = [first, *(shortened(plain(line), _LABEL) for line in (status, *inside) if line)]
     said = "; ".join(plain(each) for each in (box.shown, box.status, *box.lines, *box.facts) if each)
     attributes = {
         "id": node,

@@ -10,15 +10,15 @@ from pathlib import Path
 from mlops_lab.drawing.render import render
 from mlops_lab.errors import MlopsLabError, UnknownName
 
-__all__ = ["Drawing", "write_file"]
+__all__ = ["Drawing", "figure_html", "picture_bundle", "write_file"]
 
 
 @dataclass(frozen=True)
 class Drawing:
     r"""A graph to look at: `dot` and `outline` are data, `svg` is made by a renderer when first asked for.
 
-    At the end of a notebook's cell it shows its SVG, with the outline as its text form; where no renderer is, the
-    outline alone. `print` gives the outline: every node with its state in words, and every edge.
+    At the end of a notebook's cell it shows its SVG with the outline folded below it; where no renderer is, the outline
+    alone. `print` gives the outline: every node with its state in words, and every edge.
 
     Attributes:
         dot: DOT text (https://graphviz.org/doc/info/lang.html).
@@ -32,7 +32,7 @@ class Drawing:
     ○ train
     ○ gate ← train
     >>> drawing.svg.startswith("<svg"), sorted(drawing._repr_mimebundle_())
-    (True, ['image/svg+xml', 'text/plain'])
+    (True, ['image/svg+xml', 'text/html', 'text/plain'])
     """
 
     dot: str
@@ -51,12 +51,10 @@ class Drawing:
     @cached_property
     def html(self) -> str:
         """The picture and, folded below it, the outline, for a page; the outline alone where no renderer is."""
-        words = f"<pre>{escape(self.outline)}</pre>"
         try:
-            picture = self.svg
+            return figure_html(self.svg, self.outline)
         except MlopsLabError:
-            return f"<figure>{words}</figure>"
-        return f"<figure>{picture}<details><summary>as text</summary>{words}</details></figure>"
+            return f"<figure><pre>{escape(self.outline)}</pre></figure>"
 
     def save(self, path: str | Path) -> Path:
         """Write the drawing to a file: `.svg` and `.png` the picture, `.dot` the DOT text, `.txt` the outline.
@@ -79,12 +77,34 @@ class Drawing:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:  # IPython itself applies include and exclude
         try:
-            return {"text/plain": self.outline, "image/svg+xml": self.svg}
+            return picture_bundle(self.svg, self.outline)
         except MlopsLabError:
             return {"text/plain": self.outline}  # no picture here: the outline says the same
 
     def __repr__(self) -> str:
         return self.outline
+
+
+def figure_html(svg: str, words: str) -> str:
+    """A picture for a page, with the words that say the same folded below it.
+
+    >>> figure_html("<svg/>", "train < gate")[-74:]
+    '<pre style="white-space:pre-wrap">train &lt; gate</pre></details></figure>'
+    """
+    folded = f'<details><summary>as text</summary><pre style="white-space:pre-wrap">{escape(words)}</pre></details>'
+    return f'<figure style="margin:0">{svg}{folded}</figure>'
+
+
+def picture_bundle(svg: str, words: str) -> dict[str, str]:
+    """A picture in the forms of which a notebook shows the best it can.
+
+    JupyterLab shows an SVG output as an image without any name, so to it the picture is part of a page, where a screen
+    reader finds its name and words. GitHub takes SVG out of pages, so what is stored with the course has no page.
+
+    >>> sorted(picture_bundle("<svg/>", "two bars"))
+    ['image/svg+xml', 'text/html', 'text/plain']
+    """
+    return {"text/plain": words, "text/html": figure_html(svg, words), "image/svg+xml": svg}
 
 
 def write_file(path: Path, data: bytes) -> Path:

@@ -144,7 +144,7 @@ def test_a_thicket_of_arrows_is_thinned_in_the_picture_only() -> None:
     drawing = draw_dag(dag)
 
     left_out = 80 * 79 // 2 - MOST_ARROWS
-    assert f"… and {left_out} more arrows;" in drawing.svg
+    assert f"… and {left_out:,} more arrows;" in drawing.svg
     assert drawing.outline.count(", t") == 79 * 78 // 2
 
 

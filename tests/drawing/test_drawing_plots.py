@@ -54,7 +54,7 @@ def test_a_notebook_gets_the_picture_and_the_numbers() -> None:
 
     data, _ = DisplayFormatter().format(SAMPLES["roc"])
 
-    assert sorted(data) == ["image/svg+xml", "text/plain"]
+    assert sorted(data) == ["image/svg+xml", "text/html", "text/plain"]
     assert data["text/plain"].splitlines()[1] == "as known: AUC 0.750 (4 rows, 2 positive)"
     assert "<style" not in data["image/svg+xml"], "inside a page its rules would be the page's"
     assert ElementTree.fromstring(data["image/svg+xml"]).get("aria-label") == data["text/plain"]  # noqa: S314  our own

@@ -201,4 +201,8 @@ def test_a_notebook_gets_the_picture_and_the_outline(drawing: Drawing) -> None:
 
     data, _ = DisplayFormatter().format(drawing)
 
-    assert data == {"text/plain": drawing.outline, "image/svg+xml": drawing.svg}
+    assert data == {"text/plain": drawing.outline, "image/svg+xml": drawing.svg, "text/html": drawing.html}
+    assert 'role="img" aria-label="ci.yml"' in data["text/html"], (
+        "an SVG alone is an image without a name in JupyterLab"
+    )
+    assert "<summary>as text</summary>" in data["text/html"]

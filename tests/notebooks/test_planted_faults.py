@@ -56,7 +56,8 @@ shown
 # %%
 class Bars:
     def _repr_mimebundle_(self, **_):
-        return {"image/svg+xml": "<svg><title>bars</title></svg>", "text/plain": "two bars: 3 late, 7 in time"}
+        page, words = "<svg><title>bars</title></svg>", "two bars: 3 late, 7 in time"
+        return {"image/svg+xml": page, "text/html": page, "text/plain": words}
 
 
 Bars()
@@ -86,6 +87,13 @@ check("01.3", honest)
 
 # %%
 quiz("01.q2")
+
+# %%
+from mlops_lab.panels import RetriesPanel
+
+panel = RetriesPanel()
+panel.set(retries=4)
+panel
 """
 
 Cells = list[dict[str, Any]]
@@ -145,6 +153,10 @@ def failed_shell(cells: Cells) -> None:
     cells[3].update(source=["!exit 3"], outputs=[])
 
 
+def page_kept(cells: Cells) -> None:
+    cells[3]["outputs"][0]["data"]["text/html"] = ["<svg><title>bars</title></svg>"]
+
+
 def button(cells: Cells) -> None:
     """ipywidgets swallows what a button's callback raises, but not the traceback it prints in a kernel."""
     code = ["button = ipywidgets.Button()\n", "button.on_click(lambda _: 1 / 0)\n", "button.click()"]
@@ -189,12 +201,14 @@ FAULTS = [
     Fault("counts out of order", {"executed"}, out_of_order),
     Fault("a changed number", {"nbval"}, change_number),
     Fault("an exception in a panel's callback", {"nbval"}, source(2, "slider.value = 4", "slider.value = 5")),
+    Fault("an exception in a panel of the course", {"nbval"}, source(11, "retries=4", "retries=-1")),
     Fault("an exception in a button's callback", {"nbval"}, button),
     Fault("a leaked solution, as the answer", {"unsolved"}, answered),
     Fault("a leaked solution, in the text", {"unsolved"}, whispered),
     Fault("a picture without words", {"alternatives"}, no_words),
     Fault("a path in an output", {"reproducible", "nbval"}, path_shown),
     Fault("a widget view kept", {"built"}, widget_view),
+    Fault("a picture stored as a page", {"nbval"}, page_kept),
     Fault("an Output widget", {"calls"}, forbidden_widget),
     Fault("nbval told to look away", {"tags"}, look_away),
     Fault("a failing cell that is not tagged", {"errors", "nbval"}, lambda cells: cells[8].update(metadata={})),

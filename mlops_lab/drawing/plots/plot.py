@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_lab.drawing.drawing import write_file
+from mlops_lab.drawing.drawing import picture_bundle, write_file
 from mlops_lab.drawing.svg import label_svg
 from mlops_lab.drawing.words import plain
 from mlops_lab.errors import UnknownName
@@ -105,7 +105,7 @@ class Plot:
         return stream.getvalue()
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return {"text/plain": self.outline, "image/svg+xml": self.svg}
+        return picture_bundle(self.svg, self.outline)
 
     def __repr__(self) -> str:
         return self.outline
