@@ -11,7 +11,7 @@
 # - set retries, back-off and timeouts, and say what happens after a failure,
 # - read a schedule, and know what it does after an outage and when the clocks change,
 # - go on with a run that broke off, without doing the finished work again,
-# - keep a DAG as a text file.
+# - keep a DAG as a text file, and say what Airflow and Prefect make of the same DAG.
 
 # %% [markdown]
 # ## A script at night
@@ -592,15 +592,135 @@ except MlopsLabError as error:
 # %% [markdown]
 # ## On Airflow and Prefect
 #
-# This is the place where the same DAG, written as an Airflow file and as a Prefect flow, will be compared side by
-# side. The export comes with a release of its own; the words you have learnt here are Airflow's already.
+# Our executor is small on purpose: one machine, no screen to look at, nobody to wake you. Teams use an engine, and two
+# that you will meet are [Airflow](https://airflow.apache.org) and [Prefect](https://www.prefect.io). Need the pipeline
+# be written again for each? It is data, so it can be written *by a program*, as the file that a user of that engine
+# would have written.
+
+# %%
+from mlops_lab.exports import to_airflow, to_prefect
+
+files = {"Airflow": to_airflow(pipeline), "Prefect": to_prefect(pipeline)}
+{engine: len(text.splitlines()) for engine, text in files.items()}
+
+
+# %% [markdown]
+# Two files of some two hundred lines. (`python -m mlops_lab export airflow --out flights.py` writes one into your
+# folder, so that you can read it whole.) Here is what they are about, the wiring of five tasks, side by side:
+
+
+# %%
+def wiring(text, task):
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(f"{task}_result = ")]
+    return line.partition(" = ")[2]
+
+
+some = ["check_data", "train", "evaluate", "promote", "materialize"]
+pd.set_option("display.max_colwidth", None)
+pd.DataFrame({engine: [wiring(text, task) for task in some] for engine, text in files.items()}, index=some)
+
+# %% [markdown]
+# On Airflow a call makes an edge, as in ours. On Prefect a flow is an ordinary function that *starts* tasks while it
+# runs; what a task waits for are its arguments. Look at `promote`: it takes a result of `register`, and has to wait
+# for `approve` too. The Prefect file says both as arguments. The Airflow file says the second one in a line of its
+# own:
+
+# %%
+[line.strip() for line in files["Airflow"].splitlines() if ">>" in line]
+
+# %% [markdown]
+# Retries are settings of the task on both. Three engines, three spellings of "try twice more, wait five seconds, then
+# ten":
+
+# %%
+print(pipeline.tasks["materialize"].retries, pipeline.tasks["materialize"].retry_delay, "with back-off")
+for engine, text in files.items():
+    lines = text.splitlines()
+    print(f"{engine}:", lines[next(at for at, line in enumerate(lines) if line.startswith("def materialize(")) - 1])
+
+# %% [markdown]
+# ### Three engines, one night
+#
+# Do the three do the same? Each was given the pipeline for the same night, once with the honest features and once
+# with the leak; then a small DAG whose tasks fail, skip and retry; then wrong params, and three schedules. Where both
+# engines are installed, the next cell asks them now and takes some minutes. Where they are not, it shows runs that
+# were stored, and the one command that installs them.
+
+# %%
+from mlops_lab.engines import compare_engines
+
+comparison, source = compare_engines()
+print(source)
+print(", ".join(f"{engine} {version}" for engine, version in comparison.versions.items()))
+same = {what: found["ours"] for what, found in comparison.rows if len(set(found.values())) == 1}
+pd.DataFrame({"on all three": same})
+
+# %% [markdown]
+# All of this is the same on all three. The same tasks and edges; the same attempts, skips and refusals; and in the
+# second and third line the most important: **the same model**, to the byte, and the same verdict of the gate. That is
+# no luck. A task here takes references and returns references, and everything that matters is in the home folder. So
+# it does not matter who calls the functions, nor on which machine, as long as the machines share that folder.
+#
+# **Before you look at the next table:** you have seen a night that lacks an hour. Would you bet that three engines
+# run a job for 02:30 in Berlin at the same moment on 31 March?
+
+# %%
+differ = {what: found for what, found in comparison.rows if what not in same}
+pd.DataFrame(differ).T[list(comparison.versions)]
+
+# %% [markdown]
+# Read it line by line.
+#
+# - **Order.** What does not wait for each other may run in any order. All three are right.
+# - **Waits.** Airflow's scheduler comes round every few seconds, so a wait of one second is at least that, and often
+#   more. If you need seconds, retry inside the task.
+# - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
+#   the default. A slip of the pen may cost you a night.
+# - **Clocks.** On the night that lacks an hour, Airflow and ours run an hour after the time that is not there;
+#   Prefect runs an hour before it. In autumn, when 02:30 comes twice, Prefect takes the first and we the second.
+#   Nobody is wrong, and that is why jobs are not scheduled between two and three.
+# - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
+# - **Overhead.** A task that does nothing costs us well under a tenth of what it costs on Prefect, and on Airflow it
+#   takes seconds. For a training of ten minutes nobody minds. For a thousand small tasks, put them into one.
+
+# %% [markdown]
+# ### Somebody has to agree
+#
+# The task `approve` waits for a person, if that is asked for. Ours ends there, with an exit code that says "waiting",
+# and is resumed. An engine can do better: it has a screen. So the task becomes Airflow's operator for questions to
+# people, and Prefect's pause of a flow.
+
+# %%
+for text in files.values():
+    print(text[text.index("    approve_result = ") : text.index("    promote_result = ")])
+
+# %% [markdown]
+# Either way the answer goes to the registry, with the name of who gave it. There the rule is kept that you know from
+# the notebook on the registry: the author of a model cannot agree to it. Airflow knows who is logged in. Prefect's own
+# server does not, and believes the name that is typed in: whoever can reach it can be anybody, so put a login before
+# it.
+
+# %% [markdown]
+# ### Which one?
+#
+# - **None of them** (cron, a CI job, or a small executor like ours) while one machine is enough, one team looks at it
+#   and a run an hour late is no disaster. It starts in a second and there is nothing to keep alive.
+# - **Airflow** when many teams share schedules, dates that were missed have to be made up for, and people want one
+#   screen with logins for everything that runs. You keep a database, a scheduler and an API server alive for that,
+#   and tasks should be minutes long.
+# - **Prefect** when flows are decided while they run (loops, branches, a task for each file found), or when one wants
+#   to debug a flow as an ordinary Python function. Trigger rules, skipped tasks, a start date and catch-up have to be
+#   written by hand, as our file does: look for `step` in it.
+#
+# And keep the work itself in plain functions that take and return references. Then changing your mind costs a new
+# file, and not a new pipeline.
 
 # %% [markdown]
 # ## What you can do now
 #
 # You can write a night's work as tasks and a DAG, find its order, and let it try again, wait longer, give up in time
-# and go on where it broke off. You know what a schedule does after an outage and when the clocks change, and you can
-# keep the whole as a text.
+# and go on where it broke off. You know what a schedule does after an outage and when the clocks change, you can keep
+# the whole as a text, and you can say what changes, and what does not, when Airflow or Prefect runs it.
 #
 # **The same in real tools.** `@task`, `DAG`, `retries`, `retry_delay`, `trigger_rule`, `logical_date` and `catchup`
 # mean the same in [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html), which
