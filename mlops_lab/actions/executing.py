@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.actions.environments import Environment, Review
+from mlops_lab.actions.environments import Environment, Review, environments_from
 from mlops_lab.actions.expressions.values import Value
 from mlops_lab.actions.real_steps import RealSteps
 from mlops_lab.actions.results import WorkflowRun
-from mlops_lab.actions.simulating import run_workflow
+from mlops_lab.actions.simulating import Circumstances, run_workflow
 from mlops_lab.actions.stand_ins import StandIn
 from mlops_lab.actions.trigger import Trigger
 from mlops_lab.actions.workflow import Workflow
-from mlops_lab.clock import Clock
+from mlops_lab.clock import Clock, FakeClock
 
 __all__ = ["execute"]
 
@@ -89,9 +89,10 @@ def execute(
         inherit=inherit,
         seconds=step_timeout,
     )
-    run = run_workflow(
-        workflow, event, performer, inputs=inputs, environments=environments, approvals=approvals, clock=clock,
-        secrets=secrets, variables=variables,
+    around = Circumstances(
+        dict(inputs or {}), environments_from(environments or {}), tuple(approvals), clock or FakeClock(),
+        dict(secrets or {}), dict(variables or {}),
     )  # fmt: skip
+    run = run_workflow(workflow, event, performer, around)
     notes = dict.fromkeys([*run.notes, *performer.notes])
     return replace(run, notes=tuple(notes), summary=performer.summary)

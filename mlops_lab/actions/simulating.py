@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,23 @@ from mlops_lab.actions.workflow import Workflow
 from mlops_lab.clock import Clock, FakeClock, to_utc
 from mlops_lab.errors import InvalidData
 
-__all__ = ["run_workflow", "simulate"]
+__all__ = ["Circumstances", "run_workflow", "simulate"]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What there is around a run; `simulate` says what each is."""
+
+    inputs: Mapping[str, Value]
+    environments: Mapping[str, Environment]
+    approvals: Sequence[Review]
+    clock: Clock
+    secrets: Mapping[str, str]
+    variables: Mapping[str, str]
+    groups: ConcurrencyGroups = field(default_factory=ConcurrencyGroups)
+    started: datetime | None = None
+    cancel_after: timedelta | None = None
+    run_name: str = "this run"
 
 
 def simulate(
@@ -88,11 +105,11 @@ def simulate(
         InvalidData: an input with a value it cannot have.
     """
     performer = ToldOutcomes(outcomes or {}, workflow.root)
-    run = run_workflow(
-        workflow, event, performer, inputs=inputs, environments=environments, approvals=approvals, clock=clock,
-        secrets=secrets, variables=variables, groups=groups, started=started, cancel_after=cancel_after,
-        run_name=run_name,
+    around = Circumstances(
+        dict(inputs or {}), environments_from(environments or {}), tuple(approvals), clock or FakeClock(),
+        dict(secrets or {}), dict(variables or {}), groups or ConcurrencyGroups(), started, cancel_after, run_name,
     )  # fmt: skip
+    run = run_workflow(workflow, event, performer, around)
     known = [job.name for job in run.jobs] + [job.id for job in run.jobs]
     known += [f"{job.name}/{step.id}" for job in run.jobs for step in job.steps]
     known += [f"{name}/{step.id}" for name, job in workflow.jobs.items() for step in job.steps]
@@ -101,53 +118,37 @@ def simulate(
     return run
 
 
-def run_workflow(
-    workflow: Workflow,
-    event: str | Trigger,
-    performer: Performer,
-    *,
-    inputs: Mapping[str, Value] | None = None,
-    environments: Mapping[str, Environment | Mapping[str, Any]] | None = None,
-    approvals: Sequence[Review] = (),
-    clock: Clock | None = None,
-    secrets: Mapping[str, str] | None = None,
-    variables: Mapping[str, str] | None = None,
-    groups: ConcurrencyGroups | None = None,
-    started: datetime | None = None,
-    cancel_after: timedelta | None = None,
-    run_name: str = "this run",
-) -> WorkflowRun:
-    """Run a workflow with somebody to do the steps; see `simulate` for the arguments."""
+def run_workflow(workflow: Workflow, event: str | Trigger, performer: Performer, around: Circumstances) -> WorkflowRun:
+    """Run a workflow with somebody to do the steps; see `simulate` for what there is around it."""
     trigger = Trigger(event) if isinstance(event, str) else event
-    clock = clock or FakeClock()
     not_started = starts(workflow, trigger)
-    values = _inputs(workflow, trigger, inputs or {})
+    values = _inputs(workflow, trigger, around.inputs)
     if trigger.event == "workflow_dispatch":
         payload = {**trigger.payload, "inputs": {name: to_text(value) for name, value in values.items()}}
         trigger = Trigger(**{**trigger.__dict__, "payload": payload})
     state = RunState(
-        scheduler=Scheduler(to_utc(started) if started is not None else clock.now()),
-        clock=clock,
+        scheduler=Scheduler(to_utc(around.started) if around.started is not None else around.clock.now()),
+        clock=around.clock,
         trigger=trigger,
         performer=performer,
-        environments=environments_from(environments or {}),
-        groups=groups or ConcurrencyGroups(),
-        variables=dict(variables or {}),
+        environments=around.environments,
+        groups=around.groups,
+        variables=around.variables,
     )
-    state.desk = ReviewDesk(state, approvals)
+    state.desk = ReviewDesk(state, around.approvals)
     before, state.groups.on_cancel = state.groups.on_cancel, state.cancel_named
     try:
-        return _run(state, workflow, trigger, values, secrets or {}, not_started, cancel_after, run_name)
+        return _run(state, workflow, trigger, values, around, not_started)
     finally:
         state.groups.on_cancel = before
 
 
 def _run(
-    state: RunState, workflow: Workflow, trigger: Trigger, values: Mapping[str, Value], secrets: Mapping[str, str],
-    not_started: str, cancel_after: timedelta | None, run_name: str,
+    state: RunState, workflow: Workflow, trigger: Trigger, values: Mapping[str, Value], around: Circumstances,
+    not_started: str,
 ) -> WorkflowRun:  # fmt: skip
     github = trigger.github(workflow)
-    graph = JobGraph(state, workflow, github=github, inputs=values, secrets=secrets)
+    graph = JobGraph(state, workflow, github=github, inputs=values, secrets=around.secrets)
     evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
     name = evaluate.text(workflow.run_name, graph.contexts) or workflow.name
     if not_started:
@@ -158,19 +159,21 @@ def _run(
     if workflow.concurrency is not None:
         group = evaluate.text(workflow.concurrency.group, graph.contexts)
         cancel = to_text(evaluate.value(workflow.concurrency.cancel_in_progress, graph.contexts)).lower() == "true"
-        entered = state.groups.enter(group, run_name, cancel_in_progress=cancel, queue=workflow.concurrency.queue)
+        entered = state.groups.enter(
+            group, around.run_name, cancel_in_progress=cancel, queue=workflow.concurrency.queue
+        )
         graph.own_groups.append(group)
         if not entered:
             reason = f"behind {state.groups.running(group)} in group '{group}'"
             state.moment("run", "pending", reason)
             return _record(workflow, trigger, name, state, graph, status="pending", reason=reason)
     graph.start()
-    if cancel_after is not None:
-        state.scheduler.start(_cancel(state, graph, cancel_after))
+    if around.cancel_after is not None:
+        state.scheduler.start(_cancel(state, graph, around.cancel_after))
     state.scheduler.run()
     if graph.is_done:
         for group in graph.own_groups:
-            state.leave(group, run_name)
+            state.leave(group, around.run_name)
     return _record(workflow, trigger, name, state, graph)
 
 

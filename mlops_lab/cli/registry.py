@@ -19,6 +19,7 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
+from mlops_lab.errors import InvalidData
 
 __all__ = ["registry"]
 
@@ -66,8 +67,9 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
 
 @registry.command()
 @subject
+@click.option("--markdown", is_flag=True, help="The model report as Markdown, for a job's summary or a pull request.")
 @answer_options
-def show(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) -> None:
     """One version: stage, run, gate, approval."""
     from mlops_lab.backends import open_tracker
     from mlops_lab.cli.verdict import report_lines
@@ -77,6 +79,13 @@ def show(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     version = version_of(found, subject)
     run = open_tracker(home, clock=SystemClock()).get_run(version.run_id)
     report = found.get_gate_report(version.name, version.version)
+    if markdown and as_json:
+        raise InvalidData("say --markdown or --json, not both.")
+    if markdown:
+        from mlops_lab.pipeline import model_report
+
+        click.echo(model_report(version, run, report), nl=False)
+        return None
     approval = found.get_approval(version.name, version.version)
     if as_json:
         told = {"run": run, "gate": None if report is None else report.to_dict(), "approval": approval}

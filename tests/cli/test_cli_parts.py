@@ -52,6 +52,15 @@ def test_json_is_one_object_with_stable_keys(words, keys, filled):
     assert set(answer.json) == keys
 
 
+def test_the_report_of_a_version_is_markdown_as_the_pipeline_kept_it(filled):
+    answer = filled("registry", "show", "1", "--markdown")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("# late_flights v1: ")
+    assert "| roc_auc | " in answer.out
+    assert "say --markdown or --json" in filled("registry", "show", "1", "--markdown", "--json").err
+
+
 @pytest.mark.parametrize(("words", "keys"), LOOKS, ids=IDS)
 def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, terminal):
     before = terminal.state()
