@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -90,14 +91,17 @@ def _answer(answers: list[dict[str, Any]], questions: list[str]) -> None:
     with get_client(sync_client=True) as client:
         url = str(client.api_url).rstrip("/")
     paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
-    for answer in answers:
-        found: list[Any] = []
-        while not found:
-            time.sleep(0.5)
-            found = httpx.post(f"{url}/flow_runs/filter", json=paused, timeout=60).json()
-        questions.append(found[0]["state"]["name"])
-        resume = f"{url}/flow_runs/{found[0]['id']}/resume"
-        httpx.post(resume, json={"run_input": answer}, timeout=60).raise_for_status()
+    left = list(answers)
+    while left:
+        time.sleep(0.5)
+        with suppress(httpx.HTTPError):  # a server that is busy is asked again
+            found = httpx.post(f"{url}/flow_runs/filter", json=paused, timeout=60).raise_for_status().json()
+            for each in found[:1]:
+                resume = f"{url}/flow_runs/{each['id']}/resume"
+                told = httpx.post(resume, json={"run_input": left[0]}, timeout=60).raise_for_status().json()
+                if told["status"] == "ACCEPT":
+                    questions.append(each["state"]["name"])
+                    left.pop(0)
 
 
 def _word(state: Any) -> str:

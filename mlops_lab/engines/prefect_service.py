@@ -60,7 +60,7 @@ def _get(url: str, body: Any = None) -> Any:
         answer = httpx.get(url, timeout=30) if body is None else httpx.post(url, json=body, timeout=60)
     except httpx.TransportError:
         return None
-    if answer.is_error and answer.status_code != 404:
+    if answer.is_error and answer.status_code not in (404, 503):  # not there; busy
         raise RuntimeError(f"{url}: {answer.status_code} {answer.text[:500]}")
     return None if answer.is_error else answer.json()
 
@@ -89,12 +89,12 @@ def deploy_and_serve(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
             process = _start(folder, here, "-m", "prefect", *words)
             if code := process.wait(_PATIENCE):
                 raise RuntimeError(f"prefect {' '.join(words)} ended with {code}")
-        deployed = _get(f"{url}/deployments/filter", {})
+        deployed = _until(lambda: _get(f"{url}/deployments/filter", {}), "the deployment", [])
         serving = _start(folder, here, asked["flow_file"])
         try:
             served = _until(lambda: _served(url), "the flow to be served", [serving])
             body = {"parameters": asked["params"], "state": {"type": "SCHEDULED", "name": "Scheduled"}}
-            run = _get(f"{url}/deployments/{served['id']}/create_flow_run", body)
+            run = _until(lambda: _get(f"{url}/deployments/{served['id']}/create_flow_run", body), "a run", [serving])
             ended = _until(lambda: _ended(url, run["id"]), "the run to end", [serving])
         finally:
             _end(serving)
