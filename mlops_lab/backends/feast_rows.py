@@ -18,7 +18,7 @@ from mlops_lab.features.times import time_column
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EVENT", "EVERYBODY", "in_microseconds", "known_at", "newest", "rows_for_feast"]
+__all__ = ["EVENT", "EVERYBODY", "Rows", "in_microseconds", "known_at", "newest", "rows_for_feast"]
 
 #: The event time as a feature of its own, in ns: of the real one, Feast's SQLite store keeps whole seconds only.
 EVENT = "feast_event_ns"

@@ -1,0 +1,75 @@
+"""Where do the rows lie that an exported feature repository speaks of?
+
+python -m mlops_lab.exports.feature_rows FOLDER [VIEW …]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlops_lab.backends.feast_rows import Rows, rows_for_feast
+from mlops_lab.errors import HomeError, MlopsLabError, UnknownName
+from mlops_lab.features import FeatureView
+
+__all__ = ["write_feature_rows"]
+
+
+def write_feature_rows(folder: str | Path, views: Iterable[FeatureView]) -> list[Path]:
+    """Write the rows of each view to `data/<view>.parquet` below a folder, as `to_feast_repository` names them.
+
+    Rows that could never count are left out: see `mlops_lab.backends.feast_rows`.
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from mlops_lab.features import Field, Source
+    >>> rows = pd.DataFrame({"event_timestamp": pd.to_datetime(["2013-01-01T06:00Z"]), "wind": [3.5]})
+    >>> fields, source = [Field("wind", "float64")], Source("rows", rows)
+    >>> view = FeatureView("weather", entities=[], schema=fields, ttl=None, source=source)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in write_feature_rows(folder, [view])]
+    ['weather.parquet']
+
+    Raises:
+        InvalidData: a source is not as declared.
+        HomeError: the folder cannot be written.
+    """
+    from pyarrow import parquet
+
+    written = []
+    for view in views:
+        path = Path(folder) / "data" / f"{view.name}.parquet"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write_table(rows_for_feast(Rows(view)), path)
+        except OSError as error:
+            raise HomeError(folder, error.strerror or str(error)) from None
+        written.append(path)
+    return written
+
+
+def main(arguments: list[str]) -> int:
+    """Write the rows of the flights' views, of all or of those named; the exit code."""
+    from mlops_lab.pipeline import flight_objects
+
+    views = {one.name: one for one in flight_objects() if isinstance(one, FeatureView)}
+    if not arguments:
+        print(
+            f"usage: python -m mlops_lab.exports.feature_rows FOLDER [VIEW …] (of {', '.join(views)})", file=sys.stderr
+        )
+        return 1
+    try:
+        for name in arguments[1:]:
+            if name not in views:
+                raise UnknownName("feature view", name, views)
+        written = write_feature_rows(arguments[0], [views[name] for name in arguments[1:] or views])
+    except MlopsLabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"written: {len(written)} files below {arguments[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
