@@ -104,9 +104,7 @@ class Door:
             done = [part for part in done if now.allows(part.version)]
             self.counts.update(f"withheld v{part.version}" for part in late)
             if (waiting or late) and moment > until:
-                raise Refusal(
-                    503, "NoServer", f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
-                )
+                raise self._nobody()
             waiting = [again for part in waiting for again in self._instead(part, rows, now)] + [
                 again for part in late for again in self._parts(part.places, rows, now)
             ]
@@ -143,9 +141,7 @@ class Door:
             self.counts[f"failed v{version}" if found is None else f"withheld v{version}"] += 1
             lost = found is None and not lost
             if time.perf_counter() > until:
-                raise Refusal(
-                    503, "NoServer", f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
-                )
+                raise self._nobody()
             await asyncio.sleep(_PAUSE if found is None and not lost else 0)
 
     async def settled(self) -> None:
@@ -185,6 +181,10 @@ class Door:
         others = [one for one in (plan.champion, plan.challenger) if one is not None and one != version]
         return others[0] if others else version
 
+    def _nobody(self) -> Refusal:
+        why = f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
+        return Refusal(503, "NoServer", why)
+
     def _heard(self, version: int, plan: Plan) -> int:
         """Who answers in place of a version that cannot; itself, when there is nobody else."""
         other = self._other(version, plan)
@@ -204,6 +204,20 @@ class Door:
             told = json.loads(found.body)
             raise Refusal(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
         part.scores = json.loads(found.body)["predictions"]
+
+    async def _ask_once(self, part: Part) -> None:
+        try:
+            await self._ask(part)
+        except Refusal:
+            part.failed = True
+
+    async def _ask_patiently(self, part: Part) -> None:
+        """Ask the champion's shadow until it is there: that it was away says nothing about the challenger."""
+        until = time.perf_counter() + self._seconds
+        await self._ask_once(part)
+        while part.failed and time.perf_counter() < until:
+            await asyncio.sleep(_PAUSE)
+            await self._ask_once(part)
 
     async def _try(self, version: int, path: str, body: bytes, kind: str) -> Answer | None:
         """The answer of a version's server; None when it has none to give."""
@@ -225,14 +239,10 @@ class Door:
         """Ask the other model, whom nobody hears, and write down what both said."""
         for part in done:
             other = Part(part.places, part.rows, self._other(part.version, plan))
-            silent = failed & set(part.places)
-            if silent:
-                other.scores = []
-            else:
-                try:
-                    await self._ask(other)
-                except Refusal:
-                    other.failed = True
+            if other.version != plan.challenger:
+                await self._ask_patiently(other)
+            elif not failed & set(part.places):  # else it was asked before, and was silent: that is what is noted
+                await self._ask_once(other)
             for at, place in enumerate(part.places):
                 said = {part.version: part.scores[at], other.version: other.scores[at] if other.scores else None}
                 took = part.seconds if part.version == plan.challenger else other.seconds

@@ -117,6 +117,9 @@ class Routing:
         found = deployment_of(self._registry, promotion)
         champion, challenger = promotion.archived_version, promotion.version
         state = "none" if found is None else found.state
+        present = self._registry.get_production(self.name)
+        if state == "running" and (present is None or present.version != promotion.version):
+            state = "rolled_back"  # just now: the rollout's own line of the history comes next
         if state == "running" and found is not None:
             if self._shadow:
                 return Plan(champion, challenger, 0, "running", shadow=True)
@@ -124,8 +127,9 @@ class Routing:
         if state == "finished":
             return Plan(challenger, None, 0, state)
         if state in ("rolled_back", "stopped"):
-            present = self._registry.get_production(self.name)
             return Plan(champion if present is None else present.version, None, 0, state)
+        if present is not None and present.version not in (champion, challenger):
+            return Plan(present.version, None, 0, state)
         if champion is None:  # a first model whose rollout has not begun: there is nobody else
             return Plan(challenger, None, 0, state)
         return Plan(champion, None, 0, state)

@@ -110,7 +110,12 @@ def promotion_of(registry: Registry, name: str, version: int | None = None) -> P
     Traceback (most recent call last):
     mlops_lab.errors.NotAllowed: late was never promoted to Production, so there is nothing to roll out.
     """
-    moves = [event for event in registry.history(name, version=version) if event.target == "Production"]
+    # A rollback brings a version back at once and whole: nobody rolls it out.
+    moves = [
+        event
+        for event in registry.history(name, version=version)
+        if event.target == "Production" and event.action != "rollback"
+    ]
     if not moves:
         what = name if version is None else f"{name} v{version}"
         raise NotAllowed(f"{what} was never promoted to Production, so there is nothing to roll out.")

@@ -26,15 +26,15 @@ from mlops_lab.tracking import Tracker
 from mlops_lab.training import train
 
 FIRST_DAY = parse_utc("2013-12-01")
-DAYS, A_DAY = 6, 240
+DAYS, A_DAY = 5, 150
 KNOWN = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 KEYS = {"flight_id": "flight 3", "origin": "EWR"}
 
 
 def flights() -> pd.DataFrame:
-    """Six days of 240 flights; those that wait long at a busy airport are late."""
+    """Five days of 150 flights; those that wait long at a busy airport are late."""
     chance, rows = np.random.default_rng(0), DAYS * A_DAY
-    at = pd.date_range(FIRST_DAY, periods=rows, freq="6min", tz="UTC")
+    at = pd.date_range(FIRST_DAY, periods=rows, freq="9min", tz="UTC")
     waiting = chance.integers(0, 20, rows).astype("float64")
     return pd.DataFrame(
         {

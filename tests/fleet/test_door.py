@@ -1,0 +1,329 @@
+"""The door sends each flight to the version that its key decides, loses none, and lets out no one taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from mlops_lab.errors import HomeError
+from mlops_lab.fleet import Client, Door, Entry, Journal, Plan, Routing, Unreachable, at_the_door
+from mlops_lab.registry import Registry
+from mlops_lab.rollout import RolloutPolicy, answered_by_challenger, begin, look, stop
+from mlops_lab.serving import Refusal
+
+RUNNING = Plan(champion=1, challenger=2, weight=25, state="running")
+BACK = Plan(champion=1, challenger=None, state="rolled_back")
+ROWS = [{"flight_id": f"flight {number}"} for number in range(200)]
+
+
+class Stub:
+    """A server that says its version for every row, or what it is told to do."""
+
+    def __init__(self, version: int):
+        self.version, self.asked, self.act = version, 0, None
+
+    async def __call__(self, reader, writer):
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                body = await reader.readexactly(length)
+                self.asked += 1
+                status, said = 200, {"predictions": [float(self.version)] * len(json.loads(body)["instances"])}
+                if self.act is not None:
+                    status, said = await self.act(said)
+                if status == 0:
+                    break
+                text = json.dumps(said).encode()
+                writer.write(b"HTTP/1.1 %d X\r\ncontent-length: %d\r\n\r\n" % (status, len(text)) + text)
+                await writer.drain()
+        except (OSError, EOFError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def stubs():
+    servers, clients, found = [], {}, {}
+    for version in (1, 2):
+        found[version] = Stub(version)
+        servers.append(await asyncio.start_server(found[version], "127.0.0.1", 0))
+        clients[version] = Client("127.0.0.1", servers[-1].sockets[0].getsockname()[1], seconds=5)
+    try:
+        yield found, clients
+    finally:
+        for server, client in zip(servers, clients.values(), strict=True):
+            client.close()
+            server.close()
+
+
+def run(body):
+    async def bounded():
+        async with stubs() as (servers, clients):
+            return await asyncio.wait_for(body(servers, clients), 60)
+
+    return asyncio.run(bounded())
+
+
+def versions(answers):
+    return [version for version, _ in answers]
+
+
+def test_the_key_of_each_row_decides_and_the_order_stays():
+    async def ask(servers, clients):
+        return await Door(lambda: RUNNING, clients).answer(ROWS)
+
+    answers = run(ask)
+
+    expected = [2 if own else 1 for own in answered_by_challenger([row["flight_id"] for row in ROWS], 25)]
+    assert versions(answers) == expected
+    assert [score for _, score in answers] == [float(version) for version in expected]
+
+
+@pytest.mark.parametrize("fault", ["gone", "500", "cut off"])
+@pytest.mark.parametrize("broken", [1, 2])
+def test_whoever_cannot_answer_is_replaced_by_the_other(broken, fault):
+    async def act(said):
+        if fault == "500":
+            return 500, {"error": "broken"}
+        return 0, said
+
+    async def ask(servers, clients):
+        servers[broken].act = act
+        if fault == "gone":
+            clients = {version: client for version, client in clients.items() if version != broken}
+        door = Door(lambda: RUNNING, clients)
+        return await door.answer(ROWS), door.counts
+
+    answers, counts = run(ask)
+
+    assert set(versions(answers)) == {3 - broken}
+    assert counts[f"failed v{broken}"] == 1
+
+
+def test_both_gone_for_a_moment_nothing_is_lost():
+    async def ask(servers, clients):
+        there = {}
+        door = Door(lambda: RUNNING, there)
+        asked = asyncio.create_task(door.answer(ROWS))
+        await asyncio.sleep(0.3)
+        there.update(clients)
+        return await asked
+
+    assert len(run(ask)) == len(ROWS)
+
+
+def test_both_gone_for_good_is_a_503_and_not_silence():
+    async def ask(servers, clients):
+        await Door(lambda: RUNNING, {}, seconds=0.2).answer(ROWS)
+
+    with pytest.raises(Refusal, match="no server could answer") as refused:
+        run(ask)
+
+    assert refused.value.status == 503
+
+
+def test_a_refusal_of_the_rows_is_passed_on_and_no_failure():
+    async def act(said):
+        return 422, {"kind": "MissingColumn", "error": "the model needs 'hour'."}
+
+    async def ask(servers, clients):
+        servers[1].act = servers[2].act = act
+        door = Door(lambda: RUNNING, clients)
+        try:
+            await door.answer(ROWS[:1])
+        except Refusal as refusal:
+            return refusal.status, refusal.kind, str(refusal), dict(door.counts)
+
+    assert run(ask) == (422, "MissingColumn", "the model needs 'hour'.", {})
+
+
+def test_an_answer_that_comes_after_its_version_was_taken_back_never_leaves():
+    plans = [RUNNING]
+
+    async def act(said):
+        plans[0] = BACK  # taken back while it was thinking
+        return 200, said
+
+    async def ask(servers, clients):
+        servers[2].act = act
+        door = Door(lambda: plans[0], clients)
+        return await door.answer(ROWS), door.counts
+
+    answers, counts = run(ask)
+
+    assert set(versions(answers)) == {1}
+    assert len(answers) == len(ROWS)
+    assert counts["withheld v2"] == 1
+
+
+def test_in_the_shadow_the_challenger_is_asked_and_never_heard():
+    entries = []
+    shadow = Plan(champion=1, challenger=2, weight=0, state="running", shadow=True)
+
+    async def ask(servers, clients):
+        door = Door(lambda: shadow, clients, on_entry=entries.append)
+        first = await door.answer(ROWS)
+        await door.settled()
+        door = Door(lambda: shadow, {2: clients[2]}, seconds=0.2)
+        with pytest.raises(Refusal):  # rather nobody than the one in the shadow
+            await door.answer(ROWS)
+        return first
+
+    answers = run(ask)
+
+    assert set(versions(answers)) == {1}
+    assert [(entry.challenger, entry.champion, entry.answered_by) for entry in entries] == [(2.0, 1.0, 1)] * len(ROWS)
+
+
+def test_both_models_are_asked_and_what_failed_is_noted():
+    entries = []
+
+    async def act(said):
+        return 500, {}
+
+    async def ask(servers, clients):
+        servers[2].act = act
+        door = Door(lambda: RUNNING, clients, on_entry=entries.append)
+        await door.answer(ROWS)
+        await door.settled()
+
+    run(ask)
+
+    assert len(entries) == len(ROWS)
+    assert {(entry.challenger, entry.champion, entry.seconds) for entry in entries} == {(None, 1.0, None)}
+
+
+def test_what_is_not_rows_goes_whole_to_the_version_of_its_routing_key():
+    body = b'{"instances": [[1, 2]]}'
+
+    async def ask(servers, clients):
+        door = Door(lambda: RUNNING, clients)
+        async with at_the_door(door, "late") as port:
+            client = Client("127.0.0.1", port)
+            found = [
+                await client.ask("POST", "/invocations", body, headers={"x-routing-key": f"flight {number}"})
+                for number in range(20)
+            ]
+            client.close()
+        return found
+
+    found = run(ask)
+
+    expected = [2.0 if own else 1.0 for own in answered_by_challenger([f"flight {n}" for n in range(20)], 25)]
+    assert [json.loads(answer.body)["predictions"][0] for answer in found] == expected
+
+
+def test_the_door_refuses_what_the_servers_would_and_stays_open():
+    async def ask(servers, clients):
+        async with at_the_door(Door(lambda: RUNNING, clients), "late") as port:
+            client = Client("127.0.0.1", port)
+            found = [
+                (await client.ask(*words)).status
+                for words in (
+                    ("POST", "/invocations", b" " * 2_000_000),
+                    ("POST", "/invocations", b""),
+                    ("GET", "/nowhere"),
+                    ("GET", "/ping"),
+                    ("POST", "/invocations", json.dumps({"instances": ROWS}).encode()),
+                )
+            ]
+            client.close()
+        return found
+
+    assert run(ask) == [413, 400, 404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"],
+    ids=["nothing", "no-length", "nonsense", "cut-off"],
+)
+def test_an_answer_that_is_none_counts_as_no_answer(answer):
+    async def ask():
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            await Client("127.0.0.1", server.sockets[0].getsockname()[1]).ask("GET", "/")
+
+    with pytest.raises(Unreachable):
+        asyncio.run(ask())
+
+
+def test_the_plan_follows_the_history_event_by_event(home, promotion, traffic):
+    registry, routing = Registry(home), Routing(home, "late")
+    policy = RolloutPolicy(weights=(20, 100), min_labels=20, margin=0.5)
+    shown = traffic.assign(challenger=0.2, champion=0.2)
+    plans = [routing.now()]
+
+    begin(promotion, registry, policy=policy)
+    plans.append(routing.now())
+    for day in (1, 2):
+        until = traffic["at"].iloc[0].floor("D") + timedelta(days=day)
+        look(promotion, registry, seen=shown[shown["at"] < until], until=until.to_pydatetime(), policy=policy)
+        plans.append(routing.now())
+
+    assert [(plan.champion, plan.challenger, plan.weight, plan.state) for plan in plans] == [
+        (1, None, 0, "none"),
+        (1, 2, 20, "running"),
+        (1, 2, 100, "running"),
+        (2, None, 0, "finished"),
+    ]
+
+
+def test_stopped_by_another_process_the_very_next_question_goes_to_the_champion(home, promotion):
+    begin(promotion, Registry(home), policy=RolloutPolicy(weights=(100,)))
+    routing = Routing(home, "late")
+    before = routing.now()
+
+    stop(promotion, Registry(home), actor="grace", why="storm")
+
+    assert (before.challenger, before.weight) == (2, 100)
+    assert (routing.now().champion, routing.now().challenger) == (1, None)
+
+
+def test_while_the_registry_is_locked_only_the_champion_is_trusted(home, promotion):
+    begin(promotion, Registry(home), policy=RolloutPolicy(weights=(50, 100)))
+    routing = Routing(home, "late")
+    before = routing.now()
+    routing.close()
+    for name in ("registry.db-wal", "registry.db-shm"):
+        (home / name).unlink(missing_ok=True)
+    holder = sqlite3.connect(home / "registry.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+
+    during = routing.now()
+    holder.close()
+
+    assert (before.challenger, during.challenger, during.champion) == (2, None, 1)
+    assert routing.now() == before
+
+
+def test_a_registry_that_could_never_be_read_is_said_to_be(home, promotion):
+    routing = Routing(home, "late")
+    (home / "registry.db").unlink()
+
+    with pytest.raises(HomeError):
+        routing.now()
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_one_is_whole(tmp_path):
+    with Journal(tmp_path, 9) as journal:
+        journal.write(Entry("a", 1, 0.1, 0.2, 0.01))
+    path = tmp_path / "rollouts" / "9.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"key": "b", "answ')
+    with Journal(tmp_path, 9) as journal:
+        journal.write(Entry("c", 2, 0.1, None, None))
+
+    assert [entry.key for entry in Journal(tmp_path, 9)] == ["a", "c"]
