@@ -145,9 +145,10 @@ def yaml_text(value: Any) -> str:
     - 1
     - "\L"
     """
-    from ruamel.yaml import YAML, SafeRepresenter
+    from ruamel.yaml import YAML
+    from ruamel.yaml.representer import SafeRepresenter
 
-    class Representer(SafeRepresenter):  # type: ignore[misc]  # one of our own: representers are kept by class
+    class Representer(SafeRepresenter):  # one of our own: representers are kept by class
         pass
 
     def text(representer: Any, value: str) -> Any:

@@ -17,7 +17,7 @@ __all__ = ["run_and_answer", "service"]
 
 _PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _OVER = ("success", "failed")
-_PATIENCE = 420  # seconds, for any one step of it; it takes some ten on an idle machine
+_PATIENCE = 900  # seconds, for any one step of it; it takes some ten on an idle machine
 
 
 class Person:
@@ -121,7 +121,7 @@ def _until(done: Any, what: str, started: list[subprocess.Popen[bytes]]) -> Any:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         if gone := [each.args for each in started if each.poll() is not None]:
-            raise RuntimeError(f"waited for {what}, but {gone[0]} ended")
+            raise RuntimeError(f"waited for {what}, but {gone[0]!r} ended")
         if found := done():
             return found
         time.sleep(0.5)

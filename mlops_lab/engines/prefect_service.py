@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["deploy_and_serve", "service"]
 
-_PATIENCE = 420  # seconds, for any one step of it; it takes some ten on an idle machine
+_PATIENCE = 900  # seconds, for any one step of it; it takes some ten on an idle machine
 _OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -69,7 +69,7 @@ def _until(done: Any, what: str, needed: list[subprocess.Popen[bytes]]) -> Any:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         if gone := [each.args for each in needed if each.poll() is not None]:
-            raise RuntimeError(f"waited for {what}, but {gone[0]} ended")
+            raise RuntimeError(f"waited for {what}, but {gone[0]!r} ended")
         if found := done():
             return found
         time.sleep(0.5)
