@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -28,6 +29,8 @@ HISTORY_TAG = "mlops_lab.history"  # of the experiment: the id of the run that k
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is away is told in seconds, not in minutes
 }
 _LOCK_KEY = 0x4D4C5247  # which advisory lock of PostgreSQL is ours
@@ -49,8 +52,7 @@ class Connection:
     def __init__(self, home: Path, uri: str | None) -> None:
         if find_spec("mlflow") is None:
             raise MissingExtra("mlflow")
-        for name, value in _QUIET.items():
-            os.environ.setdefault(name, value)
+        _be_quiet()  # before MLflow is imported, which reads this
         self.home = home
         self.uri = uri if uri is not None else f"sqlite:///{(home / 'mlflow.db').absolute().as_posix()}"
         self._folder = (home / "mlartifacts").absolute() if uri is None else None
@@ -59,9 +61,7 @@ class Connection:
         except OSError as error:
             raise HomeError(home, error.strerror or str(error)) from None
         with self.in_our_words(), _FIRST, self.exclusive():
-            from mlflow import MlflowClient
-
-            self.client: MlflowClient = MlflowClient(self.uri, registry_uri=self.uri)
+            self.client = _client(self.uri)
             self.experiment, self.history = self._experiment()
 
     def __repr__(self) -> str:
@@ -95,6 +95,9 @@ class Connection:
 
         try:
             yield
+        except ModuleNotFoundError as error:  # SQLAlchemy looks for the database's driver when it is first needed
+            why = f"{error}; for PostgreSQL: pip install 'mlops-lab[postgres]' and postgresql+psycopg2://…"
+            raise MlflowRefused(self.uri, why) from None
         except (MlflowException, SQLAlchemyError) as error:
             raise MlflowRefused(self.uri, shown(str(error).splitlines()[0])) from None
 
@@ -113,12 +116,24 @@ class Connection:
 
 def make_database(path: Path) -> None:
     """Make a SQLite file with MLflow's tables and nothing in them but its experiment Default."""
+    _client(f"sqlite:///{path.absolute().as_posix()}")
+
+
+def _be_quiet() -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
-    from mlflow import MlflowClient
 
-    uri = f"sqlite:///{path.absolute().as_posix()}"
-    MlflowClient(uri, registry_uri=uri).get_experiment("0")
+
+def _client(uri: str) -> MlflowClient:
+    """MLflow's client of an address, after the first contact."""
+    _be_quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # how MLflow speaks to SQLAlchemy is between the two
+        from mlflow import MlflowClient
+
+        client = MlflowClient(uri, registry_uri=uri)
+        client.get_experiment("0")
+    return client
 
 
 _KNOWN: dict[tuple[str, str | None, int], Connection] = {}

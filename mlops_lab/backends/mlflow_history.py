@@ -28,6 +28,7 @@ __all__ = ["Behind", "MlflowHistory"]
 
 HEAD_TAG = "mlops_lab.head"
 _CHUNK = 5_000  # characters of one param; MLflow takes 6,000
+_TRIES = 10
 _BATCH = 100  # params of one call
 
 
@@ -175,10 +176,19 @@ class MlflowHistory:
 
     def _settle(self, names: set[str]) -> None:
         """Let MLflow's own tables say the same; again, as long as others have written meanwhile."""
+        from mlflow.exceptions import MlflowException
+
+        refused = 0
         with self._mlflow.in_our_words():
             while True:
                 seq, end = self._tables.execute("SELECT events, hash FROM head").fetchone()
-                self._show(self._tables, names)
+                try:
+                    self._show(self._tables, names)
+                except MlflowException:  # through a server two may set the same tag at the same moment: look again
+                    refused += 1
+                    if refused == _TRIES:
+                        raise
+                    continue
                 self._mlflow.client.set_tag(self._mlflow.history, HEAD_TAG, f"{seq} {end}")
                 self._noted = seq
                 self._catch_up()

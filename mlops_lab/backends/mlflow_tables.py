@@ -34,7 +34,7 @@ def compare(connection: Connection, tables: sqlite3.Connection) -> None:
         IntegrityError: somebody changed a stage, an alias or a version past the gate.
     """
     for (name,) in tables.execute("SELECT name FROM models ORDER BY name").fetchall():
-        there = _versions(connection, name)
+        there, _ = _versions(connection, name)
         aliases = _aliases(connection, name)
         for row in tables.execute("SELECT * FROM versions WHERE name = ? ORDER BY version", (name,)):
             subject, found = f"{name} v{row['version']} in MLflow", there.get(row["version"])
@@ -65,11 +65,15 @@ def _show_model(connection: Connection, tables: sqlite3.Connection, name: str) -
     asks = str(bool(row[0])).lower()
     if (model.tags or {}).get("mlops_lab.requires_approval", "false") != asks:
         client.set_registered_model_tag(name, "mlops_lab.requires_approval", asks)
-    there = _versions(connection, name)
     rows = tables.execute("SELECT * FROM versions WHERE name = ? ORDER BY version", (name,)).fetchall()
-    for each in rows:
-        if each["version"] not in there:
-            there[each["version"]] = _create(connection, each)
+    there, more = _versions(connection, name)
+    missing = [each for each in rows if each["version"] not in there]
+    if missing:
+        for each in missing:
+            _create(connection, each)
+        there, more = _versions(connection, name)
+    for each in more:
+        client.delete_model_version(name, each.version)
     numbers = {ours: str(found.version) for ours, found in there.items()}
     # Whoever takes Production comes first: MLflow archives the former one in the same transaction.
     for each in sorted(rows, key=lambda one: one["stage"] != "Production"):
@@ -80,21 +84,23 @@ def _show_model(connection: Connection, tables: sqlite3.Connection, name: str) -
     _point(connection, tables, name, numbers)
 
 
-def _versions(connection: Connection, name: str) -> dict[int, Any]:
-    """MLflow's versions by our number, which is a tag of theirs; versions that others made are left alone."""
-    found: dict[int, Any] = {}
+def _versions(connection: Connection, name: str) -> tuple[dict[int, Any], list[Any]]:
+    """MLflow's versions by our number, which is a tag of theirs, and those too many; what others made is left alone."""
+    found: dict[int, list[Any]] = {}
     token: str | None = None
     while True:
         page = connection.client.search_model_versions(f"name='{name}'", max_results=1000, page_token=token)
         for each in page:
             number = str(each.tags.get(_VERSION, ""))
             if number.isdecimal():
-                known = found.get(int(number))
-                if known is None or int(each.version) < int(known.version):
-                    found[int(number)] = each
+                found.setdefault(int(number), []).append(each)
         token = page.token
         if not token:
-            return found
+            break
+    first = {number: min(several, key=lambda each: int(each.version)) for number, several in found.items()}
+    # Two who showed the same event at the same moment may both have made the version; the first one stays.
+    more = [each for number, several in found.items() for each in several if each.version != first[number].version]
+    return first, more
 
 
 def _create(connection: Connection, row: sqlite3.Row) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from mlops_lab.errors import UnknownName
@@ -45,10 +44,9 @@ class EnginePicture:
     def __repr__(self) -> str:
         return self.words
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        data = b64encode(self.png).decode()
-        page = f'<img src="data:image/png;base64,{data}" alt="{escape(self.words)}" style="max-width:100%">'
-        return {"text/plain": self.words, "text/html": page, "image/png": data}
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        data = {"text/plain": self.words, "image/png": b64encode(self.png).decode()}
+        return data, {"image/png": {"alt": self.words}}
 
 
 def engine_picture(name: str) -> EnginePicture:

@@ -7,6 +7,7 @@ module, so that the table is whole without them.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -59,10 +60,13 @@ class Answer:
 def ask_registries() -> tuple[Answer, ...]:
     """Ask the embedded registry, and MLflow where it is installed; what is not installed answers as it once did.
 
+    MLOPS_LAB_ENGINES=stored, which a notebook's tests set, has MLflow answer as it once did wherever it is.
+
     >>> ask_registries()[3]
     Answer(promise='a new version begins in', ours='stage None', mlflow='stage None', alone='stage None')
     """
-    before, there = kept_answers(), find_spec("mlflow") is not None
+    before = kept_answers()
+    there = os.environ.get("MLOPS_LAB_ENGINES") != "stored" and find_spec("mlflow") is not None
     found = []
     for promise in REGISTRY_PROMISES:
         kept = before.get(promise)

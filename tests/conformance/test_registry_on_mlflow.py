@@ -19,6 +19,7 @@ TESTS = Path(__file__).resolve().parents[1]
 SHARED = ("registry/test_catalogue.py", "registry/test_moves.py", "registry/test_approvals.py")
 LEFT_OUT = {
     "test_a_model_of_another_home_cannot_be_registered": "refused as well, because the run is not in this MLflow",
+    "test_rollback_to_a_damaged_artefact_is_refused_and_changes_nothing": "a file that is gone is fetched from MLflow",
 }
 
 
@@ -68,6 +69,17 @@ def test_every_test_that_is_left_out_exists():
     texts = "".join((TESTS / path).read_text("utf-8") for path in SHARED)
 
     assert [name for name in LEFT_OUT if f"def {name}(" not in texts] == []
+
+
+def test_a_model_file_that_is_gone_is_fetched_from_mlflow_again(lab):
+    first = lab.promoted()
+    lab.promoted()
+    lab.tracker.artefacts.path(first.artefact).unlink()
+
+    back = lab.registry.rollback("late", actor="grace", why="worse")
+
+    assert back.version == 1
+    assert first.artefact in lab.tracker.artefacts
 
 
 def test_a_model_of_another_home_is_refused_here_too(lab, new_lab):

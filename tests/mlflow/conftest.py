@@ -125,6 +125,6 @@ def postgres():
 
         command = [programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data]
         with running(command, ready=ready, log=folder / "postgres.log", cwd=folder, **who):
-            yield address
+            yield address.replace("postgresql:", "postgresql+psycopg2:")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,6 @@ On a file of the home folder, through a server, and on PostgreSQL, where two mac
 
 from __future__ import annotations
 
-import multiprocessing
 import subprocess
 import sys
 import threading
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.errors import NotAllowed
-from mlops_lab.registry import GateReport, RuleResult
+sys.path.insert(0, str(Path(__file__).parent))
+from mlflow_crowd_worker import good_report, new_version
 
-PROCESSES, EACH = 2, 3
+PROCESSES, EACH = 2, 2
 
 
 def _desk(home, uri):
@@ -27,67 +25,44 @@ def _desk(home, uri):
     return MlflowTracker(home, uri=uri), MlflowRegistry(home, uri=uri)
 
 
-def _version(tracker, registry, number):
-    artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-    run = tracker.log_run("train", params={"n": number}, artefact=artefact, author="ada")
-    return registry.register_model(run, "late")
-
-
-def _report(registry, version):
-    present = registry.get_production("late")
-    return GateReport(
-        name="late",
-        version=version.version,
-        artefact=version.artefact,
-        results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
-        champion=None if present is None else present.version,
-        holdout="sha256:" + "0" * 64,
-        evaluated_at=SystemClock().now(),
-    )
-
-
-def _promote_until_done(home, uri, number, start, answers):
-    tracker, registry = _desk(home, uri)
-    start.wait()
-    for turn in range(EACH):
-        version = _version(tracker, registry, 100 * number + turn)
-        while True:
-            try:
-                promotion = registry.promote(_report(registry, version), actor=f"process {number}", why="race")
-            except NotAllowed:
-                continue  # somebody else was promoted meanwhile: measure again
-            answers.put((promotion.version, promotion.event, promotion.actor))
-            break
-
-
 def _crowd(homes, uri, *, watch=None):
     """What every process was told, and how many Production versions MLflow itself showed at the most."""
-    spawn = multiprocessing.get_context("spawn")
-    start, answers = spawn.Event(), spawn.Queue()
+    worker = Path(__file__).with_name("mlflow_crowd_worker.py")
     people = [
-        spawn.Process(target=_promote_until_done, args=(home, uri, number, start, answers))
+        subprocess.Popen(
+            [sys.executable, worker, home, uri or "", str(number), str(EACH)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
         for number, home in enumerate(homes)
-    ]
-    for each in people:
-        each.start()
-    start.set()
+    ]  # fmt: skip
     most, done = [0], threading.Event()
     looking = threading.Thread(target=_look, args=(watch, most, done))
-    if watch is not None:
-        looking.start()
-    told = [answers.get(timeout=500) for _ in range(PROCESSES * EACH)]
-    for each in people:
-        each.join(60)
-    done.set()
+    try:
+        for each in people:
+            assert each.stdout.readline() == "ready\n"
+        if watch is not None:
+            looking.start()
+        for each in people:
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        lines = [line for each in people for line in each.stdout.read().splitlines()]
+    finally:
+        done.set()
+        for each in people:
+            each.kill()
+            each.communicate()
     if watch is not None:
         looking.join()
-    return told, most[0]
+    told = [tuple(line.replace("_", " ").split(maxsplit=2)) for line in lines]
+    return [(int(version), int(event), actor) for version, event, actor in told], most[0]
 
 
 def _look(address, most, done):
     import psycopg2
 
-    with psycopg2.connect(address) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(address.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM information_schema.tables WHERE table_name = 'model_versions'")
+        assert cursor.fetchone()[0] == 1
         while not done.is_set():
             cursor.execute("SELECT count(*) FROM model_versions WHERE current_stage = 'Production'")
             most[0] = max(most[0], cursor.fetchone()[0])
@@ -99,6 +74,7 @@ def _agrees(home, uri, told):
     events = {event.seq: event for event in registry.history("late")}
     promoted = {(e.version, seq, e.actor) for seq, e in events.items() if e.target == "Production"}
     assert registry.verify() == len(events)
+    assert len(told) == PROCESSES * EACH
     assert set(told) <= promoted
     assert len(registry.search(name="late", stage="Production")) == 1
     assert len(registry.search(name="late")) == PROCESSES * EACH
@@ -156,6 +132,6 @@ def test_a_killed_process_loses_nothing_it_was_told(tmp_path, after):
     assert all(tracker.get_run(line[1]) for line in lines if line[0] == "run")
     assert registry.verify() == len(events)
     assert len(registry.search(stage="Production")) <= 1
-    version = _version(tracker, registry, 999)
-    assert registry.promote(_report(registry, version), actor="ada", why="life goes on").version == version.version
+    version = new_version(tracker, registry, 999)
+    assert registry.promote(good_report(registry, version), actor="ada", why="life goes on").version == version.version
     registry.verify()
