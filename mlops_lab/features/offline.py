@@ -88,12 +88,11 @@ class ViewRows:
         rows = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
         return rows[rows >= 0]
 
-    def key_values(self, rows: Any) -> list[list[Any]]:
+    def key_values(self, rows: Any) -> list[tuple[Any, ...]]:
         """The key of each row of the source, as Python values."""
-        columns = self._key_columns(self.frame.iloc[rows], self.where)
-        return [list(key) for key in zip(*(column.to_pylist() for column in columns), strict=True)] or [
-            [] for _ in rows
-        ]
+        columns = self._key_columns(self.frame[list(self.view.join_keys)].iloc[rows], self.where)
+        values = [column.to_numpy(zero_copy_only=False).tolist() for column in columns]
+        return list(zip(*values, strict=True)) or [() for _ in rows]
 
     def profile(self) -> dict[str, Any]:
         """How many rows there are, and the first and last event time."""

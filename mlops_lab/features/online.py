@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -111,15 +111,14 @@ class OnlineStore:
         found = rows.newest(until)
         event, created = (rows.times[at] for at in (0, 0 if rows.times[1] is None else 1))
         features = [values_of(rows.values(one.name, found), one.dtype) for one in view.schema]
-        encode = json.JSONEncoder(separators=(",", ":")).encode
         keys = rows.key_values(found)
         names = [view.name] * len(found)
         told = zip(
             names,
-            [encode(key) for key in keys],
+            _encoded(keys),
             event[found].tolist(),
             created[found].tolist(),
-            [encode(values) for values in zip(*features, strict=True)],
+            _encoded(list(zip(*features, strict=True))),
             strict=True,
         )
         with writing(self._path, _SCHEMA) as database:
@@ -171,6 +170,12 @@ class OnlineStore:
                     rows.append(_NOTHING if row is None else dict(zip(stored, json.loads(row[0]), strict=True)))
                 answer.append(rows)
         return answer
+
+
+def _encoded(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Each flat row as JSON, in one call for all: JSON escapes a NUL, so as a separator it parts them for certain."""
+    text = json.dumps(rows, separators=("\0", ":"))
+    return [f"[{row}]".replace("\0", ",") for row in text[2:-2].split("]\0[")] if rows else []
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -27,6 +27,9 @@ class Source:
     visible before), and `landed_column` when it physically reached the warehouse: only `FeatureStore.replay` looks at
     that one, to find out what the first two left unsaid. Feast's `FileSource` has the first two.
 
+    `ordered` holds, for each view of this source, its rows in the order that the join needs: whatever store asks, they
+    are checked and sorted once.
+
     >>> import pandas as pd
     >>> source = Source("weather", lambda: pd.DataFrame({"event_timestamp": [], "wind": []}))
     >>> source, len(source.read())
@@ -40,6 +43,7 @@ class Source:
     created_timestamp_column: str | None = None
     landed_column: str | None = None
     description: str = ""
+    ordered: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         from mlops_lab.features.definitions import check_name

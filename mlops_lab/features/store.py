@@ -59,7 +59,6 @@ class FeatureStore:
         self._catalogue = Catalogue(self._home)
         self._online = OnlineStore(self._home)
         self._here: dict[str, FeatureView] = {}
-        self._rows: dict[str, ViewRows] = {}
 
     def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
         """Make definitions known, and their sources readable from here.
@@ -76,9 +75,6 @@ class FeatureStore:
         applied = self._catalogue.record(found, at=self._clock.now())
         for definition in found:
             if isinstance(definition, FeatureView):
-                before = self._here.get(definition.name)
-                if before != definition or before.source is not definition.source:
-                    self._rows.pop(definition.name, None)
                 self._here[definition.name] = definition
         return applied
 
@@ -231,9 +227,10 @@ class FeatureStore:
         return select(features, self._all(FeatureView), self._all(FeatureService), full_names=full_names)
 
     def _rows_of(self, view: FeatureView) -> ViewRows:
-        if view.name not in self._rows:
-            self._rows[view.name] = ViewRows(view)
-        return self._rows[view.name]
+        ordered: dict[FeatureView, ViewRows] = view.source.ordered
+        if view not in ordered:
+            ordered[view] = ViewRows(view)
+        return ordered[view]
 
     def _all(self, kind: type[_Kind]) -> Mapping[str, _Kind]:
         definitions = [*self._catalogue.read(), *self._here.values()]  # the views whose rows are here last
