@@ -33,7 +33,7 @@ from notebook_kernel import BUILD_ZONE, REPOSITORY, drop_live_forms, left_behind
 __all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main", "serialise"]
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
-CELL_TIMEOUT = 120
+CELL_TIMEOUT = 600
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
