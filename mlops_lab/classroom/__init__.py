@@ -6,6 +6,7 @@ real code says to it, `reset` brings the scene back. `read_class` turns the prog
 
 from __future__ import annotations
 
+from mlops_lab.classroom.answer_key import answer_key
 from mlops_lab.classroom.catalogue import FAULTS, find_fault
 from mlops_lab.classroom.fault import Fault, Sight
 from mlops_lab.classroom.learners import ClassReport, Learner, read_class
@@ -19,6 +20,7 @@ __all__ = [
     "Fault",
     "Learner",
     "Sight",
+    "answer_key",
     "break_it",
     "draw_class",
     "find_fault",

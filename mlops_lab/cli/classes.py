@@ -42,6 +42,25 @@ def export(file: str, as_json: bool) -> None:
 
 
 @class_.command()
+@click.option("--out", metavar="FILE", help="Write to this file and print nothing.")
+def answers(out: str | None) -> None:
+    r"""The answer key, for teachers: solutions, usual mistakes, hints.
+
+    \b
+    Examples:
+      mlops-lab class answers --out answers.md
+    """
+    from mlops_lab.classroom import answer_key
+    from mlops_lab.drawing.drawing import write_file
+
+    text = answer_key()
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_file(Path(out), text.encode())
+
+
+@class_.command()
 @click.argument("folder")
 @click.option("--out", metavar="FILE", help="Also draw the class, as an SVG file.")
 @click.option("--anonymous", is_flag=True, help="Number the learners; do not show the names of their files.")
