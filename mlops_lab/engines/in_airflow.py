@@ -25,7 +25,7 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     if bag.import_errors:
         return {"import_errors": list(bag.import_errors.values())}
     dag: Any = bag.dags[asked["dag_id"]]
-    told = {"dags": sorted(bag.dags), "schedule": dag.timetable.summary}
+    told = {"dags": sorted(bag.dags), "schedule": getattr(dag.timetable, "expression", "")}
     began = time.monotonic()
     os.environ["MLOPS_LAB_HOME"] = asked["home"]
     try:
