@@ -67,7 +67,8 @@ def _version(home: Path) -> list[str]:
     asked = os.environ.get("MLOPS_LAB_VERSION", "champion")
     if asked != "latest":
         return [MODEL, asked]
-    versions = Registry(home).search(name=MODEL)
+    registry = Registry(home)
+    versions = registry.search(name=MODEL) if MODEL in registry.list_models() else []
     if not versions:
         raise InvalidData(f"the home folder {home} has no version of {MODEL} to serve.")
     return [MODEL, str(versions[-1].version)]
@@ -209,7 +210,8 @@ def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None
     from mlops_lab.registry import Registry
     from mlops_lab.tracking import Tracker
 
-    versions = Registry(home).search(name=MODEL_NAME)
+    registry = Registry(home)
+    versions = registry.search(name=MODEL_NAME) if MODEL_NAME in registry.list_models() else []
     metrics = Tracker(home).get_run(versions[-1].run_id).metrics if versions else {}
     passed = {one.task_id: one.state for one in ended}.get("gate") == "success"
     told: dict[str, Any] = {

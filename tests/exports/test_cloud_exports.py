@@ -1,0 +1,220 @@
+"""The files for the clouds: the same every time, sound by our own checkers, and no text can break out of its place."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.cli import main
+from mlops_lab.dag import DAG, Param, task
+from mlops_lab.errors import CycleError, InvalidDefinition, UnknownName
+from mlops_lab.exports import check_sagemaker, to_kubernetes, to_sagemaker, to_vertex
+from mlops_lab.exports.kubernetes import check_image
+from mlops_lab.manifests import check_manifests
+from mlops_lab.pipeline import flights_pipeline
+
+GOLDEN = Path(__file__).parent / "golden"
+DIGEST = "registry.example.com/late-flights@sha256:" + "a" * 64
+
+
+@task
+def gate(**context):
+    return None
+
+
+@task
+def after(**context):
+    return None
+
+
+def hostile_dag():
+    words = {"quo-te": Param('"""\nimport os\n', description="{x}"), "date": Param(1), "home": Param(True)}
+    with DAG("hostile", params=words, description='ends """ here \\') as dag:
+        gate() >> after()
+    return dag
+
+
+def parsed(definition):
+    return json.loads(json.dumps(definition))
+
+
+@pytest.fixture
+def definition():
+    return json.loads(to_sagemaker(flights_pipeline()))
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(to_vertex, "flights.vertex.txt"), (to_sagemaker, "flights.sagemaker.json")]
+)
+def test_the_flights_pipeline_is_written_as_in_the_golden_file(write, name):
+    assert write(flights_pipeline()) == (GOLDEN / name).read_text("utf-8")
+
+
+@pytest.mark.skipif(not shutil.which("ruff", path=str(Path(sys.executable).parent)), reason="ruff is not installed")
+@pytest.mark.parametrize("make", [flights_pipeline, hostile_dag])
+def test_the_vertex_file_is_formatted(make):
+    ruff = [str(Path(sys.executable).parent / "ruff"), "format", "--isolated", "--line-length=120", "--check", "-"]
+
+    done = subprocess.run(ruff, input=to_vertex(make()), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_hostile_texts_stay_texts_in_the_vertex_file():
+    tree = ast.parse(to_vertex(hostile_dag()))
+
+    imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+
+    assert imported == {"sys"}
+    assert defined == ["bring_home", "run_task", "pipeline"]
+
+
+def test_what_comes_after_the_gate_stands_below_the_condition_and_the_report_does_not():
+    tree = ast.parse(to_vertex(flights_pipeline()))
+    pipeline = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "pipeline")
+
+    (below,) = [node for node in pipeline.body if isinstance(node, ast.With)]
+
+    names = [node.targets[0].id for node in below.body if isinstance(node, ast.Assign)]
+    outside = [node.targets[0].id for node in pipeline.body if isinstance(node, ast.Assign)]
+    assert names == ["approve", "promote", "roll_out"]
+    assert {"gate", "report", "materialize"} <= set(outside)
+
+
+def test_a_condition_that_is_no_task_is_told():
+    with pytest.raises(UnknownName, match="Did you mean 'gate'"):
+        to_vertex(flights_pipeline(), condition="gates")
+
+
+@pytest.mark.parametrize(
+    "image", ["late-flights:v1", "ghcr.io/ada/late-flights:v1.2-rc.1", "localhost:5000/a/b__c:latest", DIGEST]
+)
+def test_images_with_a_tag_or_a_digest_are_taken(image):
+    assert check_image(image)["name"]
+    assert image.split("@")[0] in to_kubernetes(image=image)["README.md"] or "@" in image
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "",
+        "late-flights",
+        "Late:v1",
+        "a b:v1",
+        "a:v1\nb: c",
+        "a:" + "x" * 200,
+        "a@sha256:12",
+        "a:v1 # x",
+        'a:"',
+        "a" * 600 + ":v1",
+    ],
+)
+@pytest.mark.parametrize("write", [to_kubernetes, lambda image: to_sagemaker(flights_pipeline(), image=image)])
+def test_what_is_no_image_is_refused(image, write):
+    with pytest.raises(InvalidDefinition, match="no image with a tag or a digest"):
+        write(image=image)
+
+
+def test_the_kubernetes_files_are_sound_by_our_own_checker(tmp_path):
+    for name, text in to_kubernetes().items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    found = [each for part in ("base", "overlays/production-kserve") for each in check_manifests([tmp_path / part])]
+
+    assert found == []
+
+
+def test_no_placeholder_is_left_in_any_file():
+    for image in (DIGEST, "late:1.10"):
+        texts = to_kubernetes(image=image, challenger="late:v2")
+
+        assert not [name for name, text in texts.items() if "IMAGE_" in text or "_TAG" in text]
+    assert 'newTag: "1.10"' in texts["base/kustomization.yaml"]
+    assert "newTag: v2" in texts["overlays/production-canary/kustomization.yaml"]
+
+
+def test_every_reference_of_the_sagemaker_pipeline_leads_somewhere(definition):
+    check_sagemaker(definition)
+
+
+def planted(definition, text, other):
+    told = json.dumps(definition)
+    assert text in told
+    return json.loads(told.replace(text, other, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "told"),
+    [
+        ("Parameters.RoleArn", "Parameters.RoleARN", "no parameter 'RoleARN'"),
+        ("Steps.Train.ModelArtifacts", "Steps.Training.ModelArtifacts", "waits for 'Training'"),
+        ("PropertyFiles.Evaluation", "PropertyFiles.Evaluations", "no such property file"),
+        ('"Name": "Evaluate"', '"Name": "Train"', "two steps are called 'Train'"),
+        ('"Name": "RegisterModel"', '"Name": "GateRefused"', "two steps are called 'GateRefused'"),
+    ],
+)
+def test_a_planted_reference_to_nothing_is_found(definition, text, other, told):
+    with pytest.raises(InvalidDefinition, match=told):
+        check_sagemaker(planted(definition, text, other))
+
+
+def test_steps_that_wait_for_each_other_are_found_with_their_path(definition):
+    definition["Steps"][0]["DependsOn"] = ["Evaluate"]
+
+    with pytest.raises(CycleError) as caught:
+        check_sagemaker(definition)
+
+    assert set(caught.value.cycle) == {"PrepareData", "Train", "Evaluate"}
+    assert caught.value.cycle[0] == caught.value.cycle[-1]
+
+
+def test_a_dag_without_the_tasks_has_no_sagemaker_pipeline():
+    with pytest.raises(InvalidDefinition, match="has no task 'check_data'"):
+        to_sagemaker(hostile_dag())
+
+
+def test_the_command_writes_a_folder_and_leaves_other_files(tmp_path, capsys):
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / "mine.txt").write_text("mine")
+
+    code = main(["export", "kubernetes", "--to", str(tmp_path / "deploy"), "--image", "ghcr.io/ada/late:v3"])
+
+    assert code == 0
+    assert (tmp_path / "deploy" / "mine.txt").read_text() == "mine"
+    assert "newName: ghcr.io/ada/late" in (tmp_path / "deploy/base/kustomization.yaml").read_text()
+    assert capsys.readouterr().out.startswith("written: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["kubernetes"], "say where they go with --to DIR"),
+        (["yaml", "--to", "x"], "are for kubernetes, sagemaker, vertex"),
+        (["airflow", "--image", "a:v1"], "are for kubernetes, sagemaker, vertex"),
+        (["vertex", "--out", "a", "--to", "b"], "either --out FILE or --to DIR"),
+        (["sagemaker", "--image", "a"], "no image with a tag"),
+        (["kubernets"], "Did you mean 'kubernetes'?"),
+        (["kubernetes", "--to", "/dev/null/x"], "cannot make"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(words, told, capsys):
+    assert main(["export", *words]) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_no_cloud_library_is_imported_to_write_a_file():
+    code = "import sys; from mlops_lab.pipeline import flights_pipeline as f; from mlops_lab.exports import *\n"
+    code += "to_vertex(f()), to_sagemaker(f()), to_kubernetes()\n"
+    code += "print(*{'kfp', 'boto3', 'google', 'sagemaker', 'pandas', 'sklearn'} & set(sys.modules))"
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.split() == []

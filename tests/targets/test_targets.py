@@ -1,0 +1,212 @@
+"""Targets: weights as the target really does them, in an order that loses nothing, and neutral where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops_lab.cli import main
+from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError
+from mlops_lab.targets import KubernetesTarget, SageMakerTarget, TargetUnreachable, VertexTarget, pods_for, shift
+
+NAMES = ("KUBE_NAMESPACE", "SAGEMAKER_ENDPOINT", "VERTEX_ENDPOINT")
+
+
+@pytest.fixture(autouse=True)
+def nothing_set_up(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+class Cluster:
+    """Deployments and their pods; it remembers the fewest pods that were ready at any time."""
+
+    def __init__(self, champion, challenger, autoscaler=None):
+        self.pods = {"late-flights": champion, "late-flights-canary": challenger}
+        self.autoscaler = autoscaler
+        self.fewest = champion + challenger
+        self.said = []
+
+    def __call__(self, words, text=""):
+        self.said.append(" ".join(words[:3]))
+        if words[0] == "scale":
+            self.pods[words[1].removeprefix("deployment/")] = int(words[2].removeprefix("--replicas="))
+            self.fewest = min(self.fewest, sum(self.pods.values()))
+        if words[:2] == ["get", "hpa"]:
+            return json.dumps({"spec": self.autoscaler}) if self.autoscaler else ""
+        if words[:2] == ["patch", "hpa"]:
+            self.autoscaler = json.loads(words[4].removeprefix("--patch="))["spec"]
+        return ""
+
+
+@settings(deadline=None, derandomize=True, max_examples=200)
+@given(st.integers(0, 100), st.integers(2, 500))
+def test_pods_are_the_closest_share_that_gives_both_something(weight, pods):
+    champion, challenger = pods_for(weight, pods)
+
+    assert champion + challenger == pods
+    assert (challenger == 0) == (weight == 0)
+    assert (champion == 0) == (weight == 100)
+    best = min(range(1, pods), key=lambda n: abs(100 * n / pods - weight)) if 0 < weight < 100 else challenger
+    assert abs(100 * challenger / pods - weight) == pytest.approx(abs(100 * best / pods - weight))
+
+
+def test_one_pod_cannot_be_shared():
+    with pytest.raises(InvalidData, match="ask for 2 at least"):
+        pods_for(5, 1)
+
+
+def test_the_challenger_grows_before_the_champion_shrinks_and_back_the_other_way():
+    cluster = Cluster(8, 0)
+    target = KubernetesTarget("late", pods=8, call=cluster)
+
+    seen = []
+    for weight in (5, 25, 50, 100, 0):
+        shift(target, weight)
+        seen.append(tuple(cluster.pods.values()))
+
+    assert seen == [(7, 1), (6, 2), (4, 4), (0, 8), (8, 0)]
+    assert cluster.fewest == 8
+
+
+def test_an_autoscaler_is_held_at_the_champions_share_and_only_once():
+    cluster = Cluster(8, 0, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+    target = KubernetesTarget("late", pods=8, call=cluster)
+
+    shift(target, 25)
+    shift(target, 25)
+
+    assert cluster.autoscaler == {"minReplicas": 6, "maxReplicas": 8}
+    assert cluster.said.count("patch hpa late-flights") == 1
+
+
+@pytest.mark.parametrize("weight", [-1, 101, 5.0, True, "5", None])
+def test_what_is_no_weight_is_refused_before_anything_is_asked(weight):
+    cluster = Cluster(4, 0)
+
+    with pytest.raises(InvalidData, match="whole number of percent"):
+        shift(KubernetesTarget("late", call=cluster), weight)
+
+    assert cluster.said == []
+
+
+@pytest.mark.parametrize("name", ["late", "projects/p/locations/x", "projects/p/locations/x/endpoints/1/y/z", ""])
+def test_what_is_no_vertex_endpoint_is_refused(name):
+    with pytest.raises(InvalidDefinition, match="write projects/P"):
+        VertexTarget(name)
+
+
+def kubectl(folder, text):
+    """A kubectl on the path that does what the text says."""
+    path = folder / "kubectl"
+    path.write_text(f"#!{sys.executable}\nimport sys\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        ("", 0, "champion 75 %, challenger 25 %; 3 and 1 pods"),
+        ("sys.exit('The connection to the server localhost:8080 was refused')", 4, "no cluster answers kubectl"),
+        ("sys.exit('dial tcp: lookup x: no such host')", 4, "no cluster answers kubectl"),
+        ("sys.exit('Error from server (Forbidden): deployments is forbidden')", 1, "kubectl scale refused"),
+        (
+            "if sys.argv[1] == 'rollout': sys.exit('error: deployment exceeded its progress deadline')",
+            1,
+            "progress deadline",
+        ),
+    ],
+)
+def test_the_command_calls_kubectl_and_tells_away_from_refused(text, code, told, tmp_path, monkeypatch, capsys):
+    kubectl(tmp_path, text)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert main(["deploy", "kubernetes", "--weight", "25", "--endpoint", "late"]) == code
+    heard = capsys.readouterr()
+    assert told in heard.out + heard.err
+
+
+def test_without_kubectl_it_is_neutral(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("KUBE_NAMESPACE", "late")
+
+    assert main(["deploy", "kubernetes", "--rollback", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert (told["reached"], told["split"]) == (False, None)
+    assert told["why"] == "kubernetes cannot be reached from here: kubectl is not installed. Nothing was changed."
+
+
+@pytest.mark.parametrize(("target", "name"), tuple(zip(("kubernetes", "sagemaker", "vertex"), NAMES, strict=True)))
+def test_a_target_that_is_not_set_up_is_neutral_and_names_the_variable(target, name, capsys):
+    assert main(["deploy", target, "--weight", "5"]) == 4
+    assert f"the variable {name} is not set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["kubernetes"], "either --weight PERCENT or --rollback"),
+        (["kubernetes", "--weight", "5", "--rollback"], "either --weight PERCENT or --rollback"),
+        (["kubernets", "--rollback"], "Did you mean 'kubernetes'?"),
+        (["vertex", "--rollback", "--endpoint", "x"], "is no endpoint"),
+        (["sagemaker", "--weight", "101"], "101"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(words, told, capsys):
+    assert main(["deploy", *words]) == 1
+    assert told in capsys.readouterr().err
+
+
+class Refusing:
+    """A client whose every call fails as botocore's do, with a secret in the request."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getattr__(self, name):
+        def call(**request):
+            raise self.error
+
+        return call
+
+
+class ClientError(Exception):
+    def __init__(self):
+        super().__init__("x-amz-security-token: SECRET")
+        self.response = {"Error": {"Code": "AccessDeniedException", "Message": "not authorised"}}
+
+
+class NoCredentialsError(Exception):
+    pass
+
+
+def test_a_refusal_is_told_by_code_and_message_and_never_by_the_request():
+    with pytest.raises(MlopsLabError) as caught:
+        shift(SageMakerTarget("late", client=Refusing(ClientError())), 5)
+
+    assert str(caught.value) == "sagemaker describe_endpoint refused: AccessDeniedException: not authorised"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_missing_credentials_are_away_and_no_refusal():
+    with pytest.raises(TargetUnreachable, match="NoCredentialsError"):
+        shift(SageMakerTarget("late", client=Refusing(NoCredentialsError("SECRET"))), 5)
+
+
+class Updating:
+    def describe_endpoint(self, **request):
+        variants = [{"VariantName": name} for name in ("champion", "challenger")]
+        return {"EndpointStatus": "Updating", "ProductionVariants": variants}
+
+
+def test_an_endpoint_that_is_being_changed_is_left_alone():
+    with pytest.raises(MlopsLabError, match="is Updating; wait until it is InService"):
+        shift(SageMakerTarget("late", client=Updating()), 5)
