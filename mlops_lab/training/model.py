@@ -112,11 +112,13 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-    columns = {}
+    columns: dict[str, Any] = {}
     for name in frame.columns:
         column = frame[name]
         if is_numeric_dtype(column) and not is_bool_dtype(column):
             columns[str(name)] = column.to_numpy("float64", na_value=float("nan"))
+        elif isinstance(column.dtype, pd.StringDtype):
+            columns[str(name)] = column.to_numpy("object", na_value="")
         else:
             columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
     return pd.DataFrame(columns, index=frame.index)
