@@ -12,6 +12,7 @@ import click
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
+from mlops_lab.cli.export_features import FEATURE_STORES
 from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
@@ -77,12 +78,13 @@ TARGETS: Mapping[str, Target] = {
 
 _ABOUT = {name: each.description for name, each in TARGETS.items()}
 _ABOUT |= {name: each.description for name, each in CLOUDS.items()}
+_ABOUT |= {name: each.description for name, each in FEATURE_STORES.items()}
 
 
 @click.command(epilog="Targets: " + "; ".join(f"{name}, {about}" for name, about in _ABOUT.items()) + ".")
 @click.argument("target", metavar="TARGET")
 @click.option("--out", metavar="FILE", help="Write FILE.  [default: to the terminal]")
-@click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes is a folder of them.")
+@click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes, feast and tecton are several.")
 @click.option(
     "--image", metavar="NAME:TAG", help="The image of the model server, for kubernetes, sagemaker and vertex."
 )
@@ -111,18 +113,23 @@ def export(
       mlops-lab export airflow --file night.yaml --module mycompany.tasks --out dags/night.py
       mlops-lab export kubernetes --to deploy --image ghcr.io/ada/late-flights:v3
       mlops-lab export vertex --out pipeline.py
+      mlops-lab export feast --to feature_repo
     """
     from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline
 
     if target not in _ABOUT:
         raise UnknownName("export target", target, _ABOUT)
-    if target not in CLOUDS and (image or folder):
+    if target in FEATURE_STORES and (image or file):
+        raise InvalidData(f"{target} is about features, not about a DAG or an image; leave out --file and --image.")
+    if target not in CLOUDS and target not in FEATURE_STORES and (image or folder):
         raise InvalidData(f"{target} is one file without an image; --to and --image are for {', '.join(CLOUDS)}.")
     if out is not None and folder is not None:
         raise InvalidData("say either --out FILE or --to DIR.")
     dag = flights_pipeline() if file is None else read_dag(file, modules)
-    if target in CLOUDS:
+    if target in FEATURE_STORES:
+        files = FEATURE_STORES[target].files()
+    elif target in CLOUDS:
         files = CLOUDS[target].files(dag, image)
     else:
         files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}

@@ -5,27 +5,34 @@ airflow   the DAG as an Airflow file                    prefect      the DAG as 
 airflow_factory  Airflow's DAGs from the YAML itself    prefect_yaml  the flow's deployment
 vertex    the DAG as a KFP 2 pipeline for Vertex AI     kubernetes   the model server as Kustomize files
 sagemaker the pipeline as SageMaker's JSON, and sagemaker_check: does every reference in it lead somewhere?
+feast     the features as a Feast repository            tecton       and as a Tecton one
+feature_rows  the rows that both of those speak of
 """
 
 from __future__ import annotations
 
 from mlops_lab.exports.airflow import to_airflow
 from mlops_lab.exports.airflow_factory import airflow_dags, to_airflow_factory
+from mlops_lab.exports.feast import to_feast_repository
 from mlops_lab.exports.kubernetes import to_kubernetes
 from mlops_lab.exports.prefect import to_prefect
 from mlops_lab.exports.prefect_yaml import to_prefect_yaml
 from mlops_lab.exports.sagemaker import to_sagemaker
 from mlops_lab.exports.sagemaker_check import check_sagemaker
+from mlops_lab.exports.tecton import TECTON_UNCHECKED, to_tecton_repository
 from mlops_lab.exports.vertex import to_vertex
 
 __all__ = [
+    "TECTON_UNCHECKED",
     "airflow_dags",
     "check_sagemaker",
     "to_airflow",
     "to_airflow_factory",
+    "to_feast_repository",
     "to_kubernetes",
     "to_prefect",
     "to_prefect_yaml",
     "to_sagemaker",
+    "to_tecton_repository",
     "to_vertex",
 ]

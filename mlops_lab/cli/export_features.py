@@ -1,0 +1,37 @@
+"""Which files put the feature definitions of the flights into another feature store?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["FEATURE_STORES", "Repository"]
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One feature store: what its repository is, and the function that makes its files."""
+
+    description: str
+    files: Callable[[], Mapping[str, str]]
+
+
+def _feast() -> Mapping[str, str]:
+    from mlops_lab.exports import to_feast_repository
+    from mlops_lab.pipeline import flight_objects
+
+    return to_feast_repository(flight_objects())
+
+
+def _tecton() -> Mapping[str, str]:
+    from mlops_lab.exports import to_tecton_repository
+    from mlops_lab.pipeline import flight_objects
+
+    return to_tecton_repository(flight_objects())
+
+
+#: Every feature store by its name; another one is another line here.
+FEATURE_STORES: Mapping[str, Repository] = {
+    "feast": Repository("the features as a repository for feast apply", _feast),
+    "tecton": Repository("the features as a repository for Tecton's Rift", _tecton),
+}
