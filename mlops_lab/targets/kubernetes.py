@@ -12,6 +12,7 @@ from mlops_lab.targets.split import TargetUnreachable, TrafficSplit
 
 __all__ = ["KubernetesTarget", "pods_for"]
 
+_KEPT = "mlops-lab/allowed"
 _SECONDS = 330  # the Deployments' own progressDeadlineSeconds is 300
 _NO_CLUSTER = ("connection refused", "no such host", "no configuration", "i/o timeout", "was refused", "timed out")
 
@@ -89,7 +90,7 @@ class KubernetesTarget:
         steps = [(f"{self.name}-canary", challenger), (self.name, champion)]
         for deployment, pods in steps if weight else reversed(steps):
             if deployment == self.name:
-                self._bound(pods)
+                self._bound(pods, all_of_it=not weight)
             self._scale(deployment, pods)
         share = 100 * challenger / (champion + challenger)
         how = f"{champion} and {challenger} pods"
@@ -102,18 +103,34 @@ class KubernetesTarget:
         self._call(["scale", f"deployment/{deployment}", f"--replicas={pods}", *where])
         self._call(["rollout", "status", f"deployment/{deployment}", "--timeout=300s", *where])
 
-    def _bound(self, pods: int) -> None:
-        """Hold the champion's autoscaler at this number; at 0 it lets go by itself."""
+    def _bound(self, pods: int, *, all_of_it: bool) -> None:
+        """Hold the champion's autoscaler at its share, and let it go again when the champion has everything.
+
+        What it was allowed before is kept in an annotation of its own, so that another process can give it back.
+        """
         where = ["--namespace", self.namespace]
-        found = self._call(["get", "hpa", self.name, "--ignore-not-found", "--output=json", *where])
-        if pods and found.strip() and _bounds(found) not in ((), (pods, max(pods, self.pods))):
-            patch = json.dumps({"spec": {"minReplicas": pods, "maxReplicas": max(pods, self.pods)}})
+        found = _autoscaler(self._call(["get", "hpa", self.name, "--ignore-not-found", "--output=json", *where]))
+        if not found or not pods:
+            return  # at 0 pods an autoscaler rests
+        allowed = (found["spec"].get("minReplicas", 1), found["spec"]["maxReplicas"])
+        kept = (found.get("metadata", {}).get("annotations") or {}).get(_KEPT)
+        if all_of_it and kept is None:
+            return
+        if all_of_it:
+            least, _, most = str(kept).partition("-")
+            wanted, note = (int(least), int(most)), None
+        else:
+            wanted, note = (pods, max(pods, self.pods)), kept or f"{allowed[0]}-{allowed[1]}"
+        if wanted != allowed or note != kept:
+            spec = {"minReplicas": wanted[0], "maxReplicas": wanted[1]}
+            patch = json.dumps({"metadata": {"annotations": {_KEPT: note}}, "spec": spec})
             self._call(["patch", "hpa", self.name, "--type=merge", f"--patch={patch}", *where])
 
 
-def _bounds(text: str) -> tuple[Any, ...]:
+def _autoscaler(text: str) -> dict[str, Any]:
+    """What `kubectl get hpa` answered; empty where there is none."""
     try:
-        spec = json.loads(text).get("spec") or {}
-    except (ValueError, AttributeError):
-        raise MlopsLabError("kubectl get hpa answered no JSON object.") from None
-    return (spec.get("minReplicas"), spec.get("maxReplicas")) if spec else ()
+        found = json.loads(text or "{}")
+        return dict(found) if found and "maxReplicas" in found["spec"] else {}
+    except (ValueError, KeyError, TypeError):
+        raise MlopsLabError("kubectl get hpa answered no autoscaler.") from None

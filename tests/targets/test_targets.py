@@ -29,7 +29,7 @@ class Cluster:
 
     def __init__(self, champion, challenger, autoscaler=None):
         self.pods = {"late-flights": champion, "late-flights-canary": challenger}
-        self.autoscaler = autoscaler
+        self.autoscaler, self.notes = autoscaler, {}
         self.fewest = champion + challenger
         self.said = []
 
@@ -39,9 +39,16 @@ class Cluster:
             self.pods[words[1].removeprefix("deployment/")] = int(words[2].removeprefix("--replicas="))
             self.fewest = min(self.fewest, sum(self.pods.values()))
         if words[:2] == ["get", "hpa"]:
-            return json.dumps({"spec": self.autoscaler}) if self.autoscaler else ""
+            return (
+                json.dumps({"metadata": {"annotations": self.notes}, "spec": self.autoscaler})
+                if self.autoscaler
+                else ""
+            )
         if words[:2] == ["patch", "hpa"]:
-            self.autoscaler = json.loads(words[4].removeprefix("--patch="))["spec"]
+            patch = json.loads(words[4].removeprefix("--patch="))
+            self.autoscaler = patch["spec"]
+            notes = {**self.notes, **patch["metadata"]["annotations"]}
+            self.notes = {key: value for key, value in notes.items() if value is not None}
         return ""
 
 
@@ -84,6 +91,17 @@ def test_an_autoscaler_is_held_at_the_champions_share_and_only_once():
 
     assert cluster.autoscaler == {"minReplicas": 6, "maxReplicas": 8}
     assert cluster.said.count("patch hpa late-flights") == 1
+
+
+def test_an_autoscaler_gets_back_what_it_was_allowed_when_the_champion_has_everything_again():
+    cluster = Cluster(8, 0, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+
+    for weight in (5, 25, 100):
+        shift(KubernetesTarget("late", pods=8, call=cluster), weight)
+    shift(KubernetesTarget("late", pods=8, call=cluster), 0)  # another process, after a crash
+
+    assert cluster.autoscaler == {"minReplicas": 4, "maxReplicas": 20}
+    assert cluster.notes == {}
 
 
 @pytest.mark.parametrize("weight", [-1, 101, 5.0, True, "5", None])
