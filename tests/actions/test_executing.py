@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import Environment, Outcome, Trigger, execute, load_workflow, parse_workflow
+from mlops_lab.actions import Environment, ExpressionError, Outcome, Trigger, execute, load_workflow, parse_workflow
+from mlops_lab.actions.expressions.hashing import hash_files
 from mlops_lab.actions.file_commands import parse_assignments
 from mlops_lab.actions.log_commands import LogReader, Masks
 from mlops_lab.actions.shells import command_line
@@ -418,3 +420,16 @@ jobs:
     job = execute(parse_workflow(text, root=tmp_path / "none")).job("a")
 
     assert (job.conclusion, job.name) == ("success", "a []")  # GitHub names a job before there is a machine
+
+
+def test_files_are_hashed_without_environments_and_an_unreadable_one_is_told(tmp_path, monkeypatch):
+    for name in ("kept.lock", ".git/x.lock", "env/pyvenv.cfg", "env/x.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    alone = hashlib.sha256(hashlib.sha256(b"kept.lock").digest()).hexdigest()
+
+    assert hash_files(tmp_path, ["**/*.lock"]) == alone
+
+    monkeypatch.setattr(Path, "open", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    with pytest.raises(ExpressionError, match=r"hashFiles\('\*\*/\*.lock'\) cannot read kept.lock: Permission denied"):
+        hash_files(tmp_path, ["**/*.lock"])

@@ -3,7 +3,8 @@
 SHA-256 over the SHA-256 digests of the matching files, in the order of a sorted walk; the empty string when nothing
 matches. Patterns know `*`, `?`, `[…]`, `**` and, with a leading `!`, what to leave out; a pattern that names a
 folder means everything below it. As https://docs.github.com/actions/reference/workflows-and-actions/expressions#hashfiles;
-simplified: `~` and environment variables are not expanded, symbolic links are not followed.
+simplified: `~` and environment variables are not expanded, symbolic links are not followed, `.git` and Python's
+virtual environments are left out.
 """
 
 from __future__ import annotations
@@ -50,8 +51,11 @@ def hash_files(workspace: Path, patterns: Sequence[str]) -> str:
                 chosen = keeps
         if chosen:
             any_found = True
-            with path.open("rb") as file:
-                total.update(hashlib.file_digest(file, "sha256").digest())
+            try:
+                with path.open("rb") as file:
+                    total.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise failed(f"hashFiles('{lines[0]}') cannot read {relative}: {error.strerror}") from None
     return total.hexdigest() if any_found else ""
 
 
@@ -60,6 +64,8 @@ def _walk(folder: Path) -> Iterator[Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
+        return
+    if folder.name == ".git" or any(entry.name == "pyvenv.cfg" for entry in entries):
         return
     for entry in entries:
         if entry.is_dir(follow_symlinks=False):
