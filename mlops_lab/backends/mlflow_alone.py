@@ -94,7 +94,7 @@ def _deleted(home: Path) -> str:
     version = _version(client)
     _move(client, version, "Production")
     client.delete_model_version(_NAME, version)
-    return f"{len(client.search_model_versions(f'name={_NAME!r}'))} versions are left, and no trace"
+    return f"{len(client.search_model_versions(f'name={_NAME!r}'))} versions are left after a deletion, and no trace"
 
 
 def _none(_home: Path) -> str:

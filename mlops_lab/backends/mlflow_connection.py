@@ -142,9 +142,6 @@ _KNOWN: dict[tuple[str, str | None, int], Connection] = {}
 def connect(home: str | Path, uri: str | None = None) -> Connection:
     """The connection of this process to a home folder's MLflow; made once, because the first contact takes seconds.
 
-    >>> connect("home", "http://127.0.0.1:1")  # doctest: +SKIP
-    Connection('http://127.0.0.1:1')
-
     Raises:
         MissingExtra: MLflow is not installed.
         HomeError: the home folder, the database or the server refuses.
