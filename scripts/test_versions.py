@@ -52,7 +52,7 @@ def install(folder: Path, pins: list[str]) -> None:
         uv = shutil.which("uv")
         start = [uv, "pip", "install", "--python", str(_python(folder))] if uv else None
         start = start or [str(_python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        what = ["--upgrade", "--constraint", str(constraints), "--editable", f"{REPOSITORY}[test,bench]"]
+        what = ["--upgrade", "--constraint", str(constraints), "--editable", f"{REPOSITORY}[bench,serve,test]"]
         subprocess.run([*start, *what], check=True)
 
 

@@ -120,6 +120,16 @@ print(registry.get_gate_report("late_flights", 1).table())
 # Eleven demands, each with a figure and a reason. The most important one hides in the middle: `served_skew`. It
 # compares the figure on the chart (`offline`) with the figure the model would have had in service (`served`). Here
 # they are equal, and that is the whole art.
+#
+# And if one of the demands were not met? Then the task `gate` fails. **Predict**, from the drawing: which of `approve`,
+# `promote`, `materialize`, `roll_out` and `report` would never run? (Stuck? `hint("00.1")` in a cell of your own, and
+# again for the next hint.)
+
+# %%
+from mlops_lab.checks import check, hint, quiz
+
+never = ...  # a set of names
+check("00.1", never)
 
 # %% [markdown]
 # ## The other team
@@ -136,10 +146,14 @@ leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_a
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate is red, and nothing after it ran. Why?
+# The gate is red, and what waits for it never ran: `approve`, `promote` and `roll_out` are marked `upstream_failed`.
+# `materialize` does not wait for the gate, and `report` runs in any case. Why did the gate say no?
 
 # %%
 print(registry.get_gate_report("late_flights", 2).table())
+
+# %% [markdown]
+# Six demands are not met. The last of the six tells the story: 0.902 on paper, 0.641 in service. Side by side:
 
 # %%
 from mlops_lab.drawing.plots import plot_bars
@@ -160,6 +174,20 @@ plot_bars(
 # in service nobody can tell them, because it has not happened. So the model that looks best on every chart would have
 # been the worse one for every passenger. This is called a **leak**, it happens to good people, and no amount of
 # looking at the chart shows it. A pipeline that replays what was really known does.
+#
+# Write the rule that catches her: the figure in service must reach 0.66, and at most 0.02 may be lost between paper and
+# service.
+
+# %%
+def may_replace(offline, served):
+    """True when the model may go to work; both figures are AUCs."""
+    ...
+
+
+check("00.2", may_replace)
+
+# %%
+quiz("00.q1")
 
 # %% [markdown]
 # ## Who is in charge now?
@@ -179,15 +207,17 @@ print(*registry.history("late_flights"), sep="\n")
 #
 # | notebook | question |
 # |---|---|
-# | 01 feature views | What was known, and when? |
-# | 02 training | How do I train so that I can do it again? |
-# | 03 evaluation gate | What do I demand before promotion? |
-# | 04 model registry | Which model is in charge, and who said so? |
-# | 05 orchestration | Who runs this at night, and what if it fails? |
-# | 06 CI gating | How do I make sure nobody skips the gate? |
-# | 07 rollout | How do I put it to work, and take it back? |
+# | [01 feature views](01_feature_views.ipynb) | What was known, and when? |
+# | [02 training](02_training.ipynb) | How do I train so that I can do it again? |
+# | [03 evaluation gate](03_evaluation_gate.ipynb) | What must be true before a model may replace another? |
+# | [04 model registry](04_model_registry.ipynb) | Which model is in charge, and who said so? |
+# | [05 orchestration](05_orchestration.ipynb) | Who runs this at night, and what if it fails? |
+# | [06 CI gating](06_ci_gating.ipynb) | How do I make sure nobody skips the gate? |
+# | [07 rollout](07_rollout.ipynb) | How do I put it to work, and take it back? |
 # | 08 real engines | How does this look on Feast and MLflow? |
-# | 09 capstone | Can I ship something better? |
+# | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
+#
+# In any of them, `progress()` from `mlops_lab.checks` shows what you have done so far.
 #
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in

@@ -290,25 +290,11 @@ RegistryPanel(served, floor=0.66)
 # so we leave them out of the picture.
 
 # %%
-from dataclasses import replace
-
 from mlops_lab.drawing import draw_lineage
 from mlops_lab.lineage import lineage
 
-
-def without_fingerprints(found):
-    ids = {node.id: str(number) for number, node in enumerate(found.nodes)}
-    nodes = []
-    for node in found.nodes:
-        title = "the run" if node.kind == "run" else node.title
-        facts = {name: fact for name, fact in node.facts.items() if "sha256" not in fact and name != "code"}
-        nodes.append(replace(node, id=ids[node.id], title=title, facts=facts))
-    edges = tuple((ids[cause], ids[effect]) for cause, effect in found.edges)
-    return replace(found, nodes=tuple(nodes), edges=edges)
-
-
 version_2 = registry.get_model_version("late_flights", 2)
-draw_lineage(without_fingerprints(lineage(version_2, registry, tracker=tracker)))
+draw_lineage(lineage(version_2, registry, tracker=tracker), identities=False)
 
 # %% [markdown]
 # Read it from the bottom: the rollout, the gate report with 11 of 11 rules, the version, the run with its AUC of
