@@ -17,11 +17,11 @@ from typing import Any
 from mlops_lab.fleet.asking import Answer, Client, Unreachable
 from mlops_lab.fleet.journal import Entry
 from mlops_lab.fleet.routing import Plan, Routing
-from mlops_lab.rollout import answered_by_challenger
 from mlops_lab.serving import Refusal
 
 __all__ = ["Door", "Part"]
 
+_PATIENCE = 10  # times as long: nobody waits for a shadow, but the watch needs it
 _PAUSE = 0.05  # seconds before a server that is being started again is asked again
 
 Rows = Sequence[Mapping[str, Any]]
@@ -130,9 +130,9 @@ class Door:
         until, lost = time.perf_counter() + self._seconds, False
         while True:
             plan = self._plan()
-            version = self._version(routing_key, plan)
+            version = plan.answers(routing_key)
             if lost:
-                version = self._heard(version, plan)
+                version = plan.instead(version)
             found = await self._try(version, path, body, kind)
             if found is not None and self._plan().allows(version):
                 self.counts[f"delivered v{version}"] += 1
@@ -152,43 +152,23 @@ class Door:
     def _parts(self, places: list[int], rows: Rows, plan: Plan) -> list[Part]:
         parts: dict[int, Part] = {}
         for place in places:
-            version = self._version(self.key_of(rows[place]), plan)
+            version = plan.answers(self.key_of(rows[place]))
             part = parts.setdefault(version, Part([], [], version))
             part.places.append(place)
             part.rows.append(rows[place])
         return list(parts.values())
 
     def _instead(self, part: Part, rows: Rows, plan: Plan) -> list[Part]:
-        return [Part(part.places, [rows[place] for place in part.places], self._heard(part.version, plan))]
+        return [Part(part.places, [rows[place] for place in part.places], plan.instead(part.version))]
 
     def key_of(self, row: Mapping[str, Any]) -> str:
         """What decides who answers a row: its key, or all of it."""
         found = row.get(self._key)
         return str(found) if found is not None else json.dumps(row, sort_keys=True, default=str)
 
-    @staticmethod
-    def _version(key: str, plan: Plan) -> int:
-        if plan.challenger is not None and (
-            plan.champion is None or bool(answered_by_challenger([key], plan.weight)[0])
-        ):
-            return plan.challenger
-        if plan.champion is None:
-            raise Refusal(503, "NoServer", "no version is in Production; there is nobody to answer.")
-        return plan.champion
-
-    @staticmethod
-    def _other(version: int, plan: Plan) -> int:
-        others = [one for one in (plan.champion, plan.challenger) if one is not None and one != version]
-        return others[0] if others else version
-
     def _nobody(self) -> Refusal:
         why = f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
         return Refusal(503, "NoServer", why)
-
-    def _heard(self, version: int, plan: Plan) -> int:
-        """Who answers in place of a version that cannot; itself, when there is nobody else."""
-        other = self._other(version, plan)
-        return other if plan.allows(other) else version
 
     async def _ask(self, part: Part) -> None:
         part.failed = False
@@ -213,7 +193,7 @@ class Door:
 
     async def _ask_patiently(self, part: Part) -> None:
         """Ask the champion's shadow until it is there: that it was away says nothing about the challenger."""
-        until = time.perf_counter() + self._seconds
+        until = time.perf_counter() + _PATIENCE * self._seconds
         await self._ask_once(part)
         while part.failed and time.perf_counter() < until:
             await asyncio.sleep(_PAUSE)
@@ -238,7 +218,7 @@ class Door:
     async def _note(self, rows: Rows, done: list[Part], plan: Plan, failed: set[int]) -> None:
         """Ask the other model, whom nobody hears, and write down what both said."""
         for part in done:
-            other = Part(part.places, part.rows, self._other(part.version, plan))
+            other = Part(part.places, part.rows, plan.other(part.version))
             if other.version != plan.challenger:
                 await self._ask_patiently(other)
             elif not failed & set(part.places):  # else it was asked before, and was silent: that is what is noted

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mlops_lab.errors import HomeError
 from mlops_lab.registry import Registry
-from mlops_lab.rollout import deployment_of, promotion_of
+from mlops_lab.rollout import answered_by_challenger, deployment_of, promotion_of
+from mlops_lab.serving import Refusal
 
 __all__ = ["Plan", "Routing"]
 
@@ -40,6 +41,29 @@ class Plan:
     def allows(self, version: int) -> bool:
         """May an answer of this version leave the door?"""
         return version == self.champion or (version == self.challenger and not self.shadow)
+
+    def answers(self, key: str) -> int:
+        """The version that answers this key.
+
+        Raises:
+            Refusal: nobody does.
+        """
+        opened = self.champion is None or bool(answered_by_challenger([key], self.weight)[0])
+        if self.challenger is not None and opened:
+            return self.challenger
+        if self.champion is None:
+            raise Refusal(503, "NoServer", "no version is in Production; there is nobody to answer.")
+        return self.champion
+
+    def other(self, version: int) -> int:
+        """The one beside this version; itself, when it is alone."""
+        others = [one for one in (self.champion, self.challenger) if one is not None and one != version]
+        return others[0] if others else version
+
+    def instead(self, version: int) -> int:
+        """Who answers in place of a version that cannot; itself, when nobody else may."""
+        other = self.other(version)
+        return other if self.allows(other) else version
 
     def without_challenger(self) -> Plan:
         """The same with nobody but the champion."""

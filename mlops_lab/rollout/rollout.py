@@ -184,6 +184,9 @@ def _look(
     begun = min((step.until for step in now.steps if step.weight == weight), default=end) - timedelta(days=1)
     mine = seen[(seen["at"] >= begun).to_numpy() & answered_by_challenger(seen["key"], weight)]
     found = judge(mine, rules)
+    if promotion.archived_version is not None and found.decision == "advance" and found.champion_brier is None:
+        why = f"the champion answered none of the {found.labels} flights, so there is nothing to compare with"
+        found = Judgement("hold", why, found.answers, found.errors, found.labels, found.challenger_brier)
     held = sum(step.weight == weight for step in now.steps) + 1
     if found.decision == "hold" and held >= rules.patience_days:
         why = f"after {held} days at {weight} % nothing shows that it is good enough: {found.why}"

@@ -138,6 +138,34 @@ def test_a_first_model_that_cannot_answer_leaves_nothing_in_production(registry:
     assert registry.get_production("late") is None
 
 
+def test_a_champion_that_is_silent_proves_nothing_for_the_challenger(registry: Registry) -> None:
+    promote(registry)
+    second = promote(registry)
+
+    done = rollout(second, registry, traffic=days(9, challenger=0.2, champion=float("nan")), policy=POLICY)
+
+    assert {step.decision for step in done.steps[:-1]} == {"hold"}
+    assert "champion answered none" in done.steps[1].why
+    assert done.state == "rolled_back"
+
+
+def test_slow_answers_are_a_reason_to_go_back(registry: Registry) -> None:
+    promote(registry)
+    second = promote(registry)
+    policy = RolloutPolicy(weights=(20, 100), min_labels=50, max_seconds=0.5)
+    slow = days(3, challenger=0.2).assign(seconds=np.where(np.arange(720) % 10 == 0, 2.0, 0.01))
+
+    assert rollout(second, registry, traffic=slow, policy=policy).why.startswith("one answer in twenty takes 2.00 s")
+
+
+def test_a_rollback_is_no_promotion_to_roll_out(registry: Registry) -> None:
+    promote(registry)
+    second = promote(registry)
+    registry.rollback("late", actor="grace", why="storm")
+
+    assert promotion_of(registry, "late").event == second.event
+
+
 def test_called_again_it_says_what_happened_and_does_nothing(registry: Registry) -> None:
     promote(registry)
     second = promote(registry)
@@ -291,6 +319,8 @@ def test_one_hiccup_is_no_error_rate() -> None:
         pytest.param({"max_error_rate": 1.5}, id="rate-above-one"),
         pytest.param({"min_labels": 0}, id="no-labels"),
         pytest.param({"patience_days": 0}, id="no-patience"),
+        pytest.param({"max_seconds": 0}, id="no-time"),
+        pytest.param({"max_seconds": float("nan")}, id="nan-time"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(settings_: dict[str, object]) -> None:

@@ -186,6 +186,12 @@ class Process:
         return self.process.returncode
 
 
+@pytest.fixture(scope="session")
+def launch() -> type[Process]:
+    """Servers that a module keeps; it ends them itself."""
+    return Process
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Process]]:
     begun: list[Process] = []
