@@ -187,7 +187,7 @@ EXERCISES = (
         kind="change",
         question="Which engine would you begin with in each situation? embedded, mlflow, feast or spark.",
         answer="choice",
-        stub="choice = {...: ...}",
+        stub=_CHOICE.format("...", "...", "...", "...").replace('"..."', "..."),
         test=_choose,
         solution=_CHOICE.format("embedded", "mlflow", "feast", "spark"),
         mistakes=(
