@@ -27,7 +27,7 @@ def _names(answer: Any) -> set[Any]:
     try:
         return set(answer)
     except TypeError:
-        expect(False, "give a set of names, such as {'promote', 'report'}.")  # noqa: FBT003  it says so, and ends
+        expect(False, "give a set of names, such as {'promote', 'report'}.")
         raise
 
 
@@ -36,7 +36,9 @@ def _change_rule(answer: Any) -> None:
     expect(_says(answer, 0.60, 0.60) is False, "a model that is honest and bad goes through: keep the floor.")
     expect(_says(answer, 0.74, 0.74) is True, "the honest model is refused: it lost nothing between paper and service.")
     expect(_says(answer, 0.90, 0.64) is False, "the colleague's model goes through: look at what it has as served.")
-    expect(_says(answer, 0.90, 0.70) is False, "above the floor as served, but it lost 0.20 on the way; refuse that too.")
+    expect(
+        _says(answer, 0.90, 0.70) is False, "it reaches the floor as served, but it lost 0.20 on the way: refuse that."
+    )
     expect(_says(answer, 0.745, 0.740) is True, "a loss of 0.005 is chance, not a leak: 0.02 is allowed.")
     expect(_says(answer, 0.70, 0.75) is True, "better in service than on paper is no reason to refuse.")
 
@@ -80,9 +82,9 @@ def may_replace(offline, served):
     """True when the model may go to work; both figures are AUCs."""
     ...''',
         test=_change_rule,
-        solution='''\
+        solution="""\
 def may_replace(offline, served):
-    return served >= 0.66 and offline - served <= 0.02''',
+    return served >= 0.66 and offline - served <= 0.02""",
         mistakes=(
             Mistake("def may_replace(offline, served):\n    return offline >= 0.66", "look at what it has as served"),
             Mistake("def may_replace(offline, served):\n    return served >= 0.66", "it lost 0.20 on the way"),
