@@ -1,0 +1,155 @@
+"""The Kubernetes files in the hands of the real tools: kustomize, the schemas of Kubernetes 1.37, hadolint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.exports import to_kubernetes
+from mlops_lab.manifests import check_manifests, read_manifests
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="python start.py test-engines cloud runs it")
+yaml = pytest.importorskip("yaml")
+IMAGE = "ghcr.io/ada/late-flights:v3"
+SETS = (
+    "base",
+    *(
+        f"overlays/{name}"
+        for name in ("staging", "production", "production-canary", "production-argo", "production-kserve")
+    ),
+)
+# A defect, and whether the schema sees it (as measured against the API server of Kubernetes 1.20, which sees all but
+# the last).
+DEFECTS = {
+    "an unknown field": ("maxSurge: 1", "maxSruge: 1", True),
+    "a selector beside its labels": (
+        "late-flights\n      track: stable\n  strategy",
+        "late\n      track: stable\n  strategy",
+        False,
+    ),
+    "a port too high": ("containerPort: 8080", "containerPort: 80800", False),
+    "an amount that is none": ("memory: 512Mi", "memory: 512Mb", False),
+    "a limit below its request": ("memory: 1Gi", "memory: 256Mi", False),
+    "an update that cannot begin": ("maxSurge: 1", "maxSurge: 0", False),
+    "a name with capitals": (
+        "  name: late-flights\nspec:\n  progress",
+        "  name: Late_Flights\nspec:\n  progress",
+        False,
+    ),
+    "a probe that asks nothing": ("startupProbe:", "livenessProb: {}\n        startupProbe:\n          x: {}", None),
+    "a mount without a volume": ("sizeLimit: 64Mi\n        name: tmp", "sizeLimit: 64Mi\n        name: temp", False),
+    "a probe of a port nobody named": (
+        "port: http\n          periodSeconds: 10",
+        "port: htp\n          periodSeconds: 10",
+        False,
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kubernetes")
+    for name, text in to_kubernetes(image=IMAGE, challenger="ghcr.io/ada/late-flights:v4").items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rendered(folder):
+    def render(name):
+        command = [str(BIN / "kubectl"), "kustomize", str(folder / name)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    return {name: render(name) for name in SETS}
+
+
+def schema_faults(path):
+    """What `kubernetes-validate --strict` says; in this process, because the command reads 100 MB of schemas anew."""
+    found = []
+    for document in filter(None, yaml.safe_load_all(path.read_text())):
+        try:
+            kubernetes_validate.validate(document, "1.37", strict=True)
+        except kubernetes_validate.ValidationError as error:
+            found.append(error.message)
+        except kubernetes_validate.SchemaNotFoundError:
+            assert document["apiVersion"].split("/")[0] in ("argoproj.io", "serving.kserve.io")
+    return found
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_set_renders_and_neither_schema_nor_checker_finds_anything(name, rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered[name])
+
+    assert check_manifests([path]) == []
+    assert schema_faults(path) == []
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_container_runs_the_image_that_was_asked_for_and_little_else(name, rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered[name])
+    pods = [each.get("spec", "template", "spec") or each.get("spec", "predictor") for each in read_manifests([path])]
+
+    for pod in filter(None, pods):
+        (container,) = pod["containers"]
+        assert container["image"] in (IMAGE, "ghcr.io/ada/late-flights:v4")
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert {"requests", "limits"} <= set(container["resources"])
+        assert {"readinessProbe", "livenessProbe"} <= set(container)
+
+
+def test_the_canary_has_another_image_behind_the_same_service(rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered["overlays/production-canary"])
+    objects = {repr(each): each for each in read_manifests([path])}
+
+    stable = objects["Deployment late-flights"].get("spec", "template")
+    canary = objects["Deployment late-flights-canary"].get("spec", "template")
+
+    assert stable["spec"]["containers"][0]["image"] == IMAGE
+    assert canary["spec"]["containers"][0]["image"] == "ghcr.io/ada/late-flights:v4"
+    selector = objects["Service late-flights"].get("spec", "selector")
+    assert all(selector.items() <= each["metadata"]["labels"].items() for each in (stable, canary))
+
+
+def test_argo_takes_the_pods_over_from_the_deployment(rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered["overlays/production-argo"])
+    objects = {repr(each): each for each in read_manifests([path])}
+
+    steps = objects["Rollout late-flights"].get("spec", "strategy", "canary", "steps")
+
+    assert [step["setWeight"] for step in steps if "setWeight" in step] == [5, 25, 100]
+    assert objects["Deployment late-flights"].get("spec", "replicas") == 0
+    assert objects["HorizontalPodAutoscaler late-flights"].get("spec", "scaleTargetRef", "kind") == "Rollout"
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_the_checker_finds_what_the_schema_lets_through(defect, rendered, tmp_path):
+    before, after, seen = DEFECTS[defect]
+    assert before in rendered["base"]
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered["base"].replace(before, after, 1))
+
+    found, schema = check_manifests([path]), schema_faults(path)
+
+    assert found
+    assert seen is None or bool(schema) is seen
+
+
+def test_hadolint_has_nothing_to_say_of_the_dockerfile():
+    done = subprocess.run(
+        [str(BIN / "hadolint"), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
