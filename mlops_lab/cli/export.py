@@ -12,7 +12,7 @@ import click
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
-from mlops_lab.cli.export_features import FEATURE_STORES
+from mlops_lab.cli.export_features import FEATURE_STORES, write_rows
 from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ _ABOUT |= {name: each.description for name, each in FEATURE_STORES.items()}
 @click.option(
     "--file", "file", metavar="FILE", help="Write the DAG of this YAML or JSON file in place of the pipeline."
 )
+@click.option("--rows", is_flag=True, help="For feast and tecton: write the features' rows below DIR/data as well.")
 @modules_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the target and its text.")
 def export(
@@ -99,6 +100,7 @@ def export(
     folder: str | None,
     image: str | None,
     file: str | None,
+    rows: bool,
     modules: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -113,7 +115,7 @@ def export(
       mlops-lab export airflow --file night.yaml --module mycompany.tasks --out dags/night.py
       mlops-lab export kubernetes --to deploy --image ghcr.io/ada/late-flights:v3
       mlops-lab export vertex --out pipeline.py
-      mlops-lab export feast --to feature_repo
+      mlops-lab export feast --to feature_repo --rows
     """
     from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline
@@ -126,6 +128,8 @@ def export(
         raise InvalidData(f"{target} is one file without an image; --to and --image are for {', '.join(CLOUDS)}.")
     if out is not None and folder is not None:
         raise InvalidData("say either --out FILE or --to DIR.")
+    if rows and (target not in FEATURE_STORES or folder is None):
+        raise InvalidData(f"--rows needs --to DIR, and is for {' and '.join(FEATURE_STORES)}.")
     dag = flights_pipeline() if file is None else read_dag(file, modules)
     if target in FEATURE_STORES:
         files = FEATURE_STORES[target].files()
@@ -135,6 +139,8 @@ def export(
         files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}
     if folder is not None:
         write_folder(Path(folder), files)
+        if rows:
+            write_rows(Path(folder))
         _say(
             target,
             f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}",

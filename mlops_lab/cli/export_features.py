@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["FEATURE_STORES", "Repository"]
+__all__ = ["FEATURE_STORES", "Repository", "write_rows"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,12 @@ FEATURE_STORES: Mapping[str, Repository] = {
     "feast": Repository("the features as a repository for feast apply", _feast),
     "tecton": Repository("the features as a repository for Tecton's Rift", _tecton),
 }
+
+
+def write_rows(folder: Path) -> None:
+    """Write the rows of the flights' feature views below a folder, where the repositories look for them."""
+    from mlops_lab.exports import write_feature_rows
+    from mlops_lab.features import FeatureView
+    from mlops_lab.pipeline import flight_objects
+
+    write_feature_rows(folder, [one for one in flight_objects() if isinstance(one, FeatureView)])

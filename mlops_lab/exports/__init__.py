@@ -14,6 +14,7 @@ from __future__ import annotations
 from mlops_lab.exports.airflow import to_airflow
 from mlops_lab.exports.airflow_factory import airflow_dags, to_airflow_factory
 from mlops_lab.exports.feast import to_feast_repository
+from mlops_lab.exports.feature_rows import write_feature_rows
 from mlops_lab.exports.kubernetes import to_kubernetes
 from mlops_lab.exports.prefect import to_prefect
 from mlops_lab.exports.prefect_yaml import to_prefect_yaml
@@ -35,4 +36,5 @@ __all__ = [
     "to_sagemaker",
     "to_tecton_repository",
     "to_vertex",
+    "write_feature_rows",
 ]

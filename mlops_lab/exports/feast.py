@@ -17,8 +17,8 @@ Definition: TypeAlias = Entity | FeatureView | FeatureService
 
 _ABOUT = """Feature definitions for Feast, written by `mlops-lab export feast`: change them there and write this again.
 
-`feast apply` in this folder makes them known. The rows are not in here: where the package mlops_lab is installed,
-`python -m mlops_lab.exports.feature_rows FOLDER` writes those of the flights to data/, a Parquet file for each view."""
+`feast apply` in this folder makes them known. The rows lie in data/, a Parquet file for each view;
+`mlops-lab export feast --to FOLDER --rows` writes those of the flights."""
 
 
 def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb") -> Mapping[str, str]:

@@ -5,12 +5,11 @@ python -m mlops_lab.exports.feature_rows FOLDER [VIEW …]
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from mlops_lab.backends.feast_rows import Rows, rows_for_feast
-from mlops_lab.errors import HomeError, MlopsLabError, UnknownName
+from mlops_lab.errors import HomeError
 from mlops_lab.features import FeatureView
 
 __all__ = ["write_feature_rows"]
@@ -47,29 +46,3 @@ def write_feature_rows(folder: str | Path, views: Iterable[FeatureView]) -> list
             raise HomeError(folder, error.strerror or str(error)) from None
         written.append(path)
     return written
-
-
-def main(arguments: list[str]) -> int:
-    """Write the rows of the flights' views, of all or of those named; the exit code."""
-    from mlops_lab.pipeline import flight_objects
-
-    views = {one.name: one for one in flight_objects() if isinstance(one, FeatureView)}
-    if not arguments:
-        print(
-            f"usage: python -m mlops_lab.exports.feature_rows FOLDER [VIEW …] (of {', '.join(views)})", file=sys.stderr
-        )
-        return 1
-    try:
-        for name in arguments[1:]:
-            if name not in views:
-                raise UnknownName("feature view", name, views)
-        written = write_feature_rows(arguments[0], [views[name] for name in arguments[1:] or views])
-    except MlopsLabError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"written: {len(written)} files below {arguments[0]}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,8 +26,8 @@ _PARTS = ("Attribute", "BatchSource", "Entity", "FeatureService", "batch_feature
 
 _ABOUT = """Feature definitions for Tecton, written by `mlops-lab export tecton`: change them and write this again.
 
-MLOPS_LAB_ROWS names the folder of the rows, a Parquet file for each view, which
-`python -m mlops_lab.exports.feature_rows FOLDER` writes to FOLDER/data. A real repository reads its warehouse there."""
+MLOPS_LAB_ROWS names the folder of the rows, a Parquet file for each view: FOLDER/data after
+`mlops-lab export tecton --to FOLDER --rows`. A real repository reads its warehouse there."""
 
 
 def to_tecton_repository(
