@@ -44,7 +44,7 @@ def container() -> None:
 
 
 @container.command()
-@click.option("--opt-ml", default="/opt/ml", hidden=True)
+@click.option("--opt-ml", default="/opt/ml", hidden=True, help="Where SageMaker keeps its files.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def serve(opt_ml: str, options: tuple[str, ...]) -> int:
     """Serve the home folder that the cloud brought, or the image's own.
@@ -118,7 +118,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @container.command()
-@click.option("--opt-ml", default="/opt/ml", hidden=True)
+@click.option("--opt-ml", default="/opt/ml", hidden=True, help="Where SageMaker keeps its files.")
 def train(opt_ml: str) -> int:
     r"""Train as a SageMaker training job: /opt/ml/input in, /opt/ml/model out.
 
