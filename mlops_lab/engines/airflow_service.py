@@ -129,7 +129,11 @@ def _until(done: Any, what: str, started: list[subprocess.Popen[bytes]]) -> Any:
 
 
 def run_and_answer(asked: dict[str, Any]) -> dict[str, Any]:
-    """Trigger the DAG of a file; each time that it asks, the next of the people answers. How it ended."""
+    """Trigger the DAG of a file; each time that it asks, the next of the people answers. How it ended.
+
+    >>> run_and_answer.__name__  # it needs Airflow
+    'run_and_answer'
+    """
     dag, answers = asked["dag_id"], asked["answers"]
     people = sorted({each["by"] for each in answers})
     began, questions = time.monotonic(), []
