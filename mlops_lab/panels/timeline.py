@@ -26,6 +26,8 @@ _HOURS = (1, 2, 3, 6, 12)
 _TTLS: tuple[timedelta | None, ...] = (timedelta(minutes=30), *(timedelta(hours=each) for each in _HOURS), None)
 _STALE = timedelta(hours=1)  # after the last row, so that it can be seen growing old
 _MOST_PLACES = 400  # a slider of 200 pixels has no more places to stand
+_TICKS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440, 28 * 1440))
+_MOST_TICKS = 8
 _LEFT, _PLOT, _RIGHT, _ROW, _TOP = 130, 520, 330, 34, 46
 _USED, _SEEN, _HIDDEN = state_look("success").border, state_look("running").border, state_look("failed").border
 
@@ -184,10 +186,14 @@ class JoinTimelinePanel(Panel):
 
     def _axis(self, y: float) -> list[str]:
         parts = [svg.line([(_LEFT, y), (_LEFT + _PLOT, y)], width=1)]
-        for number in range(5):
-            moment = self._start + number * (self._end - self._start) / 4
+        whole = next((each for each in _TICKS if (self._end - self._start) / each <= _MOST_TICKS), _TICKS[-1])
+        first = self._start.replace(hour=0, minute=0, second=0, microsecond=0)
+        first += -((first - self._start) // whole) * whole
+        for number in range((self._end - first) // whole + 1):
+            moment = first + number * whole
             x = self._at(moment)
-            parts += [svg.line([(x, y), (x, y + 5)], width=1), svg.text(x, y + 19, f"{moment:%H:%M}", anchor="middle")]
+            said = f"{moment:%H:%M}" if whole < timedelta(days=1) else f"{moment:%m-%d}"
+            parts += [svg.line([(x, y), (x, y + 5)], width=1), svg.text(x, y + 19, said, anchor="middle")]
         return [*parts, svg.text(_LEFT, y + 37, "○ event   ● event of the row used   | arrival (created)")]
 
 

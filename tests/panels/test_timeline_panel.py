@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pandas as pd
@@ -169,3 +170,18 @@ def test_a_hostile_name_stays_text():
     bundle = shown._repr_mimebundle_()
 
     assert "<script>" not in bundle["image/svg+xml"] + shown.view.picture_html + shown.view.words_html
+
+
+def test_the_axis_is_marked_at_round_times():
+    marks = re.findall(r'text-anchor="middle">(\d\d:\d\d)<', panel().view.svg)
+
+    assert len(marks) >= 3
+    assert all(mark.endswith(("00", "15", "30", "45")) for mark in marks), marks
+
+
+def test_days_are_marked_by_their_date():
+    rows = [{"event_timestamp": f"2013-07-{day:02}T00:00Z", "wind": day} for day in range(1, 8)]
+
+    svg = JoinTimelinePanel(rows, decision="2013-07-05T12:00Z", step=timedelta(hours=2)).view.svg
+
+    assert ">07-04<" in svg
