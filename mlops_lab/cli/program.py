@@ -25,6 +25,7 @@ from mlops_lab.cli.gate import gate
 from mlops_lab.cli.lab import lab
 from mlops_lab.cli.lineage import lineage
 from mlops_lab.cli.manifests import manifests
+from mlops_lab.cli.refit import refit
 from mlops_lab.cli.registry import registry
 from mlops_lab.cli.rollout import rollout
 from mlops_lab.cli.run import run
@@ -70,6 +71,7 @@ for _command in (
     gate,
     registry,
     lineage,
+    refit,
     rollout,
     serve,
     drift,

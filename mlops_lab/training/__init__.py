@@ -3,17 +3,20 @@
 from mlops_lab.training.fit import train
 from mlops_lab.training.metrics import METRICS, Scores, calibration_error, measure, score
 from mlops_lab.training.model import MODELS, build_model, predict
+from mlops_lab.training.refit import Refit, refit
 from mlops_lab.training.split import TimeSplit, time_split
 
 __all__ = [
     "METRICS",
     "MODELS",
+    "Refit",
     "Scores",
     "TimeSplit",
     "build_model",
     "calibration_error",
     "measure",
     "predict",
+    "refit",
     "score",
     "time_split",
     "train",

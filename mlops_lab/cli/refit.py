@@ -1,0 +1,54 @@
+"""Does a GPU come to the same model, asked from a terminal?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops_lab.cli.answers import Stopped, print_json
+from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
+
+__all__ = ["refit"]
+
+
+@click.command()
+@subject
+@answer_options
+def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+    r"""Fit a version's last step again, on a GPU where one is.
+
+    Takes the very rows that the version learnt from, fits its logistic regression once more by Newton's method, with
+    CuPy on a GPU or with NumPy on the CPU, says which, and compares the answers with those of the version.
+
+    \b
+    Examples:
+      mlops-lab refit
+      mlops-lab refit late_flights 2 --json
+    \b
+    Exit codes: 0 the same model, 1 another one, or an error
+    """
+    from dataclasses import asdict
+
+    from mlops_lab.backends import open_tracker
+    from mlops_lab.clock import SystemClock, parse_utc
+    from mlops_lab.lineage import training_rows
+    from mlops_lab.training import refit as fitted_again
+    from mlops_lab.training import time_split
+    from mlops_lab.training.refit import TOLERANCE
+
+    version = version_of(open_registry(home), subject)
+    tracker = open_tracker(home, clock=SystemClock())
+    run = tracker.get_run(version.run_id)
+    rows = time_split(training_rows(version, tracker), parse_utc(str(run.params["split_at"]))).train
+    found = fitted_again(tracker.artefacts.load_model(version.artefact), rows, rows[str(run.params["label"])])
+    told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
+    if not as_json:
+        click.echo(f"computed on the {found.device}: {found.why}.")
+        click.echo(f"{found.rows:,} rows, {found.columns} columns, {found.steps} steps of Newton's method.")
+        click.echo(f"A probability differs from v{version.version}'s by {found.difference:.4f} at most.")
+    if not found.is_same:
+        why = f"{found.difference:.4f} is more than the {TOLERANCE} that is allowed: another model."
+        raise Stopped(why, code=1, kind="AnotherModel", told=told)
+    if as_json:
+        print_json(told)
