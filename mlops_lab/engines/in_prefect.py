@@ -75,7 +75,7 @@ def _dask() -> Any:
     )
 
 
-def run_and_answer(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+def run_answered(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run the flow of a file; each time that it asks, the next of the people answers. How it ended."""
     questions: list[str] = []
     people = threading.Thread(target=_answer, args=(asked["answers"], questions), name="people", daemon=True)
@@ -191,7 +191,7 @@ def main(job: str, answer: str) -> None:
         found["deployed"] = deploy_and_serve(asked["deploy"], folder)
     found["seconds_to_start"] = time.monotonic() - began
     found["runs"] = [
-        run_and_answer(each, folder) if "answers" in each else run(each, folder) for each in asked.get("runs", [])
+        run_answered(each, folder) if "answers" in each else run(each, folder) for each in asked.get("runs", [])
     ]
     Path(answer).write_text(json.dumps(found), "utf-8")
 
