@@ -114,12 +114,12 @@ class GatePanel(Panel):
     @property
     def run(self) -> DagRun:
         """The run of the pipeline for the controls as they are."""
-        return _run(self.report)[1]
+        return run_pipeline(self.report)[1]
 
     def render(self, state: State) -> View:
         """The verdict, the run with its gate red or green, and a reason for every rule."""
         report = self.judge(state)
-        dag, run = _run(report)
+        dag, run = run_pipeline(report)
         told = ", ".join(f"{task_id} {found}" for task_id, found in run.states.items())
         line = f"the gate passed: all {len(report.results)} rules hold"
         if not report.passed:
@@ -161,7 +161,7 @@ def _version(number: int, stage: str) -> ModelVersion:
     )
 
 
-def _run(report: GateReport) -> tuple[DAG, DagRun]:
+def run_pipeline(report: GateReport) -> tuple[DAG, DagRun]:
     """A real run of the pipeline's shape, in which everything but the gate is done already."""
 
     def gate() -> int:
