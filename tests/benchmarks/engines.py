@@ -61,7 +61,7 @@ def main(lengths: tuple[int, int], limit: float) -> None:
             try:
                 each, ran = their_milliseconds(engine, shape, count, limit)
             except MlopsLabError as error:
-                print(f"{name:<20}{engine:<26}no figure ({str(error)[:120]})", flush=True)
+                print(f"{name:<20}{engine:<26}no figure ({' '.join(str(error).split())[-60:]})", flush=True)
                 continue
             told = "" if min(each / memory, each / traced) >= ENOUGH else f"   less than {ENOUGH} times"
             ratios = f"{each / memory:>9.0f}{each / traced:>16.0f}"
