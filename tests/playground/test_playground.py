@@ -1,7 +1,8 @@
 """Does the gate work in a browser that is all there is, and does it share its code with the course?
 
-`python start.py test-engines playground` builds the page from packages and opens it in Chromium, every other host
-blocked. What runs by default proves that the code behind the page needs nothing a browser lacks.
+With MLOPS_LAB_TEST_ENGINES=playground the page is built from packages (or MLOPS_LAB_PLAYGROUND says where it was) and
+opened in Chromium, every other host blocked; .github/workflows/lite.yml does so before it publishes. What runs by
+default proves that the code behind the page needs nothing a browser lacks.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Files(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not ASKED:
-        pytest.skip("python start.py test-engines playground builds it and opens it")
+        pytest.skip("MLOPS_LAB_TEST_ENGINES=playground builds it and opens it")
     if built := os.environ.get("MLOPS_LAB_PLAYGROUND"):  # the very page that is about to be published
         out = Path(built)
     else:
