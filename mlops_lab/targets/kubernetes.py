@@ -83,6 +83,7 @@ class KubernetesTarget:
         self.name = name
         self.pods = pods
         self._call = call
+        self._changed = False
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Scale the two Deployments; whichever grows is ready before the other shrinks."""
@@ -98,10 +99,21 @@ class KubernetesTarget:
             "kubernetes", f"{self.namespace}/{self.name}", 100 - share, share, asked=float(weight), how=how
         )
 
+    def _ask(self, words: Sequence[str]) -> str:
+        """What kubectl answers; once it has changed something, being away is no longer neutral."""
+        try:
+            answer = self._call(words)
+        except TargetUnreachable as error:
+            if not self._changed:
+                raise
+            raise MlopsLabError(f"kubernetes was lost half-way ({error.why}); ask for the same weight again.") from None
+        self._changed = self._changed or words[0] in ("scale", "patch")
+        return answer
+
     def _scale(self, deployment: str, pods: int) -> None:
         where = ["--namespace", self.namespace]
-        self._call(["scale", f"deployment/{deployment}", f"--replicas={pods}", *where])
-        self._call(["rollout", "status", f"deployment/{deployment}", "--timeout=300s", *where])
+        self._ask(["scale", f"deployment/{deployment}", f"--replicas={pods}", *where])
+        self._ask(["rollout", "status", f"deployment/{deployment}", "--timeout=300s", *where])
 
     def _bound(self, pods: int, *, all_of_it: bool) -> None:
         """Hold the champion's autoscaler at its share, and let it go again when the champion has everything.
@@ -109,7 +121,7 @@ class KubernetesTarget:
         What it was allowed before is kept in an annotation of its own, so that another process can give it back.
         """
         where = ["--namespace", self.namespace]
-        found = _autoscaler(self._call(["get", "hpa", self.name, "--ignore-not-found", "--output=json", *where]))
+        found = _autoscaler(self._ask(["get", "hpa", self.name, "--ignore-not-found", "--output=json", *where]))
         if not found or not pods:
             return  # at 0 pods an autoscaler rests
         allowed = (found["spec"].get("minReplicas", 1), found["spec"]["maxReplicas"])
@@ -124,7 +136,7 @@ class KubernetesTarget:
         if wanted != allowed or note != kept:
             spec = {"minReplicas": wanted[0], "maxReplicas": wanted[1]}
             patch = json.dumps({"metadata": {"annotations": {_KEPT: note}}, "spec": spec})
-            self._call(["patch", "hpa", self.name, "--type=merge", f"--patch={patch}", *where])
+            self._ask(["patch", "hpa", self.name, "--type=merge", f"--patch={patch}", *where])
 
 
 def _autoscaler(text: str) -> dict[str, Any]:

@@ -129,6 +129,8 @@ class SageMakerTarget:
     def _told(self, operation: str, error: Exception) -> MlopsLabError:
         """The error in our words: its code and message, never the request, which may hold a token."""
         kind = type(error).__name__
+        if kind in _AWAY and operation.startswith("update"):
+            return MlopsLabError(f"sagemaker was lost half-way ({kind}); ask for the same weight again.")
         if kind in _AWAY:
             return TargetUnreachable("sagemaker", f"{kind}; set AWS_REGION and log in")
         answer = getattr(error, "response", None)

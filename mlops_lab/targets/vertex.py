@@ -82,6 +82,8 @@ class VertexTarget:
 def _told(operation: str, error: Exception) -> MlopsLabError:
     """The error in our words: its kind and message, never the request."""
     kind = type(error).__name__
+    if kind in _AWAY and operation.startswith("update"):
+        return MlopsLabError(f"vertex was lost half-way ({kind}); ask for the same weight again.")
     if kind in _AWAY:
         return TargetUnreachable("vertex", f"{kind}; log in with gcloud or by the workflow's OIDC step")
     message = str(getattr(error, "message", "")) or kind

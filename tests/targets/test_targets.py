@@ -104,6 +104,47 @@ def test_an_autoscaler_gets_back_what_it_was_allowed_when_the_champion_has_every
     assert cluster.notes == {}
 
 
+def test_a_cluster_that_is_lost_half_way_is_an_error_and_not_neutral():
+    cluster = Cluster(4, 0)
+
+    def lost(words, text=""):
+        if words[0] == "rollout":
+            raise TargetUnreachable("kubernetes", "no cluster answers kubectl")
+        return cluster(words, text)
+
+    with pytest.raises(MlopsLabError, match="lost half-way") as caught:
+        shift(KubernetesTarget("late", call=lost), 25)
+    assert not isinstance(caught.value, TargetUnreachable)
+
+
+class Refusing:
+    """A client whose every call fails as botocore's do, with a secret in the request."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __getattr__(self, name):
+        def call(**request):
+            raise self.error
+
+        return call
+
+
+class LostAtTheUpdate(Refusing):
+    def describe_endpoint(self, **request):
+        variants = [{"VariantName": name} for name in ("champion", "challenger")]
+        return {"EndpointStatus": "InService", "ProductionVariants": variants}
+
+
+def test_an_endpoint_that_is_lost_at_the_update_is_an_error_and_not_neutral():
+    class EndpointConnectionError(Exception):
+        pass
+
+    with pytest.raises(MlopsLabError, match="lost half-way") as caught:
+        shift(SageMakerTarget("late", client=LostAtTheUpdate(EndpointConnectionError())), 5)
+    assert not isinstance(caught.value, TargetUnreachable)
+
+
 @pytest.mark.parametrize("weight", [-1, 101, 5.0, True, "5", None])
 def test_what_is_no_weight_is_refused_before_anything_is_asked(weight):
     cluster = Cluster(4, 0)
@@ -180,19 +221,6 @@ def test_a_target_that_is_not_set_up_is_neutral_and_names_the_variable(target, n
 def test_what_cannot_be_asked_is_one_line(words, told, capsys):
     assert main(["deploy", *words]) == 1
     assert told in capsys.readouterr().err
-
-
-class Refusing:
-    """A client whose every call fails as botocore's do, with a secret in the request."""
-
-    def __init__(self, error):
-        self.error = error
-
-    def __getattr__(self, name):
-        def call(**request):
-            raise self.error
-
-        return call
 
 
 class ClientError(Exception):
