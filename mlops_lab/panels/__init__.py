@@ -7,6 +7,7 @@ from mlops_lab.panels.canary import CanaryPanel
 from mlops_lab.panels.controls import RangeInput
 from mlops_lab.panels.dashboard import Dashboard
 from mlops_lab.panels.gate import GatePanel
+from mlops_lab.panels.matrix import MatrixPanel
 from mlops_lab.panels.panel import Panel
 from mlops_lab.panels.registry import RegistryPanel
 from mlops_lab.panels.retries import RetriesPanel
@@ -20,6 +21,7 @@ __all__ = [
     "Dashboard",
     "GatePanel",
     "JoinTimelinePanel",
+    "MatrixPanel",
     "Panel",
     "RangeInput",
     "RegistryPanel",

@@ -316,7 +316,16 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
 
 # %% [markdown]
 # EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, switch it
-# off.
+# off. Here is all of it to play with: tick the entries, choose a leg that fails, take the tick away from `fail-fast`.
+
+# %%
+from mlops_lab.panels import MatrixPanel
+
+MatrixPanel(
+    matrix,
+    exclude=[{"airport": "LGA", "model": "boosted"}],
+    include=[{"airport": "EWR", "runner": "gpu"}, {"airport": "JFK", "model": "logistic"}],
+)
 
 # %% [markdown]
 # ## Somebody else has to agree
