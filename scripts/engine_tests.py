@@ -49,7 +49,10 @@ ENGINES = {
     ),
     "cloud": Engine(("kubernetes", "sagemaker", "vertex", "engine-test"), "kfp", ("tests/cloud",)),
     "serving": Engine(
-        ("serve", "serving-peers", "engine-test"), "mlserver", ("tests/serving",), own=("pandas", "pyarrow")
+        ("serve", "serving-peers", "engine-test"),
+        "mlserver",
+        ("tests/serving", "tests/fleet"),
+        own=("pandas", "pyarrow"),
     ),
 }
 QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")

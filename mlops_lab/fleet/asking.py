@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from mlops_lab.errors import MlopsLabError
+
 __all__ = ["Answer", "Client", "Unreachable"]
 
 
-class Unreachable(Exception):
+class Unreachable(MlopsLabError, ConnectionError):
     """No answer came: refused, cut off in the middle, nonsense, or too late."""
 
 

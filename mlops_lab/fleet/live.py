@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.errors import NotAllowed
-from mlops_lab.fleet.asking import Client, Unreachable
+from mlops_lab.fleet.asking import Client
 from mlops_lab.fleet.door import Door
 from mlops_lab.fleet.front import at_the_door
 from mlops_lab.fleet.journal import Entry, Journal
+from mlops_lab.fleet.load import Load
 from mlops_lab.fleet.processes import Servers
 from mlops_lab.fleet.routing import Routing
 from mlops_lab.registry import Promotion, Registry
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveRollout", "live_rollout"]
 
 
-@dataclass
+@dataclass(frozen=True, repr=False)
 class LiveRollout:
     """What became of a rollout over servers, and of every request meanwhile.
 
@@ -126,16 +126,24 @@ async def live_rollout(
             door = Door(routing, keeper.clients, on_entry=note)
             async with at_the_door(door, promotion.name) as port:
                 tell(f"the door is open on port {port}")
-                load = _Load(door, Client("127.0.0.1", port, seconds=60.0), connections, promotion.version)
+                load = Load(door, Client("127.0.0.1", port, seconds=60.0), connections, promotion.version)
                 watch = _Watch(registry, promotion, rules, actor, tell)
                 await _fly(traffic, said, load, watch, shadow=shadow)
                 await door.settled()
                 load.client.close()
             found = deployment_of(registry, promotion)
             assert found is not None  # noqa: S101  it was begun
-            result = load.result(found)
-            result.restarts = dict(keeper.restarts)
-            return result
+            lost = sum(load.lost.values())
+            return LiveRollout(
+                found,
+                sent=len(load.told) + lost,
+                lost=lost,
+                by_version=Counter(version for _, version in load.told),
+                after_the_end=load.after_the_end(),
+                counts=door.counts,
+                restarts=dict(keeper.restarts),
+                why_lost=load.lost,
+            )
     finally:
         routing.close()
         journal.close()
@@ -170,7 +178,7 @@ class _Watch:
         return True
 
 
-async def _fly(traffic: pd.DataFrame, said: dict[str, Entry], load: _Load, watch: _Watch, *, shadow: bool) -> None:
+async def _fly(traffic: pd.DataFrame, said: dict[str, Entry], load: Load, watch: _Watch, *, shadow: bool) -> None:
     """Day by day; the look at a day is taken while the next one is flown."""
     looking: asyncio.Task[None] | None = None
     more = 1  # a day to fly when it is over
@@ -203,49 +211,3 @@ def _answers(keys: pd.Series[Any], said: Mapping[str, Entry]) -> dict[str, list[
         name: [float("nan") if (value := getattr(entry, name)) is None else value for entry in found]
         for name in ("challenger", "champion", "seconds")
     }
-
-
-class _Load:
-    """Clients that ask about flight after flight, and count what becomes of it."""
-
-    def __init__(self, door: Door, client: Client, connections: int, challenger: int) -> None:
-        self.door, self.client = door, client
-        self.taken_back: float | None = None
-        self._connections, self._challenger = connections, challenger
-        self._told: list[tuple[float, int]] = []
-        self._lost: Counter[str] = Counter()
-
-    async def send(self, flights: list[tuple[str, Mapping[str, Any]]]) -> None:
-        waiting = iter(flights)
-
-        async def one_client() -> None:
-            for _, row in waiting:
-                body, began = json.dumps({"instances": [row]}).encode(), time.perf_counter()
-                try:
-                    found = await self.client.ask("POST", "/invocations", body)
-                except Unreachable as error:
-                    self._lost[str(error)] += 1
-                    continue
-                if found.status != 200:
-                    self._lost[f"status {found.status}: {found.body[:200].decode('utf-8', 'replace')}"] += 1
-                    continue
-                self._told.append((began, json.loads(found.body)["versions"][0]))
-
-        await asyncio.gather(*(one_client() for _ in range(self._connections)))
-
-    def result(self, deployment: Deployment) -> LiveRollout:
-        by_version = Counter(version for _, version in self._told)
-        wrong = 0
-        if self.taken_back is not None:
-            wrong = sum(began > self.taken_back and version == self._challenger for began, version in self._told)
-            wrong += self.door.last_delivered.get(self._challenger, 0.0) > self.taken_back
-        lost = sum(self._lost.values())
-        return LiveRollout(
-            deployment,
-            sent=len(self._told) + lost,
-            lost=lost,
-            by_version=by_version,
-            after_the_end=int(wrong),
-            counts=self.door.counts,
-            why_lost=self._lost,
-        )

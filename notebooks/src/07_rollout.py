@@ -11,7 +11,7 @@
 # - watch a model on outcomes that are known by now, although they arrive late,
 # - say why two models are compared flight by flight, and not by AUC,
 # - take a model back: by the watch, by hand, and after a crash in the middle,
-# - say how stale the features of a served model are.
+# - send a flight to a server, say how stale its features are, and what changes on Kubernetes, SageMaker and Vertex AI.
 
 # %% [markdown]
 # ## Three models
@@ -512,12 +512,181 @@ pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airpo
 # must be: online equals offline is what a feature store promises.
 
 # %% [markdown]
+# ## The server
+#
+# So far we called the model. A passenger's app sends a request over the network: it knows a flight, and nothing of
+# features. `open_desk` loads the champion, after the bytes of its file and the types in it were verified, and puts the
+# online store beside it. It is what the model server does between the bytes of a request and its answer.
+
+# %%
+from mlops_lab.serving import open_desk
+
+store.materialize_incremental(later, views=[view.name for view in store.get_feature_service("as_known").features])
+desk = open_desk(home.name, "late_flights")
+print(desk.model)
+print("keys:", ", ".join(desk.lookup.keys))
+
+# %% [markdown]
+# Version 2, with 34 features. The four keys are all that a client has to know. Here is one flight of that evening:
+
+# %%
+import json
+
+flight = exam[exam["event_timestamp"] >= later].iloc[0]
+request = json.dumps({"instances": [{key: flight[key] for key in desk.lookup.keys}]})
+print(request)
+print("probability of being late:", round(desk.scores(desk.table(request.encode(), "application/json"))[0], 3))
+
+# %% [markdown]
+# The desk read the features at the four keys and asked the model. Is it the probability that the features of the
+# training join give? It has to be, so we look:
+
+# %%
+from mlops_lab.training import predict
+
+row = pd.DataFrame([flight[["flight_id", "origin", "carrier", "tailnum", "dest"]]]).assign(event_timestamp=later)
+model = tracker.artefacts.load_model(registry.get_production("late_flights").artefact)
+round(float(predict(model, store.get_historical_features(row, features="as_known").frame)[0]), 3)
+
+# %% [markdown]
+# The same number. **Predict:** what does the desk say to a request that is cut off, to a misspelt word, to a flight
+# nobody knows, and to one without its airport?
+
+# %%
+from mlops_lab.serving import Refusal
+
+known = {"flight_id": flight["flight_id"], "origin": "JFK", "carrier": "B6", "tailnum": None}
+for body in (
+    '{"instances": [',
+    '{"instance": []}',
+    json.dumps({"instances": [{**known, "flight_id": "2013-11-30-XX-1-JFK"}]}),
+    json.dumps({"instances": [{"flight_id": flight["flight_id"]}]}),
+):
+    try:
+        desk.scores(desk.table(body.encode(), "application/json"))
+    except Refusal as refusal:
+        print(refusal.status, refusal)
+
+# %% [markdown]
+# Each gets a status of HTTP and one sentence. 400 means that the body is not what it says it is, 422 that the rows are
+# not what the model needs, 404 that nobody knows this flight. No traceback leaves the server, and a wrong guess for an
+# unknown flight does not either.
+#
+# In a terminal the same desk stands behind an address. These lines were copied from one:
+#
+# ```
+# $ mlops-lab serve --port 8080
+# {"at": "…", "event": "listening", "host": "127.0.0.1", "port": 8080}
+# {"at": "…", "event": "ready", "model": "late_flights", "version": 1, "artefact": "sha256:a68f…", "compiled": true}
+#
+# $ curl -s localhost:8080/invocations -H 'content-type: application/json' \
+#     -d '{"flight_id": "2013-05-31-B6-707-JFK", "origin": "JFK", "carrier": "B6", "tailnum": "N580JB"}'
+# {"predictions": [0.38873887864968193], "model_name": "late_flights", "model_version": "1"}
+# ```
+#
+# First it *listens*: it is live, but not **ready**. Whoever sends passengers there now is told to come back (503).
+# Ready is it when the model is loaded. Every answer names its version.
+
+# %% [markdown]
+# ## Two servers and one door
+#
+# And the rollout? `mlops-lab rollout live` starts a server for the champion and one for the challenger, puts the door
+# in front of both, and asks about flight after flight over 16 connections while the watch decides:
+#
+# ```
+# $ mlops-lab rollout live --days 5
+# v1 and v2 are ready
+# the door is open on port 43677
+# 2013-06-03, 5 %, hold: 58 of 100 outcomes are known
+# 2013-06-04, 5 %, advance: on 117 flights its Brier score is 0.130 against 0.191: better by 0.061, …
+# 2013-06-05, 25 %, advance: on 166 flights its Brier score is 0.129 against 0.133: better by 0.004, …
+# 2013-06-06, 100 %, advance: on 693 flights its Brier score is 0.107 against 0.108: better by 0.002, …
+# finished: on 693 flights its Brier score is 0.107 against 0.108: better by 0.002, within the margin of 0.005
+# v1 answered 3,223
+# v2 answered 1,354
+# 4,577 requests: 4,577 answered, 0 lost, 0 asked again at the door, 0 answered by a version that had been taken back
+# ```
+#
+# Look at the last line: two zeros that have to be there. *Lost* is a request without an answer; when a server dies (try
+# `--kill challenger`), the door asks the other one. *Taken back* is harder. A challenger may be thinking about a flight
+# at the moment of its rollback. So the door looks into the registry's history once more before an answer leaves, and
+# an answer of a version that was taken back is thrown away: the champion is asked. Who runs
+# `mlops-lab rollout stop` in another terminal stops it at that very moment.
+#
+# `--shadow` lets the challenger answer nobody: it is asked about every flight, and only the watch hears it.
+
+# %% [markdown]
+# ## The same on each target
+#
+# A company's servers run on Kubernetes, on SageMaker or on Vertex AI. `mlops-lab export` writes the files; so does a
+# call.
+
+# %%
+from mlops_lab.exports import to_kubernetes, to_sagemaker, to_vertex
+from mlops_lab.pipeline import flights_pipeline
+
+files = to_kubernetes(image="ghcr.io/ada/late-flights:v3")
+print("Kubernetes:", ", ".join(sorted({name.split("/")[1] for name in files if name.startswith("overlays/")})))
+steps = json.loads(to_sagemaker(flights_pipeline()))["Steps"]
+print("SageMaker: ", ", ".join(step["Name"] for step in steps))
+kfp = to_vertex(flights_pipeline())
+print("Vertex AI: ", next(line.strip() for line in kfp.splitlines() if "dsl.If" in line))
+
+# %% [markdown]
+# Kubernetes has one overlay for each way of opening the door. SageMaker's pipeline ends in a condition, the gate; what
+# passes becomes a model package that waits for an approval. Vertex AI promotes only inside that `If`. Here is our
+# policy, 5, 25 and 100 percent, as Argo Rollouts reads it:
+
+# %%
+rollout_file = files["overlays/production-argo/rollout.yaml"]
+for line in rollout_file.splitlines():
+    if line.strip().startswith("- "):
+        print(line.strip().split(" #")[0])
+
+# %% [markdown]
+# The same three words. `pause` waits a day, because outcomes arrive late, and `analysis` is the watch. What differs:
+#
+# | | who answers which request | the smallest step | the way back |
+# |---|---|---|---|
+# | here | the key decides | any percent | the history: at once, also for answers under way |
+# | a second Deployment | chance, by connection | one pod | scale it to 0 |
+# | Argo Rollouts, KServe | chance, by request (with a mesh) | any percent | abort; percent to 0 |
+# | SageMaker | chance, by request | any weight, at least one instance | weights to 0, or an alarm |
+# | Vertex AI | chance, by request | 1 percent, at least one replica | the former traffic split |
+#
+# All four throw the die that you saw at the door: put your key into the request and let a router of your own read it,
+# if your passengers mind. And none of them knows an outcome. They count errors and milliseconds; whether the
+# *answers* are good only your watch can say, with labels, days later.
+#
+# What does it cost? A canary needs room beside the champion. List prices of 2025 in US regions, rounded to cents an
+# hour; look yours up.
+
+# %%
+hour = {  # a control plane, the servers of the champion, one more for the canary
+    "Kubernetes, 2 small nodes": (0.10, 2 * 0.04, 0.00),
+    "SageMaker, 2 × ml.m5.large": (0.00, 2 * 0.12, 0.12),
+    "Vertex AI, 2 × n1-standard-2": (0.00, 2 * 0.11, 0.11),
+}
+pd.DataFrame(
+    {
+        name: {"dollars a month": round(730 * (plane + servers)), "more for a canary of 5 days": round(120 * more)}
+        for name, (plane, servers, more) in hour.items()
+    }
+).T
+
+# %% [markdown]
+# One server answers hundreds of flights a second, so two small ones are there for safety and not for speed. On
+# Kubernetes the canary's pod fits on a node that is paid for already; the other two start a machine for it. None of
+# this is much beside one day on which the leaking model rebooks everybody.
+
+# %% [markdown]
 # ## What you can do now
 #
 # You can open the door step by step so that no passenger is sent back and forth. You judge a model only on outcomes
 # that are known, and flight by flight. You have seen a good model take over, a leaking one taken back, and one that
 # went on after a crash and was stopped by hand. You know that a hasty policy costs a day, and that old features are
-# worse than none.
+# worse than none. You have sent a flight to a server, good and bad, and you know what a door must do so that no request
+# is lost and nobody hears a version that was taken back, on your machine and on three others.
 #
 # **The same in real tools.** Weights and automatic rollback are called *canary* in [Argo
 # Rollouts](https://argo-rollouts.readthedocs.io/en/stable/features/canary/) on Kubernetes, *production variants* and
@@ -526,6 +695,5 @@ pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airpo
 # is [Feast's](https://docs.feast.dev/getting-started/concepts/feature-retrieval), the aliases are
 # [MLflow's](https://mlflow.org/docs/latest/ml/model-registry/).
 #
-# **What comes next.** Here the traffic was replayed from a table; in a company a model server behind a network
-# address answers it, and Kubernetes, SageMaker or Vertex AI turn the weights. What you have to bring along stays the
-# same: a door by key, outcomes known by now, a policy, and a way back.
+# **What comes next.** Notebook 08 lets real engines, Feast and MLflow, do the work of the store and the registry. What
+# you bring along stays the same: a door by key, outcomes known by now, a policy, and a way back.
