@@ -57,8 +57,9 @@ class MatrixPanel(Panel):
             for kind, each in self._entries.items()
             for number, entry in enumerate(each, start=1)
         }
-        every = {**self._vectors, "include": [dict(entry) for entry in include]}
-        legs = dict.fromkeys(_title(leg) for matrix in (self._vectors, every) for leg in expand_matrix(matrix))
+        every: dict[str, Any] = {**self._vectors, "include": [dict(entry) for entry in include]}
+        both: tuple[dict[str, Any], ...] = (dict(self._vectors), every)
+        legs = dict.fromkeys(_title(leg) for matrix in both for leg in expand_matrix(matrix))
         super().__init__(
             {
                 **entries,
@@ -82,7 +83,9 @@ class MatrixPanel(Panel):
 
     def run_for(self, state: State) -> WorkflowRun:
         """What becomes of a job with that matrix."""
-        names = {_title(leg): f"judge ({', '.join(leg.values())})" for leg in expand_matrix(self.matrix_for(state))}
+        names = {
+            _title(leg): f"judge ({', '.join(map(str, leg.values()))})" for leg in expand_matrix(self.matrix_for(state))
+        }
         failing = names.get(str(state["fails"]))
         return simulate(self._workflow(state), outcomes={f"{failing}/judge": "failure"} if failing else {})
 
