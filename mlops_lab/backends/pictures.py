@@ -19,16 +19,16 @@ _FOLDER = Path(__file__).with_name("pictures")
 #: The words beside each picture.
 PICTURES: Mapping[str, str] = {
     "mlflow_model": (
-        "MLflow's page of the registered model late_flights: a table of its versions, with the aliases and tags that"
-        " were made from the history."
+        "MLflow's page of the registered model late_flights: a table with one version, its tags, whose names begin with"
+        " mlops_lab, and its alias champion."
     ),
     "mlflow_version": (
-        "MLflow's page of version 1 of late_flights: its stage Production, its alias champion, the run it came from,"
-        " and tags with the gate's verdict, the whole gate report, the author and the artefact's fingerprint."
+        "MLflow's page of version 1 of late_flights: the alias champion, the stage, which is called deprecated, and a"
+        " table of tags: the artefact's fingerprint, the author ada, the gate's verdict passed, the gate report."
     ),
     "feast_service": (
-        "Feast's page of the feature service as_known: its features, each with the feature view it comes from, and the"
-        " entities they are joined on."
+        "Feast's page of the feature service as_known: 34 features from 5 feature views, in a table with view, name and"
+        " type, and beside it the entities they are joined on."
     ),
 }
 

@@ -1,0 +1,371 @@
+# %% [markdown]
+# # What changes when Feast and MLflow do the work?
+#
+# This course keeps features and models with a package small enough to read. At work you will meet Feast and MLflow.
+# They use the same words. Do they mean the same?
+#
+# After this notebook you can
+#
+# - say which promises Feast and MLflow keep by themselves, and which ones your team has to bring,
+# - repair an answer that lost rows on its way,
+# - run the same pipeline on other engines without changing a line of it,
+# - move a registry to another place with its whole history, and prove that nothing was lost,
+# - say when a real deployment is worth its servers.
+
+# %% [markdown]
+# ## The same words
+#
+# A team has read that MLflow has a model registry with versions, stages and aliases. So does this course. The team
+# moves its models over and writes `transition_model_version_stage` where it wrote `promote`. What could go wrong?
+#
+# Let us ask both the same questions. The course keeps a list of them. Each is asked in an empty home folder, and what
+# comes back is the answer, not an opinion.
+
+# %%
+from mlops_lab.backends.promises import ask_registries
+
+answers = {answer.promise: answer for answer in ask_registries()}
+first = answers["from None straight to Production"]
+print("here:        ", first.ours)
+print("MLflow alone:", first.alone)
+
+# %% [markdown]
+# Here a new version that wants to go straight to Production is refused. MLflow's own client just does it. There was no
+# gate, no report and no second person.
+#
+# (MLflow is a large package, so this course does not install it with the rest. Where it is missing, you see what it
+# answered when the course's tests asked it last. Where it is installed, it is asked now.)
+
+# %% [markdown]
+# Now your turn. In an MLflow that stands alone, version 1 is moved to Production. Later version 2 is moved to
+# Production, with the same call. Which stage does each version have now? (Stuck? `hint("08.1")`, more than once.)
+
+# %%
+from mlops_lab.checks import check, hint, quiz
+
+stages = {"v1": ..., "v2": ...}
+
+check("08.1", stages)
+
+# %% [markdown]
+# Decide before you look:
+
+# %%
+second = answers["after a second promotion"]
+print("here:        ", second.ours)
+print("MLflow alone:", second.alone)
+
+# %% [markdown]
+# Two champions. Whatever asks for the model in Production gets one of them. That is no mistake of MLflow's: some teams
+# want two at once, and there is an argument that archives the former one. A registry for everybody cannot know the
+# rules of one team. Somebody has to bring them.
+
+# %% [markdown]
+# ## The rules come along
+#
+# So the course brings them. `MlflowRegistry` has the methods of `Registry` and keeps everything in MLflow. Here is the
+# whole list: each question, what the embedded registry answers, what MLflow answers with the rules before it, and what
+# MLflow answers alone.
+
+# %%
+for answer in answers.values():
+    print(answer.promise)
+    print(f"    here                   {answer.ours}")
+    print(f"    MLflow with our rules  {'the same' if answer.kept else answer.mlflow}")
+    if answer.alone is not None:
+        print(f"    MLflow alone           {answer.alone}")
+
+# %% [markdown]
+# Count the answers in the middle that are not "the same":
+
+# %%
+different = [answer.promise for answer in answers.values() if not answer.kept]
+len(answers), different
+
+# %% [markdown]
+# Two of eighteen, and both have a reason. MLflow's aliases are letters, digits, dashes and underscores, so an alias
+# with a dot is refused there. And a version in MLflow points to the files of its run, so the run has to be in the same
+# MLflow.
+
+# %% [markdown]
+# ## Where the history lives
+#
+# MLflow's tables can be changed by whoever may write to them: stages, tags and aliases are overwritten, versions can be
+# deleted. One thing in MLflow is written once: a run's **param**. A second writer of the same param is refused. So the
+# history is a run of its own, and each event is a param:
+#
+# | param | value |
+# |---|---|
+# | `event.000001.0` | version 1 was registered by ada, and the hash of all that |
+# | `event.000002.0` | its gate report passed, and the hash of all that and of the event before |
+# | … | … |
+#
+# Two machines that promote at once both try to write the next number. One is first. The other is refused, reads what
+# happened, and decides again. The stages, aliases and tags on MLflow's own pages are made from the history afterwards,
+# so that `mlflow.sklearn.load_model("models:/late_flights@champion")` finds the champion.
+
+# %%
+quiz("08.q1")
+
+# %% [markdown]
+# ## Features: rows that do not come back
+#
+# Feast has been asked as well. It has several places to keep history, its **offline stores**. The default one reads
+# files with a library called Dask. These are three of the things that it does by itself:
+
+# %%
+from mlops_lab.backends.feast_differences import conformance, differences_of
+
+for difference in differences_of("dask"):
+    if difference.promise in ("every entity row comes back", "duplicates come back", "in the order given"):
+        print(f"{difference.promise}?")
+        print(f"    Feast alone: {difference.feast}")
+        print(f"    {difference.outcome}: {difference.how}")
+
+# %% [markdown]
+# Think of a training set in which the flights without any weather are missing. Nobody sees an error. The model learns
+# that there is always weather, and the labels no longer stand beside their rows.
+#
+# Here is a store that behaves like that, with the wind at three airports. Four flights go in:
+
+# %%
+import pandas as pd
+
+known = {("EWR", 6): 11.0, ("EWR", 7): 12.5, ("JFK", 6): 9.0}
+
+
+def ask(entity_df):
+    """A store that loses rows: answers by airport and time, in an order of its own."""
+    rows = entity_df.drop_duplicates(["origin", "event_timestamp"])
+    winds = [known.get((row.origin, row.event_timestamp.hour)) for row in rows.itertuples()]
+    return rows.assign(wind=winds).dropna(subset=["wind"]).sort_values("origin", ascending=False)
+
+
+flights = pd.DataFrame({"flight": ["UA 1", "B6 2", "UA 3", "AA 4"], "origin": ["EWR", "JFK", "EWR", "LGA"]})
+flights["event_timestamp"] = pd.to_datetime(
+    ["2013-01-01 07:00", "2013-01-01 06:00"] + ["2013-01-01 07:00"] * 2, utc=True
+)
+ask(flights)[["flight", "origin", "wind"]]
+
+# %% [markdown]
+# Two of four come back, in another order. UA 3 left from the same airport at the same time as UA 1, and the store took
+# them for one. For AA 4 nothing was known, and it is gone.
+#
+# Write `every_row(ask, entity_df)`: it asks the store, and gives back every row of `entity_df`, in order, with its
+# wind, empty where nothing was known. It will be tried on other flights.
+
+# %%
+every_row = ...
+
+check("08.2", every_row)
+
+# %% [markdown]
+# The adapter of this course, `FeastStore`, does the same for every question. What it does in all, for each of the three
+# offline stores that were tried:
+
+# %%
+table = pd.DataFrame(conformance()).set_index("promise")
+table.apply(lambda column: column.value_counts()).fillna(0).astype(int).sort_index()
+
+# %% [markdown]
+# Read it by columns. `kept` are promises that Feast keeps by itself. `repaired` are those that the adapter puts right,
+# as you just did. `refused` means one clear error instead of a wrong answer. `left` is what nobody could repair: it
+# stands in the list so that you know it.
+
+# %%
+table[(table == "left").any(axis=1)]
+
+# %% [markdown]
+# ## The same pipeline
+#
+# Nothing of the pipeline knows where features and models are kept. It asks `open_feature_store`, `open_tracker` and
+# `open_registry`, and they look into the home folder:
+
+# %%
+import tempfile
+
+from mlops_lab.backends import choose_engines, engines_of
+
+home = tempfile.TemporaryDirectory()
+engines_of(home.name)
+
+# %% [markdown]
+# Run it here, on one month of flights, first with features as they were known, then with the leaking daily averages of
+# notebook 01:
+
+# %%
+from mlops_lab.backends import open_tracker
+from mlops_lab.backends.promises import KEPT_RUN, kept_runs
+from mlops_lab.clock import FakeClock
+from mlops_lab.pipeline import outcome, run_flights
+
+clock, figures = FakeClock(), {}
+for features in ("as_known", "daily_averages"):
+    run = run_flights(home.name, date="2013-06-01", params={**KEPT_RUN, "features": features}, clock=clock)
+    metrics = open_tracker(home.name, clock=clock).get_run(run.result("train")["run_id"]).metrics
+    figures[features] = {name: round(metrics[name], 3) for name in ("offline.roc_auc", "served.roc_auc")}
+    figures[features]["verdict"] = outcome(run)
+
+pd.DataFrame(figures)
+
+# %% [markdown]
+# And what came out when Feast kept the features and MLflow the models, with
+# `mlops-lab run --features-engine feast --registry-engine mlflow`:
+
+# %%
+other = pd.DataFrame({features: kept_runs()[features]["feast and mlflow"] for features in figures})
+other.loc[["offline.roc_auc", "served.roc_auc", "verdict"]]
+
+# %%
+all(kept_runs()[features]["feast and mlflow"] == figures[features] for features in figures)
+
+# %% [markdown]
+# The same figures to the third decimal, and the same verdicts. The gate refuses the leak on both. That is what the
+# promises are for: if a store dropped rows, the figures would move, and nobody would know which of the two to believe.
+
+# %% [markdown]
+# ## Moving house
+#
+# A home folder that has a history keeps its engine. Otherwise half of the history would be here and half there. So a
+# registry is **copied**, and the copy is proved: every event is written again, and has to get the hash that it had.
+#
+# On the command line that is `mlops-lab registry copy --to mlflow`. Here we copy into another home folder, which is the
+# same work:
+
+# %%
+from mlops_lab.backends import copy_registry
+from mlops_lab.registry import Registry
+from mlops_lab.tracking import Tracker
+
+there = tempfile.TemporaryDirectory()
+source, target = Registry(home.name, clock=clock), Registry(there.name, clock=clock)
+trackers = {"runs": Tracker(home.name, clock=clock), "target_runs": Tracker(there.name, clock=clock)}
+copied = copy_registry(source, target, **trackers)
+print(copied.runs, "runs,", copied.events, "events")
+print("the same last hash:", source.head() == target.head())
+
+# %% [markdown]
+# A second copy finds everything there. And a registry with another history is no place to copy into:
+
+# %%
+from mlops_lab.errors import MlopsLabError
+
+print(copy_registry(source, target, **trackers).events, "events the second time")
+target.set_tag("late_flights", 1, "team", "delays", actor="ada")
+try:
+    copy_registry(source, target, **trackers)
+except MlopsLabError as error:
+    print(error)
+
+# %% [markdown]
+# ## What it looks like
+#
+# These are MLflow and Feast themselves, started on one machine, after that pipeline run.
+
+# %%
+from mlops_lab.backends.pictures import engine_picture
+
+engine_picture("mlflow_model")
+
+# %% [markdown]
+# MLflow's page of the registered model. The stages, the aliases and the tags were made from the history. On the page of
+# one version, the tags hold the gate's report:
+
+# %%
+engine_picture("mlflow_version")
+
+# %% [markdown]
+# And Feast's page of the feature service that the model was trained on:
+
+# %%
+engine_picture("feast_service")
+
+# %% [markdown]
+# ## Taking the definitions with you
+#
+# Entities, feature views and services are data, so they can be written down in the words of another tool: as a
+# repository that Feast's own `feast apply` takes, or as one for Tecton, a feature platform that is bought as a service.
+# On the command line that is `mlops-lab export feast --to DIR` and `mlops-lab export tecton --to DIR`.
+
+# %%
+from mlops_lab.exports import to_tecton_repository
+from mlops_lab.pipeline import flight_objects
+
+written = to_tecton_repository(flight_objects())["features.py"]
+view = written[written.index('    name="airport_departures",') :]
+print("@batch_feature_view(\n" + view[: view.index("@pandas_batch_config")].rstrip())
+
+# %% [markdown]
+# The words are nearly ours: entities, sources, features with types, a `ttl`. One line has no counterpart here: the
+# `batch_schedule`. Tecton computes features in batches, and a row counts from the end of its batch, not from the moment
+# it was created. So a feature is up to an hour older there than in this course.
+#
+# Tecton needs an account, and this course has none. What its public library can do without one is done in the tests:
+# build and check these objects, and run their transformations. What nobody can check without an account:
+
+# %%
+from mlops_lab.exports.tecton import TECTON_UNCHECKED
+
+for line in TECTON_UNCHECKED:
+    print("-", line)
+
+# %% [markdown]
+# ## What a real deployment adds
+#
+# Everything in this notebook ran on one machine. A deployment for a company has the same parts, and these around them:
+#
+# | | for a course | for a company |
+# |---|---|---|
+# | registry | a SQLite file in the home folder | `mlflow server` with PostgreSQL behind it, two or more of them |
+# | models | a folder | object storage with versions switched on, and a rule how long they stay |
+# | feature history | Parquet files | a warehouse (BigQuery, Snowflake, Redshift) or Spark |
+# | online features | a SQLite file | Redis, DynamoDB or PostgreSQL, near the servers that ask |
+# | who may do what | whoever has the folder | accounts and a proxy in front: by default MLflow asks nobody |
+# | backups | copy the folder | the database every night, the storage continuously, and a restore that was tried |
+# | upgrades | a new folder | `mlflow db upgrade` in a quiet hour, with a backup at hand |
+# | watching | look at it | answer times, disk space, age of the newest features, an alarm to a person |
+#
+# Every line is work for somebody, every week. When is it worth it?
+#
+# | stay here while | move when |
+# |---|---|
+# | one person, or one machine, writes to the registry | several people or machines write: MLflow with PostgreSQL |
+# | one process asks for online features | several servers ask: Feast with Redis or the like |
+# | the history fits into memory (some ten million rows) | it does not: Feast's Spark store, or a warehouse |
+# | the registry's history has some ten thousand events | it has more: give each team a registry of its own |
+#
+# The course's tests have tried the first step of each: two processes promoting at once on PostgreSQL, and the join of
+# the whole year on Spark.
+
+# %% [markdown]
+# One of each. Which engine would you begin with? Use `embedded`, `mlflow`, `feast` and `spark`.
+
+# %%
+choice = {
+    "one person, one laptop, a course": ...,
+    "a team of five that trains every night": ...,
+    "features for a thousand requests a second on three servers": ...,
+    "a history table of a terabyte": ...,
+}
+
+check("08.3", choice)
+
+# %% [markdown]
+# ## What you can now do
+#
+# You have asked two registries the same questions, and seen that one word can carry two meanings. You have repaired an
+# answer that had lost rows. You have run one pipeline on two sets of engines and compared the figures. You have copied
+# a registry and compared the last hash. And you can say when a server earns its keep.
+#
+# To do it for real, install an engine into an environment of its own: `python start.py test-engines feast-mlflow` makes
+# one and proves it, and then
+#
+#     .venv-feast-mlflow/bin/python -m mlops_lab run --home other --features-engine feast --registry-engine mlflow
+#
+# In the documentation of the real tools:
+#
+# - Feast: [offline stores](https://docs.feast.dev/reference/offline-stores),
+#   [point-in-time joins](https://docs.feast.dev/getting-started/concepts/point-in-time-joins)
+# - MLflow: [model registry](https://mlflow.org/docs/latest/ml/model-registry/), [why stages were
+#   deprecated](https://github.com/mlflow/mlflow/issues/10336), [tracking
+#   server](https://mlflow.org/docs/latest/self-hosting/architecture/tracking-server/)
