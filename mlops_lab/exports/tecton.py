@@ -24,6 +24,11 @@ TECTON_UNCHECKED = (
 _TYPES = {"int64": "Int64", "float64": "Float64", "string": "String", "bool": "Bool", "timestamp": "Timestamp"}
 _PARTS = ("Attribute", "BatchSource", "Entity", "FeatureService", "batch_feature_view", "pandas_batch_config")
 
+_CONFIG = """\
+defaults:
+  batch_feature_view:
+    tecton_materialization_runtime: 1.2.13
+"""
 _ABOUT = """Feature definitions for Tecton, written by `mlops-lab export tecton`: change them and write this again.
 
 MLOPS_LAB_ROWS names the folder of the rows, a Parquet file for each view: FOLDER/data after
@@ -36,7 +41,7 @@ def to_tecton_repository(
     batch_schedule: timedelta = timedelta(hours=1),
     since: datetime | None = None,
 ) -> Mapping[str, str]:
-    """The files of a Tecton feature repository: `features.py`, a test for `tecton test`, and the mark `.tecton`.
+    """The files of a Tecton feature repository: `features.py`, a test for `tecton test`, its settings.
 
     A batch source and a batch feature view for each of our views, computed by Rift, Tecton's engine without Spark. What
     differs there: a row is visible from the end of the batch that computed it, so up to `batch_schedule` after its
@@ -97,6 +102,7 @@ def to_tecton_repository(
     text = "".join(blocks).replace("\n\n\n\n", "\n\n\n")
     return {
         ".tecton": "",
+        "repo.yaml": _CONFIG,
         "features.py": _head(text) + text.rstrip("\n") + "\n",
         "tests/test_features.py": _tests([names["view", name] for name in views]),
     }
