@@ -14,6 +14,7 @@ from notebook_kernel import CHECK_ZONE, drop_live_forms, left_behind, surroundin
 collect_ignore = ["src"]  # sources of notebooks, not modules: collecting their doctests would run them
 
 _seconds: dict[str, float] = defaultdict(float)
+_first: dict[str, float] = {}
 
 
 def _is_notebook(node: pytest.Collector | pytest.Item | None) -> bool:
@@ -69,13 +70,16 @@ def pytest_runtest_setup(item: pytest.Item):
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    name = report.nodeid.split("::")[0]
+    name, _, cell = report.nodeid.partition("::")
     if name.endswith(".ipynb"):
         _seconds[name] += report.duration
+        if cell == "Cell 0" and report.when == "call":
+            _first[name] = report.duration
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
     if _seconds:
-        terminalreporter.section("seconds of each notebook")
+        terminalreporter.section("seconds of each notebook, and of its first cell")
         for name, seconds in sorted(_seconds.items()):
-            terminalreporter.write_line(f"{seconds:6.1f} s  {name}")
+            terminalreporter.write_line(f"{seconds:6.1f} s {_first.get(name, 0):6.1f} s  {name}")
+        terminalreporter.write_line(f"{sum(_seconds.values()):6.1f} s           all, one after the other")
