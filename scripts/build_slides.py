@@ -2,9 +2,10 @@
 
     python scripts/build_slides.py [NN ...] [--to work/slides]
 
-writes copies of notebooks that JupyterLab's Deck (the extra `teach`) shows as slides: open one, then View, Deck, or
-Ctrl-Shift-D. A heading opens a slide, a cell of code a slide below it, with the paragraph before it; exercises are left
-to the learners and skipped. Nothing is written into the notebooks themselves.
+writes copies of notebooks that JupyterLab's Deck (the extra `teach`) shows as slides: open one, run all cells, press
+the button Deck above the notebook; the space bar and the arrows move, Escape ends it. A heading opens a slide; a cell
+of code with the paragraph before it makes another below it; exercises are left to the learners and skipped. Nothing is
+written into the notebooks themselves.
 """
 
 from __future__ import annotations

@@ -34,7 +34,8 @@ class PlaygroundPanel(GatePanel):
     def __init__(self, measured: Mapping[str, Measured], *, picture: Any, policy: GatePolicy = FLIGHTS_POLICY) -> None:
         self.picture = picture
         super().__init__(measured, policy=policy)
-        self.children = [picture if one is self._parts["picture"] else one for one in self.children]
+        shown: Any = self
+        shown.children = [picture if one is self._parts["picture"] else one for one in shown.children]
 
     def _update(self) -> None:
         super()._update()

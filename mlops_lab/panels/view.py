@@ -54,7 +54,7 @@ class View:
     @property
     def words_html(self) -> str:
         """The words for a page, line by line, in the page's own colours."""
-        style = "white-space:pre-wrap;margin:4px 0;font-size:12px;line-height:1.4"
+        style = "white-space:pre-wrap;word-break:normal;margin:4px 0;font-size:12px;line-height:1.4"
         return f'<pre class="lab-words" style="{style}">{escape(self.words)}</pre>'
 
     @property
