@@ -206,3 +206,9 @@ def test_a_notebook_gets_the_picture_and_the_outline(drawing: Drawing) -> None:
         "an SVG alone is an image without a name in JupyterLab"
     )
     assert "<summary>as text</summary>" in data["text/html"]
+
+
+def test_a_png_of_graphviz_pure_has_no_empty_boxes_for_marks() -> None:
+    marked, plain = ('digraph { gate [label="' + mark + 'gate\\nfailed"] }' for mark in ("✗ ", ""))
+
+    assert render(marked, "png", renderer="graphviz-pure") == render(plain, "png", renderer="graphviz-pure")
