@@ -19,18 +19,26 @@ from mlops_lab.backends.choice import (
     open_tracker,
 )
 from mlops_lab.backends.copying import Copied, copy_registry, move_registry
+from mlops_lab.backends.feast_differences import Difference, conformance, differences_of
+from mlops_lab.backends.feast_objects import to_feast
+from mlops_lab.backends.feast_store import FeastStore
 
 __all__ = [
     "FEATURE_ENGINES",
     "REGISTRY_ENGINES",
     "Copied",
+    "Difference",
     "Engines",
+    "FeastStore",
     "choose_engines",
+    "conformance",
     "copy_registry",
+    "differences_of",
     "engines_of",
     "has_registry",
     "move_registry",
     "open_feature_store",
     "open_registry",
     "open_tracker",
+    "to_feast",
 ]
