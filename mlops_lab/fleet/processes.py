@@ -14,7 +14,7 @@ from mlops_lab.fleet.asking import Client
 
 __all__ = ["Servers"]
 
-_START_SECONDS = 120.0  # a machine that is busy may need a while to load scikit-learn
+_START_SECONDS = 300.0  # a machine that is busy may need a while to load scikit-learn
 _STOP_SECONDS = 15.0
 _AGAIN_SECONDS = 0.2
 

@@ -135,3 +135,22 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
     assert found.sent + len(asked) <= len(traffic)
     assert (found.deployment.state, decided(found.deployment)) == (expected.state, decided(expected))
     assert (found.lost, found.after_the_end) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["late"], "the trace of the run that made it is gone", id="no-trace"),
+        pytest.param(["late", "1"], "replaces nobody", id="a-first-model"),
+        pytest.param(["other"], "no registered model 'other'", id="no-model"),
+    ],
+)
+def test_on_the_command_line_what_cannot_be_rolled_out_is_one_line(home, words, said, capsys):
+    from mlops_lab.cli import main
+
+    code = main(["rollout", "live", *words, "--home", str(home)])
+
+    err = capsys.readouterr().err
+    assert code == 1
+    assert said in err
+    assert len(err.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -150,6 +151,10 @@ def test_a_port_that_is_taken_is_said_to_be(filled_home):
         serve(lambda: None, "late", port=taken.getsockname()[1])
 
 
+@pytest.mark.skipif(
+    "serving" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),
+    reason="python start.py test-engines serving runs it",
+)
 def test_an_orphan_does_not_stay(home):
     script = (
         "import subprocess, sys\n"
