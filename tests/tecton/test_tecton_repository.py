@@ -140,10 +140,16 @@ def test_a_service_gives_the_features_of_its_parts(features):
     assert "weather__stormy" not in found.columns
 
 
-def test_tecton_test_runs_the_test_of_the_repository(repository):
-    (repository / "tests" / "conftest.py").write_text(WITHOUT_RAY, "utf-8")
+def test_tecton_test_runs_the_test_of_the_repository(repository, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_RAY, "utf-8")  # Python runs it first
     program = Path(sys.executable).with_name("tecton")
-    variables = {**os.environ, **SETTINGS, "MLOPS_LAB_ROWS": str(repository / "data"), "HOME": str(repository.parent)}
+    variables = {
+        **os.environ,
+        **SETTINGS,
+        "MLOPS_LAB_ROWS": str(repository / "data"),
+        "HOME": str(repository.parent),
+        "PYTHONPATH": str(tmp_path),
+    }
 
     done = subprocess.run(
         [str(program), "test", "--default-compute-mode", "rift"],
