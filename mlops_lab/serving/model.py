@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.backends import open_registry, open_tracker
+from mlops_lab.clock import SystemClock
 from mlops_lab.errors import IntegrityError, InvalidData, NotAllowed
 from mlops_lab.registry import ModelVersion, Registry
 from mlops_lab.serving.scorer import Columns, Scorer, compiled_scorer, estimator_scorer, kinds_of
-from mlops_lab.tracking import Tracker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +80,7 @@ def load_served_model(
     >>> import tempfile
     >>> import pandas as pd
     >>> from sklearn.dummy import DummyClassifier
+    >>> from mlops_lab.tracking import Tracker
     >>> estimator = DummyClassifier().fit(pd.DataFrame({"hour": [6, 7, 18, 19]}), [0, 0, 0, 1])
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker = Tracker(home)
@@ -87,7 +89,8 @@ def load_served_model(
     ...     load_served_model(home, "late", version=1).predict({"hour": [8.0]})
     [0.25]
     """
-    registry, tracker = Registry(home), Tracker(home)
+    clock = SystemClock()
+    registry, tracker = open_registry(home, clock=clock), open_tracker(home, clock=clock)
     try:
         found = _version(registry, name, version)
         if found.stage == "Archived" and not archived:

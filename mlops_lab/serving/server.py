@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from mlops_lab.backends import has_registry
 from mlops_lab.clock import Clock, SystemClock
 from mlops_lab.errors import HomeError, InvalidData, MissingExtra, MlopsLabError
 from mlops_lab.serving.app import create_app
@@ -46,7 +47,7 @@ def open_desk(
     Traceback (most recent call last):
     mlops_lab.errors.InvalidData: there is no registry in the home folder nowhere.
     """
-    if not (Path(home) / "registry.db").is_file():
+    if not has_registry(home):
         raise InvalidData(f"there is no registry in the home folder {home}.")
     model = load_served_model(home, name, version=version, archived=archived)
     lookup = None

@@ -123,10 +123,11 @@ def test_the_model_has_signature_and_example_and_the_run_its_dataset(kept, mlflo
 def test_mlflow_s_own_registry_says_what_the_history_says(kept, mlflow_of):
     _, _, name, _, _ = kept
 
-    versions = {each.version: each for each in mlflow_of.search_model_versions(f"name='{name}'")}
+    versions = {str(each.version): each for each in mlflow_of.search_model_versions(f"name='{name}'")}
 
     assert {number: each.current_stage for number, each in versions.items()} == {"1": "Archived", "2": "Production"}
-    assert mlflow_of.get_registered_model(name).aliases == {"champion": "2", "previous": "1"}
+    aliases = mlflow_of.get_registered_model(name).aliases
+    assert {alias: str(number) for alias, number in aliases.items()} == {"champion": "2", "previous": "1"}
     assert versions["2"].tags["team"] == "delays"
     assert versions["2"].tags["mlops_lab.gate"] == "passed"
     assert json.loads(versions["2"].tags["mlops_lab.gate_report"])["passed"] is True
