@@ -46,6 +46,7 @@ def serving(command: Sequence[str | Path], port: int, folder: Path, health: str 
     """The address of a server while it runs; it and what it started are gone afterwards."""
     address = f"http://127.0.0.1:{port}/"
     quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "FEAST_USAGE": "False"}
+    quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     log = folder / f"{Path(command[0]).name}-{port}.log"
     with log.open("wb") as said:
         process = subprocess.Popen(

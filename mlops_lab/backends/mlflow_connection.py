@@ -30,6 +30,7 @@ _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is away is told in seconds, not in minutes
 }
@@ -55,7 +56,9 @@ class Connection:
         _be_quiet()  # before MLflow is imported, which reads this
         self.home = home
         self.uri = uri if uri is not None else f"sqlite:///{(home / 'mlflow.db').absolute().as_posix()}"
-        self._folder = (home / "mlartifacts").absolute() if uri is None else None
+        # A server says where models are kept. A database cannot, and MLflow would take whatever folder one happens to
+        # be in; whoever shares a database between machines gives the experiment a place that all of them reach, first.
+        self._folder = None if self.uri.startswith("http") else (home / "mlartifacts").absolute()
         try:
             home.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -76,6 +76,7 @@ def mlflow_server(folder, backend=None):
         return False
 
     quiet = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    quiet["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # six more processes that nobody here asks for
     with running(command, ready=ready, log=folder / "server.log", cwd=folder, env=quiet):
         yield address
 
