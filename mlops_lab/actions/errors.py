@@ -47,4 +47,5 @@ class WorkflowError(InvalidDefinition):
         self.reason = first.reason
         self.meant = first.meant
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-        super().__init__(f"{file}:{first}{more}")
+        said = f"{file}:{first}{more}".splitlines() or [""]
+        super().__init__(" ".join(said))  # a file's own words may hold whatever ends a line

@@ -24,7 +24,7 @@ from mlops_lab.registry.records import Event
 from mlops_lab.registry.schema import SCHEMA
 from mlops_lab.registry.state import apply
 
-__all__ = ["Behind", "MlflowHistory"]
+__all__ = ["MlflowHistory", "NotNewest"]
 
 HEAD_TAG = "mlops_lab.head"
 _CHUNK = 5_000  # characters of one param; MLflow takes 6,000
@@ -32,7 +32,7 @@ _TRIES = 10
 _BATCH = 100  # params of one call
 
 
-class Behind(Exception):
+class NotNewest(Exception):
     """Somebody else wrote the event first; what was decided has to be decided again. No caller ever sees it."""
 
 
@@ -65,7 +65,7 @@ class MlflowHistory:
         """All of the block's events at the end of the history when it ends, or none of them.
 
         Raises:
-            Behind: somebody else was faster; nothing was written.
+            NotNewest: somebody else was faster; nothing was written.
         """
         with self._lock, self._mlflow.exclusive():
             self._catch_up()
@@ -166,7 +166,7 @@ class MlflowHistory:
                 if there is None:
                     raise error
             if there != params[0].value:
-                raise Behind from None
+                raise NotNewest from None
 
     def _repair(self) -> None:
         """Show what somebody wrote who was stopped before MLflow's own tables said the same."""

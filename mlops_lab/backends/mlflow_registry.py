@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from mlops_lab.backends.mlflow_connection import MlflowRefused, connect
-from mlops_lab.backends.mlflow_history import Behind, MlflowHistory
+from mlops_lab.backends.mlflow_history import MlflowHistory, NotNewest
 from mlops_lab.backends.mlflow_models import MlflowArtefacts, find_run
 from mlops_lab.backends.mlflow_tables import compare, show
 from mlops_lab.clock import Clock, SystemClock
@@ -33,7 +33,7 @@ def _until_first(method: Callable[_P, _R]) -> Callable[_P, _R]:
         for _ in range(_TRIES):
             try:
                 return method(*args, **kwargs)
-            except Behind:
+            except NotNewest:
                 continue
         raise MlflowRefused("", f"others write faster than {method.__name__} can decide; it was tried {_TRIES} times")
 

@@ -178,6 +178,7 @@ plot_bars(
 # Write the rule that catches her: the figure in service must reach 0.66, and at most 0.02 may be lost between paper and
 # service.
 
+
 # %%
 def may_replace(offline, served):
     """True when the model may go to work; both figures are AUCs."""

@@ -26,7 +26,7 @@ def test_the_wrong_person_is_refused_the_right_one_is_not_and_the_gate_stops_the
 
     with browser.open("06_ci_gating.ipynb") as opened:
         assert opened.run_all() == []
-        panel = opened.page.locator(".lab-panel")
+        panel = opened.page.locator(".lab-panel").filter(has=opened.page.get_by_role("combobox", name="who answers"))
         verdict, rollout = panel.get_by_role("status"), panel.locator('[id^="job-promote-rollout"]')
         expect(verdict).to_contain_text("production asks for a review by one of ada, grace")
 

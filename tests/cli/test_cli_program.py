@@ -55,7 +55,14 @@ def test_the_help_of_the_program_tells_the_exit_codes(say):
     code, out, _ = say("--help")
 
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines() if line.strip()[:1].isdigit()] == ["0", "1", "2", "3", "4", "130"]
+    assert [line.split()[0] for line in out.splitlines() if line.strip()[:1].isdigit()] == [
+        "0",
+        "1",
+        "2",
+        "3",
+        "4",
+        "130",
+    ]
 
 
 @pytest.mark.parametrize("words", [words for words, each in commands().items() if hasattr(each, "commands")])

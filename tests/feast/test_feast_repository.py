@@ -52,8 +52,11 @@ def test_a_view_becomes_feasts_own_objects_with_everything_it_says():
         ("route__dest", "dest"),
     ]
     assert {field.name: field.dtype for field in made.schema} == {
-        "origin": String, "dest": String,
-        "flights": Int64, "busy": Bool, "last": UnixTimestamp,
+        "origin": String,
+        "dest": String,
+        "flights": Int64,
+        "busy": Bool,
+        "last": UnixTimestamp,
     }
     assert (made.ttl, made.description, made.tags) == (timedelta(days=4), "how busy a route is", {"team": "network"})
     source = made.batch_source

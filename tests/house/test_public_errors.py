@@ -13,7 +13,12 @@ from mlops_lab import errors
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
 FAMILY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MlopsLabError)]
-SIGNALS = {"SkipTask", "FailTask", "NotYet"}  # raised by the reader's own code to steer ours: requests, not errors
+SIGNALS = {
+    "SkipTask",
+    "FailTask",
+    "NotYet",
+    "NotNewest",
+}  # raised by the reader's own code to steer ours: requests, not errors
 CHILDREN = [cls for cls in FAMILY if cls is not errors.MlopsLabError]
 
 
