@@ -2,10 +2,11 @@
 
     python scripts/build_slides.py [NN ...] [--to work/slides]
 
-writes copies of notebooks that JupyterLab's Deck (the extra `teach`) shows as slides: open one, run all cells, press
-the button Deck above the notebook; the space bar and the arrows move, Escape ends it. A heading opens a slide; a cell
-of code with the paragraph before it makes another below it; exercises are left to the learners and skipped. Nothing is
-written into the notebooks themselves.
+writes copies of notebooks that JupyterLab's Deck (the extra `teach`) shows as slides: open one, run all cells, click
+the title (the deck begins at the chosen cell, and running chose the last), press the button Deck above the notebook.
+The space bar and the arrows move, Tab goes into a panel and its sliders move, Escape ends it. A heading opens a slide;
+a cell of code with the paragraph before it makes another below it; exercises are left to the learners and skipped.
+Nothing is written into the notebooks themselves.
 """
 
 from __future__ import annotations
@@ -26,19 +27,24 @@ _CHECKS = ("check(", "quiz(", "hint(", "progress(")
 def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook with a place in the deck for every cell, in the words of nbconvert's `slide_type`.
 
+    A cell that belongs to the slide before it has no word: nbconvert reads a missing word as `-`, and to Deck, which
+    does not know `-`, such a cell would be no part of any slide and an empty one by itself.
+
     >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     >>> cells = [new_markdown_cell("# What?"), new_markdown_cell("So."), new_code_cell("1 + 1")]
     >>> cells += [new_code_cell("check(2)")]
-    >>> [cell.metadata["slideshow"]["slide_type"] for cell in slides(new_notebook(cells=cells)).cells]
-    ['slide', 'subslide', '-', 'skip']
+    >>> [cell.metadata.get("slideshow", {}).get("slide_type") for cell in slides(new_notebook(cells=cells)).cells]
+    ['slide', 'subslide', None, 'skip']
     """
     made = nbformat.from_dict(notebook)
     for place, cell in enumerate(made.cells):
-        cell.metadata["slideshow"] = {"slide_type": _kind(made.cells, place)}
+        cell.metadata.pop("slideshow", None)
+        if kind := _kind(made.cells, place):
+            cell.metadata["slideshow"] = {"slide_type": kind}
     return made
 
 
-def _kind(cells: list[Any], place: int) -> str:
+def _kind(cells: list[Any], place: int) -> str | None:
     cell, after = cells[place], cells[place + 1] if place + 1 < len(cells) else None
     if cell.cell_type == "markdown":
         if cell.source.startswith(("# ", "## ")):
@@ -48,7 +54,7 @@ def _kind(cells: list[Any], place: int) -> str:
         return "skip"
     before = cells[place - 1] if place else None
     told = before is not None and before.cell_type == "markdown"
-    return "-" if told and before.metadata["slideshow"]["slide_type"] != "skip" else "subslide"
+    return None if told and before.metadata["slideshow"]["slide_type"] != "skip" else "subslide"
 
 
 def _is_exercise(cell: Any) -> bool:
