@@ -215,7 +215,7 @@ print(*registry.history("late_flights"), sep="\n")
 # | [05 orchestration](05_orchestration.ipynb) | Who runs this at night, and what if it fails? |
 # | [06 CI gating](06_ci_gating.ipynb) | How do I make sure nobody skips the gate? |
 # | [07 rollout](07_rollout.ipynb) | How do I put it to work, and take it back? |
-# | 08 real engines | How does this look on Feast and MLflow? |
+# | [08 real engines](08_real_engines.ipynb) | What changes when Feast and MLflow do the work? |
 # | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
 #
 # In any of them, `progress()` from `mlops_lab.checks` shows what you have done so far.
