@@ -1,7 +1,8 @@
 """Which controls does a panel have, such that everybody can find and move them?
 
 A slider of ipywidgets has no accessible name, and JupyterLab's command mode takes its arrow keys. `RangeInput` is the
-browser's own `<input type=range>` in a `<label>`, which has both. Its code is part of the widget: nothing is fetched.
+browser's own `<input type=range>` in a `<label>`, which has both. `OwnKeys` does the same for the lists, boxes and
+buttons beside it. Their code is part of the widgets: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import traitlets
 
 from mlops_lab.errors import InvalidData, UnknownName
 
-__all__ = ["Memory", "RangeInput", "choice", "switch"]
+__all__ = ["Memory", "OwnKeys", "RangeInput", "choice", "switch"]
 
 _ESM = """
 function render({ model, el }) {
@@ -113,6 +114,37 @@ class RangeInput(anywidget.AnyWidget):
     def name(self) -> str:
         """What is shown beside the slider."""
         return str(self.names[round(self.value)]) if self.names else f"{self.value:.{self.decimals}f}"
+
+
+_KEYS_ESM = """
+function render({ el }) {
+  let gone = false;
+  // JupyterLab asks the element with the focus itself: around it, the mark would not be seen.
+  const mark = (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  const listen = () => {
+    const controls = el.closest(".lab-controls");
+    if (controls) controls.addEventListener("focusin", mark);
+    else if (!gone) requestAnimationFrame(listen);
+  };
+  el.style.display = "none";
+  listen();
+  return () => { gone = true; };
+}
+export default { render };
+"""
+
+
+class OwnKeys(anywidget.AnyWidget):
+    """Nothing to see: the controls around it keep their keys, where JupyterLab and its slides would take them.
+
+    Without it the letters `dd`, typed to find a name in a list, delete the cell, and the space bar that presses a
+    button turns the slide. The box around the controls has the class `lab-controls`.
+
+    >>> controls = widgets.VBox([choice("who", ["ada", "grace"], "ada"), OwnKeys()])
+    >>> _ = controls.add_class("lab-controls")
+    """
+
+    _esm = _KEYS_ESM
 
 
 class Memory(traitlets.HasTraits):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import ipywidgets as widgets
 
 from mlops_lab.errors import MlopsLabError, UnknownName
+from mlops_lab.panels.controls import OwnKeys
 from mlops_lab.panels.view import View
 
 __all__ = ["Panel"]
@@ -71,13 +72,16 @@ class Panel(widgets.VBox):  # type: ignore[misc]
     def _control_rows(self) -> Any:
         shown = [control for control in self.controls.values() if isinstance(control, widgets.DOMWidget)]
         flow = {"display": "flex", "flex_flow": "row wrap", "align_items": "center", "grid_gap": "2px 24px"}
-        return widgets.VBox(
+        rows = widgets.VBox(
             [
                 widgets.HTML(f"<strong>{escape(self.title)}</strong>"),
                 widgets.Box(shown, layout={**flow, "overflow": "visible"}),
                 widgets.Box(list(self.buttons.values()), layout=flow),
+                OwnKeys(),
             ]
         )
+        rows.add_class("lab-controls")
+        return rows
 
     @property
     def state(self) -> State:

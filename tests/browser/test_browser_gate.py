@@ -179,6 +179,29 @@ def test_the_canary_is_taken_back(panels: Opened) -> None:
     expect(verdict(panels, 4)).to_contain_text("rolled back after 3 days")
 
 
+def test_lists_and_buttons_keep_the_keys_that_jupyterlab_would_take(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    keyboard = panels.page.keyboard
+    challenger = panels.page.locator(".lab-panel").nth(4).get_by_role("combobox", name="challenger")
+    challenger.select_option("leaking")
+    challenger.focus()
+    keyboard.press("g")
+    expect(challenger).to_have_value("good")
+    keyboard.type("dd")  # in command mode: delete the cell
+    keyboard.press("ArrowDown")
+    expect(challenger).to_have_value("leaking")
+    assert panels.page.evaluate("() => window.labPanel.content.widgets.length") == 6
+
+    press(panels, 0, "floor", "ArrowRight", times=10)
+    expect(verdict(panels, 0)).to_contain_text("below the floor")
+    panels.page.locator(".lab-panel").nth(0).get_by_role("button", name="Reset").focus()
+    keyboard.press("Enter")  # in command mode: write in the cell
+
+    expect(verdict(panels, 0)).to_contain_text("the gate passed")
+    assert panels.page.evaluate("() => window.labPanel.content.mode") == "command"
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_the_panels_are_accessible(panels: Opened, theme: str) -> None:
     panels.page.evaluate(

@@ -80,5 +80,12 @@ def test_a_panel_on_a_slide_follows_the_arrow_keys(browser: Browser) -> None:
             keyboard.press("ArrowRight")
 
         expect(panel.get_by_role("status")).to_contain_text("below the floor of 0.675")
-        expect(headings).to_have_text(re.compile("Try it yourself"))
+        served = panel.get_by_role("combobox", name="served AUC")
+        served.focus()
+        keyboard.press("ArrowDown")
+        expect(served).not_to_have_value("is measured")
+        panel.get_by_role("button", name="Reset").focus()
+        keyboard.press("Space")
+        expect(panel.get_by_role("status")).to_contain_text("the gate passed")
+        expect(headings).to_have_text(re.compile("Try it yourself"))  # no key turned the slide
         assert (opened.outside, opened.complaints) == ([], [])
