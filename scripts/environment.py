@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -218,8 +219,16 @@ def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int,
     lines, began, told = [], time.monotonic(), time.monotonic()
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     inherited = () if os.name == "nt" else (lock,)
-    with subprocess.Popen(command, cwd=ROOT, env={**variables(), **quiet}, pass_fds=inherited, **pipes) as process:
+    presses: list[int] = []
+    hear = signal.signal(signal.SIGINT, lambda *_: presses.append(1))  # until there is something that can be stopped
+    try:
+        process = subprocess.Popen(command, cwd=ROOT, env={**variables(), **quiet}, pass_fds=inherited, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, hear)
+    with process:
         try:
+            if presses:
+                raise KeyboardInterrupt
             for line in process.stdout or ():
                 lines.append(line.decode("utf-8", "replace"))
                 if time.monotonic() - told > 15:
@@ -227,6 +236,7 @@ def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int,
                     say(f"still installing after {told - began:.0f} s ...")
         except BaseException:
             process.terminate()
+            process.wait()  # leaving the block would wait a quarter of a second only after Ctrl-C
             raise
     words = "".join(lines)
     if VENV.is_dir():

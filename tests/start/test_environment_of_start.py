@@ -267,6 +267,34 @@ def test_ctrl_c_stops_the_installer_and_the_next_start_repairs(environment, tmp_
         assert environment.look("pytest", [])[1].startswith("an earlier installation was not finished")
 
 
+@posix_only
+@pytest.mark.parametrize("when", ["before the start knows its installer", "with an installer that is slow to stop"])
+def test_ctrl_c_at_a_bad_moment_leaves_no_installer_behind(environment, tmp_path, monkeypatch, gates, when):
+    began, _, wait = gates
+    slow = "trap 'sleep 1; exit 1' TERM; "
+    fake_uv(tmp_path, monkeypatch, f"{slow if 'slow' in when else ''}echo $$ > {tmp_path}/installer; {wait}")
+    press = """
+import os, signal, subprocess, sys
+class Pressed(subprocess.Popen):
+    def _execute_child(self, *rest):
+        super()._execute_child(*rest)
+        if "pip" in self.args[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+e.subprocess.Popen = Pressed
+e.prepare("pytest", [], print)
+"""
+    program = press if "before" in when else "e.prepare('pytest', [], print)"
+    interrupted = child(environment, f"exec({program!r})")
+    if "slow" in when:
+        assert began.passed()
+        interrupted.send_signal(signal.SIGINT)
+
+    assert interrupted.wait(60) == -signal.SIGINT
+    with environment.locked(pytest.fail):
+        number = tmp_path / "installer"
+        assert not number.exists() or not Path(f"/proc/{number.read_text().strip()}").exists()
+
+
 def test_a_nearly_full_disk_is_refused_before_anything_is_made(environment, monkeypatch):
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 10**9))
 
