@@ -216,29 +216,32 @@ def clear() -> None:
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
     quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    lines, began, told = [], time.monotonic(), time.monotonic()
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     inherited = () if os.name == "nt" else (lock,)
+    began = told = time.monotonic()
     presses: list[int] = []
+    process, heard = None, None
     hear = signal.signal(signal.SIGINT, lambda *_: presses.append(1))  # until there is something that can be stopped
     try:
         process = subprocess.Popen(command, cwd=ROOT, env={**variables(), **quiet}, pass_fds=inherited, **pipes)
-    finally:
         signal.signal(signal.SIGINT, hear)
-    with process:
-        try:
-            if presses:
-                raise KeyboardInterrupt
-            for line in process.stdout or ():
-                lines.append(line.decode("utf-8", "replace"))
+        if presses:
+            raise KeyboardInterrupt
+        while heard is None:
+            try:
+                heard = process.communicate(timeout=1)[0]  # a wait without an end could miss Ctrl-C
+            except subprocess.TimeoutExpired:
                 if time.monotonic() - told > 15:
                     told = time.monotonic()
                     say(f"still installing after {told - began:.0f} s ...")
-        except BaseException:
+    except BaseException:
+        if process:
             process.terminate()
-            process.wait()  # leaving the block would wait a quarter of a second only after Ctrl-C
-            raise
-    words = "".join(lines)
+            process.wait()
+        raise
+    finally:
+        signal.signal(signal.SIGINT, hear)
+    words = heard.decode("utf-8", "replace")
     if VENV.is_dir():
         with LOG.open("a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(map(str, command))}\n{words}")
