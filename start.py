@@ -6,7 +6,9 @@
     python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
     python start.py test-engines [NAMES] [arguments]
                                         run it on real engines too, in environments of their own (.venv-NAME): airflow,
-                                        prefect, feast-mlflow, tecton, cloud, serving; none named: all of them
+                                        prefect, feast-mlflow, tecton, cloud, serving, playground (a browser alone); and
+                                        in the course's own: accessibility (every notebook in JupyterLab, in light and in
+                                        dark); none named: all of them
     python start.py --help              show this text
 
 The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
@@ -81,8 +83,8 @@ def engines(_, arguments):
 COMMANDS = {
     "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
     "demo": (demo, "voila", ["teach"], ["scripts/dashboard.py", "notebooks/teacher/10_dashboard.ipynb"]),
-    "test": (test, "pytest", ["serve", "test"], ["tests"]),
-    "test-engines": (engines, "pytest", ["serve", "test"], ["tests/engines", "constraints/airflow.txt"]),
+    "test": (test, "pytest", ["serve", "teach", "test"], ["tests"]),
+    "test-engines": (engines, "pytest", ["serve", "teach", "test"], ["tests/engines", "constraints/airflow.txt"]),
 }
 
 

@@ -2,9 +2,9 @@
 
     python scripts/build_playground.py OUT [--cache FOLDER]
 
-in an environment with notebooks/lite/requirements.txt. JupyterLite is the page, Pyodide (from npm) is its Python, and
-all that Python imports lies beside it as wheels from PyPI, listed in a lock file with their hashes. The package that
-the notebook imports is this repository's own, built as a wheel.
+in the environment that `python start.py test-engines playground` makes. JupyterLite is the page, Pyodide (from npm) is
+its Python, and all that Python imports lies beside it as wheels from PyPI, listed in a lock file with their hashes. The
+package that the notebook imports is this repository's own, built as a wheel.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ PYODIDE = "314.0.6"
 INTEGRITY = "sha512-BKDTJyIqFxC4BExLqeRS3f5xvXZIjOt8C3zGLN/Cc7tFxSwvKVhVkchQQ2AGLOtR4YrVOIFxbV8poyDOOmWwxQ=="
 #: What the kernel asks Pyodide for before it can say hello; names and versions are those of Pyodide's own lock file.
 KERNEL = ("micropip", "packaging", "ipython", "traitlets", "jedi", "typing-extensions", "tzdata")
-#: What the notebook needs beyond that, in the versions of notebooks/lite/requirements.txt.
+#: What the notebook needs beyond that, in the versions of constraints/playground.txt.
 OURS = (
     *("anywidget", "croniter", "graphviz", "graphviz-anywidget", "ipywidgets", "jupyterlab-widgets", "psygnal"),
-    *("python-dateutil", "ruamel.yaml"),
+    *("python-dateutil", "ruamel-yaml"),
 )
 ALSO = {"comm": "0.2.3", "prompt-toolkit": "3.0.52"}
 IMPORTS = {"ruamel.yaml": ["ruamel", "ruamel.yaml"], "python-dateutil": ["dateutil"]}
@@ -48,7 +48,10 @@ def pyodide(cache: Path) -> Path:
     """Pyodide's own files, as npm has them, verified."""
     archive = cache / f"pyodide-{PYODIDE}.tgz"
     if not archive.exists():
-        run("npm", "pack", f"pyodide@{PYODIDE}", "--silent", cwd=cache)
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SystemExit("npm is needed for Pyodide and is not installed; on Debian: apt-get install npm")
+        run(npm, "pack", f"pyodide@{PYODIDE}", "--silent", cwd=cache)
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != INTEGRITY:
         raise SystemExit(f"pyodide {PYODIDE} is not the one that was looked at: {found}")
@@ -68,7 +71,7 @@ def wheels(lock: dict[str, Any], cache: Path) -> list[Path]:
         if name not in wanted and name in lock:
             wanted[name] = lock[name]["version"]
             todo += lock[name]["depends"]
-    pinned = (ROOT / "notebooks" / "lite" / "requirements.txt").read_text("utf-8").splitlines()
+    pinned = (ROOT / "constraints" / "playground.txt").read_text("utf-8").splitlines()
     wanted |= {name: version for name, _, version in (line.partition("==") for line in pinned) if name in OURS}
     folder = cache / "wheels"
     folder.mkdir(exist_ok=True)
@@ -131,7 +134,7 @@ def build(out: Path, cache: Path) -> None:
         name = project(wheel).replace("_", "-")
         depends = known.get(name, {}).get("depends", [])
         packages[name] = entry(wheel, depends=[each.replace("_", "-") for each in depends])
-    needed = [*(name.replace(".", "-") for name in OURS), "comm", "traitlets", "typing-extensions", "tzdata"]
+    needed = [*OURS, "comm", "traitlets", "typing-extensions", "tzdata"]
     wheel = course(cache)
     packages["mlops-lab"] = entry(wheel, depends=needed)
     with tempfile.TemporaryDirectory(dir=cache) as part:

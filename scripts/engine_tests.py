@@ -21,8 +21,9 @@ import environment
 class Engine:
     """An environment for engines: what goes in, and what proves it.
 
-    `own` names packages whose version the engine decides; all others that a model depends on are as in the course.
-    `inside` says whether pytest runs in that environment, or in the course's own and drives it from outside.
+    Without `extras` it is the course's own, and the tests are those that take too long for every day. `own` names
+    packages whose version the engine decides; all others that a model depends on are as in the course. `inside` says
+    whether pytest runs in that environment, or in the course's own and drives it from outside.
     """
 
     extras: tuple[str, ...]
@@ -54,6 +55,8 @@ ENGINES = {
         ("tests/serving", "tests/fleet"),
         own=("pandas", "pyarrow"),
     ),
+    "playground": Engine(("playground", "engine-test"), "jupyterlite_core", ("tests/playground",)),
+    "accessibility": Engine((), "", ("tests/browser/test_browser_axe.py",)),
 }
 QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")
 TIMES = ("--durations=0", "--durations-min=1")
@@ -72,6 +75,8 @@ def pinned(name: str) -> str:
 def prepare(name: str) -> str:
     """Make `.venv-<name>` hold the course and its engines at their versions; the path of its Python."""
     engine = ENGINES[name]
+    if not engine.extras:
+        return sys.executable
     environment.VENV = environment.ROOT / f".venv-{name}"
     environment.SCRIPTS = environment.VENV / ("Scripts" if os.name == "nt" else "bin")
     environment.PYTHON = str(environment.SCRIPTS / ("python.exe" if os.name == "nt" else "python"))

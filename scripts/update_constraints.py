@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the file; the exit code."""
     parser = argparse.ArgumentParser(description="Write constraints.txt from pyproject.toml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest release of everything")
-    parser.add_argument("--engine", choices=ENGINES, help="write the file of this engine's environment")
+    own = [name for name, engine in ENGINES.items() if engine.extras]
+    parser.add_argument("--engine", choices=own, help="write the file of this engine's environment")
     asked = parser.parse_args(arguments)
     tool = uv()
     if not tool:

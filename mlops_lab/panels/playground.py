@@ -5,12 +5,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
 from mlops_lab.drawing import draw_dag
 from mlops_lab.gates import GatePolicy, Measured
 from mlops_lab.panels.gate import GatePanel, run_pipeline
 from mlops_lab.pipeline import FLIGHTS_POLICY
 
-__all__ = ["PlaygroundPanel"]
+__all__ = ["PictureName", "PlaygroundPanel"]
+
+_ESM = """
+function render({ model, el }) {
+  let gone = false;
+  const name = () => {
+    const picture = el.closest(".lab-drawn");
+    if (picture) {
+      picture.setAttribute("role", "img");
+      picture.setAttribute("aria-label", model.get("name"));
+    } else if (!gone) requestAnimationFrame(name);
+  };
+  el.style.display = "none";
+  model.on("change:name", name);
+  name();
+  return () => { gone = true; };
+}
+export default { render };
+"""
+
+
+class PictureName(anywidget.AnyWidget):
+    """Nothing to see: the name of the picture beside it, for whoever cannot see that.
+
+    A widget that draws in the page gives its picture no name. The box around both has the class `lab-drawn`.
+
+    >>> drawn = widgets.VBox([widgets.HTML("<svg></svg>"), PictureName(name="DAG flights")])
+    >>> _ = drawn.add_class("lab-drawn")
+    """
+
+    _esm = _ESM
+    name = traitlets.Unicode("").tag(sync=True)
 
 
 class PlaygroundPanel(GatePanel):
@@ -25,18 +60,22 @@ class PlaygroundPanel(GatePanel):
     >>> class Picture(ipywidgets.HTML):
     ...     dot_source = traitlets.Unicode()
     >>> panel = PlaygroundPanel({"as_known": Measured({"served.roc_auc": 0.70})}, picture=Picture())
-    >>> "state-failed" in panel.picture.dot_source
-    True
+    >>> "state-failed" in panel.picture.dot_source, panel.name.name
+    (True, 'DAG flights, run of 2014-01-01 00:00 UTC: failed')
     """
 
     title: ClassVar[str] = "The evaluation gate, in your browser"
 
     def __init__(self, measured: Mapping[str, Measured], *, picture: Any, policy: GatePolicy = FLIGHTS_POLICY) -> None:
         self.picture = picture
+        self.name = PictureName()
         super().__init__(measured, policy=policy)
+        drawn = widgets.VBox([picture, self.name])
+        drawn.add_class("lab-drawn")
         shown: Any = self
-        shown.children = [picture if one is self._parts["picture"] else one for one in shown.children]
+        shown.children = [drawn if one is self._parts["picture"] else one for one in shown.children]
 
     def _update(self) -> None:
         super()._update()
-        self.picture.dot_source = draw_dag(*run_pipeline(self.report)).dot
+        drawing = draw_dag(*run_pipeline(self.report))
+        self.picture.dot_source, self.name.name = drawing.dot, drawing.title
