@@ -14,6 +14,7 @@ from mlops_lab.dag.journal import Guard, Journal, text_of
 from mlops_lab.dag.lock import Lock
 from mlops_lab.dag.run import DagRun
 from mlops_lab.errors import HomeError, InvalidData
+from mlops_lab.read_only import connect_read_only
 
 __all__ = ["RUN_TYPES", "Trace", "run_id_of"]
 
@@ -61,10 +62,19 @@ class Trace:
             self.connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
             try:
                 self._prepare()
-            except BaseException:
+            except BaseException as error:
                 self.connection.close()
-                raise
+                if create or not isinstance(error, sqlite3.OperationalError) or "locked" in str(error):
+                    raise
+                self.connection = self._only_read(error)  # looking back needs no place to write
         self._lock: Lock | None = None
+
+    def _only_read(self, error: sqlite3.OperationalError) -> sqlite3.Connection:
+        connection = connect_read_only(self.path)
+        if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            connection.close()
+            raise error
+        return connection
 
     def _prepare(self) -> None:
         (version,) = self.connection.execute("PRAGMA user_version").fetchone()

@@ -138,15 +138,19 @@ class Catalogue:
     def record(self, definitions: Iterable[Definition], *, at: datetime) -> Applied:
         """Keep definitions, and say which were new, which said something else before, and which the same."""
         done: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
+        told = [(_KINDS[type(each)], each.name, json.dumps(to_dict(each))) for each in definitions]
+        with self._reader.reading() as database:
+            rows = () if database is None else database.execute("SELECT kind, name, definition FROM definitions")
+            if set(told) <= set(rows):  # nothing to write, so that a home that can only be read will do
+                return Applied(created=(), changed=(), unchanged=tuple(f"{kind} {name}" for kind, name, _ in told))
         with writing(self._path, _SCHEMA) as database:
-            for definition in definitions:
-                kind, text = _KINDS[type(definition)], json.dumps(to_dict(definition))
-                where = (kind, definition.name)
+            for kind, name, text in told:
+                where = (kind, name)
                 before = database.execute(
                     "SELECT definition FROM definitions WHERE (kind, name) = (?, ?)", where
                 ).fetchone()
                 outcome = "created" if before is None else "unchanged" if before == (text,) else "changed"
-                done[outcome].append(f"{kind} {definition.name}")
+                done[outcome].append(f"{kind} {name}")
                 if outcome != "unchanged":
                     row = (*where, text, at.isoformat())
                     database.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?, ?)", row)

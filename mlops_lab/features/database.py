@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_lab.errors import HomeError, IntegrityError
+from mlops_lab.read_only import connect_read_only
 
 __all__ = ["Reader", "writing"]
 
@@ -88,11 +89,27 @@ class Reader:
                 return
             if which != self._which:  # the first time, in a forked child, or after the home was replaced
                 self._close()
-                self._connection = _connect(self._path, self._schema)
+                self._which = None
+                self._connection, lasts = _connected(self._path, self._schema)
                 self._close = weakref.finalize(self, self._connection.close)
-                self._which = which
+                self._which = which if lasts else None
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
             finally:
                 self._connection.execute("COMMIT")
+                if self._which is None:
+                    self._close()
+
+
+def _connected(path: Path, schema: str) -> tuple[sqlite3.Connection, bool]:
+    """A connection, and may it be kept? Where nothing can be written it may be a snapshot, good for one reading."""
+    try:
+        return _connect(path, schema), True
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        try:
+            return connect_read_only(path, timeout=_PATIENCE), False
+        except (OSError, sqlite3.OperationalError):
+            raise error from None

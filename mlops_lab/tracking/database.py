@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_lab.clock import SystemClock
-from mlops_lab.errors import HomeError, IntegrityError
+from mlops_lab.errors import HomeError, IntegrityError, InvalidData
+from mlops_lab.read_only import connect_read_only
 
 __all__ = ["Database"]
 
@@ -41,6 +42,8 @@ class Database:
     ...     notes.close()
     wind from the west
 
+    A file that is there and cannot be written is read all the same; only a `transaction` is refused then.
+
     Raises:
         HomeError: the folder or file cannot be read or written, belongs to something else, or is too new.
         IntegrityError: the file's bytes are damaged.
@@ -55,6 +58,7 @@ class Database:
         self._lock = threading.RLock()
         self._open: sqlite3.Connection | None = None
         self._owner = 0
+        self._reads_only = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -95,6 +99,8 @@ class Database:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if self._reads_only:  # it may be a snapshot, and the next one may find a folder it can write to
+                    self.close()
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is not None and self._owner == os.getpid():
@@ -111,7 +117,12 @@ class Database:
                 if left and isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                     clock.sleep(0.05)
                     continue
-                raise
+                if not isinstance(error, sqlite3.OperationalError):
+                    raise
+                connection = self._what_can_be_read(error)
+                self._reads_only = True
+            else:
+                self._reads_only = False
             self._open, self._owner = connection, os.getpid()
             weakref.finalize(self, _let_go, connection, self._owner)
             break
@@ -139,6 +150,25 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
 
+    def _what_can_be_read(self, error: sqlite3.OperationalError) -> sqlite3.Connection:
+        """A connection that only reads, or the error that stood in the way of a better one."""
+        if not self.path.is_file() or "locked" in str(error):
+            raise error
+        try:
+            connection = connect_read_only(self.path, timeout=_BUSY_SECONDS)
+        except (OSError, sqlite3.OperationalError):
+            raise error from None
+        connection.row_factory = sqlite3.Row
+        try:
+            known = self._recognise(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if not known:
+            connection.close()
+            raise error
+        return connection
+
     def _recognise(self, connection: sqlite3.Connection) -> bool:
         """Is the schema there? False for a new file; an error for a file that is not ours to touch."""
         whose = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -162,11 +192,17 @@ class Database:
         except sqlite3.OperationalError as error:
             if str(error).startswith("no such"):
                 raise self._damaged(error) from None
-            raise HomeError(self.path.parent, f"{self.path.name}: {error}") from None
+            why = "it can be read here, and not be written" if "readonly" in str(error) else error
+            raise HomeError(self.path.parent, f"{self.path.name}: {why}") from None
+        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError) as error:
+            if isinstance(error, UnicodeEncodeError) or "binding" in str(error) or "SQLite" in str(error):
+                what = f"the {self.kind} was asked for something that is no text or number of its kind: {error}."
+                raise InvalidData(what) from None
+            raise (self._damaged(error) if isinstance(error, sqlite3.Error) else error) from None
         except sqlite3.Error as error:
             raise self._damaged(error) from None
 
-    def _damaged(self, error: sqlite3.Error) -> IntegrityError:
+    def _damaged(self, error: Exception) -> IntegrityError:
         return IntegrityError(
             f"the {self.kind} {self.path.name}", expected=f"the database of a {self.kind}", found=str(error)
         )
