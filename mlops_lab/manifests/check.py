@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from mlops_lab.manifests.analysis import analysis_findings
 from mlops_lab.manifests.findings import Finding
 from mlops_lab.manifests.objects import object_findings
 from mlops_lab.manifests.pods import pod_findings
@@ -18,6 +19,7 @@ RULES: Mapping[str, str] = {
     "limit-below-request": "a limit that is smaller than the request",
     "mount-without-volume": "a volumeMount whose volume the pod does not have",
     "name": "a name that the API refuses",
+    "no-answer": "an analysis that takes the silence of Prometheus for success",
     "no-way-forward": "an update, a drain or a scale that can never begin",
     "port-name": "a probe or a Service that asks for a port by a name nobody gave",
     "port-range": "a port outside 1 to 65535",
@@ -57,6 +59,8 @@ def check_manifests(paths: Iterable[str | Path] | None = None, *, manifests: Ite
     """
     read = [*manifests, *(read_manifests(paths) if paths is not None else [])]
     order = {each.path: number for number, each in reversed(list(enumerate(read)))}
-    found = [finding for each in read for finding in (*object_findings(each), *pod_findings(each))]
+    found = [
+        finding for each in read for finding in (*object_findings(each), *pod_findings(each), *analysis_findings(each))
+    ]
     found += relation_findings(read)
     return sorted(set(found), key=lambda finding: (order[finding.path], finding))

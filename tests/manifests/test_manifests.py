@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from mlops_lab.cli import main
 from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.exports import to_kubernetes
 from mlops_lab.manifests import RULES, check_manifests, quantity, read_manifests
+from mlops_lab.manifests.analysis import verdict
 
 SOUND = """\
 apiVersion: apps/v1
@@ -74,6 +78,18 @@ spec:
   minReplicas: 4
   maxReplicas: 12
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: late-flights}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata:
+  name: late-flights
+spec:
+  metrics:
+    - name: error-rate
+      successCondition: len(result) > 0 && result[0] < 0.01
+      failureCondition: len(result) > 0 && result[0] >= 0.01
+      provider:
+        prometheus: {query: "sum(rate(failed[5m])) / sum(rate(asked[5m]))"}
 """
 # What is written in the place of what, the rule that must see it, and what the message must name.
 PLANTED = {
@@ -130,6 +146,12 @@ PLANTED = {
         "scale-target",
         "'late'",
     ),
+    "an analysis that no answer passes": (
+        "len(result) > 0 && result[0] < 0.01",
+        "len(result) == 0 || isNaN(result[0]) || result[0] < 0.01",
+        "no-answer",
+        "an empty answer and NaN",
+    ),
     "an autoscaler upside down": ("minReplicas: 4", "minReplicas: 40", "no-way-forward", "maxReplicas 12"),
 }
 
@@ -161,6 +183,80 @@ def test_a_planted_defect_is_found_alone_and_on_its_line(planted, tmp_path):
 
 def test_every_rule_is_planted():
     assert {rule for _, _, rule, _ in PLANTED.values()} == set(RULES)
+
+
+# What a metric says, and which answers of Prometheus it takes for a success; Argo's own order is: failure, success,
+# inconclusive; without a successCondition everything that is no failure is a success; an error is an error.
+CONDITIONS = {
+    "both, silence is neither": ("len(result) > 0 && result[0] < 0.01", "len(result) > 0 && result[0] >= 0.01", None),
+    "only success": ("result[0] < 0.01", None, None),
+    "only success, asked first": ("len(result) > 0 && !isNaN(result[0]) && result[0] <= 0.01", None, None),
+    "only failure": (None, "result[0] >= 0.01", "NaN"),
+    "only failure, asked first": (None, "len(result) > 0 && result[0] >= 0.01", "an empty answer and NaN"),
+    "failure that knows of silence": (None, "len(result) == 0 || isNaN(result[0]) || result[0] > 0.01", None),
+    "in words": ("result[0] < 0.01 or isNaN(result[0])", None, "NaN"),
+    "negated": ("!(result[0] >= 0.01)", None, "NaN"),
+    "a default": ("default(result[0], 0) < 0.01", None, None),  # not read here, so nothing is said of it
+    "no YAML text": (3, None, None),
+    "no conditions": (None, None, "an empty answer and NaN"),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_an_analysis_may_not_take_silence_for_success(name, tmp_path):
+    success, failure, told = CONDITIONS[name]
+    metric = {"name": "errors", "provider": {"prometheus": {"query": "up"}}}
+    metric |= {"successCondition": success} if success is not None else {}
+    metric |= {"failureCondition": failure} if failure is not None else {}
+    manifest = {
+        "apiVersion": "argoproj.io/v1alpha1", "kind": "ClusterAnalysisTemplate", "metadata": {"name": "late"},
+        "spec": {"metrics": [metric, {"name": "job", "provider": {"job": {}}}]},
+    }  # fmt: skip
+
+    found = check_manifests([written(tmp_path, json.dumps(manifest), "analysis.json")])
+
+    assert [each.rule for each in found] == (["no-answer"] if told else [])
+    assert told is None or f"takes {told} for" in found[0].message
+
+
+def shipped_analysis():
+    files = to_kubernetes()
+    (template,) = [
+        each for each in YAML(typ="safe").load_all(files["overlays/production-argo/analysis.yaml"]) if each is not None
+    ]
+    (metric,) = template["spec"]["metrics"]
+    return metric
+
+
+@pytest.mark.parametrize(
+    ("answer", "phase"),
+    [
+        ([], "Inconclusive"),  # no request was ever counted: the canary is not scraped, or nobody is sent to it
+        ([float("nan")], "Inconclusive"),  # nobody asked for five minutes
+        ([0.0], "Successful"),
+        ([0.0099], "Successful"),
+        ([0.01], "Failed"),
+        ([1.0], "Failed"),
+    ],
+)
+def test_the_shipped_analysis_promotes_nobody_whom_nobody_asked(answer, phase):
+    metric = shipped_analysis()
+
+    assert verdict(metric, answer) == phase
+    assert 0 <= metric["inconclusiveLimit"] < metric["count"] / 2  # else the rollout goes on, quiet as it is
+
+
+def test_the_shipped_analysis_counts_only_what_clients_ask():
+    query = shipped_analysis()["provider"]["prometheus"]["query"]
+
+    routes = set(re.findall(r'route=~"([^"]*)"', query))
+    (pattern,) = routes
+    assert query.count("route=~") == query.count("mlops_lab_requests_total")
+    asked = ["/invocations", "/predict", "/v1/models:predict", "/v2/models/infer"]
+    probes = ["/ping", "/health", "/v2/health/ready", "/v2/health/live", "/metrics", "/v2/models/ready", "/v2"]
+    assert [route for route in asked + probes if re.fullmatch(pattern, route)] == asked
+    # A server that never failed has no series of failures; without this the whole answer would be empty.
+    assert "or vector(0)" in query.partition("/ sum")[0]
 
 
 def test_relations_are_looked_for_across_files(tmp_path):
@@ -307,7 +403,7 @@ def test_the_command_prints_each_finding_and_fails(tmp_path, capsys):
     told = capsys.readouterr()
     assert code == 1
     assert told.out.startswith(f"{path.as_posix()}:26: quantity: Deployment late-flights: memory '512Mb'")
-    assert "1 defect in 4 objects" in told.err
+    assert "1 defect in 5 objects" in told.err
 
 
 def test_the_command_answers_in_json_and_reads_a_pipe(monkeypatch, capsys):
@@ -322,4 +418,4 @@ def test_the_command_answers_in_json_and_reads_a_pipe(monkeypatch, capsys):
 
 def test_the_command_is_content_with_sound_manifests(tmp_path, capsys):
     assert main(["manifests", "check", str(written(tmp_path, SOUND))]) == 0
-    assert capsys.readouterr().out == "4 objects, nothing found.\n"
+    assert capsys.readouterr().out == "5 objects, nothing found.\n"
