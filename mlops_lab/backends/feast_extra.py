@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from mlops_lab.errors import InvalidData, MissingExtra, MlopsLabError
 
 __all__ = ["import_feast", "quietly"]
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def import_feast() -> Any:
@@ -32,9 +35,17 @@ def import_feast() -> Any:
 def quietly(doing: str) -> Iterator[None]:
     """Keep Feast's progress bars to itself, and let none of its errors out as a traceback of its inside.
 
+    One thread at a time: where standard output goes is the whole process's affair, and of two that put it back in the
+    wrong order the second would leave everybody silent.
+
     Raises:
         InvalidData: with what was being done and the first line of what Feast or the engine below it said.
     """
+    with _ONE_AT_A_TIME:
+        yield from _quietly(doing)
+
+
+def _quietly(doing: str) -> Iterator[None]:
     level = logging.getLogger("feast").level
     logging.getLogger("feast").setLevel(logging.ERROR)
     try:

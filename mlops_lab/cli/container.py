@@ -15,7 +15,7 @@ import click
 
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.options import HOME, MODEL, answer_options
+from mlops_lab.cli.options import HOME, MODEL, answer_options, open_registry
 from mlops_lab.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
 
 if TYPE_CHECKING:
@@ -62,12 +62,10 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
 
 def _version(home: Path) -> list[str]:
     """Which version the cloud asks for: a cloud that keeps its own approvals serves what it has approved."""
-    from mlops_lab.registry import Registry
-
     asked = os.environ.get("MLOPS_LAB_VERSION", "champion")
     if asked != "latest":
         return [MODEL, asked]
-    registry = Registry(home)
+    registry = open_registry(home)
     versions = registry.search(name=MODEL) if MODEL in registry.list_models() else []
     if not versions:
         raise InvalidData(f"the home folder {home} has no version of {MODEL} to serve.")
@@ -75,7 +73,9 @@ def _version(home: Path) -> list[str]:
 
 
 def _is_home(folder: Path) -> bool:
-    return (folder / "registry.db").is_file()
+    from mlops_lab.backends import has_registry
+
+    return has_registry(folder)
 
 
 def _brought(opt_ml: Path) -> Path:
@@ -206,13 +206,14 @@ def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...])
 
 
 def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
+    from mlops_lab import backends
+    from mlops_lab.clock import SystemClock
     from mlops_lab.pipeline import MODEL_NAME
-    from mlops_lab.registry import Registry
-    from mlops_lab.tracking import Tracker
 
-    registry = Registry(home)
+    clock = SystemClock()
+    registry, tracker = backends.open_registry(home, clock=clock), backends.open_tracker(home, clock=clock)
     versions = registry.search(name=MODEL_NAME) if MODEL_NAME in registry.list_models() else []
-    metrics = Tracker(home).get_run(versions[-1].run_id).metrics if versions else {}
+    metrics = tracker.get_run(versions[-1].run_id).metrics if versions else {}
     passed = {one.task_id: one.state for one in ended}.get("gate") == "success"
     told: dict[str, Any] = {
         "gate": {"passed": passed, "why": next((one.why for one in ended if one.task_id == "gate"), "")},

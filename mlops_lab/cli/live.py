@@ -104,13 +104,14 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
     """The flights to ask about, each with every feature that one of the two models needs, as it was known then."""
     from datetime import timedelta
 
+    from mlops_lab.backends import open_tracker
     from mlops_lab.cli.gate import run_of
     from mlops_lab.clock import SystemClock
     from mlops_lab.pipeline import LABEL, flight_store, labelled_flights
     from mlops_lab.pipeline.steps import last_decision
-    from mlops_lab.tracking import Tracker
 
-    registry, tracker, clock = open_registry(home), Tracker(home), SystemClock()
+    clock = SystemClock()
+    registry, tracker = open_registry(home), open_tracker(home, clock=clock)
     versions = [
         registry.get_model_version(promotion.name, one or 0) for one in (promotion.archived_version, promotion.version)
     ]

@@ -104,4 +104,6 @@ def serve(
 
 
 def _usual_home() -> Path:
-    return _SAGEMAKER if (_SAGEMAKER / "registry.db").is_file() else Path(HOME)
+    from mlops_lab.backends import has_registry
+
+    return _SAGEMAKER if has_registry(_SAGEMAKER) else Path(HOME)

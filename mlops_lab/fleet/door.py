@@ -70,7 +70,7 @@ class Door:
             seconds: how long a request is tried.
             on_entry: told of each request, once both models were asked.
         """
-        self._plan = plan.now if isinstance(plan, Routing) else plan
+        self._plan = plan
         self._servers = servers
         self._key = key
         self._seconds = seconds
@@ -79,7 +79,7 @@ class Door:
         #: What happened: `delivered v1`, `failed v2` (it could not answer), `withheld v2` (it was taken back before
         #: its answer could leave), `asked again`.
         self.counts: Counter[str] = Counter()
-        #: When (seconds of `perf_counter`) the last answer of each version left.
+        #: When (seconds of `perf_counter`) the plan was asked that let the last answer of each version out.
         self.last_delivered: dict[int, float] = {}
 
     async def answer(self, rows: Rows) -> list[tuple[int, float]]:
@@ -89,7 +89,7 @@ class Door:
             Refusal: no server could answer in time, or one refused the rows themselves.
         """
         until = time.perf_counter() + self._seconds
-        waiting, done = self._parts(list(range(len(rows))), rows, self._plan()), list[Part]()
+        waiting, done = self._parts(list(range(len(rows))), rows, await self._look()), list[Part]()
         failed, tries = set[int](), 0
         while waiting:
             tries += 1
@@ -99,7 +99,7 @@ class Door:
             failed |= {place for part in waiting if part.failed for place in part.places}
             done += [part for part in waiting if not part.failed]
             waiting = [part for part in waiting if part.failed]
-            now, moment = self._plan(), time.perf_counter()
+            moment, now = time.perf_counter(), await self._look()
             late = [part for part in done if not now.allows(part.version)]
             done = [part for part in done if now.allows(part.version)]
             self.counts.update(f"withheld v{part.version}" for part in late)
@@ -129,14 +129,15 @@ class Door:
         """
         until, lost = time.perf_counter() + self._seconds, False
         while True:
-            plan = self._plan()
+            plan = await self._look()
             version = plan.answers(routing_key)
             if lost:
                 version = plan.instead(version)
             found = await self._try(version, path, body, kind)
-            if found is not None and self._plan().allows(version):
+            moment = time.perf_counter()
+            if found is not None and (await self._look()).allows(version):
                 self.counts[f"delivered v{version}"] += 1
-                self.last_delivered[version] = time.perf_counter()
+                self.last_delivered[version] = moment
                 return found
             self.counts[f"failed v{version}" if found is None else f"withheld v{version}"] += 1
             lost = found is None and not lost
@@ -165,6 +166,9 @@ class Door:
         """What decides who answers a row: its key, or all of it."""
         found = row.get(self._key)
         return str(found) if found is not None else json.dumps(row, sort_keys=True, default=str)
+
+    async def _look(self) -> Plan:
+        return await self._plan.look() if isinstance(self._plan, Routing) else self._plan()
 
     def _nobody(self) -> Refusal:
         why = f"no server could answer within {self._seconds:g} seconds; ask again in a moment."

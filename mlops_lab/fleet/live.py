@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.backends import open_registry
+from mlops_lab.clock import SystemClock
 from mlops_lab.errors import NotAllowed
 from mlops_lab.fleet.asking import Client
 from mlops_lab.fleet.door import Door
@@ -108,7 +110,7 @@ async def live_rollout(
     """
     if promotion.archived_version is None:
         raise NotAllowed(f"{promotion.name} v{promotion.version} replaces nobody; there is no canary to watch.")
-    registry, tell = Registry(home), on_event or (lambda _line: None)
+    registry, tell = open_registry(home, clock=SystemClock()), on_event or (lambda _line: None)
     rules = policy if policy is not None else RolloutPolicy(max_seconds=1.0)
     begin(promotion, registry, policy=rules, actor=actor)
     routing, journal = Routing(home, promotion.name, shadow=shadow), Journal(home, promotion.event)

@@ -1,18 +1,22 @@
 """Which versions may answer now, and with which share?
 
-The registry's history is the only truth. The door asks before each answer leaves it; that costs some microseconds,
-because SQLite says in one word whether anything was written since (https://www.sqlite.org/pragma.html#pragma_data_version).
+The registry's history is the only truth, wherever the home folder keeps it. The door asks before each answer leaves
+it. That costs some microseconds where it is a SQLite file, the course's own or MLflow's, because SQLite says in one
+word whether anything was written since (https://www.sqlite.org/pragma.html#pragma_data_version). A server or another
+database is asked for the end of its history each time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mlops_lab.backends import engines_of, open_registry
+from mlops_lab.clock import SystemClock
 from mlops_lab.errors import HomeError
-from mlops_lab.registry import Registry
 from mlops_lab.rollout import answered_by_challenger, deployment_of, promotion_of
 from mlops_lab.serving import Refusal
 
@@ -74,6 +78,7 @@ class Routing:
     """The plan of one model as the registry of a home folder has it at this moment.
 
     >>> import tempfile
+    >>> from mlops_lab.registry import Registry
     >>> with tempfile.TemporaryDirectory() as home:
     ...     _ = Registry(home)
     ...     Routing(home, "late").now()
@@ -92,10 +97,13 @@ class Routing:
         self.name = name
         self._home = Path(home)
         self._shadow = shadow
-        self._registry = Registry(home)
+        self._registry = open_registry(home, clock=SystemClock())
+        self._file = _registry_file(self._home)
         self._watching: sqlite3.Connection | None = None
-        self._seen: int | None = None
+        self._seen: int | str | None = None
         self._plan: Plan | None = None
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[Plan] | None = None
 
     def __repr__(self) -> str:
         return f"Routing({self.name})"
@@ -118,18 +126,37 @@ class Routing:
         except (sqlite3.Error, HomeError) as error:
             self._forget()
             if self._plan is None:
-                raise HomeError(self._home, f"registry.db: {error}") from None
+                raise HomeError(self._home, f"the registry: {error}") from None
             return self._plan.without_challenger()
         return self._plan
+
+    async def look(self) -> Plan:
+        """The plan as it was after this was called, without making anybody wait who does not ask.
+
+        A server or a database on the network takes its time; one question to it answers all who were waiting when it
+        was put.
+        """
+        if self._file is not None:
+            return self.now()
+        if self._next is None:
+            self._next = asyncio.create_task(self._ask())
+        return await asyncio.shield(self._next)
+
+    async def _ask(self) -> Plan:
+        async with self._turn:
+            self._next = None  # whoever comes from here on asks again
+            return await asyncio.to_thread(self.now)
 
     def close(self) -> None:
         """Close the registry."""
         self._forget()
         self._registry.close()
 
-    def _version(self) -> int:
+    def _version(self) -> int | str:
+        if self._file is None:
+            return self._registry.head()
         if self._watching is None:
-            place = (self._home / "registry.db").absolute().as_uri()
+            place = self._file.absolute().as_uri()
             self._watching = sqlite3.connect(
                 f"{place}?mode=ro", uri=True, timeout=0.1, isolation_level=None, check_same_thread=False
             )
@@ -163,3 +190,12 @@ class Routing:
             with suppress(sqlite3.Error):
                 self._watching.close()
         self._watching, self._seen = None, None
+
+
+def _registry_file(home: Path) -> Path | None:
+    """The SQLite file that every event is written to; None where a server or another database keeps them."""
+    engines = engines_of(home)
+    if engines.registry == "embedded":
+        return home / "registry.db"
+    scheme, _, place = (engines.registry_uri or f"sqlite:///{home / 'mlflow.db'}").partition(":///")
+    return Path(place) if scheme == "sqlite" else None

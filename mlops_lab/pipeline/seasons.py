@@ -7,12 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.backends import open_tracker
 from mlops_lab.clock import Clock, SystemClock, parse_utc
 from mlops_lab.drift import DriftPolicy, DriftReport, watch_drift
 from mlops_lab.errors import InvalidData
 from mlops_lab.pipeline.steps import LABEL, flight_store, labelled_flights, last_decision
 from mlops_lab.registry import ModelVersion
-from mlops_lab.tracking import Tracker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def season_drift(
     from mlops_lab.training import predict
 
     keeper = clock if clock is not None else SystemClock()
-    tracker, store = Tracker(home, clock=keeper), flight_store(home, clock=keeper)
+    tracker, store = open_tracker(home, clock=keeper), flight_store(home, clock=keeper)
     run = tracker.get_run(version.run_id)
     first, last = parse_utc(str(run.params["train_from"])), parse_utc(str(run.params["train_until"]))
     end = min(parse_utc(until), last_decision())

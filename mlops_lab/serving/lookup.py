@@ -7,13 +7,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.backends import engines_of, open_feature_store
 from mlops_lab.clock import Clock, SystemClock
 from mlops_lab.errors import HomeError, IntegrityError, InvalidData, InvalidDefinition, UnknownName
-from mlops_lab.features import FeatureStore
 from mlops_lab.serving.bodies import ABSENT, Table
 from mlops_lab.serving.refusal import Refusal
 
-__all__ = ["Lookup"]
+__all__ = ["Lookup", "has_online_store"]
+
+
+def has_online_store(home: str | Path) -> bool:
+    """Does this home folder keep features for answering? Looking makes nothing.
+
+    >>> has_online_store("a folder that is not there")
+    False
+    """
+    feast = engines_of(home).features == "feast"
+    return (Path(home) / "feast").is_dir() if feast else (Path(home) / "online.db").is_file()
 
 
 class Lookup:
@@ -25,7 +35,7 @@ class Lookup:
     >>> import tempfile
     >>> from datetime import timedelta
     >>> import pandas as pd
-    >>> from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
+    >>> from mlops_lab.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
     >>> rows = pd.DataFrame({"origin": ["EWR"], "wind": [3.5],
     ...                      "event_timestamp": pd.to_datetime(["2013-01-01T06:00Z"])})
     >>> view = FeatureView("weather", entities=[Entity("airport", join_keys=["origin"])], ttl=timedelta(hours=3),
@@ -52,7 +62,7 @@ class Lookup:
             UnknownName: there is no such service.
         """
         self._clock = SystemClock() if clock is None else clock
-        self._store = FeatureStore(home, clock=self._clock)
+        self._store = open_feature_store(home, clock=self._clock)
         self._at = at
         self.service = service
         views = self._store.get_feature_service(service).features

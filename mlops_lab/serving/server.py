@@ -19,7 +19,7 @@ from mlops_lab.serving.app import create_app
 from mlops_lab.serving.contract import Contract
 from mlops_lab.serving.desk import Desk
 from mlops_lab.serving.limits import Limits
-from mlops_lab.serving.lookup import Lookup
+from mlops_lab.serving.lookup import Lookup, has_online_store
 from mlops_lab.serving.model import load_served_model
 from mlops_lab.serving.station import Station
 from mlops_lab.serving.telling import Log
@@ -51,7 +51,7 @@ def open_desk(
         raise InvalidData(f"there is no registry in the home folder {home}.")
     model = load_served_model(home, name, version=version, archived=archived)
     lookup = None
-    if model.service and (Path(home) / "online.db").is_file():
+    if model.service and has_online_store(home):
         lookup = Lookup(home, model.service, at=features_at)
         lookup.warm_up()
     return Desk(model, lookup=lookup, limits=limits)

@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlops_lab.backends import choose_engines, open_feature_store, open_registry, open_tracker
 from mlops_lab.clock import FakeClock, parse_utc
-from mlops_lab.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
 from mlops_lab.registry import GateReport, Registry, RuleResult
 from mlops_lab.serving import Limits, Log, Station, create_app, open_desk
-from mlops_lab.tracking import Tracker
 from mlops_lab.training import train
 
 FIRST_DAY = parse_utc("2013-12-01")
@@ -67,8 +67,9 @@ def promote(registry: Registry, run, why: str):
     return registry.promote(report, actor="ada", why=why)
 
 
-def build_home(home: Path) -> Path:
+def build_home(home: Path, *, features: str = "embedded", registry: str = "embedded") -> Path:
     """Version 1 knows the schedule only; version 2 knows all and is in Production, its rollout not begun."""
+    choose_engines(home, features=features, registry=registry)
     clock, frame = FakeClock("2013-12-07"), flights()
     facts = frame[["flight_id", "airline", "hour", "delay", "in_air", "event_timestamp"]]
     facts = facts.assign(event_timestamp=facts["event_timestamp"] - pd.Timedelta("1h"))
@@ -87,7 +88,8 @@ def build_home(home: Path) -> Path:
         ttl=timedelta(hours=2),
         source=Source("airports", airports),
     )
-    store, tracker, registry = FeatureStore(home, clock=clock), Tracker(home, clock=clock), Registry(home, clock=clock)
+    store, tracker = open_feature_store(home, clock=clock), open_tracker(home, clock=clock)
+    models = open_registry(home, clock=clock)
     store.apply(
         [schedule, waiting, FeatureService("facts_only", [schedule]), FeatureService("all", [schedule, waiting])]
     )
@@ -96,8 +98,8 @@ def build_home(home: Path) -> Path:
     for service in ("facts_only", "all"):
         known = store.get_historical_features(asked, features=service)
         run = train(known, tracker, label="late", split_at=parse_utc("2013-12-05"), author="ada")
-        promote(registry, run, why=service)
-    registry.close()
+        promote(models, run, why=service)
+    models.close()
     tracker.close()
     return home
 
