@@ -7,8 +7,8 @@
     python start.py test-engines [NAMES] [arguments]
                                         run it on real engines too, in environments of their own (.venv-NAME): airflow,
                                         prefect, feast-mlflow, tecton, cloud, serving, playground (a browser alone); and
-                                        in the course's own: accessibility (every notebook in JupyterLab, in light and in
-                                        dark); none named: all of them
+                                        in the course's own: accessibility (each notebook in JupyterLab, in light and
+                                        in dark); none named: all of them
     python start.py --help              show this text
 
 The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
@@ -33,6 +33,7 @@ FILES = (
     "LICENSE",
     "mlops_lab/__init__.py",
     "scripts/environment.py",
+    "scripts/failures.py",
 )
 
 

@@ -29,7 +29,7 @@ _MOST_PLACES = 400  # a slider of 200 pixels has no more places to stand
 _TICKS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440, 28 * 1440))
 _MOST_TICKS = 8
 _LEFT, _PLOT, _RIGHT, _ROW, _TOP = 130, 520, 330, 34, 46
-_USED, _SEEN, _HIDDEN = state_look("success").border, state_look("running").border, state_look("failed").border
+_USED, _SEEN, _HIDDEN = "#00805d", state_look("running").border, state_look("failed").border  # on the window, too
 
 
 class JoinTimelinePanel(Panel):

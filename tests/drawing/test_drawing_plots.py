@@ -155,6 +155,18 @@ def test_bars_say_every_number_and_where_there_is_none() -> None:
     assert plot.outline == "late\nEWR  12.3 minutes\nJFK  no figure\nLGA  no figure\nall  -3.0 minutes"
 
 
+def test_a_long_title_breaks_where_the_picture_ends() -> None:
+    plot = plot_bars(
+        "Four models, the same 15,048 flights of July", {"gradient_boosting": {"random split": 0.8}}, "AUC"
+    )
+    figure = plot.figure
+
+    figure.draw_without_rendering()
+
+    (title,) = figure.findobj(lambda one: getattr(one, "get_text", str)() == plot.title)
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize("value", ["many", math.inf, object()])
 def test_a_bar_or_point_that_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(InvalidData, match="EWR"):

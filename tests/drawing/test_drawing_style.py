@@ -72,7 +72,11 @@ def test_lines_and_letters_of_plots_have_a_contrast_of_4_5_on_their_card(colour:
 
 
 def test_marks_in_the_window_of_a_timeline_have_a_contrast_of_3() -> None:
-    ratios = [contrast(colour, _WINDOW) for colour in (_GOOD, _BAD)]
+    from mlops_lab.panels.timeline import _HIDDEN, _SEEN, _USED
+
+    timeline_panel = (_USED, _SEEN, _HIDDEN)
+
+    ratios = [contrast(colour, _WINDOW) for colour in (_GOOD, _BAD, *timeline_panel)]
 
     assert min(ratios) >= 3.0
 

@@ -66,7 +66,7 @@ class Plot:
             axes.set_facecolor(PAPER)
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
-            axes.set_title(letters(self.title), loc="left", color=INK, fontweight="bold")
+            axes.set_title(letters(self.title), loc="left", color=INK, fontweight="bold", wrap=True)
             self.draw(axes)
         return figure
 
