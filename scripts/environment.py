@@ -15,12 +15,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from failures import explain
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -39,12 +40,6 @@ specs = {name: importlib.util.find_spec(name) for name in sys.argv[1:]}
 found = {name: spec.origin for name, spec in specs.items() if spec and spec.origin}
 print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "prefix": sys.prefix, "found": found}))
 """
-DISK = ("no space left on device", "not enough space on the disk", "errno 28", "os error 28", "disk quota exceeded")
-NETWORK = (
-    *("newconnectionerror", "connection broken by", "connection refused", "connection reset", "name resolution"),
-    *("name or service not known", "getaddrinfo failed", "network is unreachable", "timed out", "proxyerror"),
-    *("certificate_verify_failed", "sslerror", "dns error", "error sending", "failed to fetch", "versions: none"),
-)
 
 
 class Stop(Exception):
@@ -64,7 +59,7 @@ def prepare(module: str, extras: Sequence[str], say: Callable[[str], None]) -> N
                 install(what, extras, say, lock)
                 say(f"ready after {time.monotonic() - began:.0f} s.")
     except OSError as error:
-        raise Stop(explain(f"{error} (errno {error.errno})")[0]) from error
+        raise Stop(explain(f"{error} (errno {error.errno})", ROOT)[0]) from error
 
 
 def look(module: str, extras: Sequence[str]) -> tuple[str, str]:
@@ -191,7 +186,7 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
             settings.mkdir(parents=True, exist_ok=True)
             (settings / "overrides.json").write_text(json.dumps(NO_NEWS), "utf-8")
             return write_stamp({"state": "ready", "made_for": fingerprint(), "extras": extras})
-        sentence, is_whole = explain(words)
+        sentence, is_whole = explain(words, ROOT)
         if "disk is full" in sentence:
             break
         if name == "uv":  # pip may know an index of which uv was not told
@@ -246,18 +241,3 @@ def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int,
         with LOG.open("a", encoding="utf-8") as log:
             log.write(f"$ {' '.join(map(str, command))}\n{words}")
     return process.returncode, words
-
-
-def explain(words: str) -> tuple[str, bool]:
-    """The sentence for a failure, from what was said of it, and whether the packages are as they were before."""
-    low = words.lower()
-    if any(sign in low for sign in DISK):
-        return f"the disk is full ({ROOT} or {tempfile.gettempdir()}); free some space and start again.", False
-    if any(sign in low for sign in NETWORK):
-        return "the package index cannot be reached, and installing needs it; check the network and start again.", True
-    if any(sign in low for sign in ("permission denied", "access is denied", "read-only file system", "not permitted")):
-        return f"{ROOT} cannot be written; copy the course into a folder of your own, or close what uses .venv.", False
-    last = " / ".join(line.strip() for line in words.strip().splitlines()[-3:])
-    if "no matching distribution" in low or "no solution found" in low:
-        return f"a package does not exist for Python {VERSION} here; try another Python. It said: {last}", True
-    return f"the packages could not be installed (what was done is in .venv/start.log): {last}", False

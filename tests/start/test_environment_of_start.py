@@ -23,9 +23,10 @@ READY = {"state": "ready", "extras": ["test"]}
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     """The module as it stands in a clone of its own, without uv on the path."""
-    for name in ("scripts/environment.py", "pyproject.toml", "constraints.txt"):
+    for name in ("scripts/environment.py", "scripts/failures.py", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.syspath_prepend(tmp_path / "scripts")
     spec = importlib.util.spec_from_file_location("environment_in_a_clone", tmp_path / "scripts/environment.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -349,7 +350,7 @@ def test_a_system_error_becomes_a_sentence(environment, monkeypatch, number, sen
     ],
 )
 def test_the_words_of_an_installer_become_a_sentence(environment, words, sentence, is_whole):
-    told, whole = environment.explain(words)
+    told, whole = environment.explain(words, environment.ROOT)
 
     assert sentence in told
     assert "\n" not in told

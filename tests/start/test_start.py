@@ -24,7 +24,15 @@ runpy.run_path(sys.orig_argv[-1], run_name="__main__")
 def clone(tmp_path):
     """The few files of a clone that start.py asks for, in a folder whose name has a space."""
     place = tmp_path / "my course"
-    for name in ("start.py", "scripts/environment.py", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
+    for name in (
+        "start.py",
+        "scripts/environment.py",
+        "scripts/failures.py",
+        "pyproject.toml",
+        "constraints.txt",
+        "README.md",
+        "LICENSE",
+    ):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, place / name)
     for name in ("mlops_lab/__init__.py", "notebooks/00_start_here.ipynb", "tests/test_nothing.py"):
