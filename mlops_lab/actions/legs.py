@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Leg"]
 
 _DEFAULT_MINUTES = 360.0
+_LONGEST_NAME = 100
 _SYSTEMS = (("windows", "Windows"), ("macos", "macOS"))
 
 
@@ -53,7 +54,8 @@ class Leg:
         naming = Evaluator(graph.workflow.file, workspace=None, on_reference=lambda _: None)
         named = naming.text(job.name, contexts) if job.name is not None else job.id
         plain = job.name is None or "${{" not in job.name.word
-        self.name: str = graph.prefix + (f"{named} ({suffix})" if suffix and plain else named)
+        whole = f"{named} ({suffix})" if suffix and plain else named
+        self.name: str = graph.prefix + (whole[:97] + "..." if plain and len(whole) > _LONGEST_NAME else whole)
         if self.name in self.state.legs:
             self.name += f" [{unique}]"
         self.secrets: dict[str, str] = dict(graph.secrets)

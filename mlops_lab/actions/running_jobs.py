@@ -9,7 +9,7 @@ from mlops_lab.actions.evaluation import Evaluator
 from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import Value, to_number, to_text
 from mlops_lab.actions.legs import Leg
-from mlops_lab.actions.matrix import expand_matrix, leg_title
+from mlops_lab.actions.matrix import MatrixLeg, matrix_legs
 from mlops_lab.actions.run_state import RunState
 from mlops_lab.actions.scheduling import Process, Task, Wait
 from mlops_lab.actions.workflow import Concurrency, Job, Workflow
@@ -87,9 +87,6 @@ class JobGraph:
             line = f"{self.workflow.file} (Line: {job.line}, Col: {job.column})"
             self._end(state, "failure", f"Error when evaluating 'strategy' for job '{job.id}'. {line}: {error}")
             return
-        if not state.legs:
-            self._end(state, "skipped", "the matrix has no combinations")
-            return
         for leg in state.legs:
             leg.task = self.state.scheduler.start(leg.process())
         while len(state.finished) < len(state.legs):
@@ -104,19 +101,19 @@ class JobGraph:
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:
         strategy = state.job.strategy
         matrix = evaluate.value(strategy.matrix, contexts)
-        legs: list[dict[str, Value]] = [{}]
+        legs = [MatrixLeg({}, "")]
         if strategy.matrix is not None:
             if not isinstance(matrix, Mapping):
                 raise ExpressionError("evaluation", f"the matrix must be a mapping; it is '{to_text(matrix)}'")
-            legs = expand_matrix(matrix)
+            legs = matrix_legs(matrix) or legs  # where all are excluded, GitHub runs the job once, without a matrix
         fast = evaluate.value(strategy.fail_fast, contexts)
         state.fail_fast = to_text(fast).lower() != "false"
         most = to_number(evaluate.value(strategy.max_parallel, contexts))
         state.parallel = most if most >= 1 else float("inf")
-        for index, values in enumerate(legs):
+        for index, leg in enumerate(legs):
             own: dict[str, Value] = {
                 **contexts,
-                "matrix": values,
+                "matrix": leg.values,
                 "strategy": {
                     "fail-fast": state.fail_fast,
                     "job-index": index,
@@ -124,7 +121,7 @@ class JobGraph:
                     "max-parallel": int(most) if most >= 1 else len(legs),
                 },
             }
-            state.legs.append(Leg(self, state.job, own, suffix=leg_title(values), unique=str(index + 1)))
+            state.legs.append(Leg(self, state.job, own, suffix=leg.title, unique=str(index + 1)))
 
     def _end(self, state: _JobState, result: str, why: str) -> None:
         state.result, state.reason = result, why

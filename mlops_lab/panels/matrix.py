@@ -83,11 +83,10 @@ class MatrixPanel(Panel):
 
     def run_for(self, state: State) -> WorkflowRun:
         """What becomes of a job with that matrix."""
-        names = {
-            _title(leg): f"judge ({', '.join(map(str, leg.values()))})" for leg in expand_matrix(self.matrix_for(state))
-        }
+        workflow = self._workflow(state)
+        names = {_title(job.matrix): job.name for job in simulate(workflow).jobs}
         failing = names.get(str(state["fails"]))
-        return simulate(self._workflow(state), outcomes={f"{failing}/judge": "failure"} if failing else {})
+        return simulate(workflow, outcomes={f"{failing}/judge": "failure"} if failing else {})
 
     def _workflow(self, state: State) -> Workflow:
         strategy = {"fail-fast": bool(state["fail_fast"]), "matrix": self.matrix_for(state)}

@@ -776,11 +776,18 @@ def test_a_start_without_a_time_zone_is_refused():
         simulate(jobs("a: {}"), started=FakeClock().now().replace(tzinfo=None))
 
 
-def test_a_matrix_without_combinations_skips_its_job():
+def test_a_matrix_of_which_everything_is_excluded_runs_its_job_once_without_a_matrix():
     run = simulate(jobs("a: {strategy: {matrix: {v: [1], exclude: [{v: 1}]}}}\nb: {needs: a}"))
 
-    assert conclusions(run) == {"a": "skipped", "b": "skipped"}
-    assert (run.conclusion, run.job("a").reason) == ("skipped", "the matrix has no combinations")
+    assert conclusions(run) == {"a": "success", "b": "success"}
+    assert run.job("a").matrix == {}
+
+
+def test_a_leg_is_named_after_its_vectors_and_a_long_name_is_cut():
+    run = simulate(jobs(f"a: {{strategy: {{matrix: {{v: [1, {'x' * 200}], include: [{{v: 1, gpu: true}}]}}}}}}"))
+
+    assert [job.name for job in run.jobs] == ["a (1)", "a (" + "x" * 94 + "..."]
+    assert run.job("a (1)").matrix == {"v": 1, "gpu": True}
 
 
 def test_an_inserted_mapping_and_a_computed_key_become_variables():
