@@ -16,6 +16,7 @@ from mlops_lab.backends import has_registry
 from mlops_lab.clock import Clock, SystemClock
 from mlops_lab.errors import HomeError, InvalidData, MissingExtra, MlopsLabError
 from mlops_lab.serving.app import create_app
+from mlops_lab.serving.connections import polite_protocol, telling_the_log
 from mlops_lab.serving.contract import Contract
 from mlops_lab.serving.desk import Desk
 from mlops_lab.serving.limits import Limits
@@ -103,7 +104,7 @@ def serve(
     door = _listening(host, port)
     config = uvicorn.Config(
         create_app(station, contract=contract),
-        http=_impatient_protocol(bounds),
+        http=polite_protocol(bounds),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -141,7 +142,8 @@ def serve(
     if with_parent:
         threading.Thread(target=_until_orphaned, args=(server,), name="parent", daemon=True).start()
     try:
-        server.run(sockets=[door])
+        with telling_the_log(station.log):
+            server.run(sockets=[door])
     finally:
         door.close()
     station.log.tell("stopped")
@@ -185,40 +187,6 @@ def _server(config: Any, station: Station) -> Any:
             return await super().on_tick(counter)
 
     return Server(config)
-
-
-def _impatient_protocol(limits: Limits) -> Any:
-    """Uvicorn's own protocol, but a client that does not finish its headers in time is shown the door."""
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-    class Impatient(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            self._timer = self.loop.call_later(limits.body_seconds, self._give_up)
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            between = self.cycle is None or self.cycle.response_complete
-            if not between and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            elif between and self._timer is None:
-                self._timer = self.loop.call_later(limits.body_seconds, self._give_up)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-            super().connection_lost(exc)
-
-        def _give_up(self) -> None:
-            self._timer = None
-            if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
-                self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-                self.transport.close()
-
-    return Impatient
 
 
 def _until_orphaned(server: Any) -> None:

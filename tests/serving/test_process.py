@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -117,6 +118,49 @@ def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
 
     assert (*states, asked) == (200, 503, 503)
     assert ask(server.port, "POST", "/invocations", BODY)[0] == 200
+
+
+def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serve):
+    server = serve(home, "--quiet")
+    server.read_until("ready")
+    head = b"POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: "
+    message = head + str(len(BODY)).encode() + b"\r\n\r\n" + BODY
+
+    async def client(answered):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        while True:  # one question after the other on the same connection, until it is told to go elsewhere
+            writer.write(message)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            assert json.loads(await reader.readexactly(length))["model_version"] == "2"
+            answered.append(head.split(b" ", 2)[1])
+            if len(answered) == 200:
+                os.kill(server.process.pid, signal.SIGTERM)
+            if b"connection: close" in head.lower():
+                writer.close()
+                return "told"
+
+    async def load():
+        answered = []
+        ends = await asyncio.gather(*(client(answered) for _ in range(16)), return_exceptions=True)
+        return answered, ends
+
+    answered, ends = asyncio.run(load())
+
+    assert set(answered) == {b"200"}
+    assert ends == ["told"] * 16
+    assert server.end() == 0
+
+
+def test_every_line_of_the_log_is_json_whatever_is_sent(home, serve):
+    server = serve(home)
+    server.read_until("ready")
+
+    answer = raw(server.port, b"\x16\x03\x01\x02\x00\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert server.end() == 0
+    assert [json.loads(line) for line in server.lines][-3]["why"] == "Invalid HTTP request received."
 
 
 @pytest.mark.parametrize(
