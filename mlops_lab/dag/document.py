@@ -26,6 +26,7 @@ An unknown key, a wrong type, a newer version, a name that does not exist and a 
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -121,7 +122,9 @@ def to_json(dag: DAG) -> str:
       "tasks": []
     }
     """
-    return json.dumps(to_dict(dag), indent=2, ensure_ascii=False)
+    text = json.dumps(to_dict(dag), indent=2, ensure_ascii=False)
+    # Half of a character, which no file can hold, is text all the same: it travels escaped.
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def to_yaml(dag: DAG) -> str:

@@ -3,6 +3,7 @@
 asking     how is an engine asked, in a process and an environment of its own?
 running    what do the same runs look like on each?        comparing, compare    how do they differ?
 answering  what if somebody has to agree there?            planted    DAGs that show an engine's manners
+chance     DAGs that chance draws, to see whether engines agree
 in_airflow, in_prefect, airflow_service    the other end of `asking`
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_lab.dag import DAG, PRESETS, REQUIRED, Param, Task
-from mlops_lab.exports.naming import Step, identifiers, steps
-from mlops_lab.exports.writing import call, docstring, duration, literal, moment, sentence
+from mlops_lab.exports.naming import Step, by_keyword, identifiers, steps
+from mlops_lab.exports.writing import broken, call, docstring, duration, literal, moment, sentence
 
 __all__ = ["to_airflow"]
 
@@ -75,7 +75,6 @@ class Approval(ApprovalOperator):
         user = given["responded_by_user"] or {"name": "nobody"}
         decision = {"approved": given["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
         return self.execute(context, decision=decision)'''
-_SDK = "get_current_context, task"
 _USED = {
     *("os", "UTC", "datetime", "timedelta", "import_module", "signature", "attrgetter", "Path", "call", "dag"),
     *("DAG", "CronTriggerTimetable", "Param", "get_current_context", "task"),
@@ -125,7 +124,10 @@ def to_airflow(dag: DAG) -> str:
     defined = "\n\n\n".join(_function(each, functions) for each in found)
     lines = [_wired(each, functions, results) for each in found] + [_order(each, results) for each in found]
     with_dag = "\n".join([_dag(dag), *(line for line in lines if line)] if lines else [_dag(dag), "    pass"])
-    return "\n\n\n".join(part for part in (_docstring(dag) + _head(dag, defined), defined, with_dag) if part) + "\n"
+    return (
+        "\n\n\n".join(part for part in (_docstring(dag) + _head(dag, defined + with_dag), defined, with_dag) if part)
+        + "\n"
+    )
 
 
 def _docstring(dag: DAG) -> str:
@@ -143,10 +145,11 @@ def _head(dag: DAG, defined: str) -> str:
     moments = ["UTC", "datetime"] if dag.start_date is not None else []
     times = [*moments, *["timedelta"] * has_duration]
     names = ["DAG", *["CronTriggerTimetable"] * (dag.schedule is not None), *["Param"] * bool(dag.params)]
+    names += ["get_current_context", *["task"] * any(not each.approval for each in dag.tasks.values())]
     imports = f"from datetime import {', '.join(times)}\n" if times else ""
     operators = "from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator\n"
     asks = any(each.approval for each in dag.tasks.values())
-    text = _HEAD.replace("{times}", imports).replace("{names}", ", ".join([*names, _SDK])).rstrip("\n")
+    text = _HEAD.replace("{times}", imports).replace("{names}", ", ".join(names)).rstrip("\n")
     return "\n" + text.replace("{approval}", operators * asks) + f"\n\n{_APPROVAL}" * asks
 
 
@@ -155,14 +158,12 @@ def _function(step: Step, names: dict[str, str]) -> str:
     settings = _settings(task) if task.task_id == name else {"task_id": literal(task.task_id), **_settings(task)}
     decorator = "" if task.approval else call("@task(", settings) + "\n" if settings else "@task\n"
     given = {key: literal(value, lambda task_id: names[task_id]) for key, value in step.given.items()}
-    plain = {key: value for key, value in given.items() if key.isidentifier() and key != "source"}
-    odd = [f"{literal(key)}: {value}" for key, value in given.items() if key not in plain]
-    arguments = [literal(task.source), *(f"{key}={value}" for key, value in plain.items())]
-    arguments += [f"**{{{', '.join(odd)}}}"] if odd else []
-    about = f"    {docstring(sentence(task.description))}\n" if task.description.strip() else ""
+    arguments = [literal(task.source), *by_keyword(given)]
+    about = f"    {docstring(sentence(task.description), '    ')}\n" if task.description.strip() else ""
     arguments += ["decision=decision"] * task.approval
     parameters = ", ".join([*(names[each] for each in step.takes), *["decision=None"] * task.approval])
-    return f"{decorator}def {name}({parameters}):\n{about}{call('return call(', arguments, indent='    ')}"
+    opening = broken(f"def {name}({parameters}):")
+    return f"{decorator}{opening}\n{about}{call('return call(', arguments, indent='    ')}"
 
 
 def _settings(task: Task) -> dict[str, str]:
@@ -199,7 +200,7 @@ def _order(step: Step, results: dict[str, str]) -> str:
     if not waits:
         return ""
     before = waits[0] if len(waits) == 1 else f"[{', '.join(waits)}]"
-    return f"    {before} >> {results[step.task.task_id]}"
+    return broken(f"{before} >> {results[step.task.task_id]}", "    ")
 
 
 def _dag(dag: DAG) -> str:
@@ -219,7 +220,7 @@ def _dag(dag: DAG) -> str:
     if dag.params:
         written = "".join(f"{_param(name, param)}\n" for name, param in dag.params.items())
         settings.append(f"params={{\n{written}    }}")
-    return "with DAG(\n" + "".join(f"    {each},\n" for each in settings) + ") as dag:"
+    return "with DAG(\n" + "".join(broken(f"{each},", "    ") + "\n" for each in settings) + ") as dag:"
 
 
 def _param(name: str, param: Param) -> str:
@@ -232,9 +233,8 @@ def _param(name: str, param: Param) -> str:
     if param.type == "date":
         words.append('format="date"')
     else:
-        words += [
-            f"{word}={getattr(param, word)}" for word in ("minimum", "maximum") if getattr(param, word) is not None
-        ]
+        bounds = {"minimum": param.minimum, "maximum": param.maximum}
+        words += [f"{word}={literal(bound)}" for word, bound in bounds.items() if bound is not None]
     if param.enum is not None:
         words.append(f"enum={literal([*param.enum, *[None] * (param.default is None)])}")
     if param.description:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ from mlops_lab.dag import DAG, REQUIRED, Reference, Task
 from mlops_lab.dag.building import references_in
 from mlops_lab.dag.task import parameters_of
 from mlops_lab.errors import InvalidDefinition
+from mlops_lab.exports.writing import literal
 
-__all__ = ["Step", "identifiers", "steps"]
+__all__ = ["Step", "by_keyword", "identifiers", "steps"]
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -83,8 +85,21 @@ def _check_source(task: Task) -> None:
         )
 
 
+def by_keyword(given: Mapping[str, str]) -> list[str]:
+    """Arguments of a call: `name=value` where Python has such names, the others as one `**{…}` at the end.
+
+    >>> by_keyword({"day": "1", "class": "2"})
+    ['day=1', '**{"class": 2}']
+    """
+    plain = [each for each in given if each.isidentifier() and not keyword.iskeyword(each)]
+    # Python knows one name that is neither a keyword nor free, and reads letters such as the ligature fi as others.
+    plain = [each for each in plain if each != "__debug__" and unicodedata.normalize("NFKC", each) == each]
+    odd = [f"{literal(name)}: {value}" for name, value in given.items() if name not in plain]
+    return [f"{name}={given[name]}" for name in plain] + ([f"**{{{', '.join(odd)}}}"] if odd else [])
+
+
 def identifiers(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """A Python identifier for each name, like it, and no two the same nor any of those taken.
+    """A Python identifier for each name, like it: no two the same, none of those taken, and no name of Python's own.
 
     >>> identifiers(["train", "2nd-try", "class", "2nd.try", "import"], taken=["train"])
     {'train': 'train_', '2nd-try': 'task_2nd_try', 'class': 'class_', '2nd.try': 'task_2nd_try_', 'import': 'import_'}
@@ -92,9 +107,9 @@ def identifiers(names: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
     used, chosen = set(taken), {}
     for name in names:
         word = re.sub(r"\W", "_", unicodedata.normalize("NFKC", name))  # Python reads identifiers in this form
-        word = word if word.isidentifier() else f"task_{word}"
+        word = word if word.isidentifier() and not word.startswith("_") else f"task_{word.lstrip('_')}"
         word = word if word.isidentifier() else "task"
-        while word in used or keyword.iskeyword(word):
+        while word in used or keyword.iskeyword(word) or hasattr(builtins, word):
             word += "_"
         used.add(word)
         chosen[name] = word

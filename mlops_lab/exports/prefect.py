@@ -6,9 +6,9 @@ from datetime import date
 
 from mlops_lab.dag import DAG, PRESETS, REQUIRED, Param, Task
 from mlops_lab.dag.attempt import retry_wait
-from mlops_lab.exports.naming import Step, identifiers, steps
+from mlops_lab.exports.naming import Step, by_keyword, identifiers, steps
 from mlops_lab.exports.prefect_opening import APPROVAL, OPENING, USED
-from mlops_lab.exports.writing import call, docstring, literal, sentence
+from mlops_lab.exports.writing import broken, call, docstring, literal, sentence
 
 __all__ = ["to_prefect"]
 
@@ -78,7 +78,9 @@ def _about(dag: DAG) -> str:
 def _head(dag: DAG, flow: str) -> str:
     typing = [name for name in ("Annotated", "Literal") if f"{name}[" in flow]
     imports = {
-        "{date}": "from datetime import date\n" if "date" in {each.type for each in dag.params.values()} else "",
+        "{date}": "from datetime import date\n"
+        if any(each.type == "date" and each.enum is None for each in dag.params.values())
+        else "",
         "{typing}": f"from typing import {', '.join(typing)}\n" if typing else "",
         "{cron}": "from prefect.schedules import Cron\n" if dag.schedule is not None else "",
         "{pydantic}": "AwareDatetime, Field" if "Field(" in flow else "AwareDatetime",
@@ -87,6 +89,8 @@ def _head(dag: DAG, flow: str) -> str:
     text = OPENING.rstrip("\n") + "{ask}"
     for mark, line in {**imports, **{mark: part * asks for mark, part in APPROVAL.items()}}.items():
         text = text.replace(mark, line)
+    if not dag.tasks:
+        text = text.replace("flow, task\n", "flow\n").replace("from prefect.cache_policies import NO_CACHE\n", "")
     return "\n" + text
 
 
@@ -97,12 +101,11 @@ def _function(step: Step, names: dict[str, str]) -> str:
     given = {key: literal(value, lambda task_id: f"result({names[task_id]})") for key, value in step.given.items()}
     upstream = [names[each] for each in (*step.takes, *step.waits)]
     arguments = [literal(task.source), literal(task.trigger_rule), "run", f"[{', '.join(upstream)}]"]
-    arguments += [f"{key}={value}" for key, value in given.items() if key.isidentifier()]
-    odd = [f"{literal(key)}: {value}" for key, value in given.items() if not key.isidentifier()]
-    arguments += [f"**{{{', '.join(odd)}}}"] if odd else []
-    about = f"    {docstring(sentence(task.description))}\n" if task.description.strip() else ""
+    arguments += by_keyword(given)
+    about = f"    {docstring(sentence(task.description), '    ')}\n" if task.description.strip() else ""
     body = call("return step(", arguments, indent="    ")
-    return f"{decorator}\ndef {name}({', '.join(['run', *upstream])}):\n{about}{body}"
+    opening = broken(f"def {name}({', '.join(['run', *upstream])}):")
+    return f"{decorator}\n{opening}\n{about}{body}"
 
 
 def _settings(task: Task) -> dict[str, str]:
@@ -132,7 +135,7 @@ def _flow(
     if dag.description:
         settings["description"] = literal(dag.description)
     lines = [call("@flow(", settings), f"def {name}(", "    *,"]
-    lines += [f"    {_param(params[key], param)}," for key, param in dag.params.items()]
+    lines += [broken(f"{_param(params[key], param)},", "    ") for key, param in dag.params.items()]
     lines += ["    logical_date: AwareDatetime | None = None,", "):"]
     given = [f"{literal(key)}: {_given(params[key], param)}" for key, param in dag.params.items()]
     lines += [
@@ -144,7 +147,7 @@ def _flow(
         upstream = [results[other] for other in (*each.takes, *each.waits)]
         name, start = each.task.task_id, "ask" if each.task.approval else "start"
         lines.append(call(f"{results[name]} = {start}(", [functions[name], "run", *upstream], indent="    "))
-    leaves = [results[each.task.task_id] for each in found if not dag.downstream(each.task.task_id)]
+    leaves = [results[each.task.task_id] for each in found if not dag.downstream(each.task.task_id)] or ["run"]
     return "\n".join([*lines, call("return [", leaves, "]  # the flow fails when one of these did", indent="    ")])
 
 

@@ -118,5 +118,5 @@ USED = {
     *("FlowRunContext", "ThreadPoolTaskRunner"),
     *("pause_flow_run", "RunInput", "Decision", "WAITING", "ask", "decision"),
     *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "self"),
-    *("str", "int", "float", "bool"),
+    *("params", "moment", "wait_for", "return_state"),  # names in the flow, and two that Prefect keeps for itself
 }

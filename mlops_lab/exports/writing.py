@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
+from textwrap import wrap
 from typing import Any
+from unicodedata import east_asian_width
 
 from mlops_lab.dag import Reference
 
-__all__ = ["WIDTH", "call", "comment", "docstring", "duration", "literal", "moment", "sentence"]
+__all__ = ["WIDTH", "broken", "call", "comment", "docstring", "duration", "literal", "moment", "sentence"]
 
 WIDTH = 120
+_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[][(){},]""")
 
 
 def literal(value: Any, name: Callable[[str], str] | None = None) -> str:
@@ -24,15 +29,21 @@ def literal(value: Any, name: Callable[[str], str] | None = None) -> str:
             raise TypeError(f"{value!r} stands where only a value can")
         return name(value.task_id)
     if isinstance(value, str):
-        plain = value.isprintable() and '"' not in value and "\\" not in value
-        return f'"{value}"' if plain else repr(value)  # repr escapes whatever does not show, or turns the text around
+        return _quoted(value, '"' if value.count('"') <= value.count("'") else "'")
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(literal(each, name) for each in value)}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{literal(key)}: {literal(each, name)}" for key, each in value.items()) + "}"
     if value is None or isinstance(value, (bool, int, float)):
-        return repr(value)
+        return repr(value).replace("e+", "e")
     raise TypeError(f"a {type(value).__name__} has no literal here")
+
+
+def _quoted(text: str, mark: str) -> str:
+    """The text between such marks, on one line; whatever does not show is escaped as `repr` has it."""
+    plain = repr(f'"{text}')[2:-1]  # with a double quote in it, repr always takes single ones
+    single = plain if mark == "'" else re.sub(r"\\(.)", lambda found: found[1] if found[1] == "'" else found[0], plain)
+    return f"{mark}{single}{mark}" if mark == "'" else mark + re.sub('"', r"\"", single) + mark
 
 
 def sentence(text: str) -> str:
@@ -47,18 +58,18 @@ def sentence(text: str) -> str:
 
 
 def docstring(text: str, indent: str = "") -> str:
-    r"""A docstring, which may break over lines; text that could end it early becomes an escaped literal.
+    r"""A docstring, broken into lines where it is long; what does not show or could end it early is escaped.
 
-    >>> len(docstring("Fit the model.")) - len("Fit the model."), docstring('"; boom()')
-    (6, '\'"; boom()\'')
+    >>> from ast import literal_eval
+    >>> docstring("Fit the model.").strip('"'), literal_eval(docstring('a "quote"'))
+    ('Fit the model.', 'a "quote"')
     """
-    plain = all(line.isprintable() for line in text.split("\n")) and '"' not in text and "\\" not in text
-    if not plain:
-        return repr(text)
-    ending = "\n" if "\n" in text else ""
-    return (
-        '"""' + text.replace("\n", f"\n{indent}").replace(f"\n{indent}\n", "\n\n") + f'{ending}{ending and indent}"""'
-    )
+    width = WIDTH - len(indent) - len('"""')
+    lines = [piece for line in text.split("\n") for piece in wrap(line, width, break_long_words=False) or [""]]
+    plain = [_quoted(line, "'")[1:-1].replace("\\'", "'") for line in lines]
+    plain = [re.sub('"(?="|$)', r"\"", line) for line in plain]
+    ending = f"\n{indent}" if plain[1:] else ""
+    return '"""' + f"\n{indent}".join(plain).replace(f"\n{indent}\n", "\n\n") + ending + '"""'
 
 
 def comment(text: str) -> str:
@@ -103,10 +114,49 @@ def call(start: str, arguments: Mapping[str, str] | list[str], end: str = ")", *
     'load(day=1)'
     """
     written = [f"{name}={value}" for name, value in arguments.items()] if isinstance(arguments, Mapping) else arguments
-    joined = ", ".join(written)
-    if len(f"{indent}{start}{joined}{end}") <= WIDTH:
-        return f"{indent}{start}{joined}{end}"
-    if len(f"{indent}    {joined}") <= WIDTH:
-        return f"{indent}{start}\n{indent}    {joined}\n{indent}{end}"
-    inner = "".join(f"{indent}    {each},\n" for each in written)
-    return f"{indent}{start}\n{inner}{indent}{end}"
+    return broken(f"{start}{', '.join(written)}{end}", indent)
+
+
+def broken(code: str, indent: str = "") -> str:
+    """One statement or argument, on as many lines as it needs: what its last brackets hold is broken first.
+
+    >>> print(broken("load(" + ", ".join(["a" * 50, "b" * 50]) + ", [1, 2, 3, 4])"))  # doctest: +ELLIPSIS
+    load(
+        aaaaa..., [1, 2, 3, 4]
+    )
+    """
+    last = None if _columns(indent + code) <= WIDTH else _last_brackets(code)
+    if last is None:
+        return indent + code
+    opened, commas, closed = last
+    bounds = [opened, *commas, closed]
+    parts = [code[before + 1 : after].strip() for before, after in pairwise(bounds)]
+    inner, whole = f"{indent}    ", ", ".join(parts)
+    if code[opened] == "(" and _columns(inner + whole) <= WIDTH:
+        lines = inner + whole + "," * (code.startswith("def ") and not commas)
+    else:
+        done = [f"{inner}{part}," if "\n" in part else broken(f"{part},", inner) for part in parts if part]
+        lines = "\n".join(done)
+    return f"{indent}{code[: opened + 1]}\n{lines}\n{indent}{code[closed:]}"
+
+
+def _last_brackets(code: str) -> tuple[int, list[int], int] | None:
+    """Where the last outermost brackets that hold anything open and close, and the commas directly inside."""
+    found, opened, depth = None, 0, 0
+    commas: list[int] = []
+    for token in _TOKEN.finditer(code):
+        word, at = token[0], token.start()
+        if word in "([{":
+            opened, commas = (opened, commas) if depth else (at, [])
+            depth += 1
+        elif word in ")]}":
+            depth -= 1
+            if not depth and at > opened + 1:
+                found = (opened, commas, at)
+        elif word == "," and depth == 1:
+            commas.append(at)
+    return found
+
+
+def _columns(code: str) -> int:
+    return len(code) if code.isascii() else sum(1 + (east_asian_width(each) in "WF") for each in code)
