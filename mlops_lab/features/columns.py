@@ -51,21 +51,22 @@ def _texts(column: pd.Series[Any], where: str) -> Any:
         codes = pa.array(column.cat.codes.to_numpy(), mask=column.cat.codes.to_numpy() < 0)
         return categories.take(codes)
     plain = dtype == "object"
-    if len(column) and column.notna().any():
-        inferred = pd.api.types.infer_dtype(column, skipna=True) if plain else ""
-        if inferred != "string" if plain else not isinstance(dtype, pd.StringDtype | pd.ArrowDtype):
+    known = isinstance(dtype, pd.StringDtype | pd.ArrowDtype)
+    if not known and not (plain and pd.api.types.infer_dtype(column, skipna=True) == "string"):
+        if column.notna().any():
             raise refuse(column, "text", where)
-    else:
         return pa.nulls(len(column), pa.large_string())
     try:
-        texts = (
-            pa.array(column, from_pandas=True) if not plain else pa.array(column, pa.large_string(), from_pandas=True)
-        )
+        texts = pa.array(column, pa.large_string() if plain else None, from_pandas=True)
         if isinstance(texts, pa.ChunkedArray):
             texts = texts.combine_chunks()
-        if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
+        if texts.null_count < len(texts) and not (
+            pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)
+        ):
             raise refuse(column, "text", where)
-        return texts.cast(pa.large_string())
+        return (
+            texts.cast(pa.large_string()) if texts.null_count < len(texts) else pa.nulls(len(texts), pa.large_string())
+        )
     except UnicodeEncodeError:
         raise refuse(column, "text that UTF-8 can write", where) from None
 

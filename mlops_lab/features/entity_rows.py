@@ -39,13 +39,11 @@ def answer(
     columns = _columns(entity_rows, key_types)
     check_no_clash(columns, selection.names, _WHERE)
     count = 1 if isinstance(entity_rows, Mapping) else len(entity_rows)
-    asked = [(part.view, _keys(part.view, columns, count)) for part in selection.parts]
-    found: dict[str, tuple[str, list[Any]]] = {}
-    for part, rows in zip(selection.parts, online.read(asked, at=at), strict=True):
-        for feature, name in zip(part.features, part.names, strict=True):
-            found[name] = part.view.dtypes[feature], [row.get(feature) for row in rows]
-    features = {name: found[name][1] for name in selection.names}
-    return OnlineResponse(columns | features, {name: found[name][0] for name in selection.names})
+    asked = [(part.view, part.features, _keys(part.view, columns, count)) for part in selection.parts]
+    found: dict[str, list[Any]] = {}
+    for part, values in zip(selection.parts, online.read(asked, at=at), strict=True):
+        found.update(zip(part.names, values, strict=True))
+    return OnlineResponse(columns | {name: found[name] for name in selection.names}, selection.dtypes)
 
 
 def _columns(
@@ -62,18 +60,24 @@ def _columns(
         columns = {str(name): frame[name].tolist() for name in frame.columns}
         return columns | {key: key_column(frame[key], kind, _WHERE).to_pylist() for key, kind in key_types.items()}
     rows: Any = [entity_rows] if isinstance(entity_rows, Mapping) else entity_rows
-    if isinstance(rows, str) or not isinstance(rows, Sequence) or not all(isinstance(row, Mapping) for row in rows):
+    if isinstance(rows, str) or not isinstance(rows, Sequence) or not _are_mappings(rows):
         raise InvalidData(f'{_WHERE} must be a frame or a list like [{{"origin": "EWR"}}], not {entity_rows!r:.60}.')
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [row.get(name) for row in rows] for name in names if name not in key_types}
     for key, kind in key_types.items():
-        for row in rows:
-            if key not in row:
-                meant = closest(key, [str(name) for name in row])
-                hint = f" Did you mean {meant!r}?" if meant else ""
-                raise InvalidData(f"no key {key!r} in the entity row {dict(row)!r:.200}.{hint}", column=key)
-        columns[key] = [_key_value(row[key], kind, key) for row in rows]
+        if any(key not in row for row in rows):
+            row = next(row for row in rows if key not in row)
+            meant = closest(key, [str(name) for name in row])
+            hint = f" Did you mean {meant!r}?" if meant else ""
+            raise InvalidData(f"no key {key!r} in the entity row {dict(row)!r:.200}.{hint}", column=key)
+        values = [row[key] for row in rows]
+        plain = kind == "string" and set(map(type, values)) == {str}
+        columns[key] = values if plain else [_key_value(value, kind, key) for value in values]
     return {name: columns[name] for name in names} | {key: columns[key] for key in key_types}
+
+
+def _are_mappings(rows: Sequence[object]) -> bool:
+    return set(map(type, rows)) <= {dict} or all(isinstance(row, Mapping) for row in rows)
 
 
 def _key_value(value: Any, kind: str, key: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mlops_lab.features.ordering import blocks
+from mlops_lab.features.spelling import Spelling, spelling_of
 
 __all__ = ["KeyIndex"]
 
@@ -24,7 +25,7 @@ class KeyIndex:
         """Number the keys in Arrow arrays of equal length; `codes` holds each row's number, -1 where a part is null."""
         import numpy as np
 
-        self._steps: list[tuple[_Listed | _Narrow, _Listed | _Narrow | None]] = []  # a column's values, then its pairs
+        self._steps: list[tuple[_Values, _Values | None]] = []  # a column's values, then its pairs
         self.codes = np.zeros(rows, dtype=np.int32)
         self.count = 1 if rows else 0
         for column in columns:
@@ -77,7 +78,10 @@ class _Narrow:
         return codes
 
 
-def _number(column: Any) -> tuple[_Listed | _Narrow, Any]:
+_Values: TypeAlias = _Listed | _Narrow | Spelling
+
+
+def _number(column: Any) -> tuple[_Values, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -87,6 +91,10 @@ def _number(column: Any) -> tuple[_Listed | _Narrow, Any]:
         if count <= max(len(column), _NARROW):
             narrow = _Narrow(ends["min"], count)
             return narrow, narrow.find(column)
+    if len(column) >= _LARGE and pa.types.is_large_string(column.type):
+        spelling = spelling_of(column)
+        if spelling is not None:
+            return spelling, spelling.codes
     values, codes = _listed(column)
     return _Listed(values), codes
 

@@ -35,8 +35,9 @@ class ViewRows:
         """
         self.view = view
         self.where = f"source {view.source.name!r} of view {view.name!r}"
-        self.frame = view.source.read()
-        check_columns(self.frame, [*view.join_keys, *view.source.time_columns, *view.features], self.where)
+        needed = list(dict.fromkeys([*view.join_keys, *view.source.time_columns, *view.features]))
+        self.frame = view.source.columns(needed)
+        check_columns(self.frame, needed, self.where)
         self.keys = KeyIndex(self._key_columns(self.frame, self.where), len(self.frame))
         self._values: dict[str, Any] = {}
         source = view.source

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from mlops_lab.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.features.definitions import FeatureService, FeatureView
 
-__all__ = ["Part", "Selection", "select"]
+__all__ = ["Part", "Selected", "Selection", "select"]
+
+_REMEMBERED = 1000  # selections of one store
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,54 @@ class Selection:
     names: tuple[str, ...]
     service: str
 
+    @cached_property
+    def dtypes(self) -> dict[str, str]:
+        """The type of each column, in the order asked."""
+        found = {
+            name: part.view.dtypes[feature]
+            for part in self.parts
+            for feature, name in zip(part.features, part.names, strict=True)
+        }
+        return {name: found[name] for name in self.names}
+
     @property
     def views(self) -> tuple[str, ...]:
         """The names of the views, in the order asked."""
         return tuple(part.view.name for part in self.parts)
+
+
+class Selected:
+    """The selections that were asked for, each worked out once until what is applied changes."""
+
+    def __init__(self) -> None:
+        self._of: object = None
+        self._found: dict[tuple[object, bool], Selection] = {}
+
+    def get(
+        self,
+        features: FeatureService | str | Iterable[str],
+        known: Callable[[type[Any]], Mapping[str, Any]],
+        applied: object,
+        *,
+        full_names: bool,
+    ) -> Selection:
+        """As `select`, from what `known` gives, which stays as it is while `applied` is the same object.
+
+        Raises:
+            UnknownName, InvalidDefinition: as `select`.
+        """
+        if applied is not self._of or len(self._found) >= _REMEMBERED:
+            self._of, self._found = applied, {}
+        if isinstance(features, FeatureService):
+            asked: object = (features.name, features.references)
+        else:
+            asked = features = features if isinstance(features, str) else tuple(features)
+        try:
+            return self._found[asked, full_names]
+        except (KeyError, TypeError):  # not asked before; or of things that are no names, which `select` refuses
+            found = select(features, known(FeatureView), known(FeatureService), full_names=full_names)
+        self._found[asked, full_names] = found
+        return found
 
 
 def select(

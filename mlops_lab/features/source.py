@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,31 @@ class Source:
             InvalidData: the file cannot be read, or the function returns no frame.
         """
         return self._frame
+
+    def columns(self, names: Sequence[str]) -> pd.DataFrame:
+        """The rows with no more columns than a view needs, where the source can tell them apart; else all of `read`.
+
+        Of a Parquet file the rest is not read, and text stays Arrow's: as Python objects it would take most of the time
+        of a join. A file that lacks one of the columns is read whole, for the error to say what it has.
+
+        Raises:
+            InvalidData: as `read`.
+        """
+        if self.path is None or "_frame" in self.__dict__:
+            return self.read()
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        texts = {kind: pd.ArrowDtype(kind) for kind in (pa.string(), pa.large_string())}
+        try:
+            if set(names) <= set(pq.read_schema(self.path).names):
+                frame: pd.DataFrame = pq.read_table(self.path, columns=list(names)).to_pandas(types_mapper=texts.get)
+                if set(names) <= set(frame.columns):
+                    return frame
+        except (OSError, ValueError):
+            pass  # whoever reads it whole finds the same, and says it better
+        return self.read()
 
     @cached_property
     def _frame(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from mlops_lab.features.definitions import Entity, FeatureService, FeatureView
 from mlops_lab.features.entity_rows import answer
 from mlops_lab.features.offline import ViewRows, join
 from mlops_lab.features.online import Materialized, OnlineResponse, OnlineStore
-from mlops_lab.features.selection import Selection, select
+from mlops_lab.features.selection import Selected, Selection
 from mlops_lab.features.times import as_datetime, moment
 from mlops_lab.features.training_set import TrainingSet
 
@@ -59,6 +59,7 @@ class FeatureStore:
         self._catalogue = Catalogue(self._home)
         self._online = OnlineStore(self._home)
         self._here: dict[str, FeatureView] = {}
+        self._selected = Selected()
 
     def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
         """Make definitions known, and their sources readable from here.
@@ -76,6 +77,7 @@ class FeatureStore:
         for definition in found:
             if isinstance(definition, FeatureView):
                 self._here[definition.name] = definition
+        self._selected = Selected()
         return applied
 
     def list_entities(self) -> list[Entity]:
@@ -224,7 +226,7 @@ class FeatureStore:
         return join(entity_df, selection, rows_of, as_landed=as_landed)
 
     def _select(self, features: Features, full_names: bool) -> Selection:
-        return select(features, self._all(FeatureView), self._all(FeatureService), full_names=full_names)
+        return self._selected.get(features, self._all, self._catalogue.read(), full_names=full_names)
 
     def _rows_of(self, view: FeatureView) -> ViewRows:
         ordered: dict[FeatureView, ViewRows] = view.source.ordered
