@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 
 from mlops_lab.checks.catalogue import all_exercises, all_quizzes
-from mlops_lab.errors import HomeError
+from mlops_lab.errors import InvalidData
 
 __all__ = ["ProgressTable", "Standing", "course_home", "export_progress", "progress", "read_standing", "record"]
 
@@ -190,9 +190,11 @@ def export_progress(path: str | os.PathLike[str]) -> Path:
     'mine.json'
 
     Raises:
-        HomeError: the file cannot be written there.
+        InvalidData: the file cannot be written there.
     """
     target = Path(path)
+    if target.is_dir():
+        raise InvalidData(f"{str(target)!r} is a folder; name the file to be made in it, such as mine.json.")
     table = progress()
     content = {
         "course": "MLOps Lab",
@@ -203,5 +205,5 @@ def export_progress(path: str | os.PathLike[str]) -> Path:
     try:
         _write(target, content)
     except OSError as error:
-        raise HomeError(target, error.strerror or str(error)) from None
+        raise InvalidData(f"cannot write {str(target)!r}: {error.strerror or error}.") from None
     return target

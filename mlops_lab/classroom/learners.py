@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import all_exercises, all_quizzes
-from mlops_lab.drawing.words import plain
-from mlops_lab.errors import HomeError, InvalidData
+from mlops_lab.classroom.handed_in import MARKS, NotCountedError, handed_in, read_standings, shown
+from mlops_lab.errors import InvalidData
 
 __all__ = ["MARKS", "ClassReport", "Learner", "read_class"]
 
-#: How an exercise stands, and its mark: told without colour.
-MARKS: Mapping[str, str] = {"passed": "✓", "not yet": "…", "not attempted": "–"}
-
-_MOST_BYTES, _MOST_FILES, _LONGEST_NAME = 256 * 1024, 1000, 24
+_MOST_FILES, _MOST_REMARKS = 1000, 10
 _SOLUTION = 4  # a fourth look at the hints shows the solution
 
 
@@ -70,15 +66,18 @@ class ClassReport:
 
     def table(self) -> str:
         """One line a learner: how many are passed of each notebook, and in all."""
+        from rich.cells import cell_len  # 列 takes the room of two letters
+
         rows = [["learner", *self.notebooks, "passed"]]
         for one in self.learners:
             counts = [str(one.in_notebook(number)[0]) for number in self.notebooks]
             rows.append([one.name, *counts, f"{one.passed} of {len(one.standings)}"])
+        names = max(cell_len(row[0]) for row in rows)
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = []
         for row in rows:
             numbers = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
-            lines.append("  ".join([row[0].ljust(widths[0]), *numbers, row[-1]]))
+            lines.append("  ".join([row[0] + " " * (names - cell_len(row[0])), *numbers, row[-1]]))
         return "\n".join(lines)
 
     def hardest(self) -> list[tuple[str, int, int, int, int]]:
@@ -119,12 +118,13 @@ def read_class(folder: str | Path, *, anonymous: bool = False) -> ClassReport:
     run, followed when they are links, or read beyond 256 KB.
 
     Args:
-        folder: where the exported files lie, one a learner; folders in it are not looked into.
-        anonymous: number the learners in the order of their files; otherwise a file's name is the learner's.
+        folder: where the exported files lie, one a learner, or one in a folder of each learner's, as learning platforms
+            pack them.
+        anonymous: number the learners in the order of their files, and name no file; otherwise a file's name is the
+            learner's, or the name of its folder.
 
     Raises:
-        HomeError: the folder cannot be read.
-        InvalidData: there is no `*.json` in it, or more than 1,000.
+        InvalidData: the folder cannot be read, or there is no `*.json` in it, or more than 1,000.
 
     >>> import tempfile
     >>> from mlops_lab.checks import export_progress
@@ -136,77 +136,41 @@ def read_class(folder: str | Path, *, anonymous: bool = False) -> ClassReport:
     (['mine'], ('notes.json: not counted: it is no progress file of this course.',))
     """
     place = Path(folder)
-    try:
-        paths = sorted(path for path in place.iterdir() if path.suffix.lower() == ".json")
-    except OSError as error:
-        raise HomeError(place, error.strerror or str(error)) from None
+    paths, left_out = handed_in(place)
     if not paths:
-        raise InvalidData(f"there is no .json file in {place}; learners make one with: mlops-lab class export FILE")
+        packed = " Unpack what is packed first." if left_out else ""
+        raise InvalidData(
+            f"there is no .json file in {place}; learners make one with: mlops-lab class export FILE{packed}"
+        )
     if len(paths) > _MOST_FILES:
         raise InvalidData(f"{len(paths):,} .json files in {place} are more than a class; {_MOST_FILES:,} at most.")
     kinds = [one.id for one in all_exercises()] + [one.id for one in all_quizzes()]
+    together = Counter(path.parent for path in paths)
     learners: list[Learner] = []
     notes, before = [], dict[tuple[Any, ...], str]()
-    for path in paths:
-        shown = _shown(path.name)
+    for number, path in enumerate(paths, 1):
+        label = shown(path.relative_to(place).as_posix())
         try:
-            standings, extra = _standings(path, sorted(kinds))
-        except _NotCountedError as problem:
-            notes.append(f"{shown}: not counted: {problem}.")
+            standings, extra = read_standings(path, sorted(kinds))
+        except NotCountedError as problem:
+            notes.append(f"{f'file {number}' if anonymous else label}: not counted: {problem}.")
             continue
+        own = path.parent.name if together[path.parent] == 1 else f"{path.parent.name}/{path.stem}"
+        name = shown(path.stem if path.parent == place else own)
+        if anonymous:
+            name = label = f"learner {len(learners) + 1}"
+        learners.append(Learner(name, standings))
+        told = []
         if extra:
-            notes.append(f"{shown}: {extra} exercises that this course does not have are left out.")
+            told.append(f"what this course does not have is left out ({extra})")
         same = tuple(standings.values())
         if same in before and any(status != "not attempted" for status, _, _ in same):
-            notes.append(f"{shown}: says the same as {before[same]}; both are counted.")
-        before.setdefault(same, shown)
-        name = f"learner {len(learners) + 1}" if anonymous else _shown(path.stem)
-        learners.append(Learner(name, standings))
+            told.append(f"says the same as {before[same]}, and both are counted")
+        before.setdefault(same, label)
+        if told:
+            notes.append(f"{label}: {'; '.join(told)}.")
+    for name, why in left_out[:_MOST_REMARKS]:
+        notes.append(f"{'a file' if anonymous else shown(name)}: not counted: {why}.")
+    if len(left_out) > _MOST_REMARKS:
+        notes.append(f"{len(left_out) - _MOST_REMARKS} more: not counted either.")
     return ClassReport(tuple(learners), tuple(notes))
-
-
-class _NotCountedError(Exception):
-    """Why a file is not a learner."""
-
-
-def _standings(path: Path, entries: list[str]) -> tuple[dict[str, tuple[str, int, int]], int]:
-    """What a file says of every entry of the course, and how many others it has."""
-    exercises = _exercises(path)
-    found = {}
-    for entry in entries:
-        one = exercises.get(entry, {"status": "not attempted", "attempts": 0, "hints": 0})
-        if not isinstance(one, dict) or one.get("status") not in list(MARKS):  # it may be a list
-            raise _NotCountedError(f"what it says of {entry} is damaged")
-        counts = [one.get("attempts"), one.get("hints")]
-        if any(type(count) is not int or not 0 <= count < 10**6 for count in counts):
-            raise _NotCountedError(f"what it says of {entry} is damaged")
-        found[entry] = (str(one["status"]), int(one["attempts"]), int(one["hints"]))
-    return found, len(set(exercises) - set(entries))
-
-
-def _exercises(path: Path) -> dict[str, Any]:
-    try:
-        about = path.lstat()
-        if stat.S_ISLNK(about.st_mode):
-            raise _NotCountedError("it is a link, and links are not followed")
-        if not stat.S_ISREG(about.st_mode):
-            raise _NotCountedError("it is no file")
-        if about.st_size > _MOST_BYTES:
-            raise _NotCountedError(f"it has {about.st_size:,} bytes, and a progress file has some thousand")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        content = json.loads(data.decode("utf-8"))
-    except OSError as error:
-        raise _NotCountedError(f"it cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise _NotCountedError("it is no JSON text") from None
-    exercises = content.get("exercises") if isinstance(content, dict) else None
-    if not isinstance(exercises, dict) or content.get("course") != "MLOps Lab":
-        raise _NotCountedError("it is no progress file of this course")
-    return exercises
-
-
-def _shown(name: str) -> str:
-    """A file's name as it may be printed: no line breaks, no control characters, not too long."""
-    text = " ".join(plain(name.encode("utf-8", "replace").decode()).split())
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"

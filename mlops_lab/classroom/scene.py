@@ -107,14 +107,20 @@ def reset(fault: Fault, home: str | Path) -> Sight:
 def standing(fault: Fault, home: str | Path) -> str:
     """How a scene stands in a home folder: `broken`, `sound`, or `` where it was never set up.
 
+    Raises:
+        HomeError: the folder cannot be read.
+
     >>> from mlops_lab.classroom import find_fault
     >>> standing(find_fault("cycle"), "no-such-home")
     ''
     """
     scene = Path(home) / _FOLDER / fault.name
-    if (scene / "broken").exists():
-        return "broken"
-    return "sound" if (scene / "home").is_dir() else ""
+    try:
+        if (scene / "broken").exists():
+            return "broken"
+        return "sound" if (scene / "home").is_dir() else ""
+    except OSError as error:
+        raise HomeError(home, error.strerror or str(error)) from None
 
 
 def scene_home(fault: Fault, home: str | Path) -> Path:

@@ -68,7 +68,7 @@ def answers(out: str | None) -> None:
 def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None:
     r"""How far has the class come? One line a learner, and where most are stuck.
 
-    Reads every .json of the folder. What is no progress file is told in one line and left out.
+    Reads every .json of the folder and of the folders in it. What is no progress file is told in one line and left out.
 
     \b
     Examples:
@@ -96,7 +96,7 @@ def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None
         click.echo("\nwhere most are stuck:\n" + columns(stuck, indent="  "))
     for note in found.notes:
         click.echo(marked(f"✗ {note}" if "not counted" in note else f"– {note}"))
-    counts = [(len(found.learners), "learner"), (len(found.notes), "file")]
+    counts = [(len(found.learners), "learner"), (len(found.notes), "remark")]
     many, remarks = (f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    click.echo(f"\n{many}, {remarks} with a remark.")
+    click.echo(f"\n{many}, {remarks}.")
     return None

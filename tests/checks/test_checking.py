@@ -15,7 +15,7 @@ from mlops_lab.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, e
 from mlops_lab.checks.judging import is_untouched, judge
 from mlops_lab.checks.progress import Standing, read_standing, record
 from mlops_lab.checks.quizzes import static_html, static_text
-from mlops_lab.errors import HomeError, InvalidDefinition, UnknownName
+from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
 
 
 @pytest.fixture(autouse=True)
@@ -255,7 +255,7 @@ def test_an_export_holds_every_exercise(tmp_path: Path) -> None:
 def test_an_export_that_cannot_be_written_says_where(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(HomeError, match="file"):
+    with pytest.raises(InvalidData, match=r"cannot write '.*mine.json'"):
         export_progress(tmp_path / "file" / "mine.json")
 
 

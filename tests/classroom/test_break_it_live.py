@@ -233,6 +233,19 @@ def test_a_home_that_cannot_be_written_is_one_line(tmp_path):
         break_it(CHEAP, tmp_path / "home")
 
 
+def test_a_home_that_cannot_be_looked_into_is_one_line(tmp_path, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+
+    for words in (["break", "list"], ["reset"]):
+        code, out, err = command(*words, "--home", tmp_path)
+        assert (code, out) == (1, "")
+        assert "cannot be used: Permission denied" in err
+        assert "bug" not in err
+
+
 def test_what_there_is_to_see_shows_itself_in_a_notebook(tmp_path):
     shown = break_it(find_fault("flaky-task"), tmp_path)
 

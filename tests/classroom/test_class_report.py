@@ -12,7 +12,7 @@ import pytest
 from mlops_lab.checks import all_exercises, all_quizzes, export_progress
 from mlops_lab.classroom import draw_class, read_class
 from mlops_lab.cli import main
-from mlops_lab.errors import HomeError, InvalidData
+from mlops_lab.errors import InvalidData
 
 ENTRIES = sorted([one.id for one in all_exercises()] + [one.id for one in all_quizzes()])
 
@@ -95,6 +95,7 @@ HOSTILE = {
     "endless tries": (damaged(attempts=10**400).encode(), "is damaged"),
     "tries as a list": (damaged(status=["passed"]).encode(), "is damaged"),
     "no number": (damaged(hints=float("nan")).encode(), "is damaged"),
+    "packed": (b"PK\x03\x04" + bytes(90), "it is packed; unpack it"),
     "half": (json.dumps(handed_in(dice(1))).encode()[:500], "no JSON text"),
     "utf-16": (json.dumps(handed_in()).encode("utf-16"), "no JSON text"),
 }
@@ -149,7 +150,67 @@ def test_the_same_file_twice_is_told_and_empty_ones_are_no_news(folder):
     report = read_class(folder)
 
     assert len(report.learners) == 43
-    assert report.notes == ("learner-03.json: says the same as again.json; both are counted.",)
+    assert report.notes == ("learner-03.json: says the same as again.json, and both are counted.",)
+
+
+def test_the_mark_that_windows_editors_put_in_front_of_a_text_does_not_cost_the_learner_her_work(folder):
+    text = json.dumps(handed_in(dice(60)), indent=1).replace("\n", "\r\n")
+    (folder / "notepad.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+    report = read_class(folder)
+
+    assert report.notes == ()
+    assert report.learners[-1].name == "notepad"
+    assert report.learners[-1].passed == text.count('"passed",')
+
+
+def test_folders_of_a_learning_platform_are_learners(tmp_path):
+    for number, name in enumerate(["Ada Lovelace_71", "Grace Hopper_72"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.json").write_text(json.dumps(handed_in(dice(number))))
+    (tmp_path / "Grace Hopper_72" / "old.json").write_text(json.dumps(handed_in(dice(9))))
+
+    report = read_class(tmp_path)
+
+    assert [one.name for one in report.learners] == ["Ada Lovelace_71", "Grace Hopper_72/mine", "Grace Hopper_72/old"]
+    assert report.notes == ()
+
+
+def test_what_was_meant_to_be_handed_in_and_is_no_json_is_not_passed_over_in_silence(folder):
+    for name in ("ada.json.txt", "grace.zip", ".DS_Store", "class.svg"):
+        (folder / name).write_bytes(b"")
+
+    report = read_class(folder)
+
+    assert report.notes == (
+        "ada.json.txt: not counted: its name does not end in .json.",
+        "grace.zip: not counted: it is packed; unpack it.",
+    )
+    for number in range(30):
+        (folder / f"photo{number}.png").touch()
+    assert len(read_class(folder).notes) == 11
+    assert read_class(folder).notes[-1] == "22 more: not counted either."
+
+
+def test_a_folder_of_packed_files_says_to_unpack_them(tmp_path):
+    (tmp_path / "class.zip").touch()
+
+    with pytest.raises(InvalidData, match="Unpack what is packed first"):
+        read_class(tmp_path)
+
+
+def test_long_names_that_differ_at_their_ends_stay_apart_and_wide_letters_keep_the_columns(folder):
+    from rich.cells import cell_len
+
+    for name in ("the-second-year-of-computing-ada", "the-second-year-of-computing-grace", "列" * 20):
+        (folder / f"{name}.json").write_text(json.dumps(handed_in(dice(70))))
+
+    report = read_class(folder)
+
+    names = [one.name for one in report.learners]
+    assert len(set(names)) == 43
+    lines = [line for line in report.table().splitlines() if line.endswith(f" of {len(ENTRIES)}")]
+    assert len({cell_len(line.rsplit("  ", 1)[0]) for line in lines}) == 1
 
 
 def test_exercises_of_another_edition_are_left_out_and_told(folder):
@@ -159,7 +220,7 @@ def test_exercises_of_another_edition_are_left_out_and_told(folder):
 
     report = read_class(folder)
 
-    assert report.notes == ("old.json: 1 exercises that this course does not have are left out.",)
+    assert report.notes == ("old.json: what this course does not have is left out (1).",)
     assert report.learners[-1].passed == 0
 
 
@@ -170,10 +231,24 @@ def test_without_names_learners_are_numbers(folder):
     assert "learner-00" not in draw_class(report)
 
 
+def test_without_names_no_remark_names_a_file_either(folder):
+    (folder / "ada-again.json").write_bytes((folder / "learner-03.json").read_bytes())
+    (folder / "ada-broken.json").write_text("no")
+    (folder / "ada.zip").touch()
+
+    report = read_class(folder, anonymous=True)
+
+    assert report.notes == (
+        "file 2: not counted: it is no JSON text.",
+        "learner 5: says the same as learner 1, and both are counted.",
+        "a file: not counted: it is packed; unpack it.",
+    )
+
+
 def test_a_folder_without_files_says_how_to_make_one(tmp_path):
     with pytest.raises(InvalidData, match="class export"):
         read_class(tmp_path)
-    with pytest.raises(HomeError):
+    with pytest.raises(InvalidData, match=r"cannot read the folder '.*missing': No such file"):
         read_class(tmp_path / "missing")
 
 
@@ -187,6 +262,17 @@ def test_the_picture_says_all_in_words_too(folder):
     assert len(root.findall(f"{space}g")) == 40 * len(ENTRIES)
 
 
+def test_a_long_class_keeps_the_exercises_in_sight_and_counts_them(folder):
+    root = ElementTree.fromstring(draw_class(read_class(folder)))  # noqa: S314  our own text
+    told = [one.text for one in root.findall("{http://www.w3.org/2000/svg}text")]
+
+    at = told.index("passed, of 40")
+    first = next(count for entry, count, *_ in read_class(folder).hardest() if entry == ENTRIES[0])
+
+    assert told.count("passed, of 40") == 2
+    assert [told[at + 1 :][place] for place in range(3)] == ["00", ENTRIES[0][3:], str(first)]
+
+
 def test_the_command_prints_the_table_and_draws_the_picture(folder, tmp_path, capsys):
     (folder / "zz.json").write_text("no")
 
@@ -196,7 +282,7 @@ def test_the_command_prints_the_table_and_draws_the_picture(folder, tmp_path, ca
     assert (code, err) == (0, "")
     assert "where most are stuck:" in out
     assert "✗ zz.json: not counted: it is no JSON text." in out
-    assert out.endswith("40 learners, 1 file with a remark.\n")
+    assert out.endswith("40 learners, 1 remark.\n")
     assert (tmp_path / "class.svg").read_text().startswith("<svg")
     assert main(["class", "report", str(folder), "--out", "class.png"]) == 1
     assert ".svg" in capsys.readouterr().err
@@ -210,3 +296,9 @@ def test_a_learner_exports_and_nothing_names_her(tmp_path, capsys, monkeypatch):
     assert code == 0
     assert json.loads(capsys.readouterr().out)["of"] == len(ENTRIES)
     assert "ada" not in (tmp_path / "mine.json").read_text()
+
+
+def test_an_export_to_a_folder_or_to_no_name_says_what_to_type(tmp_path, capsys):
+    for name in (str(tmp_path), ""):
+        assert main(["class", "export", name]) == 1
+        assert "is a folder; name the file to be made in it, such as mine.json." in capsys.readouterr().err
