@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.drawing.words import plain, shortened, width
-from mlops_lab.errors import InvalidData
+from mlops_lab.errors import InvalidData, MlopsLabError
 
 __all__ = ["MARKS", "NotCountedError", "handed_in", "read_standings", "shown"]
 
@@ -56,7 +56,7 @@ def _in_folder(folder: Path, left_out: list[tuple[str, str]]) -> list[Path]:
         return []
 
 
-class NotCountedError(Exception):
+class NotCountedError(MlopsLabError):
     """Why a file is not a learner.
 
     >>> print(NotCountedError("it is no JSON text"))
