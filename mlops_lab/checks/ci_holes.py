@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.actions import Environment, Review, Trigger, Workflow, WorkflowRun, execute, parse_workflow, simulate
+from mlops_lab.actions import (
+    Environment,
+    Outcome,
+    Review,
+    Trigger,
+    Workflow,
+    WorkflowRun,
+    execute,
+    parse_workflow,
+    simulate,
+)
 from mlops_lab.checks.exercise import NotYet, expect
 from mlops_lab.errors import MlopsLabError
 
@@ -16,7 +27,7 @@ _SUMMARY = """
 on: push
 jobs:
   lint: {{runs-on: ubuntu-24.04, if: {lint}, steps: [{{run: ruff check}}]}}
-  test: {{runs-on: ubuntu-24.04, if: {test}, steps: [{{run: pytest}}]}}
+  test: {{runs-on: ubuntu-24.04, if: {test}, steps: [{{id: pytest, run: pytest}}]}}
   passed:
     runs-on: ubuntu-24.04
     needs: [lint, test]
@@ -49,18 +60,27 @@ def summarise(conditions: Any) -> None:
         expect(concluded != "skipped", f"{told} is skipped, and GitHub lets a skipped check through.")
         wanted = "success" if (lint, test) == ("success", "success") else "failure"
         expect(concluded == wanted, f"{told} ends as {concluded}; it should be {wanted}.")
+    stopped = _summary_of(conditions, lint="success", test="success", cancel=True)
+    said = "when somebody cancels the run while test is at work, passed is skipped, and a skipped check is let through."
+    expect(stopped != "skipped", said)
 
 
-def _summary_of(conditions: dict[str, str], *, lint: str, test: str) -> str:
+def _summary_of(conditions: dict[str, str], *, lint: str, test: str, cancel: bool = False) -> str:
     """What becomes of the job that sums up; the conditions go in as quoted YAML, whatever is in them."""
     quoted = {place: "'" + conditions[place].replace("'", "''") + "'" for place in ("job", "step")}
     runs = {"lint": str(lint != "skipped").lower(), "test": str(test != "skipped").lower()}
-    told = {job: word for job, word in (("lint", lint), ("test", test)) if word not in ("success", "skipped")}
+    told: dict[str, Outcome | str] = {
+        job: word for job, word in (("lint", lint), ("test", test)) if word not in ("success", "skipped")
+    }
+    if cancel:
+        told["test/pytest"] = Outcome(seconds=60)
     try:
         workflow = parse_workflow(_SUMMARY.format(**runs, **quoted), root="/nowhere")
-        run = simulate(workflow, outcomes={**told, "passed/refuse": "failure"})
+        told["passed/refuse"] = "failure"
+        run = simulate(workflow, outcomes=told, cancel_after=timedelta(seconds=30) if cancel else None)
     except MlopsLabError as error:
-        raise NotYet(f"GitHub would not take that: {_without_place(error)}") from None
+        tip = " Inside a condition, texts stand in single quotes." if '"' in "".join(conditions.values()) else ""
+        raise NotYet(f"GitHub would not take that: {_without_place(error)}{tip}") from None
     return str(run.job("passed").conclusion)
 
 
@@ -88,7 +108,7 @@ jobs:
     steps:
       - run: ./deploy --to production
 """
-_TITLE = 'tidy up"; echo hacked > hacked.txt; echo "'
+_TITLES = ('tidy up"; echo hacked > hacked.txt; echo "', "tidy up'; echo hacked > hacked.txt; echo '")
 _PRODUCTION = {"production": Environment("production", reviewers=("grace",))}
 
 
@@ -118,6 +138,7 @@ def _try_out(text: str) -> None:
         repository.mkdir()
         workflow = parse_workflow(text, file="release.yml", root=repository)
         expect({"gate", "deploy"} <= set(workflow.jobs), "keep both jobs, gate and deploy.")
+        expect("pull_request" in workflow.events, "it no longer runs on pull requests: then nobody is asked at all.")
         _refuse(workflow, folder=Path(folder))
         _pass(workflow, folder=Path(folder))
 
@@ -136,11 +157,12 @@ def _refuse(workflow: Workflow, *, folder: Path) -> None:
 
 def _pass(workflow: Workflow, *, folder: Path) -> None:
     """The gate says yes: somebody has to be asked, and then it has to go through."""
-    real = _really(workflow, "echo passed > ran.txt", folder=folder / "passed")
-    expect(not list(folder.rglob("hacked.txt")), "a pull request with a clever title ran a command of its own.")
-    expect(real.job("gate").conclusion == "success", "gate.sh passes, and the job gate fails.")
-    logs = [step.log for step in real.job("gate").steps]
-    expect(any(_TITLE in log for log in logs), "the title is no longer printed as it is.")
+    for number, title in enumerate(_TITLES):
+        real = _really(workflow, "echo passed > ran.txt", folder=folder / f"passed{number}", title=title)
+        expect(not list(folder.rglob("hacked.txt")), "a pull request with a clever title ran a command of its own.")
+        expect(real.job("gate").conclusion == "success", "gate.sh passes, and the job gate fails.")
+        logs = [step.log for step in real.job("gate").steps]
+        expect(any(title in log for log in logs), "the title is no longer printed as it is.")
     asked = simulate(workflow, "pull_request", environments=_PRODUCTION)
     expect(asked.job("deploy").conclusion != "skipped", "the gate passes, and deploy does not run.")
     expect(asked.status == "waiting", "production is reached, and its reviewers were never asked.")
@@ -148,8 +170,8 @@ def _pass(workflow: Workflow, *, folder: Path) -> None:
     expect(agreed.job("deploy").conclusion == "success", "the gate passes and Grace approves, and deploy fails.")
 
 
-def _really(workflow: Workflow, script: str, *, folder: Path) -> WorkflowRun:
+def _really(workflow: Workflow, script: str, *, folder: Path, title: str = _TITLES[0]) -> WorkflowRun:
     folder.mkdir()
     (workflow.root / "gate.sh").write_text(script + "\n", encoding="utf-8")
-    trigger = Trigger("pull_request", payload={"pull_request": {"title": _TITLE}})
+    trigger = Trigger("pull_request", payload={"pull_request": {"title": title}})
     return execute(workflow, trigger, scratch=folder, environments=_PRODUCTION, step_timeout=20)

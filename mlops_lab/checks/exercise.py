@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from mlops_lab.errors import InvalidDefinition
 
-__all__ = ["Exercise", "Kind", "Mistake", "NotYet", "Option", "Quiz", "expect"]
+__all__ = ["Exercise", "Kind", "Mistake", "NotYet", "Option", "Quiz", "expect", "plain"]
 
 Kind = Literal["predict", "change", "build"]
 
@@ -33,6 +33,16 @@ def expect(condition: object, otherwise: str) -> None:
     """
     if not condition:
         raise NotYet(otherwise)
+
+
+def plain(value: Any) -> Any:
+    """A single NumPy value as Python's own, so that an answer counts whether it was typed or computed.
+
+    >>> import numpy as np
+    >>> plain(np.int64(8)), plain(np.bool_(True)), plain([8])
+    (8, True, [8])
+    """
+    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.checks.exercise import expect
+from mlops_lab.checks.exercise import expect, plain
 
 __all__ = ["build_latest", "change_view"]
 
@@ -30,19 +30,27 @@ def build_latest(latest: Callable[..., Any]) -> None:
     rows = [{"event": event, "created": created, "wind": wind} for event, created, wind in _ROWS]
 
     def given(some: list[dict[str, float]], at: int, ttl: int) -> Any:
-        return latest([dict(row) for row in some], at, ttl)
+        return plain(latest([dict(row) for row in some], at, ttl))
 
+    first = given(rows[:1], 500, 60)
+    expect(first is not None, "of one row that had arrived in time the function returns nothing: return its wind.")
+    expect(isinstance(first, int | float), f"return the wind of the row, a number, not a {type(first).__name__}.")
     expect(given(rows, 595, 600) == 1.0, "at 595 the row of 540 had not arrived (created 600): look at created too.")
     expect(given(rows, 615, 600) == 4.0, "two rows of 600 had arrived at 615: the one created last is the one to use.")
     expect(given(rows[:1], 900, 60) is None, "at 900 the row of 480 is older than ttl 60: nothing is known, so None.")
     expect(given(rows[:1], 540, 60) == 1.0, "a row exactly ttl old still counts: both ends are inclusive.")
     expect(given(rows[:1], 490, 60) == 1.0, "a row that arrives at the very moment of the decision is known.")
     expect(given([], 500, 60) is None, "without any row the answer is None.")
+    expect(
+        given([{"event": 480, "created": 560, "wind": 1.0}], 570, 60) is None,
+        "a row of 480 that arrived at 560 is 90 minutes old at 570: ttl counts from event, not from created.",
+    )
     for at in range(470, 700, 5):
         for ttl in (0, 30, 60, 600):
             for order in (rows, rows[::-1]):
                 wanted = _oracle(rows, at, ttl)
-                expect(given(order, at, ttl) == wanted, f"at {at} with ttl {ttl} the slow way gives {wanted}.")
+                said = f"at {at} with ttl {ttl} the slow way gives {wanted}, in whatever order the rows come."
+                expect(given(order, at, ttl) == wanted, said)
 
 
 def _fresh() -> Any:
@@ -93,8 +101,10 @@ def change_view(honest: Any) -> None:
     )
     expect(
         created is not None,
-        "the view still shows a day's row from its first minute: no part of it says when the row arrived.",
+        "the view still shows a day's row from its first minute: no part of it tells the join when the row arrived. "
+        "(landed_column is read by the replay alone.)",
     )
+    expect(honest.ttl is not None, "keep the ttl of leaking too: without one a row lives for ever.")
     expect(created != "event_timestamp", "that says that a row arrives at the midnight it is stamped with: too early.")
     view = replace(honest, source=replace(source, data=rows))
     moments = pd.to_datetime(["2013-03-05T23:00Z", "2013-03-06T06:59Z", "2013-03-06T07:00Z"])

@@ -8,7 +8,7 @@ from types import FunctionType, TracebackType
 from typing import Literal
 
 from mlops_lab.checks.catalogue import find_exercise
-from mlops_lab.checks.exercise import Exercise, NotYet
+from mlops_lab.checks.exercise import Exercise, NotYet, plain
 from mlops_lab.checks.progress import Standing, record
 from mlops_lab.errors import MlopsLabError
 
@@ -81,12 +81,15 @@ def check(exercise_id: str, answer: object = ...) -> Verdict:
 def judge(exercise: Exercise, answer: object) -> Verdict:
     """The verdict alone; nothing is written down."""
     if is_untouched(answer):
-        return Verdict(exercise.id, "not attempted", "replace the ... with your answer, then run this cell again.")
+        found = "the answer is None: " if answer is None else ""
+        return Verdict(
+            exercise.id, "not attempted", f"{found}replace the ... with your answer, then run this cell again."
+        )
     left = _still_open(answer)
     if left:
         return Verdict(exercise.id, "not yet", f"there is still a ... at {left}.", exercise.hints)
     try:
-        exercise.test(answer)
+        exercise.test(plain(answer))
     except NotYet as wrong:
         return Verdict(exercise.id, "not yet", str(wrong), exercise.hints)
     except (Exception, SystemExit) as error:  # the learner's own code runs in there and may raise anything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -15,9 +15,9 @@ _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
 def _predict_tasks(answer: Any) -> None:
     expect(not isinstance(answer, str), "give a set of names, also when it has one: {'promote'}.")
     names = _names(answer)
-    unknown = sorted(name for name in names if name not in _AFTER)
+    unknown = sorted(str(name) for name in names if name not in _AFTER)
     expect("gate" not in names, "the gate does run: it looks, and fails. Which tasks never get their turn?")
-    expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(map(str, unknown))}.")
+    expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(unknown)}.")
     expect("materialize" not in names, "materialize waits for check_data alone; no arrow leads to it from the gate.")
     expect("report" not in names, "look at what stands below report in the drawing: it runs when all is done, however.")
     expect(names == _REFUSED, "follow the arrows on: whoever waits for a task that never ran never runs either.")
@@ -39,13 +39,18 @@ def _change_rule(answer: Any) -> None:
     expect(
         _says(answer, 0.90, 0.70) is False, "it reaches the floor as served, but it lost 0.20 on the way: refuse that."
     )
+    expect(
+        _says(answer, 0.90, 0.875) is False, "0.025 was lost on the way: no more than 0.02 is allowed, at any height."
+    )
+    expect(_says(answer, 0.66, 0.66) is True, "0.66 is the bound, and whoever reaches it has reached it: use >=.")
     expect(_says(answer, 0.745, 0.740) is True, "a loss of 0.005 is chance, not a leak: 0.02 is allowed.")
     expect(_says(answer, 0.70, 0.75) is True, "better in service than on paper is no reason to refuse.")
 
 
 def _says(answer: Any, offline: float, served: float) -> bool | None:
-    found = answer(offline, served)
+    found = plain(answer(offline, served))
     expect(found is not None, "the function returns nothing: return True or False.")
+    expect(isinstance(found, bool), f"the function returns {found!r}; return True or False.")
     return bool(found)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
-from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
 from mlops_lab.clock import parse_utc
-from mlops_lab.gates import GatePolicy, Measured, evaluate_gates
+from mlops_lab.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.registry import GateReport, ModelVersion
 
 __all__ = ["EXERCISES", "QUIZZES"]
@@ -29,10 +30,14 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
 
     def given(figures: Mapping[str, float], floor: float) -> Any:
         try:
-            return reaches(dict(figures), "auc", floor)
+            return plain(reaches(dict(figures), "auc", floor))
         except (KeyError, TypeError):
             return "an error"
 
+    bad = given({"auc": 0.60}, 0.65)
+    expect(bad is not None, "the function returns nothing: return True or False.")
+    expect(bad != "an error", "a figure called auc is asked for, and it is an exception: look up `name`.")
+    expect(isinstance(bad, bool), f"the function returns {bad!r}; return True or False.")
     expect(not given({"auc": _NAN}, 0.65), "NaN gets through: it is no figure, so it cannot reach anything.")
     expect(given({"auc": 0.70}, 0.65) is True, "0.70 reaches a floor of 0.65: say True.")
     expect(given({"auc": 0.60}, 0.65) is False, "0.60 does not reach a floor of 0.65: say False.")
@@ -45,7 +50,10 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
     expect(given({"auc": 0.2, "other": 0.9}, 0.65) is False, "only the figure that was asked for counts.")
 
 
-_CHAMPION = {"offline.roc_auc": 0.74, "served.roc_auc": 0.74} | {
+_KINDS = {"flight_id": "text", "origin": "text", "event_timestamp": "time", "late": "bool"}
+_DATA = DataProfile(20_000, _KINDS, dict.fromkeys(_KINDS, 0.0), _AT - timedelta(days=1), _AT)  # as agreed, all of it
+_EVERY = {"roc_auc": 0.74, "brier": 0.14, "calibration_error": 0.02}
+_CHAMPION = {f"{kind}.{name}": figure for kind in ("offline", "served") for name, figure in _EVERY.items()} | {
     f"{kind}.roc_auc.{part}": figure
     for kind in ("offline", "served")
     for part, figure in (("EWR", 0.73), ("JFK", 0.74), ("LGA", 0.75))
@@ -65,7 +73,7 @@ def _judged(policy: GatePolicy, **changed: float) -> GateReport:
         )
         for number in (1, 2)
     ]  # fmt: skip
-    measured = Measured(metrics, champion=_CHAMPION)
+    measured = Measured(metrics, champion=_CHAMPION, data=_DATA)
     return evaluate_gates(versions[1], versions[0], policy, measured=measured, at=_AT)
 
 

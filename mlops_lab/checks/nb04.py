@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
 from mlops_lab.clock import parse_utc
 from mlops_lab.registry import MOVES, STAGES, Event
 
@@ -15,9 +15,10 @@ __all__ = ["EXERCISES", "QUIZZES"]
 
 def _way_back(moves: Any) -> None:
     expect(isinstance(moves, list | tuple), "give a list of stages, first to last.")
-    expect(moves and moves[-1] == "Production", "the last stage of the list is Production: there it shall arrive.")
+    moves = [stage.strip().capitalize() if isinstance(stage, str) else stage for stage in moves]
     unknown = [repr(stage) for stage in moves if stage not in STAGES]
     expect(not unknown, f"there is no stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
+    expect(moves and moves[-1] == "Production", "the last stage of the list is Production: there it shall arrive.")
     expect(moves[0] != "Archived", "it is in Archived already; write only where it goes.")
     here = "Archived"
     for stage in moves:
@@ -28,7 +29,9 @@ def _way_back(moves: Any) -> None:
 
 
 def _first_of_october(version: Any) -> None:
-    expect(isinstance(version, int) and not isinstance(version, bool), "give the number of a version.")
+    expect(
+        isinstance(version, int | float) and not isinstance(version, bool), "give the number of a version: 1, 2 or 3."
+    )
     expect(version != 2, "version 2 had passed its gate, but until 2 October nobody had agreed: it was waiting.")
     expect(version != 3, "version 3 did not exist yet, and it never came through the gate.")
     expect(version == 1, "there is no such version; read the lines from 15 August to 2 October again.")
@@ -75,7 +78,12 @@ def _retell(in_production: Callable[..., Any]) -> None:
     expect(callable(in_production), "write a function: def in_production(events, at).")
 
     def given(day: float, events: Sequence[Event] = _HISTORY) -> Any:
-        return in_production(list(events), _day(day))
+        return plain(in_production(list(events), _day(day)))
+
+    fourth = given(4)
+    said = "on day 4 version 1 is in Production, and the function returns nothing: return its number."
+    expect(fourth is not None, said)
+    expect(isinstance(fourth, int | float), f"return the number of the version, not a {type(fourth).__name__}.")
 
     expect(given(0) is None, "before the first event nobody is in Production, so the answer is None.")
     expect(given(4) == 1, "events after the moment that is asked for do not count: on day 4 it was version 1.")

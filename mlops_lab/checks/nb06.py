@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_lab.actions import evaluate, expand_matrix
 from mlops_lab.checks.ci_holes import HOLES, repair, summarise
-from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -24,9 +24,9 @@ def _guess(guesses: Any) -> None:
     missing = [text for text in _SURPRISES if text not in guesses]
     expect(not missing, f"no guess yet for {', '.join(missing)}.")
     for text, why in _SURPRISES.items():
-        expect(isinstance(guesses[text], bool), f"for {text} say True or False.")
-        value = evaluate(text)
-        expect(guesses[text] is value, f"{text} is {str(value).lower()}: {why}")
+        guess, value = plain(guesses[text]), evaluate(text)
+        expect(isinstance(guess, bool), f"for {text} say True or False.")
+        expect(guess is value, f"{text} is {str(value).lower()}: {why}")
 
 
 _MATRIX: dict[str, Any] = {
@@ -41,7 +41,7 @@ _MATRIX: dict[str, Any] = {
 
 
 def _count_legs(legs: Any) -> None:
-    expect(isinstance(legs, int) and not isinstance(legs, bool), "give a whole number.")
+    expect(isinstance(legs, int | float) and not isinstance(legs, bool), "give a whole number.")
     expect(legs != 8, "penalty contradicts nothing in the legs of logistic, so it joins them and makes no new one.")
     expect(legs != 7, "exclude takes one of the six away.")
     expect(legs != 5, "there is no leg with the model baseline, so that entry makes one of its own.")
