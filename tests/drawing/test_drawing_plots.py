@@ -188,3 +188,16 @@ def test_a_long_line_tells_its_key_figures() -> None:
         "b: no figure in 100 points",
     ]
     assert plot.png[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("title", ["Four models, the same 15,048 flights of July", "A title of many words " * 6])
+def test_a_title_is_whole_however_long_the_names_of_the_bars_are(title: str) -> None:
+    figure = plot_bars(title, {"a name that is as long as names may be": {"random split": 0.8}}, "AUC").figure
+
+    figure.draw_without_rendering()
+
+    said = figure.get_suptitle()
+    seen = figure._suptitle.get_window_extent()
+    assert " ".join(said.split()) == title.strip()
+    assert seen.x0 >= 0
+    assert seen.x1 <= figure.bbox.width

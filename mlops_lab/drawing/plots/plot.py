@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from mlops_lab.drawing.drawing import picture_bundle, write_file
@@ -26,6 +27,7 @@ COLOURS = ("#0072b2", "#c04f00", "#00805d", "#a3487f", "#7a6c00", "#3d3d3d")
 """Okabe-Ito's blue, vermillion, green, purple and yellow, dark enough for 4.5:1 on white, then grey."""
 
 _DPI = 144  # two dots a pixel, for sharp letters
+_LINE = 56  # letters of a title that fit a line of 7 inches
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,10 @@ class Plot:
             axes.set_facecolor(PAPER)
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
-            axes.set_title(letters(self.title), loc="left", color=INK, fontweight="bold", wrap=True)
             self.draw(axes)
+            # over the whole figure, not over the axes: long names of bars leave those too little room for it
+            title = fill(letters(self.title), _LINE, break_long_words=True)
+            figure.suptitle(title, x=0.01, ha="left", color=INK, fontweight="bold", fontsize="large")
         return figure
 
     @cached_property

@@ -102,11 +102,11 @@ def plot_calibration(models: Mapping[str, Pairs], *, bins: int = 10, title: str 
         ]
 
     def draw(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (1, 3)))
-        _along_diagonal(axes, "promises kept", at=0.88)
         for place, (name, (promised, observed)) in enumerate(found.items()):
             label = letters(shortened(name, 26))
             _line(axes, place, promised, observed, marker=_MARKERS[place % len(_MARKERS)], label=label)
+        # beside the lines and not along the diagonal: where promises are kept the line would run through the words
+        axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (1, 3)), zorder=1, label="promises kept")
         axes.set(xlabel="promised probability", ylabel="observed share")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         _names_beside(axes)
