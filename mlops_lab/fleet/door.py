@@ -71,11 +71,12 @@ class Door:
             on_entry: told of each request, once both models were asked.
         """
         self._plan = plan
-        self._servers = servers
+        self.servers = servers
         self._key = key
         self._seconds = seconds
         self._on_entry = on_entry
         self._behind: set[asyncio.Task[None]] = set()
+        self._trouble: BaseException | None = None
         #: What happened: `delivered v1`, `failed v2` (it could not answer), `withheld v2` (it was taken back before
         #: its answer could leave), `asked again`.
         self.counts: Counter[str] = Counter()
@@ -146,9 +147,11 @@ class Door:
             await asyncio.sleep(_PAUSE if found is None and not lost else 0)
 
     async def settled(self) -> None:
-        """Wait until both models were asked about everything so far."""
+        """Wait until both models were asked about everything so far. Raises: what kept one from being noted."""
         while self._behind:
-            await asyncio.gather(*self._behind)
+            await asyncio.wait(self._behind)
+        if self._trouble is not None:
+            raise self._trouble
 
     def _parts(self, places: list[int], rows: Rows, plan: Plan) -> list[Part]:
         parts: dict[int, Part] = {}
@@ -205,7 +208,7 @@ class Door:
 
     async def _try(self, version: int, path: str, body: bytes, kind: str) -> Answer | None:
         """The answer of a version's server; None when it has none to give."""
-        client = self._servers.get(version)
+        client = self.servers.get(version)
         if client is None:
             return None
         try:
@@ -217,7 +220,12 @@ class Door:
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._behind.add(task)
-        task.add_done_callback(self._behind.discard)
+        task.add_done_callback(self._noted)
+
+    def _noted(self, task: asyncio.Task[None]) -> None:
+        self._behind.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._trouble = task.exception()
 
     async def _note(self, rows: Rows, done: list[Part], plan: Plan, failed: set[int]) -> None:
         """Ask the other model, whom nobody hears, and write down what both said."""

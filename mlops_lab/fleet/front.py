@@ -14,6 +14,7 @@ from mlops_lab.errors import MissingExtra
 from mlops_lab.fleet.door import Door
 from mlops_lab.serving import Log, Station
 from mlops_lab.serving.answering import Told, answering, read_body, reply
+from mlops_lab.serving.connections import polite_protocol, telling_the_log
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,7 +50,8 @@ async def at_the_door(door: Door, name: str, *, port: int = 0, log: Log | None =
 
     async def ping(_request: Request, told: Told) -> Response:
         told["probe"] = True
-        return reply({"ready": True})
+        there = bool(door.servers)
+        return reply({"ready": there}, status=200 if there else 503)
 
     async def ask(request: Request, told: Told) -> Response:
         body = await read_body(request, station)
@@ -79,15 +81,19 @@ async def at_the_door(door: Door, name: str, *, port: int = 0, log: Log | None =
             Route(f"/v2/models/{name}/infer", infer, methods=["POST"]),
         ]
     )
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none")
+    config = uvicorn.Config(
+        app, http=polite_protocol(station.limits), lifespan="off", log_config=None, access_log=False,
+        server_header=False, ws="none",
+    )  # fmt: skip
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", port), backlog=2048) as listening:
+    with telling_the_log(station.log), socket.create_server(("127.0.0.1", port), backlog=2048) as listening:
         serving = asyncio.create_task(server._serve([listening]))  # `serve` would take our signals
         try:
             while not server.started and not serving.done():
                 await asyncio.sleep(0.01)
             yield int(listening.getsockname()[1])
         finally:
+            station.close()
             server.should_exit = True
             await serving
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mlops_lab.errors import NotAllowed
 from mlops_lab.fleet.asking import Client
 from mlops_lab.fleet.door import Door
 from mlops_lab.fleet.front import at_the_door
-from mlops_lab.fleet.journal import Entry, Journal
+from mlops_lab.fleet.journal import Entry, Journal, alone
 from mlops_lab.fleet.load import Load
 from mlops_lab.fleet.processes import Servers
 from mlops_lab.fleet.routing import Routing
@@ -98,7 +99,8 @@ async def live_rollout(
         on_event: told of each step in one line.
 
     Raises:
-        NotAllowed: there is no champion to stand beside.
+        NotAllowed: there is no champion to stand beside, or another process is rolling it out.
+        HomeError: what the models said cannot be written down, so nothing can be judged.
         InvalidData: a server does not start.
 
     >>> from mlops_lab.clock import parse_utc
@@ -110,18 +112,20 @@ async def live_rollout(
     """
     if promotion.archived_version is None:
         raise NotAllowed(f"{promotion.name} v{promotion.version} replaces nobody; there is no canary to watch.")
-    registry, tell = open_registry(home, clock=SystemClock()), on_event or (lambda _line: None)
-    rules = policy if policy is not None else RolloutPolicy(max_seconds=1.0)
-    begin(promotion, registry, policy=rules, actor=actor)
-    routing, journal = Routing(home, promotion.name, shadow=shadow), Journal(home, promotion.event)
-    said = {entry.key: entry for entry in journal}
-
-    def note(entry: Entry) -> None:
-        journal.write(entry)
-        said[entry.key] = entry
-
+    tell, rules = on_event or (lambda _line: None), policy if policy is not None else RolloutPolicy(max_seconds=1.0)
     keeper = Servers(home, promotion.name) if servers is None else servers
-    try:
+    with ExitStack() as held:
+        held.enter_context(alone(home, promotion.event, f"{promotion.name} v{promotion.version}"))
+        registry = held.enter_context(closing(open_registry(home, clock=SystemClock())))
+        begin(promotion, registry, policy=rules, actor=actor)
+        routing = held.enter_context(closing(Routing(home, promotion.name, shadow=shadow)))
+        journal = held.enter_context(Journal(home, promotion.event))
+        said = {entry.key: entry for entry in journal}
+
+        def note(entry: Entry) -> None:
+            journal.write(entry)
+            said[entry.key] = entry
+
         async with keeper:
             await keeper.start(promotion.archived_version, promotion.version)
             tell(f"v{promotion.archived_version} and v{promotion.version} are ready")
@@ -146,10 +150,6 @@ async def live_rollout(
                 restarts=dict(keeper.restarts),
                 why_lost=load.lost,
             )
-    finally:
-        routing.close()
-        journal.close()
-        registry.close()
 
 
 class _Watch:

@@ -127,38 +127,41 @@ class Registry(Evidence):
                 self._transition(connection, name, version, "Production", actor=actor, why=why, approval=approval)
             return self._promotion(connection, name, version)
 
-    def rollback(self, name: str, *, actor: str, why: str) -> Promotion:
+    def rollback(self, name: str, *, actor: str, why: str, present: int | None = None) -> Promotion:
         """Bring back the Production version before the present one, which is archived as a mistake.
 
         A second rollback goes one further back, never forward again; after Production was archived without a
         successor, the archived version comes back. It needs no new gate or approval: it passed both once; but a
-        failed report recorded since stands in its way.
+        failed report recorded since stands in its way. Whoever decides on what it saw before names the version that it
+        means in `present`, so that of two who take the same version back only one does.
 
         Raises:
-            NotAllowed: there is nothing to go back to, or its last report failed.
+            NotAllowed: there is nothing to go back to, its last report failed, or `present` is not in Production.
             UnknownName: there is no such model.
             IntegrityError: the artefact's bytes have changed; the present version stays.
         """
         _check_reason(actor, why)
         with self._database.transaction() as connection:
             self._known(connection, name)
-            back, present = way_back(connection, name), self._reigning(connection, name)
+            back, reigning = way_back(connection, name), self._reigning(connection, name)
+            if present is not None and reigning != present:
+                raise NotAllowed(f"{name} v{present} is not in Production any more; nothing was rolled back.")
             if back is None:
-                since = "" if present is None else f" before v{present}"  # what was rolled back itself does not count
+                since = "" if reigning is None else f" before v{reigning}"  # what was rolled back itself does not count
                 why = f"no version of it that still stands was in Production{since}"
                 raise NotAllowed(f"{name} cannot be rolled back, there is nothing to go back to: {why}.")
             row = self._row(connection, name, back)
             if row["report_passed"] == 0:
                 raise NotAllowed(f"{name} cannot be rolled back to v{back}: its latest gate report failed.")
             self.artefacts.get_bytes(row["artefact"])
-            if present is not None:
+            if reigning is not None:
                 self._append(
-                    connection, "transition_stage", name, present, actor=actor, why=why, source="Production",
+                    connection, "transition_stage", name, reigning, actor=actor, why=why, source="Production",
                     target="Archived", details={"rolled_back": True},
                 )  # fmt: skip
             self._append(
                 connection, "rollback", name, back, actor=actor, why=why, source=row["stage"], target="Production",
-                details={"archived_version": present},
+                details={"archived_version": reigning},
             )  # fmt: skip
             return self._promotion(connection, name, back)
 

@@ -144,8 +144,10 @@ def _told(events: Iterable[Event], promotion: Promotion) -> Deployment | None:
         elif found is not None and event.action == "rollout_step":
             seen = {key: value for key, value in event.details.items() if key not in ("promotion", "next_weight")}
             step = Step(**{**seen, "until": parse_utc(seen["until"])})
+            if found.steps and step.until <= found.steps[-1].until:
+                continue  # two were watching, and both looked at this day: the first look counts
             found = replace(found, weight=int(event.details["next_weight"]), steps=(*found.steps, step))
-        elif found is not None:
+        elif found is not None and found.state in ("running", "finished"):  # taken back is taken back, also at the end
             weight = 100 if _STATES[event.action] == "finished" else 0  # taken back or stopped: it answers nobody
             found = replace(found, state=_STATES[event.action], why=event.why, weight=weight)
     return found

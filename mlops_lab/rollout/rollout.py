@@ -218,8 +218,12 @@ def _bring_back(registry: Registry, promotion: Promotion, *, actor: str, why: st
     if present is None or present.version != promotion.version:
         return  # it already happened, before a crash
     try:
-        registry.rollback(promotion.name, actor=actor, why=why)
-    except NotAllowed:  # a first model has no former version: nothing serves rather than something bad
+        registry.rollback(promotion.name, actor=actor, why=why, present=promotion.version)
+    except NotAllowed:
+        present = registry.get_production(promotion.name)
+        if present is None or present.version != promotion.version:
+            return  # somebody else took it back in this very moment
+        # A first model has no former version: nothing serves rather than something bad.
         registry.transition_stage(promotion.name, promotion.version, "Archived", actor=actor, why=why)
 
 

@@ -240,6 +240,37 @@ def test_the_door_refuses_what_the_servers_would_and_stays_open():
     assert run(ask) == [413, 400, 404, 200, 200]
 
 
+def test_the_door_is_not_ready_while_nobody_stands_behind_it():
+    async def ask(_servers, clients):
+        there = dict(clients)
+        async with at_the_door(Door(lambda: RUNNING, there), "late") as port:
+            client, found = Client("127.0.0.1", port), []
+            for gone in (1, 2):
+                found.append((await client.ask("GET", "/ping")).status)
+                del there[gone]
+            found.append((await client.ask("GET", "/ping")).status)
+            client.close()
+        return found
+
+    assert run(ask) == [200, 200, 503]
+
+
+def test_what_cannot_be_noted_is_told_and_judged_by_nobody():
+    def full(_entry):
+        raise HomeError("home", "No space left on device")
+
+    async def ask(_servers, clients):
+        door = Door(lambda: RUNNING, clients, on_entry=full)
+        answers = await door.answer(ROWS[:3])
+        await asyncio.sleep(0)
+        try:
+            await door.settled()
+        except HomeError as error:
+            return len(answers), error.why
+
+    assert run(ask) == (3, "No space left on device")
+
+
 @pytest.mark.parametrize(
     "answer",
     [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"],

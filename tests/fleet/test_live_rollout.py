@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlops_lab.errors import NotAllowed
 from mlops_lab.fleet import Journal, Servers, live_rollout
 from mlops_lab.registry import Registry
 from mlops_lab.rollout import RolloutPolicy, deployment_of, rollout
@@ -135,6 +136,15 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
     assert found.sent + len(asked) <= len(traffic)
     assert (found.deployment.state, decided(found.deployment)) == (expected.state, decided(expected))
     assert (found.lost, found.after_the_end) == (0, 0)
+
+
+def test_of_two_who_roll_out_the_same_version_the_second_is_told_at_once(home, promotion, traffic):
+    from mlops_lab.fleet.journal import alone
+
+    with alone(home, promotion.event, "late v2"), pytest.raises(NotAllowed, match="another process is rolling it out"):
+        go(promotion, home, traffic)
+
+    assert deployment_of(Registry(home), promotion) is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 from mlops_lab.clock import FakeClock
 from mlops_lab.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName
 from mlops_lab.registry import GateReport, Promotion, Registry, RuleResult
-from mlops_lab.rollout import RolloutPolicy, answered_by_challenger, deployment_of, judge, promotion_of, rollout, stop
+from mlops_lab.rollout import (
+    RolloutPolicy,
+    answered_by_challenger,
+    begin,
+    days_of,
+    deployment_of,
+    judge,
+    look,
+    promotion_of,
+    rollout,
+    stop,
+)
 from mlops_lab.tracking import Tracker
 
 POLICY = RolloutPolicy(weights=(20, 50, 100), min_labels=50, margin=0.01, patience_days=4)
@@ -214,6 +225,54 @@ def test_a_crash_after_any_event_resumes_to_the_same_end(tmp_path: Path, challen
     assert resumed.steps == expected.steps
     assert resumed.state == expected.state
     assert crashed.get_production("late").version == calm.get_production("late").version  # type: ignore[union-attr]
+
+
+def begun(home: Path) -> tuple[Registry, Promotion]:
+    registry = Registry(home, clock=FakeClock("2013-12-01"))
+    for _ in range(3):
+        promotion = promote(registry)
+    begin(promotion, registry, policy=POLICY, actor="one")
+    return registry, promotion
+
+
+def test_of_two_who_take_a_version_back_at_the_same_moment_only_one_does(tmp_path: Path) -> None:
+    one, promotion = begun(tmp_path)
+    two = Registry(tmp_path, clock=FakeClock("2013-12-01"))
+    seen = two.get_production
+
+    def slowly(name: str) -> object:  # between the look and the deed the other one is done
+        found = seen(name)
+        if deployment_of(one, promotion).state == "running":  # type: ignore[union-attr]
+            stop(promotion, one, actor="one", why="storm")
+        return found
+
+    two.get_production = slowly  # type: ignore[method-assign, assignment]
+    stop(promotion, two, actor="two", why="storm")
+
+    assert one.get_production("late").version == promotion.archived_version == 2  # type: ignore[union-attr]
+    assert [event.action for event in one.history("late")].count("rollback") == 1
+
+
+def test_a_version_that_was_stopped_is_not_finished_by_a_watch_that_was_late(tmp_path: Path) -> None:
+    registry, promotion = begun(tmp_path)
+
+    stop(promotion, registry, actor="grace", why="storm")
+    late = {"promotion": promotion.event}
+    registry.record_event("late", 3, action="rollout_finished", actor="rollout", why="good", details=late)
+
+    assert deployment_of(registry, promotion).state == "stopped"  # type: ignore[union-attr]
+
+
+def test_of_two_looks_at_the_same_day_the_first_counts(tmp_path: Path) -> None:
+    registry, promotion = begun(tmp_path)
+    (until, seen), *_ = days_of(days(2, challenger=0.2))
+    look(promotion, registry, seen=seen, until=until, policy=POLICY, actor="one")
+    once = deployment_of(registry, promotion)
+    again = [event for event in registry.history("late") if event.action == "rollout_step"][-1]
+
+    registry.record_event("late", 3, action=again.action, actor="two", why=again.why, details=dict(again.details))
+
+    assert deployment_of(registry, promotion) == once
 
 
 def test_kill_9_in_the_middle_resumes_in_another_process(tmp_path: Path) -> None:
