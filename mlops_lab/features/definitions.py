@@ -6,29 +6,19 @@ nothing of the store, and two are equal when they say the same thing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from mlops_lab.errors import DuplicateName, InvalidDefinition, UnknownName
+from mlops_lab.features.names import check_name
 from mlops_lab.features.source import Source
 
-__all__ = ["Entity", "FeatureService", "FeatureView", "Field", "check_name"]
+__all__ = ["Entity", "FeatureService", "FeatureView", "Field"]
 
 KEY_TYPES = ("string", "int64")
 VALUE_TYPES = ("int64", "float64", "string", "bool", "timestamp")
-_NAME = re.compile(r"\w[\w.\-]{0,127}")
-
-
-def check_name(kind: str, name: object) -> None:
-    """Refuse a name that is not letters, digits, `_`, `.` and `-`: names end up in files, tables and web addresses."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidDefinition(
-            f"{name!r} cannot name {kind}: a name starts with a letter, a digit or _, goes on with those, '.' and '-', "
-            "and has at most 128 characters."
-        )
 
 
 def _check_unique(kind: str, names: Sequence[str], where: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.errors import InvalidData, InvalidDefinition
+from mlops_lab.features.names import check_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,6 @@ class Source:
     ordered: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        from mlops_lab.features.definitions import check_name
-
         check_name("a source", self.name)
         columns: tuple[Any, ...] = (self.timestamp_field, self.created_timestamp_column, self.landed_column)
         for column in columns:
