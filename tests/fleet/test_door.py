@@ -262,7 +262,8 @@ def test_what_cannot_be_noted_is_told_and_judged_by_nobody():
     async def ask(_servers, clients):
         door = Door(lambda: RUNNING, clients, on_entry=full)
         answers = await door.answer(ROWS[:3])
-        await asyncio.sleep(0)
+        while door._behind:
+            await asyncio.sleep(0.01)
         try:
             await door.settled()
         except HomeError as error:
