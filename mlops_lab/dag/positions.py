@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -14,7 +15,20 @@ Place = tuple[int, int]
 Path = tuple[str | int, ...]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+_OTHER_YAML = re.compile(r"^%YAML\s+(?!1\.2\s)", re.MULTILINE)
 _PLAIN = "tag:yaml.org,2002:"
+_TRUTH = {"true": True, "false": False}
+_KINDS = {
+    "map": "map",
+    "seq": "list",
+    "str": "text",
+    "int": "number",
+    "float": "number",
+    "bool": "truth",
+    "null": "null",
+}
+_MOST_DIGITS = 4000
+_LONGEST, _DEEPEST = 1_000_000, 100  # characters and nested values: far more than a DAG needs, and read in seconds
 
 
 def read_yaml(text: str) -> tuple[Any, dict[Path, Place]]:
@@ -31,19 +45,39 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, Place]]:
     """
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
 
+    _check_text(text)
+    if found := _OTHER_YAML.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        raise InvalidData(f"line {line}: only YAML 1.2 is read here; others mean something else by yes, no and 010.")
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise InvalidData(f"{at}this is no YAML: {error.problem or error.context}.") from None
-    except (YAMLError, ValueError) as error:  # a character that no text file should hold, a directive of another YAML
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InvalidData(f"line {line}: this is no YAML: the character {chr(error.character)!r} cannot be.") from None
+    except (YAMLError, ValueError) as error:  # a directive of another YAML
         raise InvalidData(f"this is no YAML: {' '.join(str(error).split())}.") from None
     except RecursionError:
         raise InvalidData("this YAML is nested too deeply.") from None
     places: dict[Path, Place] = {(): (1, 1)}
     return (None if node is None else _value(node, (), places, set())), places
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise InvalidData(f"a document is read from its text, not from {type(text).__name__}.")
+    if len(text) > _LONGEST:
+        raise InvalidData(f"line 1: the text has {len(text):,} characters; the longest that is read has {_LONGEST:,}.")
+
+
+def _check_depth(path: Path | list[str | int], where: str) -> None:
+    if len(path) > _DEEPEST:
+        raise InvalidData(f"{where}: nested too deeply; {_DEEPEST} levels are read.")
 
 
 def _value(node: Any, path: Path, places: dict[Path, Place], seen: set[int]) -> Any:
@@ -53,7 +87,10 @@ def _value(node: Any, path: Path, places: dict[Path, Place], seen: set[int]) -> 
     if id(node) in seen:  # an alias is the same node again; nested ones can fill any memory
         raise InvalidData(f"{where}: aliases are not read here; write the value out.")
     seen.add(id(node))
+    _check_depth(path, where)
     kind = str(node.tag).removeprefix(_PLAIN)
+    if kind in _KINDS and not isinstance(node, _node_of(kind)):
+        raise InvalidData(f"{where}: this is no {_KINDS[kind]}, as its tag says.")
     if kind == "map":
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -71,13 +108,21 @@ def _value(node: Any, path: Path, places: dict[Path, Place], seen: set[int]) -> 
     return _scalar(kind, node.value, where)
 
 
+def _node_of(kind: str) -> Any:
+    from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+    return {"map": MappingNode, "seq": SequenceNode}.get(kind, ScalarNode)
+
+
 def _scalar(kind: str, text: str, where: str) -> Any:
     if kind in ("str", "timestamp"):  # a date is text: what it means is for its reader to say
         return text
     if kind == "null":
         return None
     if kind == "bool":
-        return text.lower() == "true"
+        if text.lower() not in _TRUTH:
+            raise InvalidData(f"{where}: {_cut(text)} is neither true nor false, the two words that are read here.")
+        return _TRUTH[text.lower()]
     try:
         if kind == "int":
             digits = text.replace("_", "")
@@ -87,7 +132,7 @@ def _scalar(kind: str, text: str, where: str) -> Any:
             json.dumps(number, allow_nan=False)
             return number
     except ValueError:
-        raise InvalidData(f"{where}: {text!r} is no number that JSON can hold.") from None
+        raise InvalidData(f"{where}: {_cut(text)} is no number that JSON can hold.") from None
     raise InvalidData(
         f"{where}: the tag {kind!r} is not read here; only text, numbers, truth, null, lists and maps are."
     )
@@ -103,19 +148,27 @@ def read_json(text: str) -> tuple[Any, dict[Path, Place]]:
     Raises:
         InvalidData: it is no JSON, or holds a key twice or a number that is none.
     """
-
-    def refuse(word: str) -> Any:
-        raise InvalidData(f"{word} is no number that JSON can hold.")
-
+    _check_text(text)
+    text = text.removeprefix("\ufeff")  # which some editors put before every text
     try:
-        value = json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=float, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise InvalidData(f"line {error.lineno}, column {error.colno}: this is no JSON: {error.msg}.") from None
     except RecursionError:
-        raise InvalidData("this JSON is nested too deeply.") from None
-    except ValueError as error:
-        raise error if isinstance(error, InvalidData) else InvalidData(f"this is no JSON: {error}.") from None
+        raise InvalidData("line 1: this JSON is nested too deeply.") from None
     return value, _places(text)
+
+
+def _whole(word: str) -> float:
+    return int(word) if len(word) < _MOST_DIGITS else math.inf  # which `_places` refuses, and knows where it stands
+
+
+def _number(word: str) -> float:
+    return _whole(word) if word.lstrip("-").isdigit() else float(word)
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _places(text: str) -> dict[Path, Place]:
@@ -148,6 +201,10 @@ def _places(text: str) -> dict[Path, Place]:
             stack[-1] = key
             places[tuple(stack)] = at
         else:
+            where = f"line {at[0]}, column {at[1]}"
+            if word[0] in "-0123456789NI" and not math.isfinite(_number(word)):
+                raise InvalidData(f"{where}: {_cut(word)} is no number that JSON can hold.")
+            _check_depth(stack, where)
             places.setdefault(tuple(stack), at)
             if word in "{[":
                 stack.append("" if word == "{" else 0)

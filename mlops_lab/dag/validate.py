@@ -58,7 +58,8 @@ def check_document(document: Any, places: Mapping[tuple[str | int, ...], Place])
         meant = closest(name, known)
         hint = f"Did you mean {meant!r}?" if meant else f"There is: {', '.join(known)}."
         raise InvalidData(f"{_at(places, (*path, name))}unknown key {name!r}{_inside(path)}. {hint}")
-    raise InvalidData(f"{_at(places, path)}{first.message}{_inside(path)}.")
+    what = first.message if len(first.message) <= 300 else f"{first.message[:100]} … {first.message[-100:]}"
+    raise InvalidData(f"{_at(places, path)}{what}{_inside(path)}.")
 
 
 @contextmanager

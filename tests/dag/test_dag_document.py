@@ -153,8 +153,24 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         (HEAD + "tasks: " + "[" * 5000, "nested too deeply"),
         (HEAD + "tasks: []\x00", "this is no YAML"),
         (HEAD + "tasks:\n - task_id: a\n   arguments: {x: {from: a, value: 1}}", "line 6, column 16"),
+        (HEAD + "tasks: !!map a\n", "line 4, column 8: this is no map, as its tag says"),
+        (HEAD + "tasks: !!seq a\n", "line 4, column 8: this is no list, as its tag says"),
+        (HEAD + "tasks: !!int [1]\n", "line 4, column 8: this is no number, as its tag says"),
+        (HEAD + "tasks: !!str {a: 1}\n", "line 4, column 8: this is no text, as its tag says"),
+        (HEAD + "catchup: !!bool maybe\n", "line 4, column 10: 'maybe' is neither true nor false"),
+        ("%YAML 1.1\n---\n" + HEAD + "catchup: yes\ntasks: []\n", "line 1: only YAML 1.2 is read"),
+        (
+            HEAD + "tasks:\n- {task_id: a, arguments: {a: {value: " + "[" * 101 + "]" * 101 + "}}}",
+            "line 5, column .*: nested too",
+        ),
+        (HEAD + "description: \x07\n", "line 4: this is no YAML: the character"),
+        (HEAD + "description: " + "x" * 10_000_000, "line 1: the text has 10,000,0.. characters; the longest"),
+        (
+            HEAD + "tasks: {" + ", ".join(f"k{at}: 1" for at in range(99)) + "}",
+            "line 4, column 1: .{200,230}is not of type 'array'",
+        ),
     ],
-    ids=lambda each: each[-30:],
+    ids=lambda each: ascii(each[-30:]),
 )
 def test_a_bad_yaml_is_refused_on_its_line(text: str, said: str) -> None:
     with pytest.raises(InvalidData, match=said):
@@ -173,16 +189,27 @@ def test_a_bad_yaml_is_refused_on_its_line(text: str, said: str) -> None:
             "line 2, column 16: the key 'version' is there twice",
         ),
         ('{"format": ,}', "line 1, column 12: this is no JSON"),
-        ('{"format": NaN}', "NaN is no number"),
-        ("[" * 100_000, "nested too deeply"),
+        ('{"format": "NaN",\n "version": NaN}', "line 2, column 13: 'NaN' is no number"),
+        ('{"format": "-Infinity",\n "version": -Infinity}', "line 2, column 13: '-Infinity' is no number"),
+        ('{"format": "1e999",\n "version": 1e999}', "line 2, column 13: '1e999' is no number"),
+        ('{"version":\n -' + "9" * 5000 + "}", "line 2, column 2: '-9{39}…' is no number"),
+        ('{"a":' + '{"list":[' * 200 + "1" + "]}" * 200 + "}", "line 1, column .*: nested too deeply; 100 levels"),
+        ('"' + "x" * 2_000_000 + '"', "line 1: the text has 2,000,002 characters"),
+        ("[" * 100_000, "line 1.*nested too deeply|line 1.*this is no JSON"),
         (json.dumps(document(version=7)), "line 1, column 29: the document is of version 7"),
         (json.dumps(document(tasks=[{"task_id": "a", "retry": 1}])), "unknown key 'retry' in tasks.0"),
     ],
-    ids=lambda each: each[:30],
+    ids=lambda each: ascii(each[:30]),
 )
 def test_a_bad_json_is_refused_on_its_line(text: str, said: str) -> None:
     with pytest.raises(InvalidData, match=said):
         from_json(text)
+
+
+def test_a_byte_order_mark_before_the_text_is_no_part_of_it() -> None:
+    dag = from_dict(document())
+
+    assert from_json("\ufeff" + to_json(dag)) == from_yaml("\ufeff" + to_yaml(dag)) == dag
 
 
 def test_a_document_that_is_no_dag_is_refused_as_a_definition_is() -> None:
