@@ -50,6 +50,16 @@ class Opened:
                     .map(output => output.ename + ': ' + output.evalue))"""
         )
 
+    def choose_theme(self, theme: str) -> None:
+        """Show everything in `light` or in `dark`."""
+        change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        self.page.evaluate(change, f"JupyterLab {theme.title()}")
+        self.page.locator(f'body[data-jp-theme-light="{str(theme == "light").lower()}"]').wait_for(state="attached")
+
+    def shut_down(self) -> None:
+        """End the notebook's kernel, which would live on after its window."""
+        self.page.evaluate("async () => { await window.labPanel.sessionContext.shutdown(); }")
+
     def output(self, cell: int) -> Any:
         """The outputs of a cell, by its place in the notebook from 0, as a Playwright locator."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(cell).locator(".jp-OutputArea")

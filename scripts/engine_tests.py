@@ -56,7 +56,7 @@ ENGINES = {
         own=("pandas", "pyarrow"),
     ),
     "playground": Engine(("playground", "engine-test"), "jupyterlite_core", ("tests/playground",)),
-    "accessibility": Engine((), "", ("tests/browser/test_browser_axe.py",)),
+    "accessibility": Engine((), "", ("tests/browser/test_browser_axe.py", "tests/browser/test_browser_everywhere.py")),
 }
 QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")
 TIMES = ("--durations=0", "--durations-min=1")
