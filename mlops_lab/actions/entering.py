@@ -8,21 +8,29 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.actions.calling import contexts_of_call
 from mlops_lab.actions.environments import refused_branch
+from mlops_lab.actions.evaluation import TemplateError, evaluating
+from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import to_text
 from mlops_lab.actions.scheduling import Sleep, Wait
 
 if TYPE_CHECKING:
     from mlops_lab.actions.legs import Leg
 
-__all__ = ["enter_environment", "enter_group"]
+__all__ = ["EMPTY_GROUP", "enter_environment", "enter_group"]
+
+EMPTY_GROUP = "Concurrency group name cannot be empty"
 
 
 def enter_group(leg: Leg) -> Generator[Sleep | Wait, None, None]:
     """Enter the concurrency groups of the job, waiting for its turn; a deadlock cancels it."""
     for concurrency, callee in leg.graph.groups_of(leg.job):
         contexts = leg.contexts if callee is None else contexts_of_call(leg, callee)
-        group = leg.evaluate.text(concurrency.group, contexts)
-        cancel = to_text(leg.evaluate.value(concurrency.cancel_in_progress, contexts)).lower() == "true"
+        with evaluating("concurrency", leg.job.id):
+            group = leg.evaluate.text(concurrency.group, contexts)
+            cancel = to_text(leg.evaluate.value(concurrency.cancel_in_progress, contexts)).lower() == "true"
+            queue = leg.evaluate.text(concurrency.queue, contexts)
+            if not group:
+                raise TemplateError(leg.evaluate.file, concurrency.group, ExpressionError("evaluation", EMPTY_GROUP))
         holder = leg.graph.held_above(group)
         if holder:
             leg.cancelled = (
@@ -30,7 +38,7 @@ def enter_group(leg: Leg) -> Generator[Sleep | Wait, None, None]:
                 f"between '{holder}' and '{leg.name}'"
             )
             return
-        if not leg.state.groups.enter(group, leg.name, cancel_in_progress=cancel, queue=concurrency.queue):
+        if not leg.state.groups.enter(group, leg.name, cancel_in_progress=cancel, queue=queue):
             leg.status = "pending"
             leg.state.moment(leg.name, "pending", f"behind {leg.state.groups.running(group)} in group '{group}'")
         leg.groups.append(group)

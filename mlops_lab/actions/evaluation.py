@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mlops_lab.actions.expressions.values import Value, to_number
 from mlops_lab.actions.nodes import Node
 from mlops_lab.actions.places import PLACES
 
-__all__ = ["Evaluator", "TemplateError"]
+__all__ = ["Evaluator", "TemplateError", "evaluating"]
 
 _ARITIES = {
     **{name: (function.fewest, function.most) for name, function in FUNCTIONS.items()},
@@ -35,6 +36,19 @@ class TemplateError(ExpressionError):
     def __init__(self, file: str, node: Node, error: ExpressionError) -> None:
         reason = f"{file} (Line: {node.line}, Col: {node.column}): {error}"
         super().__init__(error.stage, reason, expression=error.expression)
+
+
+@contextmanager
+def evaluating(key: str, job: str) -> Iterator[None]:
+    """Say of an expression that cannot be computed which key of which job it is for, as GitHub does.
+
+    Raises:
+        ExpressionError: the same, with the key and the job before it.
+    """
+    try:
+        yield
+    except ExpressionError as error:
+        raise ExpressionError(error.stage, f"Error when evaluating '{key}' for job '{job}'. {error}") from None
 
 
 class Evaluator:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.actions.calling import call, outputs_of_call
 from mlops_lab.actions.entering import enter_environment, enter_group
-from mlops_lab.actions.evaluation import Evaluator
+from mlops_lab.actions.evaluation import Evaluator, evaluating
 from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import Value, to_text
 from mlops_lab.actions.performing import Outcome, StepRequest, ToldOutcomes
@@ -52,7 +52,8 @@ class Leg:
         self.state = graph.state
         self.contexts = dict(contexts)
         naming = Evaluator(graph.workflow.file, workspace=None, on_reference=lambda _: None)
-        named = naming.text(job.name, contexts) if job.name is not None else job.id
+        with evaluating("name", job.id):
+            named = naming.text(job.name, contexts) or job.id
         plain = job.name is None or "${{" not in job.name.word
         whole = f"{named} ({suffix})" if suffix and plain else named
         self.name: str = graph.prefix + (whole[:97] + "..." if plain and len(whole) > _LONGEST_NAME else whole)
@@ -170,15 +171,19 @@ class Leg:
 
     def _prepare(self) -> None:
         evaluate, contexts, job = self.evaluate, self.contexts, self.job
-        runs_on = evaluate.value(job.runs_on, contexts)
+        with evaluating("runs-on", job.id):
+            runs_on = evaluate.value(job.runs_on, contexts)
         if isinstance(runs_on, Mapping):
             runs_on = runs_on.get("labels") or runs_on.get("group")
         self.runs_on = ", ".join(map(to_text, runs_on)) if isinstance(runs_on, list) else to_text(runs_on)
-        forgiving = evaluate.value(job.continue_on_error, contexts)
+        with evaluating("continue-on-error", job.id):
+            forgiving = evaluate.value(job.continue_on_error, contexts)
         self.forgiving = to_text(forgiving).lower() == "true"
         if job.timeout_minutes is not None:
-            self.minutes = evaluate.minutes(job.timeout_minutes, contexts)
-        self.environment = evaluate.text(job.environment, contexts)
+            with evaluating("timeout-minutes", job.id):
+                self.minutes = evaluate.minutes(job.timeout_minutes, contexts)
+        with evaluating("environment", job.id):
+            self.environment = evaluate.text(job.environment, contexts)
         for key in job.unmodelled:
             self.note(f"{self.name}: '{key}' is read and checked, and not simulated")
 

@@ -101,7 +101,7 @@ class _Loader:
             "jobs": read_jobs(reader, found["jobs"]) if "jobs" in found else {},
             "run_name": reader.scalar(found.get("run-name"), "run-name"),
             "env": reader.scalars(found.get("env"), "env", computed=True),
-            "defaults": read_defaults(reader, found.get("defaults"), "env"),
+            "defaults": read_defaults(reader, found.get("defaults"), "nothing"),
             "permissions": read_permissions(reader, found.get("permissions")),
             "concurrency": read_concurrency(reader, found.get("concurrency"), "concurrency"),
         }

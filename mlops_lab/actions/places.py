@@ -56,7 +56,7 @@ PLACES: Mapping[str, Place] = {
     "job-outputs": _place(_STEP + " secrets"),
     "environment-url": _place(_STEP),
     "container-credentials": _place(_JOB + " secrets env"),
-    "container-env": _place(_STEP.replace(" steps", "") + " secrets"),
+    "container-env": _place(_STEP + " secrets"),
     "step-if": _place(_STEP, _STATUS_OF_STEPS, _HASH),
     "step": _place(_STEP + " secrets", _HASH),
     # A composite action sees its own inputs, and neither secrets nor needs.

@@ -66,6 +66,10 @@ class Reader(ExpressionReader):
                 self.problem(node, f"Required property is missing: {name}")
         return found
 
+    def loosely(self, node: Node) -> dict[str, Node]:
+        """The values of a mapping that may have more keys than are known."""
+        return {key.word: value for key, value in self._pairs(node)}
+
     def kind(self, node: Node, kinds: Mapping[str, Collection[str]]) -> str:
         """Which kind of mapping it is: the first key that only one of the kinds has, tells. Empty when none does."""
         for key, _ in node.pairs():

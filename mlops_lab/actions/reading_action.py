@@ -1,7 +1,8 @@
 """What does an `action.yml` say? Steps of a composite action, inputs and outputs of any.
 
 Follows https://docs.github.com/actions/reference/workflows-and-actions/metadata-syntax; JavaScript and container
-actions are read for their inputs and outputs only.
+actions are read for their inputs and outputs only. As on the runner, an action and its inputs may have keys that
+nobody knows.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from mlops_lab.actions.workflow import Action, Input
 
 __all__ = ["read_action"]
 
-_KEYS = ("name", "author", "description", "inputs", "outputs", "runs", "branding")
-
 
 def read_action(text: str, path: Path, root: Path) -> Action:
     """The action of a file of the repository.
@@ -27,7 +26,9 @@ def read_action(text: str, path: Path, root: Path) -> Action:
     file = path.resolve().relative_to(root).as_posix()
     reader = Reader(file)
     node, reader.problems = read_yaml(text, file=file)
-    found = reader.mapping(node, _KEYS, required=("runs",))
+    found = reader.loosely(node)
+    if "runs" not in found and not reader.problems:
+        reader.problem(node, "Required property is missing: runs")
     runs = {key.word: value for key, value in found["runs"].pairs()} if "runs" in found else {}
     using = (reader.word(runs.get("using")) if "using" in runs else None) or ""
     if "runs" in found and not using:
@@ -52,11 +53,7 @@ def read_action(text: str, path: Path, root: Path) -> Action:
 def _inputs(reader: Reader, node: Node | None) -> dict[str, Input]:
     inputs = {}
     for key, value in reader.named(node) if node is not None and node.kind != "null" else []:
-        entry = (
-            {}
-            if value.kind == "null"
-            else reader.mapping(value, ("description", "required", "default", "deprecationMessage", "type"))
-        )
+        entry = {} if value.kind == "null" else reader.loosely(value)
         required = entry.get("required")
         inputs[key.word] = Input(
             key.word,

@@ -6,6 +6,7 @@ from mlops_lab.actions.graph import levels_of, way
 from mlops_lab.actions.nodes import Node
 from mlops_lab.actions.permissions import read_permissions
 from mlops_lab.actions.reader import Reader
+from mlops_lab.actions.reading_containers import check_containers
 from mlops_lab.actions.reading_steps import read_steps
 from mlops_lab.actions.workflow import Concurrency, Defaults, Job, Strategy
 from mlops_lab.errors import closest
@@ -99,30 +100,9 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
         inherits_secrets=inherits,
         unmodelled=tuple(name for name in _UNMODELLED if name in found),
     )
-    _check_unmodelled(reader, found)
-    return job, needs
-
-
-def _check_unmodelled(reader: Reader, found: dict[str, Node]) -> None:
-    """What is not simulated is still read: a broken expression in it is broken."""
-    image = ("image", "credentials", "env", "ports", "volumes", "options", "entrypoint", "command")
-    containers = [found["container"]] if "container" in found else []
-    if (services := found.get("services")) is not None and not reader.is_expression(services):
-        containers += [value for _, value in reader.named(services)]
-    for node in containers:
-        if node.kind != "mapping":
-            reader.scalar(node, "job")
-            continue
-        keys = reader.mapping(node, image)
-        reader.mapping(keys.get("credentials"), ("username", "password"))
-        if "image" not in keys:
-            reader.problem(node, "Container image cannot be empty")
-        elif keys["image"].word == "":
-            reader.unexpected(keys["image"])
-        for name, value in keys.items():
-            places = {"credentials": "container-credentials", "env": "container-env"}
-            reader.anything(value, places.get(name, "job"))
+    check_containers(reader, found)
     reader.scalar(found.get("cancel-timeout-minutes"), "job", kind="number")
+    return job, needs
 
 
 def _runs_on(reader: Reader, node: Node | None) -> Node | None:
@@ -154,8 +134,8 @@ def _labels(reader: Reader, node: Node | None) -> None:
 
 def _strategy(reader: Reader, node: Node | None) -> Strategy:
     if node is not None and reader.is_expression(node):
-        reader.whole(node)
-        return Strategy()
+        reader.template(node, "strategy")
+        return Strategy(matrix=node, whole=True)
     found = reader.mapping(node, ("matrix", "fail-fast", "max-parallel"))
     matrix = found.get("matrix")
     if matrix is not None:
@@ -183,7 +163,7 @@ def _environment(reader: Reader, node: Node | None) -> tuple[Node | None, Node |
     if node is None or node.kind != "mapping":
         return reader.scalar(node, "job"), None
     found = reader.mapping(node, ("name", "url", "deployment"), required=("name",))
-    reader.boolean(found.get("deployment"))
+    reader.scalar(found.get("deployment"), "job", kind="boolean")
     return reader.scalar(found.get("name"), "job"), reader.scalar(found.get("url"), "environment-url")
 
 
@@ -197,8 +177,10 @@ def read_concurrency(reader: Reader, node: Node | None, place: str) -> Concurren
     found = reader.mapping(node, ("group", "cancel-in-progress", "queue"), required=("group",))
     group = reader.scalar(found.get("group"), place, empty=False)
     cancel = reader.scalar(found.get("cancel-in-progress"), place, kind="boolean")
-    queue = reader.word(found.get("queue"), options=("single", "max")) or "single"
-    if queue == "max" and cancel is not None and cancel.value is not False:
+    queue = found.get("queue")
+    if queue is not None and reader.is_expression(queue):
+        reader.template(queue, place)
+    elif reader.word(queue, options=("single", "max")) == "max" and cancel is not None and cancel.value is not False:
         reader.problem(found["queue"], "'queue: max' cannot be combined with 'cancel-in-progress'")
     return Concurrency(group, cancel, queue) if group is not None else None
 
@@ -210,7 +192,9 @@ def read_defaults(reader: Reader, node: Node | None, place: str) -> Defaults:
         reader.whole(given)
         return Defaults()
     run = reader.mapping(given, ("shell", "working-directory"))
-    return Defaults(
-        reader.scalar(run.get("shell"), place, empty=False),
-        reader.scalar(run.get("working-directory"), place, empty=False),
-    )
+    shell, folder = run.get("shell"), run.get("working-directory")
+    if place == "nothing":
+        reader.word(shell)
+        reader.word(folder)
+        return Defaults(shell, folder)
+    return Defaults(reader.scalar(shell, place, empty=False), reader.scalar(folder, place, empty=False))

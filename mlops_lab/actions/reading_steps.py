@@ -15,7 +15,7 @@ _COMMON = ("name", "id", "if", "continue-on-error", "timeout-minutes", "env", "b
 _RUN = (*_COMMON, "run", "shell", "working-directory")
 _USES = (*_COMMON, "uses", "with")
 _OTHER = {"wait": "wait", "wait-all": "wait-all", "cancel": "cancel", "parallel": "parallel"}
-_REMOTE = re.compile(r"[^/@$.][^/@]*/[^/@]+(?:/[^@]*)?@.+")
+_REMOTE = re.compile(r"[^/@$.][^/@]*/[^/@]+(?:/[^@]*)?@[^@]+")
 _MAX_STEPS = 1000
 
 
@@ -59,15 +59,22 @@ def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: 
         name=reader.scalar(found.get("name"), place),
         condition=reader.condition(found.get("if"), f"{place}-if"),
         run=reader.scalar(found.get("run"), place),
-        uses=uses,
-        shell=reader.scalar(found.get("shell"), place, empty=False),
-        working_directory=reader.scalar(found.get("working-directory"), place, empty=False),
+        uses=uses.strip() if uses is not None else None,  # a block text ends with a newline
+        shell=_shell(reader, found.get("shell"), place),
+        working_directory=reader.scalar(found.get("working-directory"), place),
         arguments=reader.scalars(found.get("with"), place, computed=True),
         env=reader.scalars(found.get("env"), place, computed=True, part="step env"),
         continue_on_error=reader.scalar(found.get("continue-on-error"), place, kind="boolean"),
         timeout_minutes=reader.scalar(found.get("timeout-minutes"), place, kind="number"),
         unmodelled=special or ("background" if background else ""),
     )
+
+
+def _shell(reader: Reader, node: Node | None, place: str) -> Node | None:
+    """Only an action's steps may compute it: for a job's, GitHub knows no context there."""
+    if place != "step":
+        return reader.scalar(node, place, empty=False)
+    return node if reader.word(node) is not None else None
 
 
 def _id(reader: Reader, found: Mapping[str, Node], taken: set[str], uses: str | None) -> str:

@@ -6,10 +6,12 @@ https://docs.github.com/actions/reference/workflows-and-actions/events-that-trig
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from zoneinfo import available_timezones
 
+from mlops_lab.actions.expressions.values import to_number
 from mlops_lab.actions.nodes import Node
 from mlops_lab.actions.reader import Reader
 from mlops_lab.actions.workflow import Event, Input
@@ -172,7 +174,7 @@ def read_inputs(reader: Reader, node: Node | None, kinds: tuple[str, ...]) -> di
     """The inputs of `workflow_dispatch` or `workflow_call`."""
     call = "choice" not in kinds
     keys = ("description", "deprecationMessage", "required", "default", "type", "options")
-    pairs = reader.named(node) if node is not None and node.kind != "null" else []
+    pairs = reader.named(node) if node is not None and (call or node.kind != "null") else []
     if not call and len(pairs) > _MAX_INPUTS:
         reader.problem(
             pairs[_MAX_INPUTS][0], f"you may only define up to {_MAX_INPUTS} `inputs` for a `workflow_dispatch` event"
@@ -190,46 +192,50 @@ def read_inputs(reader: Reader, node: Node | None, kinds: tuple[str, ...]) -> di
             reader.problem(value, "Missing 'options' for choice input")
         if sound and kind != "choice" and options:
             reader.problem(value, "Input type is not 'choice', but 'options' is defined")
-        default = reader.scalar(found.get("default"), "input-default" if call else "nothing")
+        default = found.get("default")
+        if call:
+            reader.scalar(default, "input-default")
+        else:
+            reader.word(default, empty=True)
         _check_default(reader, default, kind, options)
-        description = reader.scalar(found.get("description"), "nothing")
+        description = reader.word(found.get("description"), empty=True)
         inputs[key.word] = Input(
             key.word,
             kind,
             reader.boolean(found.get("required")),
             default,
             options,
-            description.word if description is not None else "",
+            description or "",
         )
     return inputs
 
 
 def _check_default(reader: Reader, default: Node | None, kind: str, options: tuple[str, ...]) -> None:
-    if default is None or default.kind == "null" or "${{" in default.word:
+    if default is None or default.kind in ("null", "mapping", "sequence") or "${{" in default.word:
         return
-    wrong_kind = (
-        kind in ("boolean", "number")
-        and default.kind != kind
-        and not (kind == "boolean" and default.word in ("true", "false"))
-    )
-    if wrong_kind or (kind == "choice" and options and default.word not in options):
+    fitting = {
+        "boolean": default.kind == "boolean" or default.word in ("true", "false"),
+        "number": default.kind == "number" or not math.isnan(to_number(default.word or "x")),
+        "choice": not options or default.word in options,
+    }
+    if not fitting.get(kind, True):
         reader.unexpected(default, options)
 
 
 def _secrets(reader: Reader, node: Node | None) -> dict[str, bool]:
     found = {}
-    for key, value in reader.named(node) if node is not None and node.kind != "null" else []:
+    for key, value in reader.named(node) if node is not None else []:
         entry = {} if value.kind == "null" else reader.mapping(value, ("description", "required"))
-        reader.scalar(entry.get("description"), "nothing")
+        reader.word(entry.get("description"), empty=True)
         found[key.word] = reader.boolean(entry.get("required"))
     return found
 
 
 def _outputs(reader: Reader, node: Node | None) -> dict[str, Node]:
     found = {}
-    for key, value in reader.named(node) if node is not None and node.kind != "null" else []:
+    for key, value in reader.named(node) if node is not None else []:
         entry = reader.mapping(value, ("description", "value"), required=("value",))
-        reader.scalar(entry.get("description"), "nothing")
+        reader.word(entry.get("description"), empty=True)
         if (text := reader.scalar(entry.get("value"), "call-output")) is not None:
             found[key.word] = text
     return found

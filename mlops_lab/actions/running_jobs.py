@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_lab.actions.evaluation import Evaluator
+from mlops_lab.actions.evaluation import Evaluator, evaluating
 from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import Value, to_number, to_text
 from mlops_lab.actions.legs import Leg
@@ -75,13 +75,15 @@ class JobGraph:
         contexts = {**self.contexts, "needs": self.needs_of(job.needs)}
         evaluate = Evaluator(self.workflow.file, workspace=None, on_reference=lambda _: None)
         try:
-            if not evaluate.condition(job.condition, contexts, self._status(job)):
+            with evaluating("if", job.id):
+                wanted = evaluate.condition(job.condition, contexts, self._status(job))
+            if not wanted:
                 why = f"if: {job.condition.word}" if job.condition is not None else self._why_not(job)
                 self._end(state, "skipped", why)
                 return
             self._expand(state, evaluate, contexts)
         except ExpressionError as error:
-            self._end(state, "failure", f"Error when evaluating job '{job.id}'. {error}")
+            self._end(state, "failure", str(error))
             return
         except MlopsLabError as error:
             line = f"{self.workflow.file} (Line: {job.line}, Col: {job.column})"
@@ -99,16 +101,16 @@ class JobGraph:
         self._end(state, result, "")
 
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:
-        strategy = state.job.strategy
-        matrix = evaluate.value(strategy.matrix, contexts)
+        with evaluating("strategy", state.job.id):
+            strategy = self._strategy(state.job, evaluate, contexts)
         legs = [MatrixLeg({}, "")]
-        if strategy.matrix is not None:
+        if "matrix" in strategy:
+            matrix = strategy["matrix"]
             if not isinstance(matrix, Mapping):
                 raise ExpressionError("evaluation", f"the matrix must be a mapping; it is '{to_text(matrix)}'")
             legs = matrix_legs(matrix) or legs  # where all are excluded, GitHub runs the job once, without a matrix
-        fast = evaluate.value(strategy.fail_fast, contexts)
-        state.fail_fast = to_text(fast).lower() != "false"
-        most = to_number(evaluate.value(strategy.max_parallel, contexts))
+        state.fail_fast = to_text(strategy.get("fail-fast")).lower() != "false"
+        most = to_number(strategy.get("max-parallel"))
         state.parallel = most if most >= 1 else float("inf")
         for index, leg in enumerate(legs):
             own: dict[str, Value] = {
@@ -122,6 +124,17 @@ class JobGraph:
                 },
             }
             state.legs.append(Leg(self, state.job, own, suffix=leg.title, unique=str(index + 1)))
+
+    @staticmethod
+    def _strategy(job: Job, evaluate: Evaluator, contexts: Mapping[str, Value]) -> Mapping[str, Value]:
+        node = job.strategy
+        if not node.whole:
+            parts = {"matrix": node.matrix, "fail-fast": node.fail_fast, "max-parallel": node.max_parallel}
+            return {name: evaluate.value(part, contexts) for name, part in parts.items() if part is not None}
+        value = evaluate.value(node.matrix, contexts)
+        if not isinstance(value, Mapping):
+            raise ExpressionError("evaluation", f"the strategy must be a mapping; it is '{to_text(value)}'")
+        return value
 
     def _end(self, state: _JobState, result: str, why: str) -> None:
         state.result, state.reason = result, why

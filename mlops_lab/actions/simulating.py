@@ -9,8 +9,10 @@ from typing import Any
 
 from mlops_lab.actions.calling import outputs_of_call
 from mlops_lab.actions.concurrency import ConcurrencyGroups
+from mlops_lab.actions.entering import EMPTY_GROUP
 from mlops_lab.actions.environments import Environment, Review, environments_from
-from mlops_lab.actions.evaluation import Evaluator
+from mlops_lab.actions.evaluation import Evaluator, TemplateError
+from mlops_lab.actions.expressions import ExpressionError
 from mlops_lab.actions.expressions.values import Value, to_text
 from mlops_lab.actions.inputs import called_inputs, dispatched_inputs
 from mlops_lab.actions.performing import Outcome, Performer, ToldOutcomes
@@ -158,10 +160,11 @@ def _run(
         state.note(trap)
     if workflow.concurrency is not None:
         group = evaluate.text(workflow.concurrency.group, graph.contexts)
+        if not group:
+            raise TemplateError(workflow.file, workflow.concurrency.group, ExpressionError("evaluation", EMPTY_GROUP))
         cancel = to_text(evaluate.value(workflow.concurrency.cancel_in_progress, graph.contexts)).lower() == "true"
-        entered = state.groups.enter(
-            group, around.run_name, cancel_in_progress=cancel, queue=workflow.concurrency.queue
-        )
+        queue = evaluate.text(workflow.concurrency.queue, graph.contexts)
+        entered = state.groups.enter(group, around.run_name, cancel_in_progress=cancel, queue=queue)
         graph.own_groups.append(group)
         if not entered:
             reason = f"behind {state.groups.running(group)} in group '{group}'"
@@ -180,7 +183,9 @@ def _run(
 def _inputs(workflow: Workflow, trigger: Trigger, given: Mapping[str, Value]) -> dict[str, Value]:
     declared = workflow.events[trigger.event].inputs if trigger.event in workflow.events else {}
     if trigger.event == "workflow_call":
-        return called_inputs(declared, given, lambda node: node.plain())
+        evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
+        known: dict[str, Value] = {"github": trigger.github(workflow), "vars": {}, "inputs": {}}
+        return called_inputs(declared, given, lambda node: evaluate.value(node, known))
     if trigger.event == "workflow_dispatch":
         return dispatched_inputs(declared, given)
     if given:
@@ -212,8 +217,13 @@ def _record(
             conclusion, reason = "cancelled", state.cancelled
     statuses = {job.status for job in jobs}
     status = status or next((word for word in ("waiting", "pending") if word in statuses), "in_progress")
+    outputs: dict[str, str] = {}
     if conclusion is not None:
         state.moment("run", conclusion, reason)
+        try:
+            outputs = outputs_of_call(graph)
+        except ExpressionError as error:  # a caller would fail; here there is none
+            state.note(f"the outputs of the workflow cannot be computed: {error}")
     return WorkflowRun(
         workflow=workflow.file,
         name=name,
@@ -225,5 +235,5 @@ def _record(
         edges=tuple((needed, job.name) for job in jobs for needed in job.needs),
         timeline=tuple(state.timeline),
         notes=tuple(state.notes),
-        outputs=outputs_of_call(graph) if conclusion is not None and "workflow_call" in workflow.events else {},
+        outputs=outputs,
     )

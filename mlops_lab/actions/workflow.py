@@ -56,7 +56,7 @@ class Concurrency:
 
     group: Node
     cancel_in_progress: Node | None = None
-    queue: str = "single"
+    queue: Node | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Strategy:
     matrix: Node | None = None
     fail_fast: Node | None = None
     max_parallel: Node | None = None
+    whole: bool = False  # `matrix` is an expression for all of it
 
 
 @dataclass(frozen=True)

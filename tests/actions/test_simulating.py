@@ -761,7 +761,8 @@ def test_a_timeout_that_is_no_number_fails_with_its_place_and_a_huge_one_is_boun
 
     run = simulate(parse_workflow(text))
 
-    assert run.job("a").reason == "workflow.yml (Line: 3, Col: 36): Unexpected value 'Array'"
+    prefix = "Error when evaluating 'timeout-minutes' for job 'a'. "
+    assert run.job("a").reason == prefix + "workflow.yml (Line: 3, Col: 36): Unexpected value 'Array'"
     assert run.job("b").conclusion == "success"
 
 
@@ -820,3 +821,34 @@ def test_what_is_inserted_must_be_a_mapping_of_words():
         run = simulate(parse_workflow(text), Trigger("push", payload=payload))
 
         assert reason in run.job("a").reason
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("if: fromJSON(github.nothing)", "Error when evaluating 'if' for job 'a'. workflow.yml (Line: 5, Col: 9): "),
+        ("strategy: '${{ fromJSON(github.nothing) }}'", "Error when evaluating 'strategy' for job 'a'. workflow.yml"),
+        ("name: '${{ fromJSON(github.nothing) }}'", "Error when evaluating 'name' for job 'a'. workflow.yml"),
+        ("environment: '${{ fromJSON(github.nothing) }}'", "Error when evaluating 'environment' for job 'a'. workflow"),
+        ("timeout-minutes: ${{ fromJSON('[') }}", "Error when evaluating 'timeout-minutes' for job 'a'. workflow.yml"),
+        ("concurrency: '${{ github.head_ref }}'", "Concurrency group name cannot be empty"),
+    ],
+)
+def test_a_key_of_a_job_that_cannot_be_computed_fails_it_and_is_named(body, reason):
+    run = simulate(parse_workflow(f"on: push\njobs:\n  a:\n    runs-on: x\n    {body}\n    steps: [{{run: make}}]\n"))
+
+    assert run.conclusion == "failure"
+    assert reason in run.job("a").reason
+
+
+def test_the_outputs_of_a_called_workflow_that_cannot_be_computed_are_a_note_where_nobody_called_it():
+    text = (
+        "on: {workflow_call: {inputs: {who: {type: string, default: '${{ github.actor }}'}}, "
+        "outputs: {x: {value: '${{ fromJSON(jobs.a.outputs.x) }}'}}}}\n"
+        "jobs: {a: {name: '${{ inputs.who }}', runs-on: x, steps: [{run: make}]}}"
+    )
+
+    run = simulate(parse_workflow(text), "workflow_call")
+
+    assert (run.conclusion, run.outputs, [job.name for job in run.jobs]) == ("success", {}, ["octocat"])
+    assert "the outputs of the workflow cannot be computed: workflow.yml (Line: 1" in run.notes[-1]
