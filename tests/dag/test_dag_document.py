@@ -167,7 +167,7 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         (HEAD + "description: " + "x" * 10_000_000, "line 1: the text has 10,000,0.. characters; the longest"),
         (
             HEAD + "tasks: {" + ", ".join(f"k{at}: 1" for at in range(99)) + "}",
-            "line 4, column 1: .{200,230}is not of type 'array'",
+            "line 4, column 1: .{150,200} is not of type 'array'",
         ),
     ],
     ids=lambda each: ascii(each[-30:]),
