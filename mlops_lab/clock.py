@@ -62,12 +62,21 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         """Move the clock forward; nobody waits."""
-        self.advance(timedelta(seconds=max(0.0, seconds)))
+        try:
+            wait = timedelta(seconds=max(0.0, seconds))
+        except OverflowError:
+            raise InvalidData(
+                f"nobody can wait for {seconds:g} seconds; that is past the end of the calendar."
+            ) from None
+        self.advance(wait)
 
     def advance(self, by: timedelta) -> None:
         """Move the clock forward by a duration."""
-        with self._lock:
-            self._now += by
+        try:
+            with self._lock:
+                self._now += by
+        except OverflowError:
+            raise InvalidData(f"{by} after {self._now.isoformat()} is past the end of the calendar.") from None
 
     def __repr__(self) -> str:
         return f"FakeClock({self._now:%Y-%m-%dT%H:%M:%SZ})"
@@ -77,16 +86,22 @@ def to_utc(moment: datetime) -> datetime:
     """The same moment in UTC.
 
     Raises:
-        InvalidData: the moment is naive, so which moment it means is anybody's guess.
+        InvalidData: the moment is naive, so which moment it means is anybody's guess; or it is no moment at all.
 
     >>> to_utc(datetime.fromisoformat("2013-07-01T02:00:00-04:00")).isoformat()
     '2013-07-01T06:00:00+00:00'
     """
+    if not isinstance(moment, datetime) or moment != moment:  # pandas' NaT is a datetime, unequal to itself
+        kind = type(moment).__name__
+        raise InvalidData(f"{moment!r} ({kind}) is no moment; give a datetime with a time zone.")
     if moment.tzinfo is None:
         raise InvalidData(
             f"the time {moment.isoformat()} has no time zone; write {moment.isoformat()}Z if it is meant in UTC."
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidData(f"the time {moment.isoformat()} is outside the calendar, in UTC.") from None
 
 
 def parse_utc(text: str) -> datetime:
@@ -100,7 +115,7 @@ def parse_utc(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidData(f"{text!r} is not a date or time; write it as 2013-10-01 or 2013-10-01T06:00:00Z.") from None
     if moment.tzinfo is None and len(text.strip()) <= len("2013-10-01"):
         return moment.replace(tzinfo=UTC)

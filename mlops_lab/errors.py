@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
 __all__ = [
     "CycleError",
@@ -37,8 +38,10 @@ __all__ = [
     "TaskFailed",
     "UnknownName",
     "closest",
+    "expect",
 ]
 
+_Kind = TypeVar("_Kind")
 _SHOWN = 8  # more names than this are a wall of text, and the closest match is said anyway
 
 
@@ -161,6 +164,24 @@ class IntegrityError(MlopsLabError, RuntimeError):
         self.expected = expected
         self.found = found
         super().__init__(f"{what} is damaged or was changed: expected {expected}, found {found}. Nothing was loaded.")
+
+
+def expect(value: object, kind: type[_Kind], what: str) -> _Kind:
+    """The value itself, if it is what a call takes; each step takes the result of the one before it whole.
+
+    >>> expect("late_flights", int, "the number of a version")
+    Traceback (most recent call last):
+    mlops_lab.errors.InvalidData: the number of a version is an int, not str: 'late_flights'.
+
+    Raises:
+        InvalidData: it is something else.
+    """
+    if isinstance(value, kind):
+        return value
+    shown = repr(value) if len(repr(value)) <= 60 else ""
+    told = f": {shown}" if shown and "\n" not in shown else ""
+    article = "an" if kind.__name__[0] in "aeiouAEIOU" else "a"
+    raise InvalidData(f"{what} is {article} {kind.__name__}, not {type(value).__name__}{told}.")
 
 
 class HomeError(MlopsLabError, OSError):

@@ -49,9 +49,11 @@ def fingerprint_json(value: Any) -> str:
     """
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return fingerprint_bytes(text.encode())
     except (TypeError, ValueError) as error:
         raise InvalidData(f"cannot fingerprint this as JSON: {error}.") from None
-    return fingerprint_bytes(text.encode())
+    except RecursionError:
+        raise InvalidData("cannot fingerprint this as JSON: it is nested too deeply.") from None
 
 
 def fingerprint_frame(frame: pd.DataFrame) -> str:
@@ -63,10 +65,19 @@ def fingerprint_frame(frame: pd.DataFrame) -> str:
     True
     >>> fingerprint_frame(one) == fingerprint_frame(one.iloc[::-1])
     False
+
+    Raises:
+        InvalidData: two columns of one name, or a value that has no fingerprint, a list for example.
     """
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InvalidData(f"the frame has two columns {twice!r}; names are unique, so rename one of the two.")
     digest = hashlib.sha256(str(len(frame)).encode())
     for name in frame.columns:
-        kind, data = _column(frame[name])
+        try:
+            kind, data = _column(frame[name])
+        except (TypeError, ValueError) as error:
+            raise InvalidData(f"column {name!r} has no fingerprint: {error}.", column=str(name)) from None
         header = json.dumps([str(name), kind])
         digest.update(header.encode())
         digest.update(data)

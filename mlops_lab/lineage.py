@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlops_lab.errors import IntegrityError, InvalidData, UnknownName
+from mlops_lab.errors import IntegrityError, InvalidData, UnknownName, expect
 from mlops_lab.fingerprint import fingerprint_frame
+from mlops_lab.registry import ModelVersion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_lab.registry import ModelVersion, Registry
+    from mlops_lab.registry import Registry
     from mlops_lab.tracking import Run, Tracker
 
 __all__ = ["Lineage", "Node", "lineage", "training_rows", "used_by"]
@@ -71,6 +72,7 @@ def lineage(version: ModelVersion, registry: Registry, *, tracker: Tracker) -> L
 
     Raises:
         UnknownName: the run it was made by is not in this home folder.
+        InvalidData: it is no `ModelVersion`.
 
     >>> import tempfile
     >>> from mlops_lab.clock import FakeClock
@@ -84,7 +86,7 @@ def lineage(version: ModelVersion, registry: Registry, *, tracker: Tracker) -> L
     ...     lineage(version, registry, tracker=tracker)
     Lineage(3 nodes, view → run → version)
     """
-    run = tracker.get_run(version.run_id)
+    run = tracker.get_run(expect(version, ModelVersion, "what has a lineage").run_id)
     nodes = [*_made_of(run), _run_node(run), _version_node(version)]
     edges = [*_made_edges(run), (f"run:{run.run_id}", f"version:{version.name}:{version.version}")]
     here = f"version:{version.name}:{version.version}"
@@ -162,7 +164,7 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
     Traceback (most recent call last):
     mlops_lab.errors.InvalidData: the run of late v1 kept no training rows, only their fingerprint.
     """
-    run = tracker.get_run(version.run_id)
+    run = tracker.get_run(expect(version, ModelVersion, "what has a lineage").run_id)
     kept = run.inputs.get("training_rows")
     if kept is None:
         raise InvalidData(
@@ -170,8 +172,12 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
         )
     from pyarrow import BufferReader, feather
 
-    frame: pd.DataFrame = feather.read_feather(BufferReader(tracker.artefacts.get_bytes(kept)))
-    expected, found = run.inputs["training_set"], fingerprint_frame(frame)
+    data, expected = tracker.artefacts.get_bytes(kept), run.inputs.get("training_set", "their fingerprint")
+    try:
+        frame: pd.DataFrame = feather.read_feather(BufferReader(data))
+    except (OSError, ValueError) as error:  # pyarrow's errors are children of these
+        raise IntegrityError("the training set", expected="a table of rows", found=str(error)) from None
+    found = fingerprint_frame(frame)
     if found != expected:
         raise IntegrityError("the training set", expected=expected, found=found)
     return frame

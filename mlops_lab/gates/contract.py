@@ -110,6 +110,8 @@ class NullRate:
     def __post_init__(self) -> None:
         if finite(self.at_most) is None or not 0 <= self.at_most <= 1:
             raise InvalidDefinition(f"a null rate is a share from 0 to 1, not {self.at_most!r}.")
+        if isinstance(self.columns, str):
+            raise InvalidDefinition(f"a null rate names its columns in a list: [{self.columns}], not {self.columns!r}.")
         if self.columns is not None:
             object.__setattr__(self, "columns", tuple(self.columns))
 
@@ -118,7 +120,9 @@ class NullRate:
         if measured.data is None:
             return _unseen(self.rule, self.at_most)
         rates = measured.data.null_rates
-        judged = {name: rates.get(name, 1.0) for name in (self.columns if self.columns is not None else rates)}
+        named = self.columns if self.columns is not None else rates
+        # A rate that is no number says nothing, and what nobody knows counts as missing.
+        judged = {name: 1.0 if (rate := finite(rates.get(name))) is None else rate for name in named}
         if not judged:
             return RuleResult(self.rule, False, None, self.at_most, "There are no columns; nothing can pass.")
         worst = max(judged, key=lambda name: judged[name])

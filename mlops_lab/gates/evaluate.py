@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mlops_lab.clock import to_utc
+from mlops_lab.errors import InvalidData, expect
 from mlops_lab.fingerprint import fingerprint_json
 from mlops_lab.gates.measured import Measured
 from mlops_lab.gates.policy import GatePolicy
@@ -35,6 +36,9 @@ def evaluate_gates(
         measured: what was measured of both on the same holdout.
         at: when the verdict is given, timezone-aware.
 
+    Raises:
+        InvalidData: one of them is something else, or the champion is of another model.
+
     Returns:
         The report: it passed when every rule did.
 
@@ -49,6 +53,11 @@ def evaluate_gates(
     >>> report.passed, report.results[0].sentence
     (False, 'served.roc_auc is 0.600, below the floor of 0.650.')
     """
+    for each in (version, *([champion] if champion is not None else [])):
+        if expect(each, ModelVersion, "what is judged, and the champion,").name != version.name:
+            raise InvalidData(f"{champion!r} is no champion for {version!r}: it is a version of another model.")
+    expect(policy, GatePolicy, "what is demanded")
+    expect(measured, Measured, "what was measured")
     if champion is None:
         measured = replace(measured, champion=None)
     elif measured.champion is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.clock import to_utc
+from mlops_lab.clock import parse_utc, to_utc
 from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
@@ -49,10 +50,16 @@ class DataProfile:
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> DataProfile:
-        """The profile that `to_dict` wrote."""
-        newest = datetime.fromisoformat(found["newest"]) if found["newest"] else None
-        at = datetime.fromisoformat(found["at"])
-        return cls(found["rows"], found["columns"], found["null_rates"], newest, at)
+        """The profile that `to_dict` wrote.
+
+        Raises:
+            InvalidData: this is none.
+        """
+        try:
+            newest = parse_utc(found["newest"]) if found["newest"] else None
+            return cls(found["rows"], found["columns"], found["null_rates"], newest, parse_utc(found["at"]))
+        except (KeyError, TypeError) as error:
+            raise InvalidData(f"this is no profile of data: {type(error).__name__}: {error}.") from None
 
     def __repr__(self) -> str:
         return f"DataProfile(rows={self.rows:,}, columns={len(self.columns)})"
@@ -86,11 +93,24 @@ class Measured:
         return f"Measured(metrics={len(self.metrics)}, champion={champion}, data={data})"
 
 
-def finite(value: object) -> float | None:
-    """The value as a float when it is a finite number, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def finite(value: Any) -> float | None:
+    """The value as a float when it is a finite number, NumPy's among them, else None."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def told_apart(figure: float, bound: float) -> tuple[str, str]:
+    """Both with three decimals, or as many more as it takes to see that they differ."""
+    for digits in range(3, 17):
+        told = f"{figure:.{digits}f}", f"{bound:.{digits}f}"
+        if figure == bound or told[0] != told[1]:
+            break
+    return told
 
 
 def profile(frame: pd.DataFrame, at: datetime, *, timestamp: str = "event_timestamp") -> DataProfile:
@@ -102,7 +122,7 @@ def profile(frame: pd.DataFrame, at: datetime, *, timestamp: str = "event_timest
         timestamp: the column with the time of each row.
 
     Raises:
-        InvalidData: the timestamps have no time zone.
+        InvalidData: the timestamps have no time zone, or two columns one name.
 
     >>> import pandas as pd
     >>> from mlops_lab.clock import parse_utc
@@ -120,6 +140,9 @@ def profile(frame: pd.DataFrame, at: datetime, *, timestamp: str = "event_timest
             return "number"
         return "time" if is_datetime64_any_dtype(column) else "text"
 
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InvalidData(f"the frame has two columns {twice!r}; names are unique, so rename one of the two.")
     newest = None
     if timestamp in frame.columns and frame[timestamp].notna().any():
         found = frame[timestamp].max()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
 
-from mlops_lab.errors import InvalidDefinition, UnknownName
+from mlops_lab.errors import InvalidDefinition, MlopsLabError, UnknownName
 from mlops_lab.gates.contract import Freshness, NullRate, RowCount, Schema
 from mlops_lab.gates.rules import Calibration, FirstModel, Floor, NoWorseThanChampion, Rule, ServedSkew, SliceFloor
 
@@ -45,6 +45,8 @@ class GatePolicy:
     rules: Sequence[Rule]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rules, Sequence):
+            raise InvalidDefinition(f"a policy takes a list of rules, not {type(self.rules).__name__}.")
         object.__setattr__(self, "rules", tuple(self.rules))
         if not self.rules:
             raise InvalidDefinition("a policy without rules lets everything pass; give it at least one rule.")
@@ -108,11 +110,13 @@ def _rule(entry: Any, at: int) -> Rule:
             raise UnknownName("setting", key, known, where=f"rule {name!r}")
     if not isinstance(settings.get("metric", ""), str):
         raise InvalidDefinition(f"rule {at} ({name}): a metric is a name, not {settings['metric']!r}.")
-    if kind is Freshness and isinstance(settings.get("at_most"), int | float):
-        settings["at_most"] = timedelta(seconds=settings["at_most"])
     try:
+        if kind is Freshness and not isinstance(age := settings.get("at_most"), bool | timedelta | None):
+            settings["at_most"] = timedelta(seconds=age)
         rule: Rule = kind(**settings)
-    except TypeError:
+    except (OverflowError, TypeError, ValueError) as error:
+        if isinstance(error, MlopsLabError):
+            raise
         needed = ", ".join(known)
         raise InvalidDefinition(f"rule {at} ({name}) is incomplete or has a wrong type; it takes: {needed}.") from None
     return rule

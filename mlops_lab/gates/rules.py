@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from mlops_lab.errors import InvalidDefinition
-from mlops_lab.gates.measured import Measured, finite
+from mlops_lab.gates.measured import Measured, finite, told_apart
 from mlops_lab.registry import RuleResult
 from mlops_lab.training import METRICS
 
@@ -75,7 +75,8 @@ def _against_bound(rule: str, metric: str, figure: float, bound: float) -> RuleR
     side = (
         ("at or above" if name == "floor" else "at or below") if better else ("below" if name == "floor" else "above")
     )
-    return RuleResult(rule, better, figure, bound, f"{metric} is {figure:.3f}, {side} the {name} of {bound:.3f}.")
+    told, held = told_apart(figure, bound)
+    return RuleResult(rule, better, figure, bound, f"{metric} is {told}, {side} the {name} of {held}.")
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,12 @@ class NoWorseThanChampion:
         worse = champion - figure if _higher_is_better(self.metric) else figure - champion
         passed = worse <= self.margin + _ROUNDING
         how = f"{abs(worse):.3f} {'worse' if worse > _ROUNDING else 'better' if worse < -_ROUNDING else 'apart'}"
-        verdict = "within" if passed else "more than"
-        return RuleResult(
-            self.rule,
-            passed,
-            worse,
-            self.margin,
-            f"{self.metric} is {figure:.3f} against {champion:.3f} of the champion: {how}, {verdict} the margin of "
-            f"{self.margin:.3f}.",
-        )
+        verdict, margin = "within" if passed else "more than", f"{self.margin:.3f}"
+        if not passed and f"{worse:.3f}" == margin:
+            gap, margin = told_apart(worse, self.margin)
+            how = f"{gap} worse"
+        both = f"{self.metric} is {figure:.3f} against {champion:.3f} of the champion"
+        return RuleResult(self.rule, passed, worse, self.margin, f"{both}: {how}, {verdict} the margin of {margin}.")
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,7 @@ class SliceFloor:
 
     def __post_init__(self) -> None:
         _bounded("the bound of a slice floor", self.bound)
-        if isinstance(self.slices, str) or not list(self.slices):
+        if isinstance(self.slices, str) or not isinstance(self.slices, Sequence) or not list(self.slices):
             raise InvalidDefinition(
                 "a slice floor names the slices that must be measured, for example [EWR, JFK, LGA]."
             )
@@ -233,7 +231,10 @@ class ServedSkew:
         lost = offline - served if higher else served - offline
         passed = lost <= self.bound + _ROUNDING
         change = "falls" if higher == (lost > 0) else "rises"
-        verdict = f"{max(lost, 0):.3f} lost, {'within' if passed else 'more than'} the {self.bound:.3f} allowed."
+        cost, allowed = f"{max(lost, 0):.3f}", f"{self.bound:.3f}"
+        if not passed and cost == allowed:
+            cost, allowed = told_apart(lost, self.bound)
+        verdict = f"{cost} lost, {'within' if passed else 'more than'} the {allowed} allowed."
         both = f"{change} from {offline:.3f} offline to {served:.3f}"
         if f"{offline:.3f}" == f"{served:.3f}":
             both = f"is {offline:.3f} offline and {served:.3f}"

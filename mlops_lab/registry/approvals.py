@@ -6,7 +6,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from mlops_lab.clock import parse_utc
-from mlops_lab.errors import InvalidData, NotAllowed
+from mlops_lab.errors import InvalidData, NotAllowed, expect
 from mlops_lab.registry.catalogue import Catalogue
 from mlops_lab.registry.names import check_name, check_person, same_person
 from mlops_lab.registry.records import Approval
@@ -68,7 +68,7 @@ class Approvals(Catalogue):
         """
         check_person(requested_by, "the person who asks")
         check_text(why, "the reason (why)", needed=True)
-        if expires_after <= timedelta(0):
+        if expect(expires_after, timedelta, "the time to answer (expires_after)") <= timedelta(0):
             raise InvalidData(f"expires_after is {expires_after}; leave some time to answer.")
         with self._database.transaction() as connection:
             row = self._row(connection, name, version)

@@ -12,7 +12,7 @@ from mlops_lab.registry.ledger import Ledger
 from mlops_lab.registry.names import check_alias, check_name, check_stage, check_version
 from mlops_lab.registry.records import STAGES, ModelVersion
 from mlops_lab.tracking import Run
-from mlops_lab.tracking.values import check_text, check_texts
+from mlops_lab.tracking.values import check_text, check_texts, named
 
 __all__ = ["Catalogue"]
 
@@ -100,7 +100,7 @@ class Catalogue(Ledger):
         with self._database.reading() as connection:
             self._known(connection, name)
             there = dict(tuple(row) for row in connection.execute(_ALIASES, (name,)))
-            if alias not in there:
+            if not isinstance(alias, str) or alias not in there:
                 raise UnknownName("alias", alias, there, where=f"model {name}")
             return self._version(connection, name, there[alias])
 
@@ -150,7 +150,7 @@ class Catalogue(Ledger):
                 (name, stage, author),
             ).fetchall()
             versions = [self._version(connection, row[0], row[1]) for row in found]
-        return tuple(each for each in versions if (tags or {}).items() <= each.tags.items())
+        return tuple(each for each in versions if named(tags, "tag").items() <= each.tags.items())
 
     def set_alias(self, name: str, alias: str, version: int, *, actor: str = "unknown", why: str = "") -> ModelVersion:
         """Point an alias to a version, away from where it pointed before.
@@ -186,7 +186,7 @@ class Catalogue(Ledger):
         with self._database.transaction() as connection:
             self._known(connection, name)
             there = dict(tuple(row) for row in connection.execute(_ALIASES, (name,)))
-            if alias not in there:
+            if not isinstance(alias, str) or alias not in there:
                 raise UnknownName("alias", alias, there, where=f"model {name}")
             number, details = there[alias], {"alias": alias}
             self._append(

@@ -75,8 +75,8 @@ def _refuse_report(connection: sqlite3.Connection, report: GateReport, row: sqli
     subject = f"{row['name']} v{row['version']}"
     if report.artefact != row["artefact"]:
         raise InvalidData(
-            f"the report measured artefact {report.artefact[:19]}…, but {subject} is {row['artefact'][:19]}…; evaluate"
-            " the version that is registered."
+            f"the report measured artefact {str(report.artefact)[:19]}…, but {subject} is {row['artefact'][:19]}…;"
+            " evaluate the version that is registered."
         )
     earlier = _reports(connection, row)
     if not earlier:

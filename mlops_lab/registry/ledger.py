@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.clock import Clock, SystemClock, parse_utc
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.errors import InvalidData, UnknownName, expect
 from mlops_lab.registry.history import BEGINNING, append, read_events, verify
 from mlops_lab.registry.names import check_name, check_person, check_version
 from mlops_lab.registry.records import Event
@@ -129,7 +129,7 @@ class Ledger:
             source=source,
             target=target,
             why=check_text(why, "the reason (why)"),
-            details=dict(details or {}),
+            details=dict(expect(details or {}, Mapping, "what an event keeps as its details")),  # type: ignore[type-abstract]
         )
         return append(connection, event)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,8 +71,10 @@ class GateReport:
     policy: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "results", tuple(self.results))
         object.__setattr__(self, "evaluated_at", to_utc(self.evaluated_at))
+        if not isinstance(self.results, Sequence):
+            raise InvalidData(f"the results of a gate report are a list, not {type(self.results).__name__}.")
+        object.__setattr__(self, "results", tuple(self.results))
         if not all(isinstance(result, RuleResult) for result in self.results):
             raise InvalidData("the results of a gate report are RuleResult objects.")
 

@@ -61,8 +61,8 @@ class Database:
         self._reads_only = False
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HomeError(self.path.parent, error.strerror or str(error)) from None
+        except (OSError, ValueError) as error:  # a null byte in the path is a ValueError
+            raise HomeError(self.path.parent, getattr(error, "strerror", None) or str(error)) from None
         with self._lock, self._in_our_words():
             self._connection()
 

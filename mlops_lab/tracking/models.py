@@ -64,6 +64,8 @@ def restore_model(data: bytes, *, trusted: Iterable[str] = TRUSTED_TYPES, what: 
     """
     import skops.io
 
+    if not isinstance(trusted, Iterable):
+        raise InvalidData(f"trusted is {trusted!r}; name the types that may be loaded: trusted=['mine.Scaler'].")
     allowed = {trusted} if isinstance(trusted, str) else set(trusted)
     try:
         found = set(skops.io.get_untrusted_types(data=data))

@@ -28,7 +28,7 @@ def in_order(runs: Iterable[Run], order_by: str) -> list[Run]:
     Raises:
         InvalidData: the order is none of these.
     """
-    match = _ORDER.fullmatch(order_by)
+    match = _ORDER.fullmatch(str(order_by))
     if match is None:
         raise InvalidData(
             f"cannot order runs by {order_by!r}; write started, ended, name, metrics.NAME or params.NAME, then ASC or"

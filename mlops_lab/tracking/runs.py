@@ -15,7 +15,7 @@ from mlops_lab.fingerprint import fingerprint_json
 from mlops_lab.tracking.artefacts import ArtefactStore
 from mlops_lab.tracking.database import Database
 from mlops_lab.tracking.order import in_order
-from mlops_lab.tracking.values import Scalar, check_text, check_texts, figure, scalar, spoken, written
+from mlops_lab.tracking.values import Scalar, check_text, check_texts, figure, named, scalar, spoken, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +137,7 @@ class Tracker:
             UnknownName: the artefact is not in the store; save it first.
             HomeError: the disk refuses.
         """
+        given, measured = named(params, "parameter").items(), named(metrics, "metric").items()
         now = self.clock.now()
         began = now if started is None else to_utc(started)
         finished = max(began, now) if ended is None else to_utc(ended)
@@ -147,8 +148,8 @@ class Tracker:
         run = Run(
             run_id="",
             name=check_text(name, "the name of a run", needed=True),
-            params={check_text(key, "a parameter's name"): scalar(key, value) for key, value in (params or {}).items()},
-            metrics={check_text(key, "a metric's name"): figure(key, value) for key, value in (metrics or {}).items()},
+            params={check_text(key, "a parameter's name"): scalar(key, value) for key, value in given},
+            metrics={check_text(key, "a metric's name"): figure(key, value) for key, value in measured},
             tags=check_texts(tags, "tag"),
             inputs=check_texts(inputs, "input"),
             artefact=artefact,
@@ -188,10 +189,10 @@ class Tracker:
         Raises:
             InvalidData: an order or a limit that means nothing.
         """
-        if limit is not None and (not isinstance(limit, int) or limit < 0):
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
             raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up, or nothing for all runs.")
         kept = (read_run(run_id, body) for run_id, body in self._each(name))
-        runs = [run for run in kept if (tags or {}).items() <= run.tags.items()]
+        runs = [run for run in kept if named(tags, "tag").items() <= run.tags.items()]
         return tuple(in_order(runs, order_by)[:limit])
 
     def _keep(self, run: Run, example: pd.DataFrame | None) -> None:  # noqa: ARG002  what the table has no room for

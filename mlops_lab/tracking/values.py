@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mlops_lab.errors import InvalidData
 
-__all__ = ["Scalar", "check_text", "check_texts", "figure", "scalar", "spoken", "written"]
+__all__ = ["Scalar", "check_text", "check_texts", "figure", "named", "scalar", "spoken", "written"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 
@@ -49,8 +49,23 @@ def check_texts(values: Mapping[str, str] | None, what: str) -> dict[str, str]:
     """
     return {
         check_text(key, f"the name of a {what}", needed=True): check_text(value, f"{what} {key!r}")
-        for key, value in (values or {}).items()
+        for key, value in named(values, what).items()
     }
+
+
+def named(values: Mapping[str, Any] | None, what: str) -> Mapping[str, Any]:
+    """The values by name; none are no names.
+
+    >>> named(["c"], "parameter")
+    Traceback (most recent call last):
+    mlops_lab.errors.InvalidData: each parameter has a name: {name: value, …}, not list.
+
+    Raises:
+        InvalidData: these have no names.
+    """
+    if values is None or isinstance(values, Mapping):
+        return values or {}
+    raise InvalidData(f"each {what} has a name: {{name: value, …}}, not {type(values).__name__}.")
 
 
 def scalar(key: str, value: Any) -> Scalar:

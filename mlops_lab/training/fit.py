@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.errors import DuplicateName, InvalidData, UnknownName, expect
+from mlops_lab.features import TrainingSet
+from mlops_lab.tracking import Tracker
+from mlops_lab.training.labels import outcomes_of
 from mlops_lab.training.metrics import score
-from mlops_lab.training.model import build_model, prepare
+from mlops_lab.training.model import build_model, prepare, refused
 from mlops_lab.training.split import time_split
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-    from mlops_lab.features import TrainingSet
-    from mlops_lab.tracking import Run, Tracker
+    from mlops_lab.tracking import Run
 
 __all__ = ["train"]
 
@@ -25,7 +28,7 @@ def train(
     tracker: Tracker,
     *,
     label: str,
-    split_at: datetime,
+    split_at: datetime | str,
     name: str = "model",
     model: str = "logistic",
     served: TrainingSet | None = None,
@@ -43,14 +46,14 @@ def train(
             late, `label_timestamp`.
         tracker: where the run and its model are kept.
         label: the column to predict.
-        split_at: the end of the training time, timezone-aware.
+        split_at: the end of the training time; timezone-aware, or ISO text.
         name: what the run is called.
         model: one of `MODELS`.
         served: the same decisions with the features that the online store would have held (`FeatureStore.replay`);
             its rows from `split_at` on are scored as `served.*`. Without it the run has no served figures, and a gate
             that asks for them refuses.
         slice_by: a column whose every value is measured on its own.
-        seed: the seed of everything random in the fit.
+        seed: the seed of everything random in the fit, a whole number from 0 up.
         threshold: from which probability `accuracy` counts a yes.
         author: who is responsible for the run.
         tags: kept with the run as they are.
@@ -61,8 +64,9 @@ def train(
         and the fitted model as its artefact.
 
     Raises:
-        UnknownName: no such label, slice or model.
-        InvalidData: the split leaves one side empty, or the outcome never varies.
+        UnknownName: no such label, feature, slice or model.
+        InvalidData: the split leaves one side empty, an outcome is missing, neither yes nor no or never varies, the
+            label is among the features, or scikit-learn refuses the rows.
 
     >>> import tempfile, pandas as pd
     >>> from mlops_lab.clock import FakeClock, parse_utc
@@ -77,19 +81,28 @@ def train(
     >>> run.params["train_rows"], run.params["holdout_rows"]
     (45, 15)
     """
-    frame = training_set.frame
-    if label not in frame.columns:
-        raise UnknownName("column", label, frame.columns, where="the training set")
+    frame = expect(training_set, TrainingSet, "what a model learns from").frame
+    started = expect(tracker, Tracker, "what keeps the run").clock.now()
+    features = list(training_set.features)
+    for column in (label, *features):
+        if column not in frame.columns:
+            raise UnknownName("column", column, frame.columns, where="the training set")
+    _check_choices(label, features, seed)
     split = time_split(frame, split_at)
     target = _target(split.train, label)
-    started = tracker.clock.now()
-    features = list(training_set.features)
     estimator = build_model(model, split.train[features], seed=seed)
-    estimator.fit(prepare(split.train[features]), target)
+    ready = prepare(split.train[features])
+    try:
+        estimator.fit(ready, target)
+    except (TypeError, ValueError) as error:
+        raise refused(error, ready, f"the {model} model cannot learn from these rows") from None
     offline = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold)
     metrics = offline.flat("offline")
     if served is not None:
-        rows = served.frame[served.frame["event_timestamp"] >= split.at]
+        seen = expect(served, TrainingSet, "what was served").frame
+        if "event_timestamp" not in seen.columns:
+            raise UnknownName("column", "event_timestamp", seen.columns, where="the served rows")
+        rows = seen[seen["event_timestamp"] >= split.at]
         looked_at = [*features, label, *([slice_by] if slice_by else [])]
         again = offline  # the same rows would only give the same figures, more slowly
         if not _equal(rows, split.holdout, looked_at):
@@ -130,16 +143,20 @@ def _equal(one: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> bool:
     return all(one[name].reset_index(drop=True).equals(other[name].reset_index(drop=True)) for name in columns)
 
 
-def _target(frame: pd.DataFrame, label: str) -> pd.Series[bool]:
-    column = frame[label]
-    if column.isna().any():
+def _check_choices(label: str, features: list[str], seed: object) -> None:
+    if label in features:
+        raise InvalidData(f"the label {label!r} is among the features; a model that is told the answer learns nothing.")
+    for place, name in enumerate(features):
+        if name in features[:place]:
+            raise DuplicateName("feature", name, where="the training set")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InvalidData(f"the seed is {seed!r}; it is a whole number from 0 to 4,294,967,295.")
+
+
+def _target(frame: pd.DataFrame, label: str) -> np.ndarray[Any, Any]:
+    target = outcomes_of(frame, label, rows="training rows")
+    if target.all() or not target.any():
         raise InvalidData(
-            f"{int(column.isna().sum()):,} of {len(column):,} training rows have no {label!r}; leave rows out "
-            "whose outcome is not known yet.",
-            column=label,
+            f"{label!r} is {bool(target[0])} in every training row; there is nothing to learn.", column=label
         )
-    target = column.astype(bool)
-    if target.nunique() < 2:
-        only = bool(target.iloc[0])
-        raise InvalidData(f"{label!r} is {only} in every training row; there is nothing to learn.", column=label)
     return target

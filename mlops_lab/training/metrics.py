@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.training.labels import outcomes_of, yes_or_no
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,16 +58,25 @@ def calibration_error(truth: np.ndarray[Any, Any], probability: np.ndarray[Any, 
     """The mean gap between what was promised and what happened, over bins with equally many rows (0 to 1).
 
     The expected calibration error with quantile bins; scikit-learn's `calibration_curve(strategy="quantile")` draws
-    the same bins.
+    the same bins. Rows that were promised the same share one outcome between them, so that the order in which they
+    stand does not matter.
 
     >>> import numpy as np
     >>> calibration_error(np.array([0, 0, 1, 1]), np.array([0.5, 0.5, 0.5, 0.5]), bins=1)
     0.0
     >>> calibration_error(np.array([0, 0, 0, 1]), np.array([0.5, 0.5, 0.5, 0.5]), bins=1)
     0.25
+
+    Raises:
+        InvalidData: lengths differ, or there are no bins.
     """
     import numpy as np
 
+    truth, probability = np.asarray(truth, dtype="float64"), np.asarray(probability, dtype="float64")
+    if truth.shape != probability.shape or bins < 1:
+        raise InvalidData(f"{truth.shape} outcomes, {probability.shape} probabilities and {bins} bins: no such figure.")
+    _, which, counts = np.unique(probability, return_inverse=True, return_counts=True)
+    truth = (np.bincount(which, weights=truth) / counts)[which]
     order = np.argsort(probability, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     gaps = [abs(float(truth[part].mean()) - float(probability[part].mean())) * len(part) for part in parts]
@@ -84,7 +94,7 @@ def measure(
         threshold: from which probability `accuracy` counts a row as predicted yes.
 
     Raises:
-        InvalidData: lengths differ, or a probability is NaN or outside 0 to 1.
+        InvalidData: lengths differ, an outcome is neither yes nor no, or a probability is none from 0 to 1.
 
     >>> import numpy as np
     >>> found = measure(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))
@@ -94,8 +104,13 @@ def measure(
     import numpy as np
     from sklearn import metrics
 
-    truth = np.asarray(truth).astype("int8")
-    probability = np.asarray(probability, dtype="float64")
+    truth = yes_or_no(truth, what="the truth").astype("int8")
+    try:
+        probability = np.asarray(probability, dtype="float64")
+    except (TypeError, ValueError):
+        raise InvalidData("the probabilities are no numbers.") from None
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise InvalidData(f"the threshold is {threshold!r}; it is a probability, from 0 to 1.")
     if truth.shape != probability.shape or truth.ndim != 1:
         raise InvalidData(f"{truth.shape} outcomes cannot be compared with {probability.shape} probabilities.")
     if len(truth) and not ((probability >= 0) & (probability <= 1)).all():
@@ -136,6 +151,7 @@ def score(
 
     Raises:
         UnknownName: a column the model needs, the label or `slice_by` is missing.
+        InvalidData: an outcome is missing or neither yes nor no, or the model cannot predict these rows.
 
     >>> import pandas as pd
     >>> from sklearn.dummy import DummyClassifier
@@ -149,7 +165,7 @@ def score(
     for column in (label, *([slice_by] if slice_by else [])):
         if column not in frame.columns:
             raise UnknownName("column", column, frame.columns, where="the rows to score")
-    truth = frame[label].to_numpy().astype("int8")
+    truth = outcomes_of(frame, label, rows="rows to score").astype("int8")
     probability = predict(estimator, frame)
     slices = {}
     if slice_by:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.errors import DuplicateName, InvalidData, UnknownName
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["MODELS", "build_model", "predict"]
+__all__ = ["MODELS", "build_model", "predict", "prepare", "refused"]
 
 #: What `build_model` can build: a fast linear model, and trees that cost a few times more.
 MODELS: Sequence[str] = ("logistic", "gradient_boosting")
@@ -33,7 +33,7 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
 
     Raises:
         UnknownName: no such kind of model.
-        InvalidData: there is no feature to learn from.
+        InvalidData: there is no feature to learn from, or none has a value.
 
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
@@ -49,6 +49,10 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
     numbers = [str(c) for c in frame.columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
     texts = [str(c) for c in frame.columns if str(c) not in numbers]
     numbers = [name for name in numbers if frame[name].notna().any() or not len(frame)]  # nothing to learn from
+    if not numbers and not texts:
+        raise InvalidData(
+            f"no row has a value of {', '.join(map(str, frame.columns))}; there is nothing to learn from."
+        )
     ranks = max(1, min(50, len(frame)))  # no more ranks than rows
     return _logistic(numbers, texts, seed, ranks) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
 
@@ -87,8 +91,13 @@ def _gradient_boosting(numbers: list[str], texts: list[str], seed: int) -> Any:
 def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
     """The probability of yes for every row: shape (rows,), between 0 and 1.
 
+    Args:
+        estimator: any scikit-learn classifier that was fitted on a frame, with True and False (or 1 and 0) to predict.
+        frame: the columns it was fitted on, and any others.
+
     Raises:
         UnknownName: a column that the model was fitted on is missing.
+        InvalidData: it gives no probabilities, its answers are not yes and no, or it cannot predict these rows.
 
     >>> import pandas as pd
     >>> from sklearn.dummy import DummyClassifier
@@ -96,11 +105,28 @@ def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
     >>> predict(DummyClassifier().fit(rows, [0, 0, 0, 1]), rows).tolist()
     [0.25, 0.25, 0.25, 0.25]
     """
+    import numpy as np
+
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "predict_proba"):
+        raise InvalidData(f"a {kind} gives no probabilities (it has no predict_proba); take a classifier that does.")
+    if not hasattr(estimator, "feature_names_in_"):
+        raise InvalidData(f"this {kind} does not know its columns; fit it on a DataFrame first.")
+    classes = list(getattr(estimator, "classes_", (False, True)))
+    if not set(classes) <= {0, 1}:
+        shown = ", ".join(map(repr, (getattr(each, "item", lambda each=each: each)() for each in classes)))
+        raise InvalidData(f"this {kind} answers {shown}, not yes or no; fit it on True and False.")
     needed = [str(name) for name in estimator.feature_names_in_]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UnknownName("feature", missing[0], frame.columns, where="the rows to predict")
-    return estimator.predict_proba(prepare(frame[needed]))[:, 1]  # type: ignore[no-any-return]
+    if not len(frame) or 1 not in classes:  # scikit-learn refuses no rows; one that never saw a yes never says one
+        return np.zeros(len(frame))
+    ready = prepare(frame[needed])
+    try:
+        return estimator.predict_proba(ready)[:, classes.index(1)]  # type: ignore[no-any-return]
+    except (TypeError, ValueError) as error:
+        raise refused(error, ready, f"this {kind} cannot predict these rows") from None
 
 
 def prepare(frame: pd.DataFrame) -> pd.DataFrame:
@@ -113,6 +139,8 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     columns: dict[str, Any] = {}
+    if not frame.columns.is_unique:
+        raise DuplicateName("feature", str(frame.columns[frame.columns.duplicated()][0]), where="the rows")
     for name in frame.columns:
         column = frame[name]
         if is_numeric_dtype(column) and not is_bool_dtype(column):
@@ -122,3 +150,13 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
         else:
             columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
     return pd.DataFrame(columns, index=frame.index)
+
+
+def refused(error: Exception, frame: pd.DataFrame, what: str) -> InvalidData:
+    """What scikit-learn complained about, in one line, with the columns that are infinite where some are."""
+    import numpy as np
+
+    infinite = [str(name) for name in frame.columns if frame[name].dtype.kind == "f" and np.isinf(frame[name]).any()]
+    if infinite:
+        return InvalidData(f"{what}: {', '.join(infinite)} is infinite in some of them.", column=infinite[0])
+    return InvalidData(f"{what}: {str(error).strip().splitlines()[0].rstrip('.')}.")

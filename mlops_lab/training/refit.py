@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.errors import InvalidData
+from mlops_lab.training.labels import yes_or_no
 from mlops_lab.training.model import predict, prepare
 
 if TYPE_CHECKING:
@@ -88,12 +89,15 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
     """
     import numpy as np
 
-    last = estimator.steps[-1][1]
+    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     if type(last).__name__ != "LogisticRegression":
         raise InvalidData(f"only a logistic model is fitted again, by Newton's method; it is a {type(last).__name__}.")
-    found = np.asarray(label, dtype="float64")
+    found = yes_or_no(label, what="the label").astype("float64")
+    if len(found) != len(rows):
+        raise InvalidData(f"{len(found):,} labels cannot belong to {len(rows):,} rows.")
     if not 0 < found.sum() < len(found):
         raise InvalidData("the rows hold one answer only; there is nothing to learn.")
+    expected = predict(estimator, rows)
     numbers = estimator[:-1].transform(prepare(rows[list(estimator.feature_names_in_)]))
     dense = numbers.toarray() if hasattr(numbers, "toarray") else numbers
     library, device, why = array_library()
@@ -101,7 +105,7 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
     weights, steps = _newton(library, matrix, library.asarray(found), penalty=1.0 / last.C)
     answers = 1 / (1 + library.exp(-(matrix @ weights)))
     answers = answers.get() if hasattr(answers, "get") else answers
-    difference = float(np.abs(answers - predict(estimator, rows)).max())
+    difference = float(np.abs(answers - expected).max())
     return Refit(device, why, rows=len(dense), columns=dense.shape[1], steps=steps, difference=difference)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mlops_lab.clock import to_utc
+from mlops_lab.clock import parse_utc, to_utc
 from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 __all__ = ["TimeSplit", "time_split"]
@@ -43,7 +44,7 @@ class TimeSplit:
 
 def time_split(
     frame: pd.DataFrame,
-    at: datetime,
+    at: datetime | str,
     *,
     timestamp: str = "event_timestamp",
     known: str | None = "label_timestamp",
@@ -55,13 +56,13 @@ def time_split(
 
     Args:
         frame: one row a decision, with the time of the decision in column `timestamp` (UTC).
-        at: the moment of the split, timezone-aware.
+        at: the moment of the split; timezone-aware, or ISO text.
         timestamp: the column of decision times.
         known: the column that says when the outcome became known; None, or a column that is absent, means at once.
 
     Raises:
         UnknownName: the frame has no such column.
-        InvalidData: `at` is naive, or one side of the split would be empty.
+        InvalidData: `at` is naive, a decision has no time or one without a zone, or one side would be empty.
 
     >>> import pandas as pd
     >>> times = pd.to_datetime(["2013-08-30", "2013-08-31", "2013-09-02"], utc=True)
@@ -72,11 +73,17 @@ def time_split(
     """
     if timestamp not in frame.columns:
         raise UnknownName("column", timestamp, frame.columns, where="the frame to split")
-    moment = to_utc(at)
-    before = (frame[timestamp] < moment).to_numpy()
+    moment = parse_utc(at) if isinstance(at, str) else to_utc(at)
+    if (missing := int(frame[timestamp].isna().sum())) > 0:
+        raise InvalidData(
+            f"{missing:,} of {len(frame):,} rows have no {timestamp!r}, so they are on neither side of a split; leave "
+            "them out.",
+            column=timestamp,
+        )
+    before = _compared(frame, timestamp, moment) < 0
     learnt = before
     if known is not None and known in frame.columns:
-        learnt = before & (frame[known] <= moment).to_numpy()
+        learnt = before & (_compared(frame, known, moment) <= 0)
     split = TimeSplit(frame[learnt], frame[~before], int(before.sum() - learnt.sum()), moment)
     for side, rows in (("learn from", split.train), ("be examined on", split.holdout)):
         if not len(rows):
@@ -86,3 +93,21 @@ def time_split(
                 f"a split at {moment:%Y-%m-%d} leaves nothing to {side}: {span}. Choose a moment inside them."
             )
     return split
+
+
+def _compared(frame: pd.DataFrame, name: str, moment: datetime) -> np.ndarray[Any, Any]:
+    """Each row's time against the moment: -1 before, 0 at, 1 after or not known."""
+    import numpy as np
+
+    column = frame[name]
+    try:
+        before, same = column < moment, column == moment
+        return np.where(
+            before.to_numpy("bool", na_value=False), -1, np.where(same.to_numpy("bool", na_value=False), 0, 1)
+        )
+    except TypeError:
+        raise InvalidData(
+            f"column {name!r} holds {column.dtype}, not times with a time zone; convert it with "
+            "pd.to_datetime(…, utc=True).",
+            column=name,
+        ) from None
