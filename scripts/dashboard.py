@@ -34,7 +34,7 @@ def command(arguments: list[str], *, kernels: int = 2) -> list[str]:
         f"--theme={'dark' if dark else 'light'}",
         "--preheat_kernel=True",
         f"--pool_size={kernels}",
-        f"--VoilaConfiguration.extension_denylist={_NOT_HERE}",
+        *(f"--VoilaConfiguration.extension_denylist={name}" for name in _NOT_HERE),
         # Voila closes a page's kernel when the page says goodbye, and browsers often do not.
         "--MappingKernelManager.cull_idle_timeout=900",
         "--MappingKernelManager.cull_interval=60",

@@ -94,7 +94,10 @@ def _page(shown: Broken) -> str:
     import textwrap
 
     def fitting(line: str) -> str:
-        return textwrap.fill(line, page_width(), subsequent_indent=" " * 10) if len(line) > page_width() else line
+        if len(line) <= page_width():
+            return line
+        left = len(line) - len(line.lstrip())
+        return textwrap.fill(line, page_width(), subsequent_indent=" " * (left + 2 if left else 10))
 
     return "\n".join(fitting(line) for line in repr(shown).splitlines())
 

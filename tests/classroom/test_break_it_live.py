@@ -104,6 +104,15 @@ def test_a_failure_is_shown_to_people_with_its_lesson_and_the_way_back(tmp_path)
     assert max(map(len, out.split("look closer:")[0].splitlines())) <= 100
 
 
+def test_a_long_line_goes_on_further_in_than_the_next_one_begins(tmp_path):
+    _, out, _ = command("break", "tampered-artefact", "--home", tmp_path)
+
+    lines = out.splitlines()
+    event = next(number for number, line in enumerate(lines) if line.strip().startswith("9  "))
+    assert lines[event].startswith(" " * 10 + "9")
+    assert lines[event + 1] == " " * 12 + "the gate passed"
+
+
 def test_the_list_says_what_is_broken_now(tmp_path):
     break_it(CHEAP, tmp_path)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -107,3 +109,13 @@ def test_binder_signs_the_notebooks_so_that_their_pictures_show():
     for pattern in ("notebooks/[0-9]*.ipynb", "notebooks/teacher/*.ipynb"):
         assert pattern in path.read_text("utf-8")
         assert list(ROOT.glob(pattern))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder's machines run Linux")
+def test_binders_last_step_works_from_an_empty_home(tmp_path):
+    variables = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+    done = subprocess.run([ROOT / ".binder" / "postBuild"], cwd=ROOT, env=variables, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.rglob("nbsignatures.db"))
