@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,6 +48,17 @@ def attempt_task(task: Task, arguments: Mapping[str, Any], clock: Clock | None) 
 
 
 def _call(task_id: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
+    process = os.getpid()
+    outcome = _called(task_id, function, arguments)
+    if os.getpid() != process:  # the function forked, and this is the child: only the parent may go on with the run
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        code = outcome.error.code if isinstance(outcome.error, SystemExit) else outcome.state != "success"
+        os._exit(code if isinstance(code, int) else int(code is not None))
+    return outcome
+
+
+def _called(task_id: str, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Outcome:
     try:
         returned = function(**arguments)
     except SkipTask as skip:
@@ -92,9 +105,12 @@ def _call_within(
 
 
 def _why(error: BaseException) -> str:
-    if isinstance(error, (MlopsLabError, FailTask)) and str(error):
-        return str(error)[:_LONGEST_WHY]
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # an error whose text is itself an error must not end the run
+        text = "its text cannot be told"
+    if isinstance(error, (MlopsLabError, FailTask)) and text:
+        return text[:_LONGEST_WHY]
     return f"{type(error).__name__}{text and ': '}{text}"[:_LONGEST_WHY]
 
 

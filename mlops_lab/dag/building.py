@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mlops_lab.errors import InvalidDefinition
+
 if TYPE_CHECKING:
     from mlops_lab.dag.task import Task
 
@@ -19,7 +21,7 @@ class Graph(Protocol):
     def place(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference:
         """Add a task with the arguments of its call."""
 
-    def connect(self, upstream: str, downstream: str) -> None:
+    def connect(self, upstream: Reference, downstream: Reference) -> None:
         """Add one edge."""
 
 
@@ -52,14 +54,14 @@ class Reference:
 
     def __rshift__(self, other: Reference | Iterable[Reference]) -> Any:
         """`a >> b`: b waits for a; b may be a list. Returns b, so that chains read from left to right."""
-        for each in [other] if isinstance(other, Reference) else other:
-            self.dag.connect(self.task_id, each.task_id)
+        for each in _several(other):
+            self.dag.connect(self, each)
         return other
 
     def __lshift__(self, other: Reference | Iterable[Reference]) -> Any:
         """`a << b`: a waits for b."""
-        for each in [other] if isinstance(other, Reference) else other:
-            self.dag.connect(each.task_id, self.task_id)
+        for each in _several(other):
+            self.dag.connect(each, self)
         return other
 
     def __rrshift__(self, other: Iterable[Reference]) -> Reference:
@@ -74,6 +76,14 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"Reference({self.task_id})"
+
+
+def _several(other: Any) -> list[Reference]:
+    given: list[Any] = list(other) if isinstance(other, Iterable) else [other]
+    for each in given:
+        if not isinstance(each, Reference):
+            raise InvalidDefinition(f">> and << join what calling a task returns, not {other!r}.")
+    return given
 
 
 def references_in(value: object) -> list[Reference]:

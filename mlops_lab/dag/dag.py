@@ -16,7 +16,7 @@ from mlops_lab.dag.params import Param, declare
 from mlops_lab.dag.schedule import Schedule
 from mlops_lab.dag.task import CONTEXT, Task, check_name
 from mlops_lab.dag.values import json_value
-from mlops_lab.errors import CycleError, DuplicateName, InvalidDefinition, UnknownName
+from mlops_lab.errors import CycleError, DuplicateName, InvalidDefinition, UnknownName, expect
 
 __all__ = ["DAG"]
 
@@ -76,11 +76,11 @@ class DAG:
         self.schedule = schedule
         self.timetable = None if schedule is None else Schedule(schedule, timezone)
         self.start_date = parse_utc(start_date) if isinstance(start_date, str) else start_date and to_utc(start_date)
-        self.catchup = catchup
+        self.catchup = expect(catchup, bool, "catchup")
         self.timezone = Schedule("@daily", timezone).timezone
         self.params: Mapping[str, Param] = MappingProxyType(declare(params or {}))
         self.description = description
-        self.tags = tuple(tags)
+        self.tags = (tags,) if isinstance(tags, str) else tuple(expect(tags, Iterable, "what a DAG's tags are in"))  # type: ignore[type-abstract]
         self._tasks: dict[str, Task] = {}
         self._upstream: dict[str, dict[str, None]] = {}  # a dict for its order and its look-ups
         self._arguments: dict[str, dict[str, Any]] = {}
@@ -141,7 +141,7 @@ class DAG:
     ) -> None:
         """Say what a declared task waits for and where its arguments come from."""
         task = self._tasks[self._known(task_id)]
-        for each in [upstream] if isinstance(upstream, (str, Task, Reference)) else upstream:
+        for each in upstream if isinstance(upstream, Iterable) and not isinstance(upstream, str) else [upstream]:
             self.connect(each, task_id)
         for name, value in arguments.items():
             check_argument(task, name)
@@ -157,7 +157,7 @@ class DAG:
         """Add a task with the arguments of its call; calling it inside `with DAG(...)` does this."""
         return self.add(task, arguments=by_name(task, args, kwargs))
 
-    def connect(self, upstream: str | Task | Reference, downstream: str) -> None:
+    def connect(self, upstream: str | Task | Reference, downstream: str | Task | Reference) -> None:
         """Let one task wait for another: `a >> b` on their references. Only `check` finds longer cycles than itself."""
         up, down = self._known(upstream), self._known(downstream)
         if up == down:
@@ -218,7 +218,7 @@ class DAG:
     def _known(self, each: str | Task | Reference) -> str:
         if isinstance(each, Reference) and each.dag is not self:
             raise InvalidDefinition(f"the reference {each.task_id!r} belongs to another DAG than {self.dag_id}.")
-        name = each if isinstance(each, str) else each.task_id
+        name = each.task_id if isinstance(each, (Task, Reference)) else each
         if name not in self._tasks:
             raise UnknownName("task", name, self._tasks, where=f"DAG {self.dag_id}")
         return name

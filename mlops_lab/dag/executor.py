@@ -23,7 +23,7 @@ from mlops_lab.dag.run import DagRun, Event, run_state
 from mlops_lab.dag.task import Task
 from mlops_lab.dag.trace import RUN_TYPES, Trace, run_id_of
 from mlops_lab.dag.values import json_value
-from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName, expect
 
 __all__ = ["run_dag"]
 
@@ -83,7 +83,7 @@ def run_dag(
         UnknownName: a param or run that does not exist.
         HomeError: the home folder cannot be used.
     """
-    for task in dag.tasks.values():
+    for task in expect(dag, DAG, "what is run").tasks.values():
         if task.function is None:
             raise InvalidDefinition(
                 f"task {task.task_id!r} of DAG {dag.dag_id} has no function, so it can be drawn but not run; load it "

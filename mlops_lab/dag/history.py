@@ -49,6 +49,8 @@ def list_runs(home: str | Path, *, dag_id: str | None = None, limit: int = 1000)
     Raises:
         HomeError, IntegrityError: the file cannot be read, or is no trace.
     """
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up.")
     try:
         trace = Trace(home, create=False)
     except FileNotFoundError:

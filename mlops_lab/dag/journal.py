@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.errors import HomeError, IntegrityError, MlopsLabError
+from mlops_lab.errors import HomeError, IntegrityError, InvalidData, MlopsLabError
 
 __all__ = ["Guard", "Journal", "steps_of", "text_of"]
 
@@ -101,7 +101,9 @@ class Guard:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if error is None or isinstance(error, MlopsLabError):
             return
-        if isinstance(error, (sqlite3.OperationalError, OSError)):
+        if isinstance(error, UnicodeEncodeError) or "binding" in str(error) or "SQLite INTEGER" in str(error):
+            raise InvalidData(f"a run is asked for by text and whole numbers: {error}.") from None
+        if isinstance(error, (sqlite3.OperationalError, OSError)) or "null byte" in str(error):
             raise HomeError(self.home, f"dag_runs.db: {error}") from None
         if isinstance(error, (sqlite3.DatabaseError, ValueError, KeyError, TypeError)):
             path = str(self.home / "dag_runs.db")

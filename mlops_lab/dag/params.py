@@ -6,7 +6,7 @@ import math
 import numbers
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -68,6 +68,9 @@ class Param:
     enum: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
+        values: Any = self.enum
+        if values is not None and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
+            raise InvalidDefinition(f"the enum of a param is a list of values, not {values!r}.")
         samples = [self.default, *(self.enum or ())]
         kind = self.type or next((_type_of(each) for each in samples if each not in (REQUIRED, None)), "")
         if kind not in _WORDS:
@@ -80,6 +83,8 @@ class Param:
             for bound in ("minimum", "maximum"):
                 if getattr(self, bound) is not None:
                     object.__setattr__(self, bound, _typed(kind, getattr(self, bound), bound))
+            if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+                raise InvalidDefinition(f"a param of at least {self.minimum} and at most {self.maximum} has no value.")
             if self.enum is not None:
                 object.__setattr__(self, "enum", tuple(_typed(kind, each, "enum") for each in self.enum))
             if self.default is not REQUIRED and self.default is not None:
@@ -113,10 +118,16 @@ class Param:
 
 def declare(params: Mapping[str, Any]) -> dict[str, Param]:
     """Params as a DAG declares them: a plain value is the default of a param of its type."""
-    for name in params:
+    for name in named(params):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidDefinition(f"{name!r} cannot be the name of a param: letters, digits, dashes and underscores.")
     return {name: each if isinstance(each, Param) else Param(each) for name, each in params.items()}
+
+
+def named(params: Any) -> Mapping[str, Any]:
+    if not isinstance(params, Mapping):
+        raise InvalidData(f"params are given by name, {{name: value, …}}, not as {type(params).__name__}.")
+    return params
 
 
 def resolve_params(declared: Mapping[str, Param], given: Mapping[str, object] | None) -> dict[str, JsonScalar]:
@@ -129,7 +140,7 @@ def resolve_params(declared: Mapping[str, Param], given: Mapping[str, object] | 
         UnknownName: a parameter that is not declared (Airflow accepts those silently; a typing error should not pass).
         InvalidData: a value of another type, out of bounds, or a required one missing.
     """
-    given = dict(given or {})
+    given = dict(named(given or {}))
     for name in given:
         if name not in declared:
             raise UnknownName("param", name, declared)

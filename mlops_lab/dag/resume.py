@@ -49,6 +49,8 @@ def resumable(
         InvalidData: it belongs to another DAG, the DAG has changed since, or other params or another date are asked.
         UnknownName: there is no such run.
     """
+    if not isinstance(resume, (str, DagRun)):
+        raise InvalidData(f"a run is resumed by its run_id or its record, not by {type(resume).__name__}.")
     if trace is not None:
         run = read_run(trace, resume if isinstance(resume, str) else resume.run_id, dag_id=dag.dag_id)
     elif isinstance(resume, DagRun):

@@ -73,7 +73,7 @@ class Schedule:
             self.next(datetime(2013, 1, 1, tzinfo=UTC))
         except (CroniterError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidDefinition(
-                f"{self.cron!r} is no cron expression whose moment ever comes: {error}. "
+                f"{self.cron[:60]!r} is no cron expression whose moment ever comes: {str(error)[:200].rstrip('.')}. "
                 "Write five fields (minute hour day month weekday), such as '0 6 * * *'."
             ) from None
 
@@ -96,6 +96,12 @@ class Schedule:
         return self._step(_moment(before), forward=False)
 
     def _step(self, current: datetime, *, forward: bool) -> datetime:
+        try:
+            return self._stepped(current, forward=forward)
+        except OverflowError:
+            raise InvalidData(f"the schedule leads from {current.isoformat()} out of the calendar.") from None
+
+    def _stepped(self, current: datetime, *, forward: bool) -> datetime:
         from croniter import croniter
 
         naive = current.astimezone(self._zone).replace(tzinfo=None, fold=0)

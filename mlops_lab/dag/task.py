@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from mlops_lab.dag.building import place
 from mlops_lab.dag.rules import TRIGGER_RULES
-from mlops_lab.errors import InvalidDefinition, UnknownName
+from mlops_lab.errors import InvalidDefinition, UnknownName, expect
 
 __all__ = ["CONTEXT", "FailTask", "SkipTask", "Task", "task"]
 
@@ -54,12 +54,17 @@ class Parameter:
 def parameters_of(function: Callable[..., Any]) -> tuple[tuple[Parameter, ...], bool]:
     """The parameters of a task function that can be filled by name, and whether it has a `**context`."""
     named, catches = [], False
-    for each in inspect.signature(function).parameters.values():
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise InvalidDefinition(f"nobody can tell the parameters of {name}; wrap it in a function.") from None
+    for each in parameters:
         if each.kind is each.VAR_KEYWORD:
             catches = True
         elif each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL):
             raise InvalidDefinition(
-                f"the task function {function.__qualname__} has the parameter {str(each)!r}, which cannot be filled by "
+                f"the task function {name} has the parameter {str(each)!r}, which cannot be filled by "
                 "name; write ordinary parameters."
             )
         else:
@@ -134,6 +139,8 @@ class Task:
             )
         if self.trigger_rule not in TRIGGER_RULES:
             raise UnknownName("trigger rule", self.trigger_rule, TRIGGER_RULES, where=f"task {name}")
+        for word in ("retry_exponential_backoff", "approval"):
+            expect(getattr(self, word), bool, f"{word} of task {name!r}")
         for word, least in (("retry_delay", False), ("max_retry_delay", True), ("execution_timeout", True)):
             object.__setattr__(self, word, _duration(name, word, getattr(self, word), above_zero=least))
         if self.function is not None:

@@ -9,6 +9,8 @@ from mlops_lab.errors import InvalidData, MlopsLabError
 
 __all__ = ["json_value"]
 
+_LONGEST_NUMBER = 13_000  # bits; Python refuses to write down or read numbers of more than 4,300 digits
+
 
 def json_value(
     value: object, what: str, error: type[MlopsLabError] = InvalidData, *, keep: tuple[type, ...] = ()
@@ -33,6 +35,8 @@ def _plain(value: object, what: str, at: str, error: type[MlopsLabError], keep: 
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int):
+        if value.bit_length() > _LONGEST_NUMBER:
+            raise error(f"{what} holds a whole number{at} of more than 4,000 digits; keep it as text or in a file.")
         return int(value)
     if isinstance(value, float):
         if math.isfinite(value):
