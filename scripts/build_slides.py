@@ -12,6 +12,7 @@ Nothing is written into the notebooks themselves.
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ import nbformat
 __all__ = ["main", "slides"]
 
 ROOT = Path(__file__).resolve().parents[1]
+#: Deck would stop at such a cell once more, though nothing new appears; a layer is shown with its slide, and nothing
+#: stops at it. Layers float, unless their style says otherwise.
+_WITH_ITS_SLIDE = {
+    "jupyterlab-slideshow": {"layer": "slide"},
+    "@deathbeds/jupyterlab-fonts": {
+        "styles": {"": {"body[data-jp-deck-mode='presenting'] &": {"position": "static !important"}}}
+    },
+}
 _CHECKS = ("check(", "quiz(", "hint(", "progress(")
 
 
@@ -28,7 +37,8 @@ def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook with a place in the deck for every cell, in the words of nbconvert's `slide_type`.
 
     A cell that belongs to the slide before it has no word: nbconvert reads a missing word as `-`, and to Deck, which
-    does not know `-`, such a cell would be no part of any slide and an empty one by itself.
+    does not know `-`, such a cell would be no part of any slide and an empty one by itself. To Deck it is a layer; that
+    wants a slide after it, so on the last one it is a cell without a word.
 
     >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     >>> cells = [new_markdown_cell("# What?"), new_markdown_cell("So."), new_code_cell("1 + 1")]
@@ -37,10 +47,18 @@ def slides(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     ['slide', 'subslide', None, 'skip']
     """
     made = nbformat.from_dict(notebook)
+    with_its_slide: list[Any] = []
     for place, cell in enumerate(made.cells):
         cell.metadata.pop("slideshow", None)
-        if kind := _kind(made.cells, place):
-            cell.metadata["slideshow"] = {"slide_type": kind}
+        kind = _kind(made.cells, place)
+        if kind is None:
+            with_its_slide.append(cell)
+            continue
+        cell.metadata["slideshow"] = {"slide_type": kind}
+        if kind != "skip":
+            for one in with_its_slide:
+                one.metadata.update(copy.deepcopy(_WITH_ITS_SLIDE))
+            with_its_slide.clear()
     return made
 
 
