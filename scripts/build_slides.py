@@ -4,9 +4,9 @@
 
 writes copies of notebooks that JupyterLab's Deck (the extra `teach`) shows as slides: open one, run all cells, click
 the title (the deck begins at the chosen cell, and running chose the last), press the button Deck above the notebook.
-The space bar and the arrows move, Tab goes into a panel and its sliders move, Escape ends it. A heading opens a slide;
-a cell of code with the paragraph before it makes another below it; exercises are left to the learners and skipped.
-Nothing is written into the notebooks themselves.
+The space bar goes on cell by cell, the arrows from slide to slide, Tab goes into a panel and its sliders move, Escape
+ends it. A heading opens a slide; a cell of code with the paragraph before it makes another below it; exercises, and the
+hints to them, are left to the learners and skipped. Nothing is written into the notebooks themselves.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def _kind(cells: list[Any], place: int) -> str | None:
     if cell.cell_type == "markdown":
         if cell.source.startswith(("# ", "## ")):
             return "slide"
-        return "skip" if after is not None and _is_exercise(after) else "subslide"
+        hint = cell.source.startswith("Stuck?")
+        return "skip" if hint or (after is not None and _is_exercise(after)) else "subslide"
     if _is_exercise(cell):
         return "skip"
     before = cells[place - 1] if place else None

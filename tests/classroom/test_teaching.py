@@ -107,6 +107,8 @@ def test_slides_are_the_same_cells_and_show_the_panels_but_no_exercise(path):
     for source, place in places.items():
         if re.search(r"^check\(", source, flags=re.MULTILINE):
             assert place == "skip"
+        if source.startswith("Stuck?"):
+            assert place == "skip", "a hint to an exercise that is nobody's slide"
         if "Panel(" in source:
             assert place in (None, "subslide")
         if source.startswith("## "):
