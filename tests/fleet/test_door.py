@@ -7,6 +7,7 @@ import json
 import sqlite3
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -270,6 +271,19 @@ def test_what_cannot_be_noted_is_told_and_judged_by_nobody():
             return len(answers), error.why
 
     assert run(ask) == (3, "No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_told_once_and_not_again_when_the_journal_is_closed(tmp_path):
+    (tmp_path / "rollouts").mkdir()
+    (tmp_path / "rollouts" / "9.jsonl").symlink_to("/dev/full")
+    journal = Journal(tmp_path, 9)
+
+    with pytest.raises(HomeError, match="No space left"):
+        journal.write(Entry("a", 1, 0.3, 0.2, 0.004))
+    journal.close()
+
+    assert repr(journal) == "Journal(9.jsonl)"
 
 
 @pytest.mark.parametrize(
