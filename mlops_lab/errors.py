@@ -163,7 +163,8 @@ class IntegrityError(MlopsLabError, RuntimeError):
         self.what = what
         self.expected = expected
         self.found = found
-        super().__init__(f"{what} is damaged or was changed: expected {expected}, found {found}. Nothing was loaded.")
+        told = " ".join(found.split())  # what SQLite finds may have lines of its own
+        super().__init__(f"{what} is damaged or was changed: expected {expected}, found {told}. Nothing was loaded.")
 
 
 def expect(value: object, kind: type[_Kind], what: str) -> _Kind:

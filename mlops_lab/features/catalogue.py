@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from mlops_lab.errors import DuplicateName, InvalidDefinition
+from mlops_lab.errors import DuplicateName, IntegrityError, InvalidDefinition
 from mlops_lab.features.database import Reader, writing
 from mlops_lab.features.definitions import Entity, FeatureService, FeatureView, Field
 from mlops_lab.features.source import Source
@@ -164,6 +164,10 @@ class Catalogue:
             version = (database, database.execute("PRAGMA data_version").fetchone())
             if version != self._version:
                 rows = database.execute("SELECT kind, definition FROM definitions ORDER BY kind, name").fetchall()
-                self._definitions = tuple(_READERS[kind](json.loads(text)) for kind, text in rows)
+                try:
+                    self._definitions = tuple(_READERS[kind](json.loads(text)) for kind, text in rows)
+                except (LookupError, TypeError, ValueError) as error:  # the package's own errors are among these
+                    what = "the features.db of this home"
+                    raise IntegrityError(what, expected="definitions", found=str(error)) from None
                 self._version = version
         return self._definitions

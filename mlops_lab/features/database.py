@@ -26,8 +26,10 @@ def _explained(path: Path) -> Iterator[None]:
     except (OSError, sqlite3.OperationalError) as error:
         if isinstance(error, HomeError):
             raise
+        if str(error).startswith(("Could not decode", "unsupported file format")):
+            raise IntegrityError(str(path), expected="an SQLite database", found=str(error)) from None
         raise HomeError(path.parent, f"{path.name}: {error}") from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # what SQLite complains of may itself be no text
         raise IntegrityError(str(path), expected="an SQLite database", found=str(error)) from None
 
 

@@ -190,7 +190,7 @@ class Database:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if str(error).startswith("no such"):
+            if str(error).startswith(("no such", "Could not decode", "unsupported file format")):
                 raise self._damaged(error) from None
             why = "it can be read here, and not be written" if "readonly" in str(error) else error
             raise HomeError(self.path.parent, f"{self.path.name}: {why}") from None
@@ -199,7 +199,7 @@ class Database:
                 what = f"the {self.kind} was asked for something that is no text or number of its kind: {error}."
                 raise InvalidData(what) from None
             raise (self._damaged(error) if isinstance(error, sqlite3.Error) else error) from None
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # what SQLite complains of may itself be no text
             raise self._damaged(error) from None
 
     def _damaged(self, error: Exception) -> IntegrityError:
