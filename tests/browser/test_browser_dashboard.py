@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from browser_lab import find_chromium
+from contrast import measure
 from dashboard import command, variables
 
 from mlops_lab.panels.dashboard import LESSONS
@@ -37,13 +38,16 @@ class Page:
         self.page.locator(".lab-dashboard .lab-panel").wait_for(timeout=PATIENCE * 1000)
 
     def violations(self) -> list[str]:
-        """All that axe finds on the whole page, of any weight."""
+        """All that axe finds on the whole page, of any weight, and what stands out too little."""
         import axe_playwright_python
 
         script = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
         self.page.evaluate(script)
         found = self.page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
-        return [f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:120]}" for one in found]
+        contrast = measure(self.page, ".lab-dashboard", furniture=".nobody")
+        assert contrast.text.count > 10, "nothing was measured"
+        told = [f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:120]}" for one in found]
+        return [*told, *contrast.text.faults, *contrast.line.faults]
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
