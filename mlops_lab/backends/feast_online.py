@@ -8,7 +8,7 @@ materialised, by Feast, from a file of the rows that were the newest known, one 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ from mlops_lab.features import Entity, FeatureView, Field
 from mlops_lab.features.times import as_datetime, ttl_in_ns
 
 __all__ = ["FeastOnline", "known_view"]
-
-_NOTHING: Mapping[str, Any] = {}
 
 
 def known_view(view: FeatureView) -> FeatureView:
@@ -62,12 +60,15 @@ class FeastOnline:
         table, changed = newest(rows, until, before=None if anew else _read(path))
         self._mark_path(view.name).unlink(missing_ok=True)
         self._repository.write(table, path)
-        self._load(view, table, until, anew=anew)
+        self._load(view, changed, until, anew=anew)
         mark = {"until": until, "shape": _shape(view)}
         self._repository.write(json.dumps(mark), self._mark_path(view.name))
-        return changed
+        return len(changed)
 
-    def _load(self, view: FeatureView, table: Any, until: int, *, anew: bool) -> None:
+    def _load(self, view: FeatureView, changed: Any, until: int, *, anew: bool) -> None:
+        """Let Feast write what has changed: it takes a millisecond for each entity, so not what it has already."""
+        import pyarrow.compute as pc
+
         store, repairs = self._repository.store, self._repository.repairs
         objects = to_feast(known_view(view), folder=self._repository.known, spark=self._repository.offline == "spark")
         end = as_datetime(until // 1000 * 1000).to_pydatetime()  # type: ignore[attr-defined]
@@ -75,10 +76,10 @@ class FeastOnline:
             if anew:
                 repairs.apply([], objects_to_delete=[repairs.get_feature_view(view.name)], partial=False)
             repairs.apply(objects)
-            if not len(table):
-                return
-            start = as_datetime(min(table[EVENT].to_pylist())).to_pydatetime()  # type: ignore[attr-defined]
-            repairs.materialize(start, end, feature_views=[view.name])
+            start = end
+            if len(changed):
+                start = as_datetime(pc.min(changed[EVENT]).as_py()).to_pydatetime()  # type: ignore[attr-defined]
+                repairs.materialize(start, end, feature_views=[view.name])
             told = store.get_feature_view(view.name)
             store.registry.apply_materialization(told, PROJECT, start, end)  # so that Feast's own pages show it too
 
@@ -88,28 +89,30 @@ class FeastOnline:
         return None if mark is None else int(mark["until"])
 
     def read(
-        self, asked: Iterable[tuple[FeatureView, list[list[Any] | None]]], *, at: int | None
-    ) -> list[list[Mapping[str, Any]]]:
-        """For each view and key, the values of the features by name; empty for a key that is unknown or None."""
-        return [self._read_view(view, keys, at) for view, keys in asked]
+        self, asked: Iterable[tuple[FeatureView, Sequence[str], list[list[Any] | None]]], *, at: int | None
+    ) -> list[list[list[Any]]]:
+        """For each view, some of its features and keys: a column for each feature, None for a key unknown or None."""
+        return [self._read_view(view, list(features), keys, at) for view, features, keys in asked]
 
-    def _read_view(self, view: FeatureView, keys: list[list[Any] | None], at: int | None) -> list[Mapping[str, Any]]:
+    def _read_view(
+        self, view: FeatureView, features: list[str], keys: list[list[Any] | None], at: int | None
+    ) -> list[list[Any]]:
         oldest = self._oldest(view, at)
         constant = {} if view.join_keys else {EVERYBODY: EVERYBODY}
         rows = [constant | dict(zip(view.join_keys, key, strict=True)) for key in keys if key is not None]
         if not rows:
-            return [_NOTHING] * len(keys)
-        wanted = [*view.features, EVENT]
+            return [[None] * len(keys) for _ in features]
         with quietly(f"read feature view {view.name!r} from its online store"):
             found = self._repository.repairs.get_online_features(
-                features=[f"{view.name}:{name}" for name in wanted], entity_rows=rows
+                features=[f"{view.name}:{name}" for name in [*features, EVENT]], entity_rows=rows
             ).to_dict()
-        columns = [_values(found[name], view.dtypes.get(name, "int64")) for name in wanted]
-        told = iter(
-            dict(zip(view.features, values, strict=True)) if event is not None and event >= oldest else _NOTHING
-            for *values, event in zip(*columns, strict=True)
-        )
-        return [_NOTHING if key is None else next(told) for key in keys]
+        fresh = [event is not None and event >= oldest for event in found[EVENT]]
+        columns = []
+        for name in features:
+            values = zip(fresh, _values(found[name], view.dtypes[name]), strict=True)
+            told = iter([value if shown else None for shown, value in values])
+            columns.append([None if key is None else next(told) for key in keys])
+        return columns
 
     def _oldest(self, view: FeatureView, at: int | None) -> int:
         """The event time, in ns, before which a row is too old to be shown."""

@@ -130,6 +130,8 @@ class FeastRepository:
         told = settings(self.offline)
         told["registry"] = RegistryConfig(path=str(data / registry), cache_ttl_seconds=0)
         told["online_store"] = {"type": "sqlite", "path": str(data / "online.db")}
+        # Else all rows of a view become Python objects at once, which took two gigabytes for the flights of a year.
+        told["materialization"] = {"online_write_batch_size": 10_000}
         with quietly("open its repository"):
             return feast.FeatureStore(config=feast.RepoConfig(**told, repo_path=str(self.folder)))
 

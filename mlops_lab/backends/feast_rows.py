@@ -168,7 +168,7 @@ def rows_for_feast(rows: Rows, *, as_landed: bool = False, single: bool = False)
     return rows.table(np.flatnonzero(keep), **({known_at(rows.view): known} if as_landed else {}))
 
 
-def newest(rows: Rows, until: int, *, before: Any = None) -> tuple[Any, int]:
+def newest(rows: Rows, until: int, *, before: Any = None) -> tuple[Any, Any]:
     """The row of each entity that was the newest known at `until` (ns), as an Arrow table with the column `EVENT`.
 
     Args:
@@ -177,7 +177,7 @@ def newest(rows: Rows, until: int, *, before: Any = None) -> tuple[Any, int]:
         before: what this gave for an earlier moment: an entity keeps that row until there is a newer one.
 
     Returns:
-        The table, and how many of its rows are new or different from those before.
+        The table, and those of its rows that are new or different from those before.
     """
     import numpy as np
     import pandas as pd
@@ -200,9 +200,9 @@ def newest(rows: Rows, until: int, *, before: Any = None) -> tuple[Any, int]:
     order = order.drop_duplicates(list(names), keep="last") if names else order.tail(1)
     found = table.take(pa.array(np.sort(order.index.to_numpy())))
     if before is None:
-        return found, len(found)
+        return found, found
     both = pa.concat_tables([before, found]).to_pandas(types_mapper=pd.ArrowDtype)
-    return found, int((~both.duplicated()).iloc[len(before) :].sum())
+    return found, found.filter(pa.array(~both.duplicated().to_numpy()[len(before) :]))
 
 
 def _refuse_large(rows: Rows) -> None:
