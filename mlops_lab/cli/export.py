@@ -83,7 +83,7 @@ _ABOUT |= {name: each.description for name, each in FEATURE_STORES.items()}
 
 @click.command(epilog="Targets: " + "; ".join(f"{name}, {about}" for name, about in _ABOUT.items()) + ".")
 @click.argument("target", metavar="TARGET")
-@click.option("--out", metavar="FILE", help="Write FILE.  [default: to the terminal]")
+@click.option("--out", metavar="FILE", help="Write FILE; `-` is the terminal.  [default: -]")
 @click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes, feast and tecton are several.")
 @click.option(
     "--image", metavar="NAME:TAG", help="The image of the model server, for kubernetes, sagemaker and vertex."
@@ -117,15 +117,16 @@ def export(
       mlops-lab export vertex --out pipeline.py
       mlops-lab export feast --to feature_repo --rows
     """
-    from mlops_lab.drawing.drawing import write_file
     from mlops_lab.pipeline import flights_pipeline
 
+    out = None if out == "-" else out
     if target not in _ABOUT:
         raise UnknownName("export target", target, _ABOUT)
     if target in FEATURE_STORES and (image or file):
         raise InvalidData(f"{target} is about features, not about a DAG or an image; leave out --file and --image.")
     if target not in CLOUDS and target not in FEATURE_STORES and (image or folder):
-        raise InvalidData(f"{target} is one file without an image; --to and --image are for {', '.join(CLOUDS)}.")
+        only = f"--to and --image are for {', '.join(CLOUDS)}"
+        raise InvalidData(f"{target} is one file without an image: {only}. Write it with --out FILE.")
     if out is not None and folder is not None:
         raise InvalidData("say either --out FILE or --to DIR.")
     if rows and (target not in FEATURE_STORES or folder is None):
@@ -150,7 +151,7 @@ def export(
         return
     text = only_text(target, files)
     if out is not None:
-        write_file(Path(out), text.encode())
+        write_folder(Path(out).parent, {Path(out).name or out: text})
     if as_json:
         print_json({"target": target, "written": out, "text": text})
     else:

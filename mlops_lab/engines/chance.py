@@ -112,14 +112,15 @@ def odd_dag(seed: int, *, size: int | None = None) -> DAG:
     """
     chance = random.Random(seed)  # noqa: S311  a seeded example, not a secret
     free = [each for each in _NAMES if each not in _TAKEN]
+    start = chance.choice([None, "2013-01-01T00:00Z", "2013-03-31T01:30:00.000001+02:00", "1970-01-01T00:00Z"])
     dag = DAG(
         chance.choice(free),
         schedule=chance.choice([None, chance.choice(_CRONS)]),
         timezone=chance.choice(_ZONES),
-        catchup=chance.random() < 0.5,
-        start_date=chance.choice([None, "2013-01-01T00:00Z", "2013-03-31T01:30:00.000001+02:00", "1970-01-01T00:00Z"]),
+        catchup=start is not None and chance.random() < 0.5,
+        start_date=start,
         description=chance.choice(_TEXTS),
-        tags=chance.sample(_TEXTS, chance.randrange(3)),
+        tags=chance.sample([each for each in _TEXTS if len(each) < 100], chance.randrange(3)),
         params={name: _param(chance) for name in chance.sample([each for each in _NAMES if "." not in each], 3)},
     )
     count = chance.choice([0, 1, 2, 3, 5, 8, 13]) if size is None else size

@@ -6,6 +6,7 @@ missing, the table of the others is printed and nothing is kept.
 
 from __future__ import annotations
 
+import argparse
 import json
 
 from mlops_lab.engines.comparing import STORED, live_comparison
@@ -14,8 +15,10 @@ from mlops_lab.engines.running import ENGINES
 __all__ = ["main"]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Ask, print, and keep the answer beside this module."""
+    described = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser(description=__doc__, formatter_class=described).parse_args(arguments)
     found = live_comparison()
     print(found.table())
     if list(found.versions) == list(ENGINES):

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,45 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _keep_server() -> None:
+    """One API server for all tasks; `dag.test()` builds one for each, which takes seconds on a small machine.
+
+    What a task may do, and when, is the same with one. How long it takes is not, so nothing that is timed asks for it.
+    """
+    from airflow.sdk.execution_time import supervisor
+
+    supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
+
+
 def _file(asked: dict[str, Any]) -> Path:
-    return Path(os.environ["AIRFLOW_HOME"], "dags", f"{asked['dag_id']}.py")
+    return Path(os.environ["AIRFLOW_HOME"], "dags", f"{asked['dag_id'].strip('_')}.py")  # none for Python itself
 
 
 def _shape(dag: Any) -> dict[str, Any]:
     edges = [[up, each.task_id] for each in dag.tasks for up in each.upstream_task_ids]
     return {"tasks": [each.task_id for each in dag.topological_sort()], "edges": sorted(edges)}
+
+
+def read(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What Airflow reads in each of the files, and whether its scheduler could keep it."""
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    bag = DagBag(dag_folder=str(_file(asked[0]).parent), load_op_links=False) if asked else None
+    found = []
+    for each in asked:
+        dag: Any = bag and bag.dags.get(each["dag_id"])
+        if dag is None:
+            found.append({"import_errors": bag and list(bag.import_errors.values())})
+            continue
+        DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+        settings = {"schedule": getattr(dag.timetable, "expression", None), "catchup": dag.catchup}
+        settings |= {"start_date": dag.start_date and dag.start_date.isoformat(), "tags": sorted(dag.tags)}
+        settings |= {"description": dag.description or ""}
+        params = {name: dag.params.get_param(name).value for name in dag.params}
+        told = {task.task_id: [task.retries, task.trigger_rule.value] for task in dag.tasks}
+        found.append({**_shape(dag), "settings": settings, "params": params, "told": told})
+    return found
 
 
 def _record(ended: Any) -> dict[str, Any]:
@@ -122,7 +155,7 @@ def main(job: str, answer: str) -> None:
 
     end_with_parent()
     asked = json.loads(Path(job).read_text("utf-8"))
-    for each in asked.get("runs", []):  # all of them first: Airflow reads the folder once
+    for each in [*asked.get("runs", []), *asked.get("read", [])]:  # all of them first: Airflow reads the folder once
         _file(each).parent.mkdir(parents=True, exist_ok=True)
         _file(each).write_text(each["text"], "utf-8")
         for name, text in each.get("files", {}).items():
@@ -130,6 +163,9 @@ def main(job: str, answer: str) -> None:
     found: dict[str, Any] = {"version": airflow.__version__, "dates": dates(asked.get("dates", []))}
     if "missed" in asked:
         found["missed"] = missed(*asked["missed"])
+    found["read"] = read(asked.get("read", []))
+    if asked.get("keep_server"):
+        _keep_server()
     found["runs"] = [run_and_answer(each) if "answers" in each else run(each) for each in asked.get("runs", [])]
     Path(answer).write_text(json.dumps(found), "utf-8")
 

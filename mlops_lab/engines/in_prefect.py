@@ -63,6 +63,12 @@ def _flow(asked: dict[str, Any], folder: Path) -> Any:
     return next(each for each in vars(module).values() if isinstance(each, Flow))
 
 
+def read(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What Prefect reads in a file: the name of the flow, and what it takes for the default of each parameter."""
+    flow = _flow(asked, folder)
+    return {"name": flow.name, "params": {name: str(each) for name, each in flow.validate_parameters({}).items()}}
+
+
 def _dask() -> Any:
     """A task runner whose workers are processes of their own, each in the folder that Dask gives it."""
     from prefect.client.orchestration import get_client
@@ -181,6 +187,7 @@ def main(job: str, answer: str) -> None:
     end_with_parent()
     asked, folder = json.loads(Path(job).read_text("utf-8")), Path(job).parent
     found: dict[str, Any] = {"version": prefect.__version__, "dates": dates(asked.get("dates", []))}
+    found["read"] = [read(each, folder) for each in asked.get("read", [])]
     began = time.monotonic()
     if asked.get("runs"):
         from prefect.client.orchestration import get_client

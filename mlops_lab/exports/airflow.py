@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mlops_lab.dag import DAG, PRESETS, REQUIRED, Param, Task
+from mlops_lab.errors import InvalidDefinition
 from mlops_lab.exports.naming import Step, by_keyword, identifiers, steps
 from mlops_lab.exports.writing import broken, call, docstring, duration, literal, moment, sentence
 
@@ -111,11 +112,12 @@ def to_airflow(dag: DAG) -> str:
      'gate_result = gate(register_result, evaluate_result)']
 
     Raises:
-        InvalidDefinition: a function that Airflow could not find by name, or a required param of a scheduled DAG.
+        InvalidDefinition: a function that no other process finds, or what Airflow refuses: see the message.
 
     See Also:
         https://airflow.apache.org/docs/apache-airflow/stable/tutorial/taskflow.html
     """
+    _check(dag)
     found = steps(dag)
     taken = _USED | _CONTEXT
     functions = identifiers((each.task.task_id for each in found), taken)
@@ -124,16 +126,22 @@ def to_airflow(dag: DAG) -> str:
     defined = "\n\n\n".join(_function(each, functions) for each in found)
     lines = [_wired(each, functions, results) for each in found] + [_order(each, results) for each in found]
     with_dag = "\n".join([_dag(dag), *(line for line in lines if line)] if lines else [_dag(dag), "    pass"])
-    return (
-        "\n\n\n".join(part for part in (_docstring(dag) + _head(dag, defined + with_dag), defined, with_dag) if part)
-        + "\n"
-    )
+    head = _docstring(dag) + _head(dag, defined + with_dag)
+    return "\n\n\n".join(filter(None, (head, defined, with_dag))) + "\n"
+
+
+def _check(dag: DAG) -> None:
+    if dag.schedule is not None and dag.catchup and dag.start_date is None:
+        raise InvalidDefinition(f"DAG {dag.dag_id} catches up from no start_date, which Airflow refuses; give it one.")
+    for tag in (each for each in dag.tags if len(each) > 100):
+        raise InvalidDefinition(
+            f"the tag {tag[:20]!r}… of DAG {dag.dag_id} has {len(tag)} characters; 100 are allowed."
+        )
 
 
 def _docstring(dag: DAG) -> str:
-    about = sentence(dag.description)
     told = (
-        f"{about or f'The DAG {dag.dag_id}.'}\n\n"
+        f"{sentence(dag.description) or f'The DAG {dag.dag_id}.'}\n\n"
         "An Airflow 3 file, written by `mlops-lab export airflow`: change the DAG there and write this file again.\n"
         "Airflow's Python needs the package mlops_lab; MLOPS_LAB_HOME names a folder that every worker sees."
     )
@@ -214,7 +222,7 @@ def _dag(dag: DAG) -> str:
     settings.append(f"schedule={schedule}")
     if dag.start_date is not None:
         settings.append(f"start_date={moment(dag.start_date)}")
-    settings.append(f"catchup={dag.catchup}")
+    settings.append(f"catchup={dag.catchup and dag.schedule is not None}")
     if dag.tags:
         settings.append(f"tags={literal(list(dag.tags))}")
     if dag.params:

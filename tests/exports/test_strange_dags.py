@@ -14,6 +14,7 @@ import pytest
 
 from mlops_lab.dag import DAG, Param, Task, from_json, from_yaml, to_json, to_yaml
 from mlops_lab.engines import chance
+from mlops_lab.errors import InvalidDefinition
 from mlops_lab.exports import to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
 
 MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "12"))  # more of them, for whoever has the time
@@ -113,3 +114,14 @@ def test_a_param_that_pydantic_would_not_take_gets_another_name():
     assert '"_secret": task_secret,' in text
     assert '"__": task_,' in text
     assert '"wait_for": wait_for_}' in text
+
+
+def test_what_airflow_would_not_read_is_refused_before_it_is_written():
+    for settings, said in (
+        ({"schedule": "@daily", "catchup": True}, "catches up from no start_date, which Airflow refuses"),
+        ({"tags": ["short", "long" * 30]}, "has 120 characters; 100 are allowed"),
+    ):
+        with pytest.raises(InvalidDefinition, match=said):
+            to_airflow(DAG("refused", **settings))
+
+    assert "catchup=False" in to_airflow(DAG("by_hand", catchup=True))
