@@ -99,6 +99,7 @@ def choose_engines(
         UnknownName: there is no such engine.
         MissingExtra: the engine is not installed.
         InvalidData: the home folder has content of another engine, or a URI that no engine asks for.
+        HomeError: MLflow does not answer at that URI.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
@@ -131,6 +132,10 @@ def choose_engines(
             f" mlops-lab registry copy --to {chosen.registry}"
         )
     if chosen != before:
+        if chosen.registry_uri is not None:
+            from mlops_lab.backends.mlflow_connection import connect
+
+            connect(home, chosen.registry_uri)  # a wrong address is told now, and not remembered
         save_engines(home, chosen)
     return chosen
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sqlite3
 import threading
 import warnings
@@ -16,8 +17,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-from mlops_lab.errors import HomeError, MissingExtra
+from mlops_lab.errors import HomeError, MissingExtra, MlopsLabError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,6 +37,8 @@ _QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # a server that is away is told in seconds, not in minutes
 }
+_PORTS = {"http": 80, "https": 443}
+_KNOCK_SECONDS = 10.0
 _LOCK_KEY = 0x4D4C5247  # which advisory lock of PostgreSQL is ours
 _LOCK_SECONDS = 120.0
 _FIRST = threading.Lock()
@@ -53,6 +58,8 @@ class Connection:
     def __init__(self, home: Path, uri: str | None) -> None:
         if find_spec("mlflow") is None:
             raise MissingExtra("mlflow")
+        if uri is not None:
+            _knock(uri)
         _be_quiet()  # before MLflow is imported, which reads this
         self.home = home
         self.uri = uri if uri is not None else f"sqlite:///{(home / 'mlflow.db').absolute().as_posix()}"
@@ -101,8 +108,12 @@ class Connection:
         except ModuleNotFoundError as error:  # SQLAlchemy looks for the database's driver when it is first needed
             why = f"{error}; for PostgreSQL: pip install 'mlops-lab[postgres]' and postgresql+psycopg2://…"
             raise MlflowRefused(self.uri, why) from None
-        except (MlflowException, SQLAlchemyError) as error:
-            raise MlflowRefused(self.uri, shown(str(error).splitlines()[0])) from None
+        except MlopsLabError:
+            raise
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            said = next(iter(str(error).splitlines()), type(error).__name__)
+            why = "the server does not answer any more" if "Max retries exceeded" in said else shown(said)
+            raise MlflowRefused(self.uri, why) from None
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -115,6 +126,20 @@ class Connection:
                 yield
         else:
             yield
+
+
+def _knock(uri: str) -> None:
+    """See at once whether anybody listens at an address; MLflow would try for minutes, and say it in a paragraph."""
+    if "://" not in uri:
+        raise MlflowRefused(uri, "that is no address such as http://127.0.0.1:5000 or sqlite:////folder/mlflow.db")
+    try:
+        parts = urlsplit(uri)
+        through_proxy = parts.scheme in getproxies() and not proxy_bypass(parts.hostname or "")
+        if parts.scheme in _PORTS and not through_proxy:
+            address = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+            socket.create_connection(address, timeout=_KNOCK_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise MlflowRefused(uri, f"nobody answers there ({getattr(error, 'strerror', None) or error})") from None
 
 
 def make_database(path: Path) -> None:

@@ -35,7 +35,6 @@ def compare(connection: Connection, tables: sqlite3.Connection) -> None:
     """
     for (name,) in tables.execute("SELECT name FROM models ORDER BY name").fetchall():
         there, _ = _versions(connection, name)
-        aliases = _aliases(connection, name)
         for row in tables.execute("SELECT * FROM versions WHERE name = ? ORDER BY version", (name,)):
             subject, found = f"{name} v{row['version']} in MLflow", there.get(row["version"])
             if found is None:
@@ -43,6 +42,8 @@ def compare(connection: Connection, tables: sqlite3.Connection) -> None:
             if found.current_stage != row["stage"]:
                 raise IntegrityError(subject, expected=f"stage {row['stage']}", found=f"stage {found.current_stage}")
         ours = {int(each.version): number for number, each in there.items()}
+        # Of a model that somebody deleted there is nothing left to ask.
+        aliases = _aliases(connection, name) if there else {}
         pointing = {alias: ours.get(int(number)) for alias, number in aliases.items()}
         told = dict(tuple(row) for row in tables.execute("SELECT alias, version FROM aliases WHERE name = ?", (name,)))
         if pointing != told:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +93,10 @@ def _write(connection: Connection, run: Run, artefacts: ArtefactStore, example: 
     began, ended = _milliseconds(run.started), _milliseconds(run.ended)
     made = client.create_run(connection.experiment, start_time=began, run_name=run.name[:_LONGEST_KEY])
     run_id = made.info.run_id
-    params = [Param(_shown(key), str(value)[:_SHOWN]) for key, value in run.params.items()]
-    metrics = [Metric(_shown(key), value, ended, 0) for key, value in run.metrics.items()]
-    tags = {_shown(key): value[:_PART] for key, value in run.tags.items() if not key.startswith("mlops_lab.")}
-    tags |= {"mlflow.user": run.author} if run.author else {}
+    params = [Param(key, str(value)[:_SHOWN]) for key, value in _shown(run.params).items()]
+    metrics = [Metric(key, value, ended, 0) for key, value in _shown(run.metrics).items()]
+    tags = {key: value[:_PART] for key, value in _shown(run.tags).items() if not key.startswith("mlops_lab.")}
+    tags |= {"mlflow.user": run.author[:_PART]} if run.author else {}
     if run.artefact is not None:
         tags |= log_bytes(connection, run_id, artefacts.get_bytes(run.artefact), example)
         tags[ARTEFACT_TAG] = run.artefact
@@ -162,11 +164,19 @@ def _name(text: str) -> str | None:
         return None
 
 
-def _shown(key: str) -> str:
-    """The name as MLflow takes it: a sign that it does not know, or that would make a strange path, is a line below."""
-    plain = re.sub(r"[^\w.\- :/]", "_", key)[:_LONGEST_KEY]
-    strange = posixpath.normpath(plain) != plain or plain.startswith((".", "/"))
-    return re.sub(r"[./]", "_", plain) if strange else plain
+def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values by names that MLflow takes.
+
+    A sign that it does not know, or that would make a strange path, is a line below; a taken name gets a number.
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        plain = re.sub(r"[^\w.\- :/]", "_", key)[:_LONGEST_KEY] or "_"
+        strange = posixpath.normpath(plain) != plain or plain.startswith((".", "/"))
+        plain = re.sub(r"[./]", "_", plain) if strange else plain
+        others = (f"{plain[: _LONGEST_KEY - 8]} {n}" for n in count(2))
+        found[plain if plain not in found else next(name for name in others if name not in found)] = value
+    return found
 
 
 def _milliseconds(moment: datetime) -> int:

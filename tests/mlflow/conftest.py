@@ -88,6 +88,12 @@ def server(tmp_path_factory):
         yield address
 
 
+@pytest.fixture
+def own_server():
+    """Starts a server that the test may stop: `with own_server(folder) as address`."""
+    return mlflow_server
+
+
 def postgres_folder():
     """Where Debian, or whoever is on the path, keeps PostgreSQL's programs; None where it is not installed."""
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))

@@ -236,8 +236,33 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path):
     with pytest.raises(HomeError) as caught:
         MlflowRegistry(tmp_path, uri="http://lab:secret@127.0.0.1:9")
 
-    assert "MLflow at http://lab:…@127.0.0.1:9 refuses" in str(caught.value)
+    assert str(caught.value) == "MLflow at http://lab:…@127.0.0.1:9 refuses: nobody answers there (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("", "that is no address such as http://127.0.0.1:5000"),
+        ("mlflow.db", "that is no address such as http://127.0.0.1:5000"),
+        ("nonsense://x", "unsupported URI 'nonsense://x'"),
+        ("http://127.0.0.1:x", "nobody answers there (Port could not be cast to integer value as 'x')"),
+        ("sqlite:////proc/nowhere/mlflow.db", "No such file or directory: '/proc/nowhere'"),
+        ("postgresql+psycopg2://lab:secret@127.0.0.1:9/mlflow", "port 9 failed: Connection refused"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_one_line_and_is_not_remembered(tmp_path, monkeypatch, uri, told):
+    from mlops_lab.backends import choose_engines, engines_of
+
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(HomeError) as caught:
+        choose_engines(tmp_path / "home", registry="mlflow", registry_uri=uri)
+
+    assert told in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     assert "secret" not in str(caught.value)
+    assert engines_of(tmp_path / "home").registry == "embedded"
+    assert not list(tmp_path.glob("mlflow.db"))
 
 
 def test_a_damaged_file_is_one_clear_error(tmp_path):

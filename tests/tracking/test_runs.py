@@ -125,6 +125,44 @@ def test_what_a_run_cannot_hold_is_one_clear_error_and_logs_nothing(tracker, arg
     assert tracker.search_runs() == ()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {
+            "params": {"a!b": 1, "a?b": 2, "a_b": 3},
+            "metrics": {"a!b": 1.0, "a?b": 2.0},
+            "tags": {"a!b": "1", "a?b": "2"},
+        },
+        {"params": {"Depth": 1, "depth": 2}, "tags": {"Team": "1", "team": "2"}},
+        {"params": {"": 1}, "metrics": {"": 2.0}, "tags": {"t": ""}},
+        {"params": {".": 1, "..": 2, "a/../b": 3, "/etc/passwd": "x", "' OR 1=1 --": "y", "a\nb\tc": "d"}},
+        {"params": {"p" * 9_999: "é" * 9_999, "p" * 9_998: "🛫"}, "tags": {"t" * 9_999: "y" * 9_999}},
+        {"params": {f"p{n}": n for n in range(300)}, "metrics": {f"m{n}": n / 7 for n in range(1_200)}},
+        {"inputs": {"a" * 600: "x", "a" * 600 + "b": "x", "π": "zürich\n", "empty": ""}, "author": "ü" * 9_999},
+        {"tags": {"mlflow.user": "eve", "mlflow.runName": "x", "mlops_lab.run_id": "z", "mlops_lab.run.000": "{}"}},
+        {"name": "a\nb\t'\"; --🛬" + "n" * 9_000, "params": {"n": 10**300}},
+        {"started": datetime(1900, 1, 1, tzinfo=UTC), "ended": datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)},
+    ],
+    ids=["alike", "case", "empty", "paths", "long", "many", "inputs", "taken", "name", "times"],
+)
+def test_strange_names_and_values_come_back_as_they_were_given(tracker, arguments):
+    run = tracker.log_run(**{"name": "late", **arguments})
+
+    found = tracker.get_run(run.run_id)
+
+    assert found == run
+    assert tracker.search_runs() == (run,)
+    assert all(getattr(found, name) == value for name, value in arguments.items())
+
+
+@pytest.mark.parametrize("run_id", ["", "'", "x' OR 1=1", "%", "\x00", "é", "0" * 5_000], ids=range(7))
+def test_an_id_that_no_run_can_have_is_an_unknown_name(tracker, run_id):
+    tracker.log_run("late")
+
+    with pytest.raises(UnknownName):
+        tracker.get_run(run_id)
+
+
 def test_an_unknown_run_is_named_with_what_exists(tracker):
     run = tracker.log_run("late")
 
