@@ -34,14 +34,17 @@ def features() -> None:
 
 @contextmanager
 def _store(home: Path) -> Iterator[FeatureStore]:
-    """The store of the home folder; where there is no home yet, one that leaves nothing behind."""
+    """The store of the home folder; where it keeps no features yet, one that leaves nothing behind."""
     from tempfile import TemporaryDirectory
 
+    from mlops_lab.backends import open_feature_store
     from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import flight_store
+    from mlops_lab.pipeline import SERVICES, flight_store
 
-    if home.exists():
-        yield flight_store(home, clock=SystemClock())
+    if (home / "features.db").exists() or (home / "feast").exists():
+        store = open_feature_store(home, clock=SystemClock())
+        ours = {service.name for service in store.list_feature_services()} & set(SERVICES)
+        yield flight_store(home, clock=SystemClock()) if ours else store  # another project's stays as it is
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
         yield flight_store(nowhere, clock=SystemClock())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -100,12 +101,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        tolerate(stream)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it (>&-): what is said there is said to nobody
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        tolerate(getattr(sys, name))
     try:
         code = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    except OSError as error:  # the disk that our output goes to is full
+        click.echo(f"mlops-lab: the answer cannot be written: {error.strerror or error}.", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
     return code
@@ -128,8 +135,10 @@ def _run(words: list[str]) -> int:
         return _failed(words, error.format_message(), kind=type(error).__name__)
     except MlopsLabError as error:
         return _failed(words, str(error), kind=type(error).__name__, error=error)
-    except BrokenPipeError:
-        raise
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or error.errno == errno.ENOSPC:
+            raise
+        return _failed(words, f"{error}.", kind="OSError", error=error)
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         help_ = "This is a bug of mlops-lab; run it again with MLOPS_LAB_DEBUG=1 for the traceback."
