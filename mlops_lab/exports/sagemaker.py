@@ -9,6 +9,7 @@ from typing import Any
 from mlops_lab.dag import DAG, REQUIRED
 from mlops_lab.errors import InvalidDefinition
 from mlops_lab.exports.kubernetes import IMAGE, check_image
+from mlops_lab.exports.sagemaker_check import check_sagemaker
 
 __all__ = ["to_sagemaker"]
 
@@ -37,7 +38,8 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
         image: the course's image, with a tag or a digest; SageMaker wants it in ECR.
 
     Raises:
-        InvalidDefinition: an image that cannot be one, or a DAG without the tasks that the steps run.
+        InvalidDefinition: an image that cannot be one, a DAG without the tasks that the steps run, or params that
+            SageMaker cannot tell apart, cannot name or cannot hold.
 
     >>> from mlops_lab.pipeline import flights_pipeline
     >>> definition = json.loads(to_sagemaker(flights_pipeline()))
@@ -60,6 +62,8 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
         {"Name": "Date", "Type": "String", "DefaultValue": "2014-01-01"},
     ]
     for name, param in dag.params.items():
+        if name == "tasks" or param.default is None:
+            raise InvalidDefinition(f"SageMaker has no word for the param {name!r}: a name it needs itself, or a null.")
         declared: dict[str, Any] = {"Name": _parameter(name), "Type": _TYPES.get(param.type, "String")}
         parameters.append(declared if param.default is REQUIRED else {**declared, "DefaultValue": param.default})
     definition = {
@@ -72,6 +76,7 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
         },
         "Steps": [_prepare(dag), _train(dag), _evaluate(dag), _gate()],
     }
+    check_sagemaker(definition)
     return json.dumps(definition, indent=2) + "\n"
 
 
@@ -100,17 +105,8 @@ def _processing(
         for word in ("--param", _joined(name, _get(f"Parameters.{_parameter(name)}"), by="="))
     ]
     home = f"{_BASE}/home"
-    arguments = [
-        *_TASKS[step],
-        "--home",
-        home,
-        "--from",
-        f"{_BASE}/before",
-        "--date",
-        _get("Parameters.Date"),
-        *more,
-        *given,
-    ]
+    folders = ["--home", home, "--from", f"{_BASE}/before"]
+    arguments = [*_TASKS[step], *folders, "--date", _get("Parameters.Date"), *more, *given]
     outputs = {"home": home, **(output or {})}
     return {
         "ProcessingResources": {

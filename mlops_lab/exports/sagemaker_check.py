@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError as Cycle
 from graphlib import TopologicalSorter
@@ -10,6 +11,8 @@ from typing import Any
 from mlops_lab.errors import CycleError, InvalidDefinition
 
 __all__ = ["check_sagemaker"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,254}")
 
 
 def check_sagemaker(definition: Mapping[str, Any]) -> None:
@@ -26,7 +29,8 @@ def check_sagemaker(definition: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     mlops_lab.errors.InvalidDefinition: step 'Train' refers to Parameters.Role, and there is no parameter 'Role'.
     """
-    parameters = {str(each["Name"]) for each in definition.get("Parameters", [])}
+    parameters = [str(each["Name"]) for each in definition.get("Parameters", [])]
+    _check_names(parameters)
     steps = list(_all_steps(definition.get("Steps", [])))
     names = [str(step["Name"]) for step in steps]
     for name in names:
@@ -50,6 +54,14 @@ def check_sagemaker(definition: Mapping[str, Any]) -> None:
             if name not in names:
                 raise InvalidDefinition(f"step {step['Name']!r} waits for {name!r}, and there is no such step.")
     _check_cycles(waits)
+
+
+def _check_names(parameters: Sequence[str]) -> None:
+    for name in parameters:
+        if parameters.count(name) > 1:
+            raise InvalidDefinition(f"two parameters are called {name!r}.")
+        if not _NAME.fullmatch(name):
+            raise InvalidDefinition(f"{name!r} cannot be a parameter of SageMaker: letters, digits and dashes are.")
 
 
 def _all_steps(steps: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -22,6 +22,7 @@ _TAKEN = (
     "home",
     "task_id",
     "before",
+    *("given", "params", "folder", "ended", "shutil", "tempfile", "run_one_task", "said_no"),  # inside the components
 )
 
 _COMPONENTS = '''
@@ -29,7 +30,7 @@ import sys
 
 from kfp import compiler, dsl
 
-IMAGE = {image}  # the image of the course, with kfp in it: pip install kfp
+IMAGE = {image}  # the course's image with kfp in it; its Dockerfile says how
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -172,6 +173,8 @@ def _wired(name: str, dag: DAG, names: dict[str, str], *, last: str, indent: str
         seconds = int(task.retry_delay.total_seconds())
         retry = {"num_retries": str(task.retries), "backoff_duration": literal(f"{seconds}s")}
         retry["backoff_factor"] = "2.0" if task.retry_exponential_backoff else "1.0"
+        if task.retry_exponential_backoff and task.max_retry_delay is not None:
+            retry["backoff_max_duration"] = literal(f"{int(task.max_retry_delay.total_seconds())}s")
         lines.append(call(f"{names[name]}.set_retry(", retry, indent=indent))
     return lines
 

@@ -218,3 +218,53 @@ def test_no_cloud_library_is_imported_to_write_a_file():
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout.split() == []
+
+
+def flights_with(params):
+    from mlops_lab.dag import from_dict, to_dict
+    from mlops_lab.pipeline import delivery, steps
+
+    document = {**to_dict(flights_pipeline()), "params": to_dict(DAG("params", params=params))["params"]}
+    return from_dict(document, modules=[steps, delivery])
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"image_uri": "x"}, "two parameters are called 'ImageUri'"),
+        ({"date": "x"}, "two parameters are called 'Date'"),
+        ({"ab": 1, "aB": 2}, "two parameters are called 'Ab'"),
+        ({"größe": 1}, "cannot be a parameter of SageMaker"),
+        ({"tasks": "x"}, "no word for the param 'tasks'"),
+        ({"maybe": Param(None, type="integer")}, "no word for the param 'maybe'"),
+    ],
+    ids=ascii,
+)
+def test_params_that_sagemaker_would_mix_up_are_refused(params, said):
+    with pytest.raises(InvalidDefinition, match=said):
+        to_sagemaker(flights_with(params))
+
+
+def test_no_param_or_task_takes_a_name_that_the_vertex_components_use():
+    names = ["given", "folder", "shutil", "tempfile", "ended", "params", "run_one_task", "str"]
+
+    text = to_vertex(flights_with(dict.fromkeys(names, "x")))
+
+    (entries,) = [
+        {key.value: value.id for key, value in zip(node.value.keys, node.value.values, strict=True)}
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign) and node.targets[0].id == "params"
+    ]
+    assert entries == {name: f"{name}_" for name in names}
+
+
+def test_vertex_waits_no_longer_than_the_longest_delay():
+    from mlops_lab.dag import from_dict, to_dict
+    from mlops_lab.pipeline import delivery, steps
+
+    document = to_dict(flights_pipeline())
+    next(each for each in document["tasks"] if each["task_id"] == "materialize")["max_retry_delay"] = 90
+
+    text = to_vertex(from_dict(document, modules=[steps, delivery]))
+
+    assert 'backoff_max_duration="90s"' in text
