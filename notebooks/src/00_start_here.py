@@ -11,7 +11,11 @@
 # - read the trace of a run and the drawing of its tasks,
 # - recognise a model that is wonderful on paper and bad in service, and say what stopped it.
 #
-# Run a cell with **Shift+Enter**. Nothing here needs the internet, and nothing you do can break the course.
+# You should be able to read Python and a little pandas; of MLOps you need to know nothing, and every word is explained
+# where it first matters. This notebook takes about 20 minutes, the whole course some eight hours and a half.
+#
+# Run a cell with **Shift+Enter**, from top to bottom. Nothing here needs the internet, and nothing you do can break the
+# course. After an error that you do not understand: menu **Kernel**, **Restart Kernel and Run All Cells**.
 
 # %% [markdown]
 # Is everything in its place? The doctor looks at Python, the packages, the data and the drawing program.
@@ -79,8 +83,12 @@ dag = flights_pipeline()
 draw_dag(dag, direction="TB")
 
 # %% [markdown]
-# Read it from top to bottom. Nothing has run yet: every task is still white. The `gate` stands between a trained
-# model and everything that could hurt a passenger.
+# Read it from top to bottom; an arrow leads from a task to one that waits for it. Nothing has run yet: every task is
+# still white. The `gate` stands between a trained model and everything that could hurt a passenger.
+#
+# Some boxes say when they start. Usually a task starts only when all that it waits for have succeeded. `none_failed` is
+# a little kinder: those before may also have been skipped. `all_done` waits for their end, whatever it was. (The grey
+# lines above the drawing, with the schedule and the params, are for notebook 05.)
 
 # %% [markdown]
 # ## One night
@@ -108,7 +116,9 @@ print(honest.trace())
 draw_dag(dag, honest, direction="TB")
 
 # %% [markdown]
-# What did the gate look at?
+# What did the gate look at? Its first figure is the **AUC** (`roc_auc`): how often the model ranks a late flight above
+# a punctual one. 0.5 is a coin, 1 is perfect. The **champion** is the model in charge, and tonight there is none yet; a
+# **slice** is a part of the flights, here an airport.
 
 # %%
 from mlops_lab.registry import Registry
@@ -117,9 +127,9 @@ registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 1).table())
 
 # %% [markdown]
-# Eleven demands, each with a figure and a reason. The most important one hides in the middle: `served_skew`. It
-# compares the figure on the chart (`offline`) with the figure the model would have had in service (`served`). Here
-# they are equal, and that is the whole art.
+# Eleven demands, each with a figure and a reason; notebook 03 takes them one by one. The most important one hides in
+# the middle: `served_skew`. It compares the figure on the chart (`offline`) with the figure the model would have had in
+# service (`served`). Here they are equal, and that is the whole art.
 #
 # And if one of the demands were not met? Then the task `gate` fails. **Predict**, from the drawing: which of `approve`,
 # `promote`, `materialize`, `roll_out` and `report` would never run? (Stuck? `hint("00.1")` in a cell of your own, and
@@ -136,8 +146,7 @@ check("00.1", never)
 #
 # A colleague has a better idea. Instead of all those features "as known two hours before", she takes the daily table
 # that everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple,
-# and her AUC on the same four months is **0.90**; ours is 0.74. (AUC: how often the model ranks a late flight above a
-# punctual one. 0.5 is a coin, 1 is perfect.)
+# and her AUC on the same four months is **0.90**; ours is 0.74.
 #
 # **Before you run the next cell, decide:** would you let her model replace ours?
 
@@ -197,7 +206,8 @@ quiz("00.q1")
 print(*registry.history("late_flights"), sep="\n")
 
 # %% [markdown]
-# The **registry** wrote down every step: version 1 is in Production, version 2 was judged and stays where it is.
+# The **registry** wrote down every step: version 1 is in **Production**, which is the registry's word for "at work"
+# (5 to 7 are its way there, the subject of notebook 07); version 2 was judged and stays where it is.
 # Nobody had to remember anything, and nobody could have skipped the gate.
 
 # %% [markdown]

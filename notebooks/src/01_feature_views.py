@@ -11,6 +11,8 @@
 # - define an entity, a source and a feature view, and let a feature store do the join,
 # - serve the same features online, and prove that they are the same,
 # - find a leak that hides in a key instead of a feature.
+#
+# You need notebook 00, and about 50 minutes.
 
 # %% [markdown]
 # ## A question has a moment
@@ -267,7 +269,8 @@ toy.apply(tiny)
 # %%
 def at(*moments, origin="JFK"):
     """An entity frame: one airport at some moments of 1 July."""
-    return pd.DataFrame({"origin": origin, "event_timestamp": pd.to_datetime([f"2013-07-01T{m}Z" for m in moments])})
+    times = pd.to_datetime([f"2013-07-01T{moment}Z" for moment in moments])
+    return pd.DataFrame({"origin": origin, "event_timestamp": times})
 
 
 toy.get_historical_features(at("08:10", "09:30", "09:50", "10:30"), features=["tiny_weather:wind_speed"]).frame
@@ -500,5 +503,16 @@ quiz("01.q2")
 # [`ASOF JOIN`](https://duckdb.org/docs/stable/guides/sql_features/asof_join), in pandas
 # [`merge_asof`](https://pandas.pydata.org/docs/reference/api/pandas.merge_asof.html); both know the event time and
 # leave the arrival to you.
+#
+# Three things that you will meet in such tools and not here. What is known only when somebody asks (the passenger's
+# destination, an amount) comes from an
+# [on-demand feature view](https://docs.feast.dev/reference/beta-on-demand-feature-view), computed at the request. What
+# must be fresh within seconds is not materialized every night, but
+# [pushed from a stream](https://docs.feast.dev/reference/data-sources/push). And that features in service differ from
+# those of the training is called **training-serving skew**; a leak is one of its causes, two programs for one feature
+# are another.
+#
+# Do you need a feature store at all? For one model, one table and predictions once a night: no, a careful join is
+# enough. It pays when several models share features, or when an answer is wanted within milliseconds.
 #
 # Next: [How do I train so that I can do it again?](02_training.ipynb)

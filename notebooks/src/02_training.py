@@ -11,6 +11,8 @@
 # - train a run that can be repeated to the byte, and find it again among others,
 # - look at a model from four sides: by airport, ROC, calibration, threshold,
 # - say why nobody should load a pickle from a stranger, and what happens here instead.
+#
+# You need notebook 01, and about 45 minutes.
 
 # %% [markdown]
 # ## What the model learns from
@@ -207,8 +209,11 @@ kinds = ("offline", "served")
 pd.DataFrame({kind: {name: run.metrics[f"{kind}.{name}"] for name in names} for kind in kinds}).round(3)
 
 # %% [markdown]
-# Offline and served agree in every figure: that is what an honest join looks like. **Inputs** are fingerprints of what
-# it was made of, the **artefact** is the fingerprint of the fitted model:
+# Each figure asks something else of the same probabilities. `average_precision` is, like the AUC, about their order,
+# and looks hardest at the flights ranked latest. `accuracy` is the share of right answers when 0.5 and more counts as
+# "late". `brier` is the mean of (probability − outcome)², and `calibration_error` the gap between promise and fact; in
+# these two less is better. Offline and served agree in every figure: that is what an honest join looks like. **Inputs**
+# are fingerprints of what it was made of, the **artefact** is the fingerprint of the fitted model:
 
 # %%
 print("inputs:", list(run.inputs))
@@ -343,6 +348,11 @@ for each in tracker.search_runs(name="late_flights", order_by="started DESC"):
     print(f"{each.started:%H:%M}  seed {each.params['seed']}  {each.tags['why']}")
 
 # %% [markdown]
+# One danger is left, and no tag shows it. With twenty tries and one July, the best of the twenty is best partly by
+# luck: **whoever chooses by an exam has used it up**. So settings are chosen inside the training time (learn from the
+# first three weeks of June, compare on the fourth), and the exam is sat once, by the one that was chosen.
+
+# %% [markdown]
 # ## Whose model is this?
 #
 # Most models in the world are stored as **pickles**. A pickle is not data, it is a list of instructions for building an
@@ -422,4 +432,8 @@ quiz("02.q2")
 # [`TunedThresholdClassifierCV`](https://scikit-learn.org/stable/modules/classification_threshold.html). On pickles,
 # [Python's own warning](https://docs.python.org/3/library/pickle.html) is worth reading once.
 #
-# A good run is not yet a promoted model. What it has to prove first is the question of notebook 03.
+# Choosing settings inside the training time is their [cross-validation](https://scikit-learn.org/stable/modules/cross_validation.html#time-series-split),
+# and in MLflow each try is a [child run](https://mlflow.org/docs/latest/ml/tracking/) of one parent.
+#
+# A good run is not yet a promoted model. Next:
+# [What must be true before a model may replace another?](03_evaluation_gate.ipynb)

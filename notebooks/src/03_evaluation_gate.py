@@ -11,6 +11,8 @@
 # - compare a new model with the one in charge fairly: on the same flights,
 # - demand more than one number: every airport, promises that are kept, figures that hold in service, data as agreed,
 # - read a gate report, and change a policy knowing what it will let through.
+#
+# You need notebooks 00 and 01, and about 50 minutes.
 
 # %% [markdown]
 # ## The gate everybody writes first
@@ -118,7 +120,8 @@ print({name: run.state for name, run in runs.items()})
 # %%
 hers = short | {"features": "daily_averages"}
 runs["colleague"] = run_flights(home.name, date="2013-07-01", params=hers, clock=clock)
-print(runs["colleague"].state, "at:", [name for name, state in runs["colleague"].states.items() if state == "failed"])
+stopped = [name for name, state in runs["colleague"].states.items() if state == "failed"]
+print(runs["colleague"].state, "at:", stopped)
 
 # %% [markdown]
 # Two went through, the third was stopped at the gate. A gate judges by what was measured and by nothing else, so let us
@@ -167,7 +170,8 @@ print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_a
 # June was the steeper hill: the very same model has 0.773 on May's flights and 0.760 on June's. On the same flights the
 # new model is *better* by 0.009. Whoever demands "at least what is on record" keeps the worse model at work.
 #
-# A rule says how much worse a challenger may be. A small margin keeps chance out of it:
+# The new model that wants to take its place is called the **challenger**. A rule says how much worse a challenger may
+# be. A small margin keeps chance out of it:
 
 # %%
 from mlops_lab.gates import NoWorseThanChampion
@@ -230,6 +234,35 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 # %% [markdown]
 # Each point is a tenth of June's flights. July's model keeps near the diagonal: its promises are off by 0.030 on
 # average. The colleague's are off by 0.177: of the flights she is almost sure about, nearly half arrive on time.
+#
+# The **Brier score** looks at order and promises at once: the mean of (probability − outcome)², where less is better.
+# The policy below compares it, too.
+
+# %% [markdown]
+# ## Does it behave?
+#
+# All these figures are averages over flights that happened. A **test of behaviour** asks about flights that did not:
+# the same ones, with one thing made worse. More aircraft waiting, more wind, less visibility: the chance of being late
+# has to rise. **Guess:** for which of these six cases does July's model say otherwise?
+
+# %%
+asked = get_training_set(tracker.artefacts, runs["July"].result("build_training_set")["served"]).frame
+july = tracker.artefacts.load_model(runs["July"].result("train")["artefact"])
+last_hour, three_hours = "airport_dep_delay_1h", "airport_dep_delay_3h"
+cases = [{"airport_waiting": 10}, {"wind_speed": 15}, {"visib": -5}]
+cases += [{last_hour: 30}, {three_hours: 30}, {last_hour: 30, three_hours: 30}]
+for case in cases:
+    known = asked.dropna(subset=list(case))
+    worse = known.assign(**{column: known[column] + change for column, change in case.items()})
+    rises = predict(july, worse) > predict(july, known)
+    print(f"{rises.mean():4.0%} of the flights  {case}")
+
+# %% [markdown]
+# The fifth goes the wrong way: a delay that is half an hour longer in the mean of three hours makes flights *less*
+# likely to be late, and no figure above has shown it. A bug? Look at what was asked. The last hour stayed as it was, so
+# the hours before it were worse: that is an afternoon which is getting better. In the sixth case both rise together, as
+# they do in a storm, and the chance rises for 96 of 100 flights. Such a test finds mistakes in models, and mistakes in
+# our questions. As a gate rule it needs a bound like any other, and "all of them" would be the wrong one.
 
 # %% [markdown]
 # ## Does the figure hold in service?
@@ -242,8 +275,10 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 from mlops_lab.drawing.plots import plot_bars
 from mlops_lab.gates import ServedSkew
 
-both = ("offline", "served")
-figures = {name: {kind: measured[name].metrics[f"{kind}.roc_auc"] for kind in both} for name in ("July", "colleague")}
+figures = {
+    name: {kind: measured[name].metrics[f"{kind}.roc_auc"] for kind in ("offline", "served")}
+    for name in ("July", "colleague")
+}
 plot_bars("AUC on paper and in service", figures, "AUC", decimals=3)
 
 # %%
@@ -368,10 +403,14 @@ check("03.3", policy)
 # record, and a worse one that looked better on paper.
 #
 # A gate is worth something only if nobody can walk round it. That is the work of the registry (notebook 04), which
-# takes no version into Production without a passed report of that very version, and of CI (notebook 06).
+# takes no version into Production without a passed report of that very version, and of the workflows that ask the gate
+# on every change (notebook 06).
 #
 # **The same in real tools.** [MLflow](https://mlflow.org/docs/latest/ml/evaluation/) compares a candidate with a
 # baseline against thresholds (`MetricThreshold`, `validate_evaluation_results`). TensorFlow Extended calls a passed
 # gate a [blessing](https://www.tensorflow.org/tfx/guide/evaluator). Data contracts are the trade of
 # [Great Expectations](https://docs.greatexpectations.io/) and [pandera](https://pandera.readthedocs.io/). They
-# judge the figures they are given; what a model would have been served, you still have to replay.
+# judge the figures they are given; what a model would have been served, you still have to replay. Tests of behaviour
+# have a catalogue of their own, [CheckList](https://aclanthology.org/2020.acl-main.442/).
+#
+# Next: [Which model is in charge, and who said so?](04_model_registry.ipynb)

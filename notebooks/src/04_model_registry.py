@@ -11,6 +11,8 @@
 # - say what was in Production on any day, and take a version back,
 # - trace a version back to its very rows, and forward from a feature view,
 # - find out that somebody has changed the history or a model's file.
+#
+# You need notebook 00; the gate is explained in 03. About 45 minutes.
 
 # %% [markdown]
 # ## A file called production
@@ -168,8 +170,9 @@ report_of_1 = registry.get_gate_report("late_flights", 1)
 
 attempt(lambda: registry.approve("late_flights", 2, by="ada"))
 attempt(lambda: registry.approve("late_flights", 2, by=" Ada "))
-attempt(lambda: registry.transition_stage("late_flights", 2, "Production", actor="ada", why="hurry"))
-attempt(lambda: registry.transition_stage("late_flights", 2, "Staging", actor="ada", why="I may", report=report_of_1))
+move = registry.transition_stage
+attempt(lambda: move("late_flights", 2, "Production", actor="ada", why="hurry"))
+attempt(lambda: move("late_flights", 2, "Staging", actor="ada", why="I may", report=report_of_1))
 
 # %% [markdown]
 # None. She is the author, and an approval is by somebody else, however the name is spelt. The stage cannot be jumped.
@@ -256,7 +259,7 @@ print(*registry.search(name="late_flights"), sep="\n")
 # her version back, and can Grace go back once more?
 
 # %%
-move, back = registry.transition_stage, registry.rollback
+back = registry.rollback
 
 attempt(lambda: move("late_flights", 2, "Production", actor="ada", why="it was not my model"))
 attempt(lambda: back("late_flights", actor="grace", why="once more"))
@@ -422,5 +425,10 @@ quiz("04.q2")
 # does not do by itself is to ask for a gate report or for a second person; teams build that around it, for instance
 # with [required
 # reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments) of an
-# environment on GitHub. From the command line, `python -m mlops_lab registry` shows versions and history, and `python
-# -m mlops_lab lineage` the way back.
+# environment on GitHub. What it keeps besides, and this course leaves out, is a
+# [signature](https://mlflow.org/docs/latest/ml/model/signatures/) (names and types of inputs and outputs) and the list
+# of packages that a model needs. For whom a model is meant, and for whom not, is written on a
+# [model card](https://huggingface.co/docs/hub/model-cards). From the command line, `python -m mlops_lab registry` shows
+# versions and history, and `python -m mlops_lab lineage` the way back.
+#
+# Next: [Who runs this at night, and what if it fails?](05_orchestration.ipynb)

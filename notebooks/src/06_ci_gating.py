@@ -5,6 +5,10 @@
 # colleague on a Friday evening can promote by hand. So the question is put by a machine that nobody can talk round: a
 # **workflow**, a file in the repository that GitHub Actions runs when something happens.
 #
+# Asking on every change whether all still holds is called **continuous integration**, CI; bringing what passed to its
+# users is **continuous delivery**, CD. With models there is a third, training again when the world has moved:
+# **continuous training**. A gate belongs in each of them.
+#
 # After this notebook you can
 #
 # - read a workflow file, draw its jobs, and say beforehand what becomes of each when one fails,
@@ -13,7 +17,8 @@
 # - ask for an approval, and say who may give it and what happens when nobody does,
 # - find the holes through which a bad model, or a stranger's command, slips in.
 #
-# You need no account at GitHub. A small simulator in this course reads the very files that GitHub reads.
+# You need no account at GitHub: a small simulator in this course reads the very files that GitHub reads. What you need
+# is notebook 00, and to have seen a repository, a branch and a pull request. About 60 minutes.
 
 # %% [markdown]
 # ## A gate that looks like one
@@ -21,6 +26,9 @@
 # Here is a workflow of two **jobs**. The job `gate` judges a model, the job `ship` **needs** it: it starts when the
 # gate has succeeded. The model is bad, so the script of the gate ends with **exit code** 2. Every command leaves such
 # a number behind; 0 means that all went well, and anything else is a failure.
+#
+# `on` says what starts it (a push of new commits), `runs-on` which machine a job gets, fresh every time. A job has
+# **steps**, one after the other: `run` is a command for the shell, `uses` calls somebody else's step.
 
 # %%
 nightly = """
