@@ -32,6 +32,12 @@ AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 _NOT_OURS = ("link-in-text-block", "empty-table-header")
 _OURS = ".jp-RenderedMarkdown, .jp-OutputArea-output"
 _FURNITURE = ".highlight, .jp-InputPrompt, .jp-OutputPrompt, .jp-RenderedMarkdown pre, [class*=ansi-]"
+# The cells have run when their last word is here; what widgets draw comes a little later.
+_SETTLED = """() => {
+    const before = window.drawnBefore;
+    window.drawnBefore = document.querySelectorAll('.jp-OutputArea-output *').length;
+    return window.drawnBefore === before;
+}"""
 _LOOK = """async ([within, furniture]) => {
     const found = await axe.run(document, {resultTypes: ['violations', 'passes'], elementRef: true});
     const ours = node => ({html: node.html,
@@ -106,6 +112,7 @@ def examine_in_lab(opened: Opened, name: str, theme: str) -> Found:
     """Look at a notebook that is open in JupyterLab, all of it, in a theme."""
     page = opened.page
     opened.choose_theme(theme)
+    page.wait_for_function(_SETTLED, polling=3000)
     height = page.evaluate("() => document.querySelector('.jp-WindowedPanel-outer').scrollHeight")
     page.set_viewport_size({"width": 1200, "height": min(int(height) + 200, 16_000)})
     return _look(page, name, theme, within=_OURS)

@@ -153,10 +153,12 @@ def test_a_whole_lesson_by_keyboard_alone(browser: Browser) -> None:
         keyboard.press("End")
         expect(verdict).to_contain_text("below the floor of 0.900")
         expect(gate).to_have_class(re.compile("state-failed"))
+        expect(panel.locator("#task-promote")).to_have_class(re.compile("state-upstream_failed"))
         hands.tab_to(resets[-1])
         keyboard.press("Enter")
         expect(verdict).to_contain_text("the gate passed: all 11 rules hold")
         expect(gate).to_have_class(re.compile("state-success"))
 
         assert page.evaluate("() => window.byMouse") == []
+        assert opened.accessibility() == []
         assert (opened.outside, opened.complaints) == ([], [])
