@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_lab.dag import DAG, REQUIRED, Param
-from mlops_lab.errors import UnknownName
+from mlops_lab.errors import InvalidDefinition, UnknownName
 from mlops_lab.exports.kubernetes import IMAGE, check_image
 from mlops_lab.exports.naming import identifiers, steps
 from mlops_lab.exports.writing import call, docstring, literal, sentence
@@ -101,6 +101,8 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
         raise UnknownName("task", condition, dag.tasks, where=f"DAG {dag.dag_id}")
     found = {step.task.task_id: step for step in steps(dag)}
     words = identifiers(dag.params, _TAKEN)
+    for odd in (name for name, word in words.items() if not word.isascii()):
+        raise InvalidDefinition(f"KFP knows only the letters A to Z; call the param {odd!r} something else.")
     names = identifiers(found, {*_TAKEN, *words.values()})
     below = _below(dag, condition)
     order = [name for name in found if name not in below] + [name for name in found if name in below]
@@ -144,6 +146,7 @@ def _opening(dag: DAG) -> str:
 def _pipeline(dag: DAG, words: dict[str, str], date: str) -> str:
     arguments = [f"date: str = {literal(date)}", 'home: str = ""']
     arguments += [_argument(word, dag.params[name]) for name, word in words.items()]
+    arguments.sort(key=lambda each: " = " in each)  # Python wants those first that have no default
     inner = "".join(f"    {each},\n" for each in arguments)
     named = call("@dsl.pipeline(", {"name": literal(_name(dag)), "description": literal(sentence(dag.description))})
     given = call("given = {", [f"{literal(word)}: {word}" for word in ("date", *words.values())], "}", indent="    ")

@@ -672,8 +672,8 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # Read it line by line.
 #
 # - **Order.** What does not wait for each other may run in any order. All three are right.
-# - **Waits.** Airflow's scheduler comes round every few seconds, so a wait of one second is at least that, and often
-#   more. If you need seconds, retry inside the task.
+# - **Waits.** Airflow looks every few seconds for what is ready, and `dag.test()` runs it one task after the other,
+#   so a wait of one second is at least that, and often more. If you need seconds, retry inside the task.
 # - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
 #   the default. A slip of the pen may cost you a night.
 # - **Clocks.** On the night that lacks an hour, Airflow and ours run an hour after the time that is not there;
@@ -681,7 +681,8 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 #   Nobody is wrong, and that is why jobs are not scheduled between two and three.
 # - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
 # - **Overhead.** A task that does nothing costs us well under a tenth of what it costs on Prefect, and on Airflow it
-#   takes seconds. For a training of ten minutes nobody minds. For a thousand small tasks, put them into one.
+#   takes seconds. For a training of ten minutes nobody minds. A thousand small tasks were not through after ten
+#   minutes of `dag.test()`: put them into one.
 
 # %% [markdown]
 # ### Somebody has to agree

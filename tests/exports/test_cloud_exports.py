@@ -258,6 +258,24 @@ def test_no_param_or_task_takes_a_name_that_the_vertex_components_use():
     assert entries == {name: f"{name}_" for name in names}
 
 
+def test_a_param_without_a_default_comes_first_in_the_vertex_file():
+    from mlops_lab.dag import from_dict, to_dict
+    from mlops_lab.pipeline import delivery, steps
+
+    document = to_dict(flights_with({"some": 1, "must": Param(type="integer")}))
+    del document["schedule"]
+
+    tree = ast.parse(to_vertex(from_dict(document, modules=[steps, delivery])))
+
+    (pipeline,) = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "pipeline"]
+    assert [each.arg for each in pipeline.args.args] == ["must", "date", "home", "some"]
+
+
+def test_a_param_that_kfp_cannot_name_is_refused():
+    with pytest.raises(InvalidDefinition, match="KFP knows only the letters A to Z"):
+        to_vertex(flights_with({"größe": 1}))
+
+
 def test_vertex_waits_no_longer_than_the_longest_delay():
     from mlops_lab.dag import from_dict, to_dict
     from mlops_lab.pipeline import delivery, steps
