@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.backends import Engines, choice, choose_engines, engines_of
+from mlops_lab.backends import Engines, choice, choose_engines, engines_of, mlflow_connection
 from mlops_lab.backends.desk import Desk
 from mlops_lab.cli import main
 from mlops_lab.errors import IntegrityError
@@ -41,14 +41,29 @@ def test_an_engine_that_cannot_be_is_one_line_and_leaves_nothing_behind(tmp_path
     assert not home.exists()
 
 
-def test_a_home_remembers_its_engines(tmp_path, installed):
+def test_a_home_remembers_its_engines_once_the_server_has_answered(tmp_path, installed, monkeypatch):
     installed("mlflow", "feast")
+    asked = []
+    monkeypatch.setattr(mlflow_connection, "connect", lambda home, uri: asked.append((uri, engines_of(home).registry)))
 
     chosen = choose_engines(tmp_path, features="feast", registry="mlflow", registry_uri="http://127.0.0.1:5000")
 
     assert chosen == engines_of(tmp_path) == Engines("feast", "mlflow", "http://127.0.0.1:5000")
     assert choose_engines(tmp_path) == chosen
     assert [path.name for path in tmp_path.iterdir()] == ["engines.json"]
+    assert asked == [("http://127.0.0.1:5000", "embedded")]
+
+
+def test_a_server_that_does_not_answer_is_told_at_once_and_not_remembered(tmp_path, installed, monkeypatch, capsys):
+    installed("mlflow")
+    monkeypatch.setattr(mlflow_connection, "find_spec", lambda _: object())
+
+    code = main(["run", "--home", str(tmp_path), "--registry-engine", "mlflow", "--registry-uri", "http://127.0.0.1:9"])
+
+    assert code == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["mlops-lab: MLflow at http://127.0.0.1:9 refuses: nobody answers there (Connection refused)"]
+    assert engines_of(tmp_path) == Engines()
 
 
 def test_a_home_with_a_history_names_the_command_that_copies_it(tmp_path, installed, capsys):
