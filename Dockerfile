@@ -8,8 +8,14 @@ WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python3 -m venv /opt/mlops-lab
 # The course's notebooks need ten times as much as the server: only what a run and an answer need comes in.
-COPY constraints.txt deploy/requirements.txt ./
-RUN /opt/mlops-lab/bin/python -m pip install --requirement requirements.txt --constraint constraints.txt
+# KFP runs its tasks through itself, so the image of Vertex AI's pipeline needs it inside, at versions that agree:
+#   --build-arg PACKAGES=kfp --build-arg CONSTRAINTS=constraints/cloud.txt
+ARG CONSTRAINTS=constraints.txt
+ARG PACKAGES=""
+COPY ${CONSTRAINTS} ./pinned.txt
+COPY deploy/requirements.txt ./
+# hadolint ignore=SC2086
+RUN /opt/mlops-lab/bin/python -m pip install --requirement requirements.txt ${PACKAGES} --constraint pinned.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY mlops_lab ./mlops_lab
 RUN /opt/mlops-lab/bin/python -m pip install --no-deps .
@@ -26,7 +32,8 @@ RUN groupadd --gid 10001 server \
  && chown server:server /var/lib/mlops-lab /opt/ml
 COPY --from=build /opt/mlops-lab /opt/mlops-lab
 COPY --chmod=0755 deploy/train deploy/serve /usr/local/bin/
-COPY ${HOME_DIR} /opt/mlops-lab/home
+# The store keeps its files to their owner; the server has to read them.
+COPY --chown=10001:10001 ${HOME_DIR} /opt/mlops-lab/home
 ENV PATH=/opt/mlops-lab/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     OMP_NUM_THREADS=1 \

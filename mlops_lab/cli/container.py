@@ -43,7 +43,7 @@ def container() -> None:
     """
 
 
-@container.command()
+@container.command(context_settings={"ignore_unknown_options": True})
 @click.option("--opt-ml", default="/opt/ml", hidden=True, help="Where SageMaker keeps its files.")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def serve(opt_ml: str, options: tuple[str, ...]) -> int:

@@ -158,3 +158,17 @@ def test_a_server_that_is_pointed_at_a_bucket_says_what_to_do(tmp_path, monkeypa
 
     assert main(["container", "serve"]) == 1
     assert "--build-arg HOME_DIR" in capsys.readouterr().err
+
+
+def test_options_after_serve_reach_the_server(tmp_path, monkeypatch):
+    asked = []
+    (tmp_path / "registry.db").touch()
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path))
+    monkeypatch.setattr("mlops_lab.serving.serve", lambda *_, **given: asked.append(given))
+
+    code = main(["container", "serve", "--drain", "2", "--port", "9000", "-q"])
+
+    assert code == 0
+    assert [(given["limits"].drain_seconds, given["port"], given["log"].quiet) for given in asked] == [
+        (2.0, 9000, True)
+    ]

@@ -52,11 +52,11 @@ def flights() -> pd.DataFrame:
     )
 
 
-def promote(registry: Registry, run, why: str):
-    version = registry.register_model(run, "late")
-    champion = registry.get_production("late")
+def promote(registry: Registry, run, why: str, name: str = "late"):
+    version = registry.register_model(run, name)
+    champion = registry.get_production(name)
     report = GateReport(
-        name="late",
+        name=name,
         version=version.version,
         artefact=version.artefact,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
@@ -67,7 +67,7 @@ def promote(registry: Registry, run, why: str):
     return registry.promote(report, actor="ada", why=why)
 
 
-def build_home(home: Path, *, features: str = "embedded", registry: str = "embedded") -> Path:
+def build_home(home: Path, *, features: str = "embedded", registry: str = "embedded", name: str = "late") -> Path:
     """Version 1 knows the schedule only; version 2 knows all and is in Production, its rollout not begun."""
     choose_engines(home, features=features, registry=registry)
     clock, frame = FakeClock("2013-12-07"), flights()
@@ -98,7 +98,7 @@ def build_home(home: Path, *, features: str = "embedded", registry: str = "embed
     for service in ("facts_only", "all"):
         known = store.get_historical_features(asked, features=service)
         run = train(known, tracker, label="late", split_at=parse_utc("2013-12-05"), author="ada")
-        promote(models, run, why=service)
+        promote(models, run, why=service, name=name)
     models.close()
     tracker.close()
     return home
