@@ -103,6 +103,10 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
     words = identifiers(dag.params, _TAKEN)
     for odd in (name for name, word in words.items() if not word.isascii()):
         raise InvalidDefinition(f"KFP knows only the letters A to Z; call the param {odd!r} something else.")
+    for several in (name for name in words if len(f"{dag.params[name].default}.".splitlines()) > 1):
+        raise InvalidDefinition(
+            f"KFP writes defaults into comments, of one line; give the param {several!r} a default without line breaks."
+        )
     names = identifiers(found, {*_TAKEN, *words.values()})
     below = _below(dag, condition)
     order = [name for name in found if name not in below] + [name for name in found if name in below]

@@ -34,7 +34,7 @@ def after(**context):
 
 
 def hostile_dag():
-    words = {"quo-te": Param('"""\nimport os\n', description="{x}"), "date": Param(1), "home": Param(True)}
+    words = {"quo-te": Param('"""; import os #', description="{x}"), "date": Param(1), "home": Param(True)}
     with DAG("hostile", params=words, description='ends """ here \\') as dag:
         gate() >> after()
     return dag
@@ -274,6 +274,12 @@ def test_a_param_without_a_default_comes_first_in_the_vertex_file():
 def test_a_param_that_kfp_cannot_name_is_refused():
     with pytest.raises(InvalidDefinition, match="KFP knows only the letters A to Z"):
         to_vertex(flights_with({"größe": 1}))
+
+
+@pytest.mark.parametrize("default", ["two\nlines", "ends\n", "a\rb", "a\x85b", "a\u2028b: c"])
+def test_a_default_that_would_leave_its_comment_is_refused(default):
+    with pytest.raises(InvalidDefinition, match="give the param 'note' a default without line breaks"):
+        to_vertex(flights_with({"note": default}))
 
 
 def test_vertex_waits_no_longer_than_the_longest_delay():
