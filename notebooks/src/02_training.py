@@ -12,7 +12,7 @@
 # - look at a model from four sides: by airport, ROC, calibration, threshold,
 # - say why nobody should load a pickle from a stranger, and what happens here instead.
 #
-# You need notebook 01, and about 45 minutes.
+# You need notebook 01, and about 40 minutes.
 
 # %% [markdown]
 # ## What the model learns from

@@ -12,7 +12,7 @@
 # - demand more than one number: every airport, promises that are kept, figures that hold in service, data as agreed,
 # - read a gate report, and change a policy knowing what it will let through.
 #
-# You need notebooks 00 and 01, and about 50 minutes.
+# You need notebooks 00 and 01, and about 45 minutes.
 
 # %% [markdown]
 # ## The gate everybody writes first

@@ -12,6 +12,8 @@
 # - read a schedule, and know what it does after an outage and when the clocks change,
 # - go on with a run that broke off, without doing the finished work again,
 # - keep a DAG as a text file, and say what Airflow and Prefect make of the same DAG.
+#
+# You need notebook 00, and neither Airflow nor Prefect. About 70 minutes.
 
 # %% [markdown]
 # ## A script at night

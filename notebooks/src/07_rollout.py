@@ -12,6 +12,8 @@
 # - say why two models are compared flight by flight, and not by AUC,
 # - take a model back: by the watch, by hand, and after a crash in the middle,
 # - send a flight to a server, say how stale its features are, and what changes on Kubernetes, SageMaker and Vertex AI.
+#
+# You need notebooks 00 and 04, and no cluster or account. About 65 minutes.
 
 # %% [markdown]
 # ## Three models

@@ -11,6 +11,8 @@
 # - run the same pipeline on other engines without changing a line of it,
 # - move a registry to another place with its whole history, and prove that nothing was lost,
 # - say when a real deployment is worth its servers.
+#
+# You need notebooks 01 and 04. Feast and MLflow need not be installed: what they answered is kept. About 40 minutes.
 
 # %% [markdown]
 # ## The same words

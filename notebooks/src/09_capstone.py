@@ -12,7 +12,7 @@
 # - stand before the gate with it, without touching the bar.
 #
 # There is no single right answer. The checks judge what your feature *does*, on days that this notebook does not
-# show. You need notebooks 01 to 04, and about 90 minutes.
+# show. You need notebooks 01 to 04, and about 80 minutes.
 #
 # | step | what is judged | points |
 # |---|---|---|

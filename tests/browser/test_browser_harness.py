@@ -116,6 +116,6 @@ def test_planted_faults_are_seen(browser: Browser) -> None:
         opened.output(1).locator("img").wait_for(state="attached")
 
         assert errors == ["ZeroDivisionError: division by zero"]
-        assert opened.outside == ["https://example.com/x.png"]
+        assert set(opened.outside) == {"https://example.com/x.png"}  # an output that is drawn again asks again
         assert any("planted" in complaint for complaint in opened.complaints)
         assert any(found.startswith("link-name (serious)") for found in opened.accessibility())

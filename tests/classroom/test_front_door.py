@@ -82,6 +82,9 @@ def test_the_table_of_notebooks_is_whole_and_its_minutes_are_those_reckoned():
     assert titles == {row[1] for row in rows(README, "## The notebooks")}
     wrong = {path.name: (told, round(reckoned(path))) for path, told in found.items() if abs(told - reckoned(path)) > 7}
     assert wrong == {}, "minutes told and reckoned"
+    openings = {path: nbformat.read(path, as_version=4).cells[0].source for path in found}
+    said = {path: re.findall(r"about (\d+) minutes", text, re.IGNORECASE) for path, text in openings.items()}
+    assert said == {path: [str(told)] for path, told in found.items()}, "minutes told by the notebook and by the README"
 
 
 def test_the_guide_says_by_which_figures_the_minutes_are_reckoned():
