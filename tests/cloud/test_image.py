@@ -86,14 +86,17 @@ def image(tmp_path_factory):
 
 
 @pytest.fixture
-def container(image):
+def container(image, tmp_path):
     """A running container, as restricted as the Deployment's, and its port."""
+    scratch = tmp_path / "scratch"  # like Kubernetes' emptyDir; what mode a tmpfs gets, runtimes do not agree on
+    scratch.mkdir()
+    scratch.chmod(0o777)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     started = podman(
         "run", "--detach", "--network=host", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges",
-        "--tmpfs", "/var/lib/mlops-lab:rw,mode=1777", "--env", f"AIP_HTTP_PORT={port}", image, "serve", "--drain", "1",
+        "--volume", f"{scratch}:/var/lib/mlops-lab", "--env", f"AIP_HTTP_PORT={port}", image, "serve", "--drain", "1",
     )  # fmt: skip
     assert started.returncode == 0, started.stderr
     name = started.stdout.strip()
