@@ -38,10 +38,10 @@ def drop_live_forms(data: dict[str, Any]) -> None:
     """Take from an output what only JupyterLab with a running kernel makes use of, and what would spoil other places.
 
     A widget view without its kernel is an error message. A picture in a page is a picture to JupyterLab's screen
-    readers and nothing on GitHub, which takes SVG out of pages and would show that page rather than the SVG itself.
+    readers and nothing on GitHub, which takes SVG out of pages and would show that page rather than the picture.
     """
     data.pop(_WIDGET_VIEW, None)
-    if "image/svg+xml" in data:
+    if data.keys() & {"image/svg+xml", "image/png"}:
         data.pop("text/html", None)
 
 

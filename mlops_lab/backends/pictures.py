@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 from mlops_lab.errors import UnknownName
@@ -45,8 +46,10 @@ class EnginePicture:
         return self.words
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        data = {"text/plain": self.words, "image/png": b64encode(self.png).decode()}
-        return data, {"image/png": {"alt": self.words}}
+        png = b64encode(self.png).decode()
+        page = f'<img alt="{escape(self.words)}" src="data:image/png;base64,{png}" style="max-width:100%">'
+        # JupyterLab gives an image no name, so to it the picture is part of a page; the others know `alt`.
+        return {"text/plain": self.words, "text/html": page, "image/png": png}, {"image/png": {"alt": self.words}}
 
 
 def engine_picture(name: str) -> EnginePicture:

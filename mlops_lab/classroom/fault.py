@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlops_lab.drawing import Drawing
 from mlops_lab.drawing.style import state_look
 from mlops_lab.errors import InvalidDefinition, MlopsLabError
 
-__all__ = ["Fault", "Sight"]
+__all__ = ["Fault", "Sight", "words_and_picture"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,8 +48,19 @@ class Sight:
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        picture = self.svg
-        return {"text/plain": repr(self)} | ({"image/svg+xml": picture} if picture else {})
+        return words_and_picture(repr(self), self.svg)
+
+
+def words_and_picture(words: str, svg: str | None) -> dict[str, str]:
+    """The forms in which a notebook shows words above a picture; `picture_bundle` says why there are three.
+
+    >>> sorted(words_and_picture("refused", "<svg/>")), words_and_picture("refused", None)
+    (['image/svg+xml', 'text/html', 'text/plain'], {'text/plain': 'refused'})
+    """
+    if svg is None:
+        return {"text/plain": words}
+    page = f'<pre style="white-space:pre-wrap">{escape(words)}</pre><figure style="margin:0">{svg}</figure>'
+    return {"text/plain": words, "text/html": page, "image/svg+xml": svg}
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_lab.classroom.fault import Fault, Sight
+from mlops_lab.classroom.fault import Fault, Sight, words_and_picture
 from mlops_lab.errors import HomeError, MlopsLabError, NotAllowed
 
 __all__ = ["Broken", "break_it", "reset", "scene_home", "standing"]
@@ -49,8 +49,7 @@ class Broken:
         return "\n".join(told)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        picture = self.after.svg
-        return {"text/plain": repr(self)} | ({"image/svg+xml": picture} if picture else {})
+        return words_and_picture(repr(self), self.after.svg)
 
 
 def _indented(sight: Sight) -> str:

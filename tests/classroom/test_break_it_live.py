@@ -262,4 +262,6 @@ def test_what_there_is_to_see_shows_itself_in_a_notebook(tmp_path):
 
     assert bundle["image/svg+xml"].startswith("<svg")
     assert "↻" in bundle["image/svg+xml"] or "up_for_retry" in bundle["text/plain"]
+    assert "(notebook 05)" in bundle["text/html"]
+    assert bundle["image/svg+xml"] in bundle["text/html"]
     assert bundle["text/plain"].startswith("before  ✓ fetch_weather success")
