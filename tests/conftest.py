@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import tempfile
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples on every machine, and none that fails because another program was busy: a slow machine is no bug.
@@ -15,3 +18,17 @@ settings.load_profile("course")
 # Whatever a shell starts with & is deaf to Ctrl-C, and so would be every program that a test wants to interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def place_for_others():
+    """A function that gives a temporary place where another user can get to; this user's own may be closed to all."""
+
+    def find() -> str:
+        for place in (tempfile.gettempdir(), "/var/tmp"):  # noqa: S108  mkdtemp makes a name of its own in it
+            path = Path(place).resolve()
+            if all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents)):
+                return place
+        return pytest.skip("no temporary folder here is open to other users")
+
+    return find

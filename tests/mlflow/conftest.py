@@ -101,17 +101,8 @@ def postgres_folder():
     return None if first is None else Path(first).parent
 
 
-def folder_for_others():
-    """A temporary folder that another user can get to; this user's own may be closed to all others."""
-    for place in (tempfile.gettempdir(), "/var/tmp"):  # noqa: S108  mkdtemp makes a name of its own in it
-        path = Path(place).resolve()
-        if all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents)):
-            return Path(tempfile.mkdtemp(prefix="postgres-", dir=place))
-    return pytest.skip("no temporary folder here is open to the user who has to run PostgreSQL")
-
-
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(place_for_others):
     """The URI of an empty database on a PostgreSQL of its own."""
     programs = postgres_folder()
     if programs is None:
@@ -119,7 +110,7 @@ def postgres():
     psycopg2 = pytest.importorskip("psycopg2")
     user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to be run by root
     who = {"user": user} if user else {}
-    folder = folder_for_others() if user else Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=place_for_others() if user else None))
     try:
         folder.chmod(0o755)
         data = folder / "data"
