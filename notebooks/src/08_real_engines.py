@@ -340,9 +340,9 @@ for line in TECTON_UNCHECKED:
 # the whole year on Spark.
 #
 # The sizes were measured on two cores. To put features from a history of five million rows beside a million flights
-# takes some seconds and a gigabyte of memory, here as with Feast's DuckDB store; its Dask store takes several times as
-# long. To fill the online store, Feast writes feature by feature: the 340,000 entities of a year take it about a
-# minute, and the course's own store some seconds.
+# takes the course's own store half a second and a gigabyte of memory, Feast's DuckDB store some two seconds, its Dask
+# store some twenty. To fill the online store, Feast writes feature by feature: the 340,000 entities of a year take it
+# about a minute, and the course's own store some seconds.
 
 # %% [markdown]
 # One of each. Which engine would you begin with? Use `embedded`, `mlflow`, `feast` and `spark`.
