@@ -171,9 +171,11 @@ class Database:
 
     def _recognise(self, connection: sqlite3.Connection) -> bool:
         """Is the schema there? False for a new file; an error for a file that is not ours to touch."""
-        whose = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        # One statement sees one moment: between several, another process might bring the schema.
+        whose, version, tables = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+            " FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
         if whose == self._application_id and version > self._version:
             raise HomeError(
                 self.path.parent,

@@ -65,7 +65,9 @@ def _promote_until_done(home, number, start, answers):
 def _crowd(target, home):
     context = multiprocessing.get_context("spawn")
     start, answers = context.Barrier(CROWD), context.Queue()
-    workers = [context.Process(target=target, args=(home, number, start, answers)) for number in range(CROWD)]
+    workers = [
+        context.Process(target=target, args=(home, number, start, answers), daemon=True) for number in range(CROWD)
+    ]
     for worker in workers:
         worker.start()
     found = [answers.get(timeout=120) for _ in workers]
