@@ -58,7 +58,7 @@ ENGINES = {
     "playground": Engine(("playground", "engine-test"), "jupyterlite_core", ("tests/playground",)),
     "accessibility": Engine((), "", ("tests/browser/test_browser_axe.py", "tests/browser/test_browser_everywhere.py")),
 }
-QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")
+QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra", "-m", "not nightly")
 TIMES = ("--durations=0", "--durations-min=1")
 
 

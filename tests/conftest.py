@@ -19,6 +19,19 @@ settings.load_profile("course")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What is not among the fast, whoever marks what: they need a browser, an engine, a kernel or a linter over everything.
+NOT_FAST = {"benchmarks", "browser", "cloud", "conformance", "engines", "feast", "mlflow", "playground", "tecton"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as fast what is; the tiers are told in .github/CONTRIBUTING.md."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else item.path.suffix
+        slower = any(item.get_closest_marker(name) for name in ("slow", "nightly", "browser"))
+        if not slower and folder not in {*NOT_FAST, ".ipynb"}:
+            item.add_marker("fast")
+
 
 @pytest.fixture(scope="session")
 def place_for_others():

@@ -39,8 +39,8 @@ _MARK = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)"
 _MARK_OF = "SELECT until_ns, shape FROM watermarks WHERE view = ?"
 # All keys in one statement, each with its place in the list: asking one by one takes five times as long.
 _FIND = """
-SELECT asked.key, features FROM json_each(?2) AS asked CROSS JOIN online_rows
-WHERE view = ?1 AND entity = asked.value AND event_ns >= ?3
+SELECT asked.key, features FROM json_each(:wanted) AS asked CROSS JOIN online_rows
+WHERE view = :view AND entity = asked.value AND event_ns >= :oldest
 """
 
 
@@ -164,7 +164,9 @@ class OnlineStore:
                     )
                 texts = iter(_encoded([key for key in keys if key is not None]))
                 wanted = json.dumps([None if key is None else next(texts) for key in keys])
-                found = database.execute(_FIND, (view.name, wanted, _oldest(view, mark, at))).fetchall()
+                found = database.execute(
+                    _FIND, {"view": view.name, "wanted": wanted, "oldest": _oldest(view, mark, at)}
+                ).fetchall()
                 rows: list[list[Any] | None] = [None] * len(keys)
                 for (place, _), row in zip(found, json.loads(f"[{','.join(text for _, text in found)}]"), strict=True):
                     rows[place] = row

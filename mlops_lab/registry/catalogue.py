@@ -145,9 +145,9 @@ class Catalogue(Ledger):
             if name is not None:
                 self._known(connection, name)
             found = connection.execute(
-                "SELECT name, version FROM versions WHERE coalesce(?1, name) = name AND coalesce(?2, stage) = stage"
-                " AND coalesce(?3, author) = author ORDER BY name, version",
-                (name, stage, author),
+                "SELECT name, version FROM versions WHERE coalesce(:name, name) = name"
+                " AND coalesce(:stage, stage) = stage AND coalesce(:author, author) = author ORDER BY name, version",
+                {"name": name, "stage": stage, "author": author},
             ).fetchall()
             versions = [self._version(connection, row[0], row[1]) for row in found]
         return tuple(each for each in versions if named(tags, "tag").items() <= each.tags.items())
