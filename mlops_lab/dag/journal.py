@@ -104,7 +104,7 @@ class Guard:
         if isinstance(error, UnicodeEncodeError) or "binding" in str(error) or "SQLite INTEGER" in str(error):
             raise InvalidData(f"a run is asked for by text and whole numbers: {error}.") from None
         undecoded = str(error).startswith(("Could not decode", "unsupported file format"))
-        if (isinstance(error, (sqlite3.OperationalError, OSError)) and not undecoded) or "null byte" in str(error):
+        if isinstance(error, (sqlite3.OperationalError, OSError)) and not undecoded:
             raise HomeError(self.home, f"dag_runs.db: {error}") from None
         if isinstance(error, (sqlite3.DatabaseError, ValueError, KeyError, TypeError)):
             path = str(self.home / "dag_runs.db")

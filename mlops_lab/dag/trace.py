@@ -57,6 +57,8 @@ class Trace:
         self.path = self.home / "dag_runs.db"
         if not create and not self.path.is_file():
             raise FileNotFoundError(self.path)
+        if "\0" in str(home):  # which each Python says in other words
+            raise HomeError(self.home, "no path holds a zero byte")
         with self.guarded():
             self.home.mkdir(parents=True, exist_ok=True)
             self.connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)

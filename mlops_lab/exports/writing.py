@@ -65,6 +65,7 @@ def docstring(text: str, indent: str = "") -> str:
     ('Fit the model.', 'a "quote"')
     """
     width = WIDTH - len(indent) - len('"""')
+    text = text.encode("utf-8", "backslashreplace").decode()  # from Python 3.13 on, no docstring holds half a letter
     lines = [piece for line in text.split("\n") for piece in wrap(line, width, break_long_words=False) or [""]]
     plain = [_quoted(line, "'")[1:-1].replace("\\'", "'") for line in lines]
     plain = [re.sub('"(?="|$)', r"\"", line) for line in plain]

@@ -31,9 +31,9 @@ class _Texts:
         self.data = np.frombuffer(data or b"", dtype=np.uint8)[ends[0] : ends[-1]]
         shortest, self.longest = _LONGEST, 0
         for lengths in map(self.lengths, blocks(len(column))):
-            shortest, self.longest = min(shortest, int(lengths.min())), max(self.longest, int(lengths.max()))
+            shortest, self.longest = min(shortest, int(np.min(lengths))), max(self.longest, int(np.max(lengths)))
         self.is_even = shortest == self.longest
-        self.has_zero = bool(self.data.size) and int(self.data.min()) == 0
+        self.has_zero = bool(self.data.size) and int(np.min(self.data)) == 0
         if self.is_even:
             self.data = self.data.reshape(len(column), self.longest)
 
