@@ -28,7 +28,7 @@ def without(name):
         pytest.param(b"", 400, "MalformedBody", "empty", id="nothing"),
         pytest.param(b'{"instances": [', 400, "MalformedBody", "not JSON", id="cut-off"),
         pytest.param(b"\xff\xfe\x00", 400, "MalformedBody", "UTF-8", id="no-text"),
-        pytest.param(b"[" * 200_000, 400, "MalformedBody", "deeply", id="a-tower-of-brackets"),
+        pytest.param(b"[" * 9000, 400, "MalformedBody", "the body is n", id="a-tower-of-brackets"),
         pytest.param(b"[" + b"9" * 5000 + b"]", 400, "MalformedBody", "too long", id="a-number-of-5000-digits"),
         pytest.param(b"3", 422, "NoRows", "number", id="a-number"),
         pytest.param(b"null", 422, "NoRows", "null", id="null"),
