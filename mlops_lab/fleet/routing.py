@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -160,6 +161,7 @@ class Routing:
             self._watching = sqlite3.connect(
                 f"{place}?mode=ro", uri=True, timeout=0.1, isolation_level=None, check_same_thread=False
             )
+            weakref.finalize(self, self._watching.close)  # for whoever forgets to
             self._seen = None  # what a new connection counts from is its own affair
         return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
 
