@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
-"""How does one get from a fresh clone to the open course, or to its proof?
+"""From a fresh clone to the open course, or to its proof.
 
-    python start.py [lab] [arguments]   open the course in JupyterLab; the arguments go to JupyterLab
-    python start.py demo [--dark]       all live panels on one page for a projector; the arguments go to Voila
-    python start.py test [arguments]    prove the course; the arguments go to pytest (none: everything, side by side)
-    python start.py test-engines [NAMES] [arguments]
+    python3 start.py [lab] [arguments]  open the course in JupyterLab; the arguments go to JupyterLab (--debug: its log)
+    python3 start.py demo [--dark]      all live panels on one page for a projector; the arguments go to Voila
+    python3 start.py test [arguments]   prove the course; the arguments go to pytest (none: everything, side by side)
+    python3 start.py test-engines [NAMES] [arguments]
                                         run it on real engines too, in environments of their own (.venv-NAME): airflow,
                                         prefect, feast-mlflow, tecton, cloud, serving, playground (a browser alone); and
                                         in the course's own: accessibility (each notebook in JupyterLab, in light and
                                         in dark); none named: all of them
-    python start.py --help              show this text
+    python3 start.py --help             show this text
 
-The first start makes .venv beside this file and installs the packages of pyproject.toml at the versions of
-constraints.txt, with uv where it is on the path and with pip otherwise: a minute or two, once, and about 1.5 GB. Later
-starts use it at once, and repair it when it is incomplete. To begin again from nothing, delete the folder .venv.
+On Windows it is py instead of python3. The first start makes .venv beside this file and installs the packages of
+pyproject.toml at the versions of constraints.txt, with uv where it is on the path and with pip otherwise: a minute or
+two, once, and about 1 GB. Later starts use it at once, and repair it when it is incomplete. To begin again from
+nothing, delete the folder .venv.
 """
 
 # This file parses on every Python since 2.7, so that one that is too old can say so. The rest needs no such care.
-import glob
 import os
 import subprocess
 import sys
@@ -43,24 +43,9 @@ def say(text):
     sys.stdout.flush()
 
 
-def lab(python, arguments):
+def lab(_, arguments):
     """What Python is told in order to open the first notebook, with the whole repository in the file browser."""
-    import pathlib
-
-    import learners_copy  # beside `environment`, and as modern
-
-    first = learners_copy.lay_out(pathlib.Path(ROOT), say) + "/" + os.path.basename(FIRST_NOTEBOOK)
-    trust(python)
-    say("opening " + first + " in JupyterLab; Ctrl-C here closes it.")
-    url = "--LabApp.default_url=/lab/tree/" + first
-    return ["-m", "jupyterlab", "--ServerApp.root_dir=" + ROOT, url] + arguments
-
-
-def trust(python):
-    """Sign the course's notebooks beside the start of JupyterLab, which shows no picture of one that is not signed."""
-    notebooks = sorted(glob.glob(os.path.join(ROOT, "notebooks", "[0-9][0-9]_*.ipynb")))
-    with open(os.devnull, "w") as nowhere:
-        subprocess.Popen([python, "-m", "nbformat.sign"] + notebooks, stdout=nowhere, stderr=nowhere)
+    return [os.path.join("scripts", "course_server.py"), "lab"] + arguments
 
 
 def demo(_, arguments):

@@ -28,7 +28,7 @@ def command(arguments: list[str], *, kernels: int = 2) -> list[str]:
     dark = "--dark" in arguments
     rest = [argument for argument in arguments if argument != "--dark"]
     return [
-        *(sys.executable, "-m", "voila", str(NOTEBOOK)),
+        *(sys.executable, str(ROOT / "scripts" / "course_server.py"), "voila", str(NOTEBOOK)),
         "--Voila.ip=127.0.0.1",
         "--template=classroom",
         f"--theme={'dark' if dark else 'light'}",

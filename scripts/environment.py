@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,12 @@ STAMP = VENV / "start.json"
 LOG = VENV / "start.log"
 PINNED = ("pyproject.toml", "constraints.txt")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-GIGABYTES = {"build": 2.0, "add": 0.5}
+# What may lead an installation elsewhere: of pip's and uv's variables all but those by which packages are reached.
+ELSEWHERE = (
+    r"(PYTHON(PATH|HOME|USERBASE)|__PYVENV_LAUNCHER__)$"
+    r"|(PIP|UV)_(?!\w*(INDEX|LINKS|HOST|CERT|PROXY|TLS|TIMEOUT|RETRIES|CACHE|KEYRING|CONFIG_FILE|OFFLINE))"
+)
+GIGABYTES = {"build": 1.5, "add": 0.5}
 # JupyterLab's first question, whether it may fetch news, stands between a learner and the notebook.
 NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 PROBE = """
@@ -118,8 +124,8 @@ def write_stamp(stamp: dict[str, Any]) -> None:
 
 
 def variables() -> dict[str, str]:
-    """The environment variables of everything started here: `.venv` comes first, foreign packages stay out."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    """The environment variables of everything started here: `.venv` comes first, what leads elsewhere stays out."""
+    kept = {key: value for key, value in os.environ.items() if not re.match(ELSEWHERE, key, re.IGNORECASE)}
     return {**kept, "VIRTUAL_ENV": str(VENV), "PATH": f"{SCRIPTS}{os.pathsep}{kept.get('PATH', os.defpath)}"}
 
 

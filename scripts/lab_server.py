@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from course_server import ENCRYPTED, is_root
+
 __all__ = ["jupyterlab"]
 
 START_SECONDS = 240  # a busy machine takes its time; idle, it is four
@@ -52,9 +54,9 @@ def jupyterlab(notebooks: Path, *, dark: bool = False) -> Iterator[str]:
             "MLOPS_LAB_HOME": "home",
         }
         variables = {**os.environ, "JUPYTER_TOKEN": token, **{key: str(place / to) for key, to in folders.items()}}
-        options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+        options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", ENCRYPTED]
         options += [f"--ServerApp.root_dir={place / 'course'}", "--LabApp.expose_app_in_browser=True"]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
+        if is_root():
             options.append("--allow-root")
         log = stack.enter_context((place / "lab.log").open("w+", encoding="utf-8"))
         command = [sys.executable, "-m", "jupyterlab", *options]

@@ -20,8 +20,8 @@ _FIRST = Path("notebooks") / "00_start_here.ipynb"
 def lab(arguments: tuple[str, ...]) -> int:
     r"""Open the course in JupyterLab.
 
-    At its first notebook; Ctrl-C closes it. The notebooks lie in the repository, not in the installed package: run
-    this in a clone.
+    At a copy of its first notebook, in work/; Ctrl-C closes it. The notebooks lie in the
+    repository, not in the installed package: run this in a clone.
 
     \b
     Examples:
@@ -29,12 +29,7 @@ def lab(arguments: tuple[str, ...]) -> int:
       mlops-lab lab --no-browser --port 9000
     """
     root = course_folder()
-    notebooks = sorted(str(path) for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    # JupyterLab shows no stored picture of a notebook that is not signed on this machine.
-    sign = [sys.executable, "-m", "nbformat.sign", *notebooks]
-    subprocess.run(sign, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
-    url = f"--LabApp.default_url=/lab/tree/{_FIRST.as_posix()}"
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", url, *arguments]
+    command = [sys.executable, str(root / "scripts" / "course_server.py"), "lab", *arguments]
     process = subprocess.Popen(command)  # noqa: S603
     while True:
         try:

@@ -392,14 +392,12 @@ def test_lab_opens_jupyterlab_in_the_clone(monkeypatch, tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "00_start_here.ipynb").write_text("{}")
     monkeypatch.setattr(mlops_lab, "__file__", str(tmp_path / "mlops_lab" / "__init__.py"))
-    monkeypatch.setattr(subprocess, "run", lambda *words, **settings: None)
     monkeypatch.setattr(subprocess, "Popen", Process)
 
     code = main(["lab", "--no-browser", "--port", "9000"])
 
     assert code == 7
-    assert started[0][:3] == [sys.executable, "-m", "jupyterlab"]
-    assert f"--ServerApp.root_dir={tmp_path}" in started[0]
+    assert started[0][:3] == [sys.executable, str(tmp_path / "scripts" / "course_server.py"), "lab"]
     assert started[0][-3:] == ["--no-browser", "--port", "9000"]
 
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -298,7 +299,7 @@ e.prepare("pytest", [], print)
 def test_a_nearly_full_disk_is_refused_before_anything_is_made(environment, monkeypatch):
     monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 10**9))
 
-    with pytest.raises(environment.Stop, match=r"nearly full: 1.0 GB are free where 2.0 GB are needed"):
+    with pytest.raises(environment.Stop, match=r"nearly full: 1.0 GB are free where 1.5 GB are needed"):
         environment.prepare("pytest", ["test"], [].append)
 
     assert not environment.VENV.exists()
@@ -375,3 +376,77 @@ def test_foreign_packages_stay_out(environment, monkeypatch):
 
     assert "PYTHONPATH" not in variables
     assert variables["PATH"].startswith(str(environment.SCRIPTS))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_USER",
+        "PIP_REQUIRE_VIRTUALENV",
+        "PIP_CONSTRAINT",
+        "PIP_PYTHON",
+        "pip_target",
+        "UV_SYSTEM_PYTHON",
+        "UV_PYTHON",
+        "UV_CONSTRAINT",
+        "PYTHONUSERBASE",
+        "PYTHONPATH",
+    ],
+)
+def test_a_variable_that_leads_an_installation_elsewhere_stays_out(environment, monkeypatch, name):
+    monkeypatch.setenv(name, "elsewhere")
+
+    assert name not in environment.variables()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_FIND_LINKS",
+        "PIP_CERT",
+        "PIP_PROXY",
+        "PIP_TRUSTED_HOST",
+        "PIP_CONFIG_FILE",
+        "PIP_CACHE_DIR",
+        "UV_DEFAULT_INDEX",
+        "UV_INDEX",
+        "UV_INDEX_URL",
+        "UV_NATIVE_TLS",
+        "HTTPS_PROXY",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "HOME",
+    ],
+)
+def test_a_variable_by_which_packages_are_reached_stays(environment, monkeypatch, name):
+    monkeypatch.setenv(name, "mine")
+
+    assert environment.variables()[name] == "mine"
+
+
+@posix_only
+def test_pip_installs_into_the_environment_whatever_its_variables_say(environment, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("PIP_TARGET", "PIP_PREFIX"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    subprocess.run([sys._base_executable, "-m", "venv", environment.VENV], check=True)
+    wheel = tmp_path / "tiny-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny.py", "")
+        archive.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1\n")
+        archive.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.dist-info/RECORD", "")
+
+    with environment.locked(pytest.fail) as lock:
+        code, words = environment.run(
+            [environment.PYTHON, "-m", "pip", "install", "--no-index", str(wheel)], [].append, lock
+        )
+
+    assert code == 0, words
+    assert next(environment.VENV.glob("[Ll]ib*/**/site-packages/tiny.py")).is_file()
