@@ -1,6 +1,6 @@
 """Write the small tables that the dashboard and the playground show, from scenes of the real pipeline.
 
-    python scripts/build_results.py            write mlops_lab/classroom/results/
+    python scripts/build_results.py            write mlops_lab/teaching/classroom/results/
     python scripts/build_results.py --check    write nothing; say what differs
 
 Training takes half a minute, and a teacher's page must stand at once; so what it shows is measured here and shipped.
@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mlops_lab.classroom import break_it, find_fault
-from mlops_lab.classroom.results import FOLDER, canary_bytes, measured_bytes
-from mlops_lab.classroom.scene import scene_home
+from mlops_lab.teaching.classroom import break_it, find_fault
+from mlops_lab.teaching.classroom.results import FOLDER, canary_bytes, measured_bytes
+from mlops_lab.teaching.classroom.scene import scene_home
 
 __all__ = ["build", "main"]
 

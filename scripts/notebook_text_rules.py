@@ -12,7 +12,7 @@ import nbformat
 from build_notebooks import from_source, serialise
 from stored_notebook import Stored, texts, tree
 
-from mlops_lab.checks import Exercise, all_exercises, all_quizzes
+from mlops_lab.teaching.checks import Exercise, all_exercises, all_quizzes
 
 __all__ = ["built", "exercises", "headings", "links", "needles", "squeeze", "unsolved"]
 
@@ -81,7 +81,7 @@ def exercises(stored: Stored) -> Iterator[str]:
                 asked.setdefault(str(node.args[0].value), []).append(cell)
     mine = {one.id: one for one in (*all_exercises(), *all_quizzes()) if one.id.startswith(stored.number + ".")}
     for entry in asked.keys() - mine.keys():
-        yield f"cell {asked[entry][0].id} asks {entry}, which is not in mlops_lab.checks.nb{stored.number}"
+        yield f"cell {asked[entry][0].id} asks {entry}, which is not in mlops_lab.teaching.checks.nb{stored.number}"
     for entry, one in mine.items():
         if len(asked.get(entry, [])) != 1:
             yield f"{entry} is asked {len(asked.get(entry, []))} times, not once"

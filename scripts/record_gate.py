@@ -116,8 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = sum(stays) / 1000
     print(f"{options.to}: {len(frames)} pictures, {seconds:.0f} s, {options.to.stat().st_size / 1e6:.2f} MB")
     if options.flow:
-        from mlops_lab.drawing import draw_dag
-        from mlops_lab.pipeline import flights_pipeline
+        from mlops_lab.pipeline.flights import flights_pipeline
+        from mlops_lab.teaching.drawing import draw_dag
 
         print(draw_dag(flights_pipeline()).save(options.to.with_name("flow.svg")))
     return 0

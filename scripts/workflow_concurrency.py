@@ -12,8 +12,8 @@ from typing import Any
 
 from workflow_files import Finding, Job, WorkflowFile, text_of
 
-from mlops_lab.actions import expand_matrix
-from mlops_lab.errors import InvalidData
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.ci import expand_matrix
 
 __all__ = ["cancelled_deployment", "deadlock", "is_deployment"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from mlops_lab.actions import ExpressionError, interpolate
+from mlops_lab.ci import ExpressionError, interpolate
 
 __all__ = ["Finding", "Job", "WorkflowFile", "action_files", "local_path", "text_of", "workflow_files"]
 

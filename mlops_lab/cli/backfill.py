@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import Stopped, columns, print_json
 from mlops_lab.cli.options import answer_options, login_name
 from mlops_lab.cli.run import became, pipeline_params, run_options
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import DagRun
+    from mlops_lab.pipeline.dag import DagRun
 
 __all__ = ["backfill"]
 
@@ -53,7 +53,7 @@ def backfill(
       mlops-lab dag backfill --from 2013-09-01 --to 2013-09-03
     Exit codes: 0 every date is done, 1 an error or a failed run, 3 waiting for an approval
     """
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     dates = _dates(start, end)
     params = pipeline_params(texts, features=features, model=model, author=author)
@@ -86,9 +86,9 @@ def backfill(
 def _dates(start: str, end: str) -> list[datetime]:
     from itertools import islice
 
-    from mlops_lab.clock import parse_utc
-    from mlops_lab.dag import Schedule
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.base.clock import parse_utc
+    from mlops_lab.pipeline.dag import Schedule
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     first, last = parse_utc(start), parse_utc(end)
     if len(end.strip()) <= len("2013-09-01"):
@@ -105,7 +105,7 @@ def _dates(start: str, end: str) -> list[datetime]:
 
 def _backfills(home: Path) -> Mapping[datetime, DagRun]:
     """The runs that earlier backfills have begun, by logical date."""
-    from mlops_lab.dag import list_runs
+    from mlops_lab.pipeline.dag import list_runs
 
     runs = list_runs(home, dag_id="flights", limit=100_000)
     return {run.logical_date: run for run in runs if run.run_type == "backfill"}
@@ -120,10 +120,10 @@ def _standing(run: DagRun | None) -> str:
 def _run(
     home: Path, date: datetime, params: Mapping[str, Any], before: DagRun | None, *, workers: int, quiet: bool
 ) -> str:
+    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.progress import Progress
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.dag import run_dag
-    from mlops_lab.pipeline import flights_pipeline, outcome
+    from mlops_lab.pipeline.dag import run_dag
+    from mlops_lab.pipeline.flights import flights_pipeline, outcome
 
     with Progress(quiet=quiet) as progress:
         done = run_dag(

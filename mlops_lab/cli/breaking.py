@@ -12,7 +12,7 @@ from mlops_lab.cli.answers import columns, marked, page_width, print_json
 from mlops_lab.cli.options import answer_options
 
 if TYPE_CHECKING:
-    from mlops_lab.classroom import Broken, Fault, Sight
+    from mlops_lab.teaching.classroom import Broken, Fault, Sight
 
 __all__ = ["break_", "reset"]
 
@@ -34,7 +34,7 @@ def break_(name: str, home: Path, as_json: bool) -> None:
 
     Exit codes: 0 it broke as stated, 1 an error (no such failure, or it did not break)
     """
-    from mlops_lab.classroom import break_it, find_fault
+    from mlops_lab.teaching.classroom import break_it, find_fault
 
     if name == "list":
         return _list(home, as_json)
@@ -65,8 +65,8 @@ def reset(names: tuple[str, ...], home: Path, as_json: bool) -> None:
 
     Exit codes: 0 all is well, 1 an error (no such failure)
     """
-    from mlops_lab.classroom import FAULTS, find_fault, standing
-    from mlops_lab.classroom import reset as mend
+    from mlops_lab.teaching.classroom import FAULTS, find_fault, standing
+    from mlops_lab.teaching.classroom import reset as mend
 
     faults = [find_fault(name) for name in names] or [fault for fault in FAULTS if standing(fault, home) == "broken"]
     seen = {fault.name: mend(fault, home) for fault in faults}
@@ -79,7 +79,7 @@ def reset(names: tuple[str, ...], home: Path, as_json: bool) -> None:
 
 
 def _list(home: Path, as_json: bool) -> None:
-    from mlops_lab.classroom import FAULTS, standing
+    from mlops_lab.teaching.classroom import FAULTS, standing
 
     if as_json:
         print_json({"failures": [{**_told(fault), "standing": standing(fault, home)} for fault in FAULTS]})
@@ -112,7 +112,7 @@ def _sight(sight: Sight) -> dict[str, object]:
 
 
 def _closer(fault: Fault, home: Path) -> str | None:
-    from mlops_lab.classroom.scene import scene_home
+    from mlops_lab.teaching.classroom.scene import scene_home
 
     if fault.closer is None:
         return None

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mlops_lab.errors import UnknownName
+from mlops_lab.base.errors import UnknownName
 
 __all__ = ["SETTINGS", "Family"]
 

@@ -31,7 +31,7 @@ def class_() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def export(file: str, as_json: bool) -> None:
     """Write your own progress to a small file, to hand in or to keep."""
-    from mlops_lab.checks import export_progress, progress
+    from mlops_lab.teaching.checks import export_progress, progress
 
     table = progress()
     path = export_progress(file)
@@ -50,8 +50,8 @@ def answers(out: str | None) -> None:
     Examples:
       mlops-lab class answers --out answers.md
     """
-    from mlops_lab.classroom import answer_key
-    from mlops_lab.drawing.drawing import write_file
+    from mlops_lab.teaching.classroom import answer_key
+    from mlops_lab.teaching.drawing.drawing import write_file
 
     text = answer_key()
     if out is None:
@@ -75,9 +75,9 @@ def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None
       mlops-lab class report handed-in/
       mlops-lab class report handed-in/ --anonymous --out class.svg
     """
-    from mlops_lab.classroom import draw_class, read_class
-    from mlops_lab.drawing.drawing import write_file
-    from mlops_lab.errors import UnknownName
+    from mlops_lab.base.errors import UnknownName
+    from mlops_lab.teaching.classroom import draw_class, read_class
+    from mlops_lab.teaching.drawing.drawing import write_file
 
     if out is not None and Path(out).suffix.lower() != ".svg":
         raise UnknownName("file type for the picture of a class", Path(out).suffix, [".svg"])

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import HOME, MODEL, answer_options, open_registry
-from mlops_lab.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import TaskInstance
+    from mlops_lab.pipeline.dag import TaskInstance
 
 __all__ = ["container"]
 
@@ -73,7 +73,7 @@ def _version(home: Path) -> list[str]:
 
 
 def _is_home(folder: Path) -> bool:
-    from mlops_lab.backends import has_registry
+    from mlops_lab.adapters import has_registry
 
     return has_registry(folder)
 
@@ -199,16 +199,16 @@ def task(
 
 def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
     from mlops_lab.cli.run import pipeline_params
-    from mlops_lab.pipeline import run_one_task
+    from mlops_lab.pipeline.flights import run_one_task
 
     params = pipeline_params(texts)
     return [run_one_task(name, home=home, date=date or "2014-01-01", params=params) for name in names]
 
 
 def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
-    from mlops_lab import backends
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import MODEL_NAME
+    from mlops_lab import adapters as backends
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.flights import MODEL_NAME
 
     clock = SystemClock()
     registry, tracker = backends.open_registry(home, clock=clock), backends.open_tracker(home, clock=clock)

@@ -45,9 +45,9 @@ def draw(
     Those of the flights pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
     """
     from mlops_lab.cli.run import run_to_resume
-    from mlops_lab.dag import to_dict
-    from mlops_lab.drawing import draw_dag
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.pipeline.dag import to_dict
+    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.teaching.drawing import draw_dag
 
     drawn = flights_pipeline() if file is None else read_dag(file, modules)
     run = None if run_id is None else run_to_resume(home, run_id, dag_id=drawn.dag_id)
@@ -67,7 +67,7 @@ def draw(
 def list_(dag_id: str, limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
     from mlops_lab.cli.run import became
-    from mlops_lab.dag import list_runs
+    from mlops_lab.pipeline.dag import list_runs
 
     runs = list_runs(home, dag_id=dag_id, limit=limit)
     words = [became(run) for run in runs]
@@ -96,7 +96,7 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
     """
     from mlops_lab.cli.run import became, run_to_resume
     from mlops_lab.cli.verdict import print_verdict, verdict
-    from mlops_lab.drawing.words import plain
+    from mlops_lab.teaching.drawing.words import plain
 
     run = run_to_resume(home, run_id)
     told = verdict(run, became(run), home=home)
@@ -117,9 +117,9 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 @answer_options
 def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:  # noqa: ARG001  --home is taken everywhere
     """When would the schedule run the pipeline next?"""
-    from mlops_lab.clock import SystemClock, parse_utc
-    from mlops_lab.dag import Schedule
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.base.clock import SystemClock, parse_utc
+    from mlops_lab.pipeline.dag import Schedule
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     pipeline = flights_pipeline()
     schedule = Schedule(str(pipeline.schedule), pipeline.timezone)

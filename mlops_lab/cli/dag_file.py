@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.cli.answers import Stopped, cut, print_json
 from mlops_lab.cli.options import answer_options, moment, read_text
-from mlops_lab.errors import InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mlops_lab.dag import DAG, DagRun
+    from mlops_lab.pipeline.dag import DAG, DagRun
 
 __all__ = ["check", "modules_option", "read_dag", "run", "schema"]
 
 #: Where the functions of the flights pipeline are; a file may always name them.
-PIPELINE = ("mlops_lab.pipeline.steps", "mlops_lab.pipeline.delivery")
+PIPELINE = ("mlops_lab.pipeline.flights.steps", "mlops_lab.pipeline.flights.delivery")
 
 
 def modules_option(command: Any) -> Any:
@@ -42,10 +42,12 @@ def read_dag(file: str, modules: Sequence[str] = ()) -> DAG:
     Raises:
         MlopsLabError: it cannot be read, or is none; the message begins with the file and the line at fault.
     """
-    from mlops_lab.dag import from_json, from_yaml
+    from mlops_lab.pipeline.dag import from_json, from_yaml
 
     text = read_text(file)
-    allowed = [_module(name) for name in (*PIPELINE, *modules)] if modules or "mlops_lab.pipeline" in text else []
+    allowed = (
+        [_module(name) for name in (*PIPELINE, *modules)] if modules or "mlops_lab.pipeline.flights" in text else []
+    )
     try:
         return (from_json if file.lower().endswith(".json") else from_yaml)(text, modules=allowed)
     except MlopsLabError as error:
@@ -113,7 +115,7 @@ def schema() -> None:
     """Print the JSON Schema of DAG files, for editors and other programs."""
     import json
 
-    from mlops_lab.dag import json_schema
+    from mlops_lab.pipeline.dag import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
@@ -150,9 +152,9 @@ def run(
     \b
     Exit codes: 0 the run succeeded, 1 an error or a failed run, 3 waiting for an approval
     """
+    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.progress import Progress
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.dag import parse_params, run_dag
+    from mlops_lab.pipeline.dag import parse_params, run_dag
 
     dag, clock = runnable(read_dag(file, modules)), SystemClock()
     params = parse_params(dag.params, texts)
@@ -172,8 +174,8 @@ def run(
 
 
 def _answer(done: DagRun, *, as_json: bool) -> int:
-    from mlops_lab.drawing.words import plain
-    from mlops_lab.errors import TaskFailed
+    from mlops_lab.base.errors import TaskFailed
+    from mlops_lab.teaching.drawing.words import plain
 
     waiting = any(getattr(each.error, "waiting", False) for each in done.task_instances)
     code = 0 if done.state == "success" else 3 if waiting else 1

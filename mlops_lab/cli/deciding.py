@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import (
     answer_options,
@@ -17,10 +18,9 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
-from mlops_lab.errors import InvalidData, NotAllowed
 
 if TYPE_CHECKING:
-    from mlops_lab.registry import ModelVersion
+    from mlops_lab.models.registry import ModelVersion
 
 __all__ = ["alias", "approve", "archive", "promote", "reject", "request", "rollback"]
 

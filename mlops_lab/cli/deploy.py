@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.errors import InvalidData, MissingExtra, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.errors import InvalidData, MissingExtra, UnknownName
 
 if TYPE_CHECKING:
-    from mlops_lab.targets import Target
+    from mlops_lab.adapters.targets import Target
 
 __all__ = ["NEUTRAL", "deploy"]
 
@@ -70,7 +70,7 @@ def deploy(
     if not place:
         why = f"{target}: the variable {_PLACES[target]} is not set and --endpoint is not given. Nothing was changed."
         raise Stopped(why, code=NEUTRAL, kind="TargetUnreachable", told={**told, "why": why})
-    from mlops_lab.targets import TargetUnreachable, shift
+    from mlops_lab.adapters.targets import TargetUnreachable, shift
 
     try:
         split = shift(_target(target, place, pods=pods, region=region), 0 if rollback else weight or 0)
@@ -83,7 +83,7 @@ def deploy(
 
 
 def _target(target: str, place: str, *, pods: int, region: str | None) -> Target:
-    from mlops_lab.targets import KubernetesTarget, SageMakerTarget, VertexTarget
+    from mlops_lab.adapters.targets import KubernetesTarget, SageMakerTarget, VertexTarget
 
     if target == "kubernetes":
         return KubernetesTarget(place, pods=pods)

@@ -36,8 +36,8 @@ def drift(subject: tuple[str, ...], until: str, per_month: int, picture: str | N
 
     Exit code 0 also where retraining is asked for: it is a question, and the gate answers it.
     """
-    from mlops_lab.drawing.plots import plot_drift
-    from mlops_lab.pipeline import season_drift
+    from mlops_lab.pipeline.flights import season_drift
+    from mlops_lab.teaching.drawing.plots import plot_drift
 
     registry = open_registry(home)
     version = version_of(registry, subject or ("champion",))

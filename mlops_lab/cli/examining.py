@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from mlops_lab.errors import IntegrityError, MissingExtra, MlopsLabError
+from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
 
 __all__ = ["Check", "examine"]
 
@@ -128,7 +128,7 @@ def _version(name: str) -> str | None:
 
 
 def _data() -> Check:
-    from mlops_lab.datasets import describe, verify_data
+    from mlops_lab.data.flights import describe, verify_data
 
     found = verify_data()
     return Check("data", True, f"{len(found)} tables as shipped (sha256), {describe('flights')['rows']:,} flights")
@@ -148,8 +148,8 @@ def _home(home: Path) -> Check:
 
 
 def _registry(home: Path) -> Check:
-    from mlops_lab.backends import has_registry, open_registry
-    from mlops_lab.clock import SystemClock
+    from mlops_lab.adapters import has_registry, open_registry
+    from mlops_lab.base.clock import SystemClock
 
     if not has_registry(home):
         return Check("registry", True, "empty; the first run makes one")
@@ -174,7 +174,7 @@ def _nearest(home: Path) -> Path:
 
 
 def _drawing() -> Check:
-    from mlops_lab.drawing import renderers
+    from mlops_lab.teaching.drawing import renderers
 
     found = renderers()
     help_ = "; drawings are shown as text; for pictures: pip install graphviz-pure"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
 from mlops_lab.cli.export_features import FEATURE_STORES, write_rows
-from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import DAG
+    from mlops_lab.pipeline.dag import DAG
 
 __all__ = ["TARGETS", "Target", "export"]
 
@@ -30,37 +30,37 @@ class Target:
 
 
 def _yaml(dag: DAG) -> str:
-    from mlops_lab.dag import to_yaml
+    from mlops_lab.pipeline.dag import to_yaml
 
     return to_yaml(dag)
 
 
 def _json(dag: DAG) -> str:
-    from mlops_lab.dag import to_json
+    from mlops_lab.pipeline.dag import to_json
 
     return to_json(dag)
 
 
 def _airflow(dag: DAG) -> str:
-    from mlops_lab.exports import to_airflow
+    from mlops_lab.adapters.exports import to_airflow
 
     return to_airflow(dag)
 
 
 def _prefect(dag: DAG) -> str:
-    from mlops_lab.exports import to_prefect
+    from mlops_lab.adapters.exports import to_prefect
 
     return to_prefect(dag)
 
 
 def _airflow_factory(dag: DAG) -> str:
-    from mlops_lab.exports import to_airflow_factory
+    from mlops_lab.adapters.exports import to_airflow_factory
 
     return to_airflow_factory(dag)
 
 
 def _prefect_yaml(dag: DAG) -> str:
-    from mlops_lab.exports import to_prefect_yaml
+    from mlops_lab.adapters.exports import to_prefect_yaml
 
     return to_prefect_yaml(dag)
 
@@ -117,7 +117,7 @@ def export(
       mlops-lab export vertex --out pipeline.py
       mlops-lab export feast --to feature_repo --rows
     """
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     out = None if out == "-" else out
     if target not in _ABOUT:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlops_lab.errors import InvalidData, MlopsLabError
+from mlops_lab.base.errors import InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import DAG
+    from mlops_lab.pipeline.dag import DAG
 
 __all__ = ["CLOUDS", "Cloud", "only_text", "write_folder"]
 
@@ -24,19 +24,19 @@ class Cloud:
 
 
 def _kubernetes(_: DAG, image: str | None) -> Mapping[str, str]:
-    from mlops_lab.exports import to_kubernetes
+    from mlops_lab.adapters.exports import to_kubernetes
 
     return to_kubernetes(image=image) if image else to_kubernetes()
 
 
 def _sagemaker(dag: DAG, image: str | None) -> Mapping[str, str]:
-    from mlops_lab.exports import to_sagemaker
+    from mlops_lab.adapters.exports import to_sagemaker
 
     return {"pipeline.json": to_sagemaker(dag, image=image) if image else to_sagemaker(dag)}
 
 
 def _vertex(dag: DAG, image: str | None) -> Mapping[str, str]:
-    from mlops_lab.exports import to_vertex
+    from mlops_lab.adapters.exports import to_vertex
 
     return {"pipeline.py": to_vertex(dag, image=image) if image else to_vertex(dag)}
 
@@ -62,7 +62,7 @@ def only_text(target: str, files: Mapping[str, str]) -> str:
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
     """Write the files below a folder, which is made where it is missing; other files there stay as they are."""
-    from mlops_lab.drawing.drawing import write_file
+    from mlops_lab.teaching.drawing.drawing import write_file
 
     for name, text in files.items():
         try:

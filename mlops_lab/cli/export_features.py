@@ -18,15 +18,15 @@ class Repository:
 
 
 def _feast() -> Mapping[str, str]:
-    from mlops_lab.exports import to_feast_repository
-    from mlops_lab.pipeline import flight_objects
+    from mlops_lab.adapters.exports import to_feast_repository
+    from mlops_lab.pipeline.flights import flight_objects
 
     return to_feast_repository(flight_objects())
 
 
 def _tecton() -> Mapping[str, str]:
-    from mlops_lab.exports import to_tecton_repository
-    from mlops_lab.pipeline import flight_objects
+    from mlops_lab.adapters.exports import to_tecton_repository
+    from mlops_lab.pipeline.flights import flight_objects
 
     return to_tecton_repository(flight_objects())
 
@@ -40,8 +40,8 @@ FEATURE_STORES: Mapping[str, Repository] = {
 
 def write_rows(folder: Path) -> None:
     """Write the rows of the flights' feature views below a folder, where the repositories look for them."""
-    from mlops_lab.exports import write_feature_rows
-    from mlops_lab.features import FeatureView
-    from mlops_lab.pipeline import flight_objects
+    from mlops_lab.adapters.exports import write_feature_rows
+    from mlops_lab.data.features import FeatureView
+    from mlops_lab.pipeline.flights import flight_objects
 
     write_feature_rows(folder, [one for one in flight_objects() if isinstance(one, FeatureView)])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import answer_options, open_home
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
-    from mlops_lab.features import FeatureStore
+    from mlops_lab.data.features import FeatureStore
 
 __all__ = ["features"]
 
@@ -37,9 +37,9 @@ def _store(home: Path) -> Iterator[FeatureStore]:
     """The store of the home folder; where it keeps no features yet, one that leaves nothing behind."""
     from tempfile import TemporaryDirectory
 
-    from mlops_lab.backends import open_feature_store
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import SERVICES, flight_store
+    from mlops_lab.adapters import open_feature_store
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.flights import SERVICES, flight_store
 
     if (home / "features.db").exists() or (home / "feast").exists():
         store = open_feature_store(home, clock=SystemClock())

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.cli.answers import marked, print_json
 from mlops_lab.cli.options import MODEL, answer_options, open_registry, read_text, version_of
-from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
 
 if TYPE_CHECKING:
-    from mlops_lab.gates import GatePolicy
-    from mlops_lab.registry import GateReport, ModelVersion, Registry
+    from mlops_lab.models.gates import GatePolicy
+    from mlops_lab.models.registry import GateReport, ModelVersion, Registry
 
 __all__ = ["gate"]
 
@@ -72,8 +72,8 @@ def read_policy(path: str) -> GatePolicy:
         InvalidDefinition: it is, and no policy.
         UnknownName: another kind of file, or a rule or setting that does not exist.
     """
-    from mlops_lab.dag.positions import read_json, read_yaml
-    from mlops_lab.gates import GatePolicy
+    from mlops_lab.models.gates import GatePolicy
+    from mlops_lab.pipeline.dag.positions import read_json, read_yaml
 
     readers: dict[str, Any] = {".yml": read_yaml, ".yaml": read_yaml, ".json": read_json}
     suffix = Path(path).suffix.lower()
@@ -87,8 +87,8 @@ def read_policy(path: str) -> GatePolicy:
 
 def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, home: Path) -> GateReport:
     """The version by another policy, on the measurements that the run which made it has kept."""
-    from mlops_lab.gates import DataProfile, Measured, evaluate_gates
-    from mlops_lab.pipeline import get_json
+    from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
+    from mlops_lab.pipeline.flights import get_json
 
     run = run_of(version, home)
     result = None if run is None else run.result("evaluate")
@@ -103,7 +103,7 @@ def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, ho
 
 def run_of(version: ModelVersion, home: Path) -> Any:
     """The run of the pipeline that registered a version, or None where its trace is gone."""
-    from mlops_lab.dag import list_runs
+    from mlops_lab.pipeline.dag import list_runs
 
     wanted = {"name": version.name, "version": version.version}
     runs = list_runs(home, dag_id="flights", limit=100_000)
@@ -114,7 +114,7 @@ def run_of(version: ModelVersion, home: Path) -> Any:
 def _print_policy(as_json: bool) -> int:
     from ruamel.yaml import YAML
 
-    from mlops_lab.pipeline import FLIGHTS_POLICY
+    from mlops_lab.pipeline.flights import FLIGHTS_POLICY
 
     written = FLIGHTS_POLICY.to_dict()
     if as_json:

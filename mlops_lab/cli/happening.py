@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
-    from mlops_lab.actions import Environment, Outcome, Review, Trigger, Workflow
+    from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow
 
 __all__ = ["Happening", "pairs", "run_options", "told_outcomes"]
 
@@ -81,7 +81,7 @@ class Happening:
             UnknownName: an environment that the workflow does not name.
             InvalidData: something that cannot be read.
         """
-        from mlops_lab.actions import Trigger
+        from mlops_lab.ci import Trigger
 
         event = self.event or next(iter(workflow.events))
         trigger = Trigger(
@@ -104,7 +104,7 @@ class Happening:
         }
 
     def _environments(self) -> dict[str, Environment]:
-        from mlops_lab.actions import Environment
+        from mlops_lab.ci import Environment
 
         found = {}
         for name, words in pairs(self.reviewers, "--reviewers"):
@@ -117,7 +117,7 @@ class Happening:
         return found
 
     def _reviews(self, environments: Mapping[str, Environment]) -> list[Review]:
-        from mlops_lab.actions import Review
+        from mlops_lab.ci import Review
 
         found = []
         guarded = {name.lower() for name in environments}
@@ -160,7 +160,7 @@ def told_outcomes(outcomes: Sequence[str], outputs: Sequence[str]) -> dict[str, 
     Raises:
         InvalidData: one of them cannot be read.
     """
-    from mlops_lab.actions import Outcome
+    from mlops_lab.ci import Outcome
 
     given: dict[str, dict[str, str]] = {}
     for name, value in pairs(outputs, "--output"):

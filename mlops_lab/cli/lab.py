@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from mlops_lab.errors import InvalidData
+from mlops_lab.base.errors import InvalidData
 
 __all__ = ["lab"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, open_registry, split_subject, subject, version_of
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
-    from mlops_lab.registry import ModelVersion, Registry
+    from mlops_lab.models.registry import ModelVersion, Registry
 
 __all__ = ["lineage"]
 
@@ -40,10 +40,10 @@ def lineage(
       mlops-lab lineage --view airport_weather
       mlops-lab lineage --draw lineage.svg
     """
-    from mlops_lab import lineage as room
-    from mlops_lab.backends import open_tracker
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.drawing import draw_lineage
+    from mlops_lab.adapters import open_tracker
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.models import lineage as room
+    from mlops_lab.teaching.drawing import draw_lineage
 
     registry, tracker = open_registry(home), open_tracker(home, clock=SystemClock())
     version = None

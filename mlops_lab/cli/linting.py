@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.errors import InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
-    from mlops_lab.actions import Workflow
+    from mlops_lab.ci import Workflow
 
 __all__ = ["Finding", "lint"]
 
@@ -62,7 +62,7 @@ def lint(files: tuple[str, ...], ours_only: bool, as_json: bool) -> int:
     \b
     Exit codes: 0 nothing is wrong, 1 something is
     """
-    from mlops_lab.drawing.words import plain
+    from mlops_lab.teaching.drawing.words import plain
 
     found = [finding for file in files for finding in _ours(file)]
     asked = [] if ours_only else [name for name in _LINTERS if _program(name)]
@@ -84,8 +84,8 @@ def lint(files: tuple[str, ...], ours_only: bool, as_json: bool) -> int:
 
 
 def _ours(file: str) -> list[Finding]:
-    from mlops_lab.actions import WorkflowError, load_workflow
-    from mlops_lab.actions.traps import traps_of
+    from mlops_lab.ci import WorkflowError, load_workflow
+    from mlops_lab.ci.traps import traps_of
 
     if "\0" in file:
         raise InvalidData(f"the workflow file {file!r} cannot be read: it holds a null byte.")
@@ -105,7 +105,7 @@ def _ours(file: str) -> list[Finding]:
 
 def _impossible_matrices(file: str, workflow: Workflow) -> list[Finding]:
     """Matrices that are written out and that GitHub would refuse when the job starts, after others have run."""
-    from mlops_lab.actions import expand_matrix
+    from mlops_lab.ci import expand_matrix
 
     found = []
     for job in workflow.jobs.values():

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, open_registry, split_subject, subject, version_of
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_lab.fleet import LiveRollout, Servers
-    from mlops_lab.registry import Promotion
+    from mlops_lab.delivery.live import LiveRollout, Servers
+    from mlops_lab.models.registry import Promotion
 
 __all__ = ["live"]
 
@@ -46,7 +46,7 @@ def live(
       mlops-lab rollout live --kill challenger
       mlops-lab rollout stop --why "storm"        in another terminal, at any moment
     """
-    from mlops_lab.rollout import promotion_of
+    from mlops_lab.models.rollout import promotion_of
 
     registry = open_registry(home)
     name, number = split_subject(subject)
@@ -65,7 +65,7 @@ def live(
 async def _run(
     promotion: Promotion, home: Path, *, days: int, connections: int, shadow: bool, kill: str | None, quiet: bool
 ) -> LiveRollout:
-    from mlops_lab.fleet import Servers, live_rollout
+    from mlops_lab.delivery.live import Servers, live_rollout
 
     def tell(line: str) -> None:
         if not quiet:
@@ -104,11 +104,11 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
     """The flights to ask about, each with every feature that one of the two models needs, as it was known then."""
     from datetime import timedelta
 
-    from mlops_lab.backends import open_tracker
+    from mlops_lab.adapters import open_tracker
+    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import LABEL, flight_store, labelled_flights
-    from mlops_lab.pipeline.steps import last_decision
+    from mlops_lab.pipeline.flights import LABEL, flight_store, labelled_flights
+    from mlops_lab.pipeline.flights.steps import last_decision
 
     clock = SystemClock()
     registry, tracker = open_registry(home), open_tracker(home, clock=clock)

@@ -35,7 +35,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
     \b
     Exit codes: 0 nothing found, 1 something found, or a file that cannot be read
     """
-    from mlops_lab.manifests import check_manifests, read_manifests
+    from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
 
     objects = read_manifests(paths)
     found = check_manifests(manifests=objects)
@@ -55,7 +55,7 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
 @manifests.command()
 def rules() -> None:
     """Every rule and what it looks for."""
+    from mlops_lab.adapters.kubernetes.manifests import RULES
     from mlops_lab.cli.answers import columns
-    from mlops_lab.manifests import RULES
 
     click.echo(columns(list(RULES.items())))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mlops_lab.errors import HomeError, InvalidData, MlopsLabError
+from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
-    from mlops_lab.registry import ModelVersion, Registry
+    from mlops_lab.models.registry import ModelVersion, Registry
 
 __all__ = [
     "MODEL",
@@ -89,7 +89,7 @@ def login_name() -> str:
 
 def moment(text: str) -> str:
     """The text itself when it is a date or a moment with a time zone; InvalidData says how to write it."""
-    from mlops_lab.clock import parse_utc
+    from mlops_lab.base.clock import parse_utc
 
     parse_utc(text)
     return text
@@ -104,8 +104,8 @@ def open_home(home: Path) -> Path:
 
 def open_registry(home: Path) -> Registry:
     """The registry of a home folder that has one."""
-    from mlops_lab import backends
-    from mlops_lab.clock import SystemClock
+    from mlops_lab import adapters as backends
+    from mlops_lab.base.clock import SystemClock
 
     if not backends.has_registry(open_home(home)) and home.is_dir():
         raise InvalidData(f"the home folder {home} has no registry yet; fill it with: mlops-lab run --home {home}")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 import mlops_lab
+from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.cli.answers import Stopped, print_json, tolerate
 from mlops_lab.cli.breaking import break_, reset
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -32,7 +33,6 @@ from mlops_lab.cli.rollout import rollout
 from mlops_lab.cli.run import run
 from mlops_lab.cli.serve import serve
 from mlops_lab.cli.workflow import workflow
-from mlops_lab.errors import MlopsLabError
 
 __all__ = ["main"]
 
@@ -155,7 +155,7 @@ def _failed(
     told: Mapping[str, Any] | None = None,
 ) -> int:
     """One line on standard error and, where JSON was asked for, one object on standard output."""
-    from mlops_lab.drawing.words import plain
+    from mlops_lab.teaching.drawing.words import plain
 
     if error is not None and os.environ.get("MLOPS_LAB_DEBUG", "") not in ("", "0"):
         import traceback

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import Event
+    from mlops_lab.pipeline.dag import Event
 
 __all__ = ["Progress"]
 
@@ -51,8 +51,8 @@ class Progress:
             return
         from rich.text import Text
 
-        from mlops_lab.drawing.style import state_look
-        from mlops_lab.drawing.words import plain
+        from mlops_lab.teaching.drawing.style import state_look
+        from mlops_lab.teaching.drawing.words import plain
 
         if event.state == "running":
             self.since[event.task_id] = event.at

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.deciding import alias, approve, archive, promote, reject, request, rollback
@@ -19,7 +20,6 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
-from mlops_lab.errors import InvalidData
 
 __all__ = ["registry"]
 
@@ -71,9 +71,9 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
 @answer_options
 def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) -> None:
     """One version: stage, run, gate, approval."""
-    from mlops_lab.backends import open_tracker
+    from mlops_lab.adapters import open_tracker
+    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.verdict import report_lines
-    from mlops_lab.clock import SystemClock
 
     found = open_registry(home)
     version = version_of(found, subject)
@@ -82,7 +82,7 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
     if markdown and as_json:
         raise InvalidData("say --markdown or --json, not both.")
     if markdown:
-        from mlops_lab.pipeline import model_report
+        from mlops_lab.pipeline.flights import model_report
 
         click.echo(model_report(version, run, report), nl=False)
         return None
@@ -116,7 +116,7 @@ def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 
     Oldest first; every event carries the hash of the one before (see --json).
     """
-    from mlops_lab.drawing.words import plain
+    from mlops_lab.teaching.drawing.words import plain
 
     found = open_registry(home)
     name, version = (None, None) if not subject else split_subject(subject)
@@ -198,7 +198,7 @@ def copy_(to: str, uri: str | None, home: Path, as_json: bool) -> None:
       mlops-lab registry copy --to mlflow --uri http://127.0.0.1:5000
       mlops-lab registry copy --to embedded
     """
-    from mlops_lab.backends import move_registry
+    from mlops_lab.adapters import move_registry
 
     copied = move_registry(open_home(home), to=to, uri=uri)
     if as_json:

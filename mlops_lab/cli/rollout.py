@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.live import live
 from mlops_lab.cli.options import answer_options, login_name, open_registry, person, split_subject, subject, version_of
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
-    from mlops_lab.registry import Promotion, Registry
-    from mlops_lab.rollout import Deployment
+    from mlops_lab.models.registry import Promotion, Registry
+    from mlops_lab.models.rollout import Deployment
 
 __all__ = ["rollout"]
 
@@ -37,7 +37,7 @@ def rollout() -> None:
 
 
 def _promotion(registry: Registry, subject: tuple[str, ...]) -> Promotion:
-    from mlops_lab.rollout import promotion_of
+    from mlops_lab.models.rollout import promotion_of
 
     name, number = split_subject(subject)
     return promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
@@ -57,7 +57,7 @@ def _answer(found: Deployment | None, promotion: Promotion, as_json: bool) -> No
 @answer_options
 def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     """Where does it stand? One line for every day that was watched."""
-    from mlops_lab.rollout import deployment_of
+    from mlops_lab.models.rollout import deployment_of
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
@@ -70,7 +70,7 @@ def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 @answer_options
 def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
     """Stop a running rollout: the former version comes back and answers everything again."""
-    from mlops_lab.rollout import stop as stop_rollout
+    from mlops_lab.models.rollout import stop as stop_rollout
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
@@ -84,10 +84,10 @@ def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json
 @answer_options
 def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool) -> None:
     """Begin a rollout, or go on with one that was cut off; days that were watched are not watched again."""
+    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import canary_traffic
-    from mlops_lab.rollout import rollout as roll_out
+    from mlops_lab.models.rollout import rollout as roll_out
+    from mlops_lab.pipeline.flights import canary_traffic
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, login_name, moment
-from mlops_lab.errors import InvalidData, UnknownName
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import DagRun
+    from mlops_lab.pipeline.dag import DagRun
 
 __all__ = ["became", "pipeline_params", "run", "run_options", "run_to_resume"]
 
@@ -42,8 +42,8 @@ def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, An
         UnknownName: a param, or a value of a param with a fixed choice, that does not exist.
         InvalidData: a value that cannot be, or a param given twice.
     """
-    from mlops_lab.dag import parse_params
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.pipeline.dag import parse_params
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     declared = flights_pipeline().params
     words = [*(f"{name}={value}" for name, value in named.items() if value is not None), *texts]
@@ -102,10 +102,10 @@ def run(
     Params: features, model, train_from, holdout_days, watch_days, approval, seed, author (see: mlops-lab dag draw)
     Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 130 stopped by Ctrl-C
     """
-    from mlops_lab.backends import choose_engines
+    from mlops_lab.adapters import choose_engines
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict
-    from mlops_lab.pipeline import OUTCOMES, outcome, run_flights
+    from mlops_lab.pipeline.flights import OUTCOMES, outcome, run_flights
 
     before = None if resume is None else run_to_resume(home, resume)
     named = {"features": features, "model": model, "author": author}
@@ -140,7 +140,7 @@ def run(
 
 
 def _reason(run: DagRun) -> str:
-    from mlops_lab.errors import TaskFailed
+    from mlops_lab.base.errors import TaskFailed
 
     try:
         run.raise_for_state()
@@ -156,7 +156,7 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun
         UnknownName: there is no such run.
         InvalidData: there is no run at all.
     """
-    from mlops_lab.dag import get_run, list_runs
+    from mlops_lab.pipeline.dag import get_run, list_runs
 
     if run_id != "last":
         return get_run(home, run_id, dag_id=dag_id)
@@ -168,7 +168,7 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun
 
 def became(run: DagRun) -> str:
     """What became of a run, as far as its trace tells; also of one that was killed, or that an older DAG made."""
-    from mlops_lab.pipeline import flights_pipeline, outcome
+    from mlops_lab.pipeline.flights import flights_pipeline, outcome
 
     if run.state == "running":
         return "running or killed"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.catalogue import SETTINGS
 from mlops_lab.cli.options import HOME, as_home, split_subject, subject
-from mlops_lab.errors import InvalidData
 
 __all__ = ["serve"]
 
@@ -76,8 +76,8 @@ def serve(
     \b
     It speaks SageMaker (/ping, /invocations), Vertex AI (AIP_* variables), KServe (/v2, /v1) and Prometheus (/metrics).
     """
-    from mlops_lab.serving import Limits, Log, contract_of, open_desk
-    from mlops_lab.serving import serve as run_server
+    from mlops_lab.delivery.server import Limits, Log, contract_of, open_desk
+    from mlops_lab.delivery.server import serve as run_server
 
     contract = contract_of(os.environ)
     folder = as_home(home) if home is not None else contract.home or _usual_home()
@@ -104,6 +104,6 @@ def serve(
 
 
 def _usual_home() -> Path:
-    from mlops_lab.backends import has_registry
+    from mlops_lab.adapters import has_registry
 
     return _SAGEMAKER if has_registry(_SAGEMAKER) else Path(HOME)

@@ -10,8 +10,8 @@ import click
 from mlops_lab.cli.answers import MARKS, columns, cut, figure, marked
 
 if TYPE_CHECKING:
-    from mlops_lab.dag import DagRun
-    from mlops_lab.registry import GateReport
+    from mlops_lab.models.registry import GateReport
+    from mlops_lab.pipeline.dag import DagRun
 
 __all__ = ["print_verdict", "report_lines", "verdict"]
 
@@ -20,9 +20,9 @@ _FIGURES = ("offline.roc_auc", "served.roc_auc")
 
 def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     """Everything that a run of the flights pipeline says, from its trace and the home folder."""
-    from mlops_lab.backends import engines_of, open_registry, open_tracker
-    from mlops_lab.clock import SystemClock
-    from mlops_lab.pipeline import OUTCOMES, get_json
+    from mlops_lab.adapters import engines_of, open_registry, open_tracker
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.flights import OUTCOMES, get_json
 
     engines = engines_of(home)
     told: dict[str, Any] = {
@@ -71,8 +71,8 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
 
 def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> None:
     """Print the trace, the two figures, the gate's reasons and what became of the version."""
-    from mlops_lab.drawing.words import plain
-    from mlops_lab.registry import GateReport
+    from mlops_lab.models.registry import GateReport
+    from mlops_lab.teaching.drawing.words import plain
 
     for line in run.trace(durations=True).splitlines():
         click.echo(cut(plain(line)))

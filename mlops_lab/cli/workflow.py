@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.happening import Happening, run_options
 from mlops_lab.cli.linting import lint
-from mlops_lab.errors import InvalidData
 
 if TYPE_CHECKING:
-    from mlops_lab.actions import Workflow, WorkflowRun
+    from mlops_lab.ci import Workflow, WorkflowRun
 
 __all__ = ["workflow"]
 
@@ -53,7 +53,7 @@ def draw(file: str, root: str | None, out: str | None, as_json: bool) -> None:
       mlops-lab workflow draw .github/workflows/train.yml
       mlops-lab workflow draw ci.yml --out ci.svg
     """
-    from mlops_lab.drawing.workflow import draw_workflow
+    from mlops_lab.teaching.drawing.workflow import draw_workflow
 
     read = _load(file, root)
     drawing = draw_workflow(read)
@@ -117,9 +117,9 @@ def simulate(
     """
     from datetime import timedelta
 
-    from mlops_lab.actions import simulate as simulated
+    from mlops_lab.base.clock import FakeClock
+    from mlops_lab.ci import simulate as simulated
     from mlops_lab.cli.happening import told_outcomes
-    from mlops_lab.clock import FakeClock
 
     read = _load(file, root)
     clock = FakeClock()
@@ -169,7 +169,7 @@ def execute(
     \b
     Exit codes: 0 success, 1 failed or an error, 3 waiting for a review
     """
-    from mlops_lab.actions import execute as executed
+    from mlops_lab.ci import execute as executed
 
     read = _load(file, root)
     if not yes:
@@ -185,7 +185,7 @@ def execute(
 
 
 def _load(file: str, root: str | None) -> Workflow:
-    from mlops_lab.actions import load_workflow
+    from mlops_lab.ci import load_workflow
 
     if "\0" in file + (root or ""):
         raise InvalidData("a name of a file or a folder cannot hold a null byte.")
@@ -196,8 +196,8 @@ def _load(file: str, root: str | None) -> Workflow:
 
 def _answer(read: Workflow, run: WorkflowRun, *, out: str | None, as_json: bool) -> int:
     """Print a run; the exit code, or one line on standard error when it did not succeed."""
-    from mlops_lab.drawing.words import plain
-    from mlops_lab.drawing.workflow import draw_workflow
+    from mlops_lab.teaching.drawing.words import plain
+    from mlops_lab.teaching.drawing.workflow import draw_workflow
 
     code = 0 if run.conclusion in ("success", "skipped") else 3 if run.status in ("waiting", "pending") else 1
     written = None if out is None else str(draw_workflow(read, run).save(out))
@@ -222,7 +222,7 @@ def _why(run: WorkflowRun) -> str:
 
 
 def _print_logs(run: WorkflowRun, *, everything: bool) -> None:
-    from mlops_lab.drawing.words import plain
+    from mlops_lab.teaching.drawing.words import plain
 
     for job in run.jobs:
         for step in job.steps:

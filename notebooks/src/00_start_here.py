@@ -35,7 +35,7 @@ print("ready" if not missing else f"missing: {', '.join(missing)}")
 # ## The flights
 
 # %%
-from mlops_lab import datasets
+from mlops_lab.data import flights as datasets
 
 flights = datasets.load_flights()
 flights[["flight_id", "dest", "sched_dep", "dep_delay", "arr_delay", "cancelled"]].head(4)
@@ -52,7 +52,7 @@ print(f"{len(flights):,} flights, {answers['late'].mean():.1%} of them late or n
 # A quarter. Is it the same at every hour?
 
 # %%
-from mlops_lab.drawing.plots import plot_line
+from mlops_lab.teaching.drawing.plots import plot_line
 
 hour = flights["sched_dep"].dt.tz_convert("America/New_York").dt.hour
 late_by_hour = answers["late"].groupby(hour).mean().loc[5:22]
@@ -76,8 +76,8 @@ plot_line(
 # **DAG**, a directed graph without cycles.
 
 # %%
-from mlops_lab.drawing import draw_dag
-from mlops_lab.pipeline import flights_pipeline
+from mlops_lab.pipeline.flights import flights_pipeline
+from mlops_lab.teaching.drawing import draw_dag
 
 dag = flights_pipeline()
 draw_dag(dag, direction="TB")
@@ -100,8 +100,8 @@ draw_dag(dag, direction="TB")
 # %%
 import tempfile
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.pipeline import run_flights
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.flights import run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2014-01-01")
@@ -121,7 +121,7 @@ draw_dag(dag, honest, direction="TB")
 # **slice** is a part of the flights, here an airport.
 
 # %%
-from mlops_lab.registry import Registry
+from mlops_lab.models.registry import Registry
 
 registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 1).table())
@@ -136,7 +136,7 @@ print(registry.get_gate_report("late_flights", 1).table())
 # again for the next hint.)
 
 # %%
-from mlops_lab.checks import check, hint, quiz
+from mlops_lab.teaching.checks import check, hint, quiz
 
 never = ...  # a set of names
 check("00.1", never)
@@ -165,8 +165,8 @@ print(registry.get_gate_report("late_flights", 2).table())
 # Six demands are not met. The last of the six tells the story: 0.902 on paper, 0.641 in service. Side by side:
 
 # %%
-from mlops_lab.drawing.plots import plot_bars
-from mlops_lab.tracking import Tracker
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.teaching.drawing.plots import plot_bars
 
 runs = {run.params["feature_service"]: run for run in Tracker(home.name).search_runs()}
 plot_bars(
@@ -228,7 +228,7 @@ print(*registry.history("late_flights"), sep="\n")
 # | [08 real engines](08_real_engines.ipynb) | What changes when Feast and MLflow do the work? |
 # | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
 #
-# In any of them, `progress()` from `mlops_lab.checks` shows what you have done so far.
+# In any of them, `progress()` from `mlops_lab.teaching.checks` shows what you have done so far.
 #
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in

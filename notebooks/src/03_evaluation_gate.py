@@ -33,7 +33,7 @@ print(may_replace(0.60), may_replace(0.70))
 # No and yes, as it should be. Now the exam of a quiet night: three flights, none of them late.
 
 # %%
-from mlops_lab.training import measure
+from mlops_lab.models.training import measure
 
 quiet_night = measure([0, 0, 0], [0.1, 0.7, 0.4])
 print(quiet_night["roc_auc"])
@@ -43,13 +43,13 @@ print(quiet_night["roc_auc"])
 # a number*, instead of making one up. **Before you run on: what will our gate say to it?**
 
 # %%
-from mlops_lab.checks import check, quiz
+from mlops_lab.teaching.checks import check, quiz
 
 said = ...
 check("03.1", said)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab.checks import hint; hint("03.1")` into a cell of your own; ask again for the next hint. Now
+# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("03.1")` into a cell of your own; ask again for the next hint. Now
 # look:
 
 # %%
@@ -71,7 +71,7 @@ print(max([("broken", nan), ("good", 0.70)], key=lambda model: model[1]))
 # The way out is to turn the question round. Do not ask "is it bad?". Ask "**is it shown to be good?**"
 
 # %%
-from mlops_lab.gates import Floor, Measured
+from mlops_lab.models.gates import Floor, Measured
 
 floor = Floor("served.roc_auc", 0.65)
 for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_auc": float("inf")}, {}):
@@ -104,8 +104,8 @@ quiz("03.q2")
 # %%
 import tempfile
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.pipeline import run_flights
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.flights import run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-07-01")
@@ -128,9 +128,9 @@ print(runs["colleague"].state, "at:", stopped)
 # fetch that: the pipeline keeps it with every run.
 
 # %%
-from mlops_lab.gates import DataProfile
-from mlops_lab.pipeline import get_json
-from mlops_lab.tracking import Tracker
+from mlops_lab.models.gates import DataProfile
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.pipeline.flights import get_json
 
 tracker = Tracker(home.name)
 
@@ -174,7 +174,7 @@ print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_a
 # be. A small margin keeps chance out of it:
 
 # %%
-from mlops_lab.gates import NoWorseThanChampion
+from mlops_lab.models.gates import NoWorseThanChampion
 
 no_worse = NoWorseThanChampion("served.roc_auc", 0.005)
 print(no_worse.judge(measured["July"]).sentence)
@@ -200,8 +200,8 @@ quiz("03.q1")
 # the worst one reaches a floor too.
 
 # %%
-from mlops_lab.gates import SliceFloor
-from mlops_lab.pipeline import AIRPORTS
+from mlops_lab.models.gates import SliceFloor
+from mlops_lab.pipeline.flights import AIRPORTS
 
 every_airport = SliceFloor("served.roc_auc", 0.62, slices=AIRPORTS)
 print({part: round(measured["July"].metrics[f"served.roc_auc.{part}"], 3) for part in AIRPORTS})
@@ -218,9 +218,9 @@ print(every_airport.judge(measured["July"]).sentence)
 # **calibration**, and AUC cannot see it: AUC looks at the order only.
 
 # %%
-from mlops_lab.drawing.plots import plot_calibration
-from mlops_lab.pipeline import LABEL, get_training_set
-from mlops_lab.training import predict
+from mlops_lab.models.training import predict
+from mlops_lab.pipeline.flights import LABEL, get_training_set
+from mlops_lab.teaching.drawing.plots import plot_calibration
 
 
 def promises(run):
@@ -272,8 +272,8 @@ for case in cases:
 # flight.
 
 # %%
-from mlops_lab.drawing.plots import plot_bars
-from mlops_lab.gates import ServedSkew
+from mlops_lab.models.gates import ServedSkew
+from mlops_lab.teaching.drawing.plots import plot_bars
 
 figures = {
     name: {kind: measured[name].metrics[f"{kind}.roc_auc"] for kind in ("offline", "served")}
@@ -297,8 +297,8 @@ print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
 # %%
 import pandas as pd
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.gates import Freshness, NullRate, RowCount, Schema, profile
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.models.gates import Freshness, NullRate, RowCount, Schema, profile
 
 stamps = pd.to_datetime(["2013-06-01T06:00Z", "2013-06-01T07:00Z"])
 broken = pd.DataFrame({"origin": ["EWR", None], "distance": ["719", "229"], "event_timestamp": stamps})
@@ -317,7 +317,7 @@ for rule in contract:
 # All demands together are a **policy**: a list of rules.
 
 # %%
-from mlops_lab.gates import GatePolicy
+from mlops_lab.models.gates import GatePolicy
 
 GatePolicy([floor, no_worse, every_airport])
 
@@ -327,7 +327,7 @@ GatePolicy([floor, no_worse, every_airport])
 # has done it for us and kept the report:
 
 # %%
-from mlops_lab.registry import Registry
+from mlops_lab.models.registry import Registry
 
 registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 3).table())
@@ -359,7 +359,7 @@ print(*[result.sentence for result in first.results[:3]], sep="\n")
 # **Reset** brings everything back.
 
 # %%
-from mlops_lab.panels import GatePanel
+from mlops_lab.teaching.panels import GatePanel
 
 june_again = replace(measured["July"], metrics=measured["July"].champion, champion=measured["July"].metrics)
 panel = GatePanel({"July": measured["July"], "colleague": measured["colleague"], "June again": june_again})

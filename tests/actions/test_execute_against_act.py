@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import WorkflowRun, execute, load_workflow
+from mlops_lab.ci import WorkflowRun, execute, load_workflow
 
 ORACLE = Path(__file__).parent / "oracle"
 spec = importlib.util.spec_from_file_location("acted_workflows", ORACLE / "acted.py")

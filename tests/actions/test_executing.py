@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import Environment, ExpressionError, Outcome, Trigger, execute, load_workflow, parse_workflow
-from mlops_lab.actions.expressions.hashing import hash_files
-from mlops_lab.actions.file_commands import parse_assignments
-from mlops_lab.actions.log_commands import LogReader, Masks
-from mlops_lab.actions.shells import command_line
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.ci import Environment, ExpressionError, Outcome, Trigger, execute, load_workflow, parse_workflow
+from mlops_lab.ci.expressions.hashing import hash_files
+from mlops_lab.ci.file_commands import parse_assignments
+from mlops_lab.ci.log_commands import LogReader, Masks
+from mlops_lab.ci.shells import command_line
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the steps are bash scripts")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions.expressions import ExpressionError, evaluate
-from mlops_lab.actions.expressions.values import kind_of, number_text, to_text
+from mlops_lab.ci.expressions import ExpressionError, evaluate
+from mlops_lab.ci.expressions.values import kind_of, number_text, to_text
 
 ORACLE = Path(__file__).parent / "oracle"
 spec = importlib.util.spec_from_file_location("generated_expressions", ORACLE / "generated.py")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML, YAMLError
 
-from mlops_lab.actions import Trigger, WorkflowError, parse_workflow, simulate
-from mlops_lab.actions.traps import traps_of
+from mlops_lab.base.errors import MlopsLabError
+from mlops_lab.ci import Trigger, WorkflowError, parse_workflow, simulate
+from mlops_lab.ci.traps import traps_of
 from mlops_lab.cli import main
-from mlops_lab.drawing.workflow import draw_workflow
-from mlops_lab.errors import MlopsLabError
+from mlops_lab.teaching.drawing.workflow import draw_workflow
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.actions import expand_matrix
-from mlops_lab.actions.matrix import leg_title, matrix_legs
-from mlops_lab.errors import InvalidData
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.ci import expand_matrix
+from mlops_lab.ci.matrix import leg_title, matrix_legs
 
 
 def test_the_documented_example_of_fruits_and_animals():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import WorkflowError, parse_workflow
+from mlops_lab.ci import WorkflowError, parse_workflow
 
 ORACLE = Path(__file__).parent / "oracle"
 spec = importlib.util.spec_from_file_location("mutated_workflows", ORACLE / "mutants.py")

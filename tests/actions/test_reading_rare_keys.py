@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.actions import WorkflowError, load_workflow, parse_workflow, simulate
+from mlops_lab.ci import WorkflowError, load_workflow, parse_workflow, simulate
 
 STEPS = "    steps: [{run: make}]\n"
 JOBS = "jobs:\n  a:\n    runs-on: x\n" + STEPS

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.actions import WorkflowError, load_workflow, parse_workflow
-from mlops_lab.actions.nodes import read_yaml
-from mlops_lab.errors import InvalidData, MlopsLabError
+from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.ci import WorkflowError, load_workflow, parse_workflow
+from mlops_lab.ci.nodes import read_yaml
 
 JOB = "  {id}:\n    runs-on: ubuntu-24.04\n    steps: [{{run: echo}}]\n"
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.actions import Environment, Review, StepRun, Trigger, WorkflowRun, execute, load_workflow, parse_workflow
+from mlops_lab.ci import Environment, Review, StepRun, Trigger, WorkflowRun, execute, load_workflow, parse_workflow
 
 spec = importlib.util.spec_from_file_location("real_workflows", Path(__file__).parent / "oracle" / "real_workflows.py")
 real = importlib.util.module_from_spec(spec)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.actions import (
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.ci import (
     ConcurrencyGroups,
     Environment,
     Outcome,
@@ -19,8 +21,6 @@ from mlops_lab.actions import (
     parse_workflow,
     simulate,
 )
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
 
 
 def jobs(text: str, *, on: str = "push"):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
-from mlops_lab.actions import evaluate, parse_workflow, simulate
+from mlops_lab.ci import evaluate, parse_workflow, simulate
 
 EXPRESSION = "contains(github.ref, 'MAIN') && needs.*.result"
 CONTEXTS = {"github": {"ref": "refs/heads/main"}, "needs": {"test": {"result": "success"}}}

@@ -11,8 +11,8 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from statistics import median
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, Task, run_dag, topological_order
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.dag import DAG, Task, run_dag, topological_order
 
 
 def sequence(count: int) -> DAG:

@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.dag import DAG, run_dag
-from mlops_lab.engines import Asked, run_all
-from mlops_lab.engines.planted import fan_out, sequence
-from mlops_lab.errors import MlopsLabError
+from mlops_lab.adapters.engines import Asked, run_all
+from mlops_lab.adapters.engines.planted import fan_out, sequence
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.errors import MlopsLabError
+from mlops_lab.pipeline.dag import DAG, run_dag
 
 DATE = "2013-10-01"
 REPEATS = 7

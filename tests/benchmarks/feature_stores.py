@@ -56,7 +56,7 @@ def entity_rows(count, rows):
 
 
 def ours(path, home):
-    from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+    from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
     store = FeatureStore(home)
     schema, source = [Field("value", "float64")], Source("rows", path)

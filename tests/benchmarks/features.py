@@ -53,7 +53,7 @@ def data(scene, quick):
 
 
 def ready_mlops_lab(features, entities, scene, home, *, warm):
-    from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+    from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
     created = "created_timestamp" if LATE in scene else None
     kind = "int64" if scene.startswith("whole") else "string"
@@ -178,7 +178,7 @@ def joins(runs, quick):
 
 
 def online(runs, quick):
-    from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+    from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
     features, _ = data("text", quick)
     names = sorted(features["key"].unique())

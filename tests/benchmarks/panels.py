@@ -23,8 +23,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 PANELS = {
     "gate": """\
-from mlops_lab.gates import Measured
-from mlops_lab.panels import GatePanel
+from mlops_lab.models.gates import Measured
+from mlops_lab.teaching.panels import GatePanel
 
 figures = {"offline.roc_auc": 0.769, "served.roc_auc": 0.769, "served.brier": 0.175, "served.calibration_error": 0.03}
 figures |= {f"served.roc_auc.{airport}": 0.76 for airport in ("EWR", "JFK", "LGA")}
@@ -33,7 +33,7 @@ champion = {"served.roc_auc": 0.76, "served.brier": 0.177}
 panel = GatePanel({"July": Measured(figures, champion), "colleague": Measured(leaking, champion)})
 """,
     "timeline": """\
-from mlops_lab.panels import JoinTimelinePanel
+from mlops_lab.teaching.panels import JoinTimelinePanel
 
 hours = range(6, 14)
 rows = [
@@ -43,20 +43,20 @@ rows = [
 panel = JoinTimelinePanel(rows, decision="2013-07-01T09:45Z", feature="wind")
 """,
     "retries": """\
-from mlops_lab.panels import RetriesPanel
+from mlops_lab.teaching.panels import RetriesPanel
 
 panel = RetriesPanel()
 """,
     "registry": """\
-from mlops_lab.panels import RegistryPanel
+from mlops_lab.teaching.panels import RegistryPanel
 
 panel = RegistryPanel([0.734, 0.743, 0.622])
 """,
     "canary": """\
 import numpy as np
 
-from mlops_lab.datasets import decisions, load_flights, outcomes
-from mlops_lab.panels import CanaryPanel
+from mlops_lab.data.flights import decisions, load_flights, outcomes
+from mlops_lab.teaching.panels import CanaryPanel
 
 flights = load_flights(month=12)
 asked, known = decisions(flights), outcomes(flights)

@@ -25,9 +25,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlops_lab.backends import Engines, open_registry, open_tracker
-from mlops_lab.clock import SystemClock
-from mlops_lab.registry import GateReport, RuleResult
+from mlops_lab.adapters import Engines, open_registry, open_tracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import GateReport, RuleResult
 
 ROWS = ("register", "promote", "look up by alias", "load")
 

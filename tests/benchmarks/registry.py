@@ -19,9 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 
 def medians(home: Path, repeats: int) -> dict[str, float]:

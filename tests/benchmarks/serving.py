@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.fleet import Client
-from mlops_lab.pipeline import flight_store, labelled_flights
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
-from mlops_lab.training import train
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.delivery.live import Client
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.models.training import train
+from mlops_lab.pipeline.flights import flight_store, labelled_flights
 
 CONNECTIONS = 16
 NAME = "late_flights"
@@ -43,7 +43,7 @@ def prepare(home: Path) -> tuple[Any, pd.DataFrame]:
     """The course's model of May in Production; the estimator, and 64 flights as it takes them."""
     from datetime import UTC, datetime
 
-    from mlops_lab.training.model import prepare as plain
+    from mlops_lab.models.training.model import prepare as plain
 
     clock = FakeClock("2013-06-01")
     store, tracker, registry = flight_store(home, clock=clock), Tracker(home, clock=clock), Registry(home, clock=clock)

@@ -18,7 +18,7 @@ from browser_lab import find_chromium
 from contrast import measure
 from dashboard import command, variables
 
-from mlops_lab.panels.dashboard import LESSONS
+from mlops_lab.teaching.panels.dashboard import LESSONS
 
 pytestmark = pytest.mark.browser
 PATIENCE = 120  # seconds; an idle machine needs ten

@@ -18,8 +18,8 @@ PANELS = """\
 # # Do all panels answer?
 
 # %%
-from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew, SliceFloor
-from mlops_lab.panels import GatePanel
+from mlops_lab.models.gates import Floor, GatePolicy, Measured, ServedSkew, SliceFloor
+from mlops_lab.teaching.panels import GatePanel
 
 slices = SliceFloor("served.roc_auc", 0.6, slices=["EWR"])
 policy = GatePolicy([Floor("served.roc_auc", 0.66), slices, ServedSkew("roc_auc", 0.02)])
@@ -27,7 +27,7 @@ figures = {"offline.roc_auc": 0.68, "served.roc_auc": 0.67, "served.roc_auc.EWR"
 GatePanel({"as_known": Measured(figures)}, policy=policy)
 
 # %%
-from mlops_lab.panels import JoinTimelinePanel
+from mlops_lab.teaching.panels import JoinTimelinePanel
 
 JoinTimelinePanel(
     [
@@ -39,18 +39,18 @@ JoinTimelinePanel(
 )
 
 # %%
-from mlops_lab.panels import RetriesPanel
+from mlops_lab.teaching.panels import RetriesPanel
 
 RetriesPanel()
 
 # %%
-from mlops_lab.panels import RegistryPanel
+from mlops_lab.teaching.panels import RegistryPanel
 
 RegistryPanel([0.76, 0.77, 0.63])
 
 # %%
 import pandas as pd
-from mlops_lab.panels import CanaryPanel
+from mlops_lab.teaching.panels import CanaryPanel
 
 at = pd.date_range("2013-12-01", periods=1200, freq="15min", tz="UTC")
 keys = [f"flight {number}" for number in range(1200)]

@@ -17,7 +17,7 @@ SMALL = """\
 
 # %%
 import ipywidgets
-from mlops_lab.checks import check, quiz
+from mlops_lab.teaching.checks import check, quiz
 
 said = ipywidgets.HTML("<p role='status'>threshold 5</p>")
 slider = ipywidgets.IntSlider(value=5)

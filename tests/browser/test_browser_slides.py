@@ -34,8 +34,8 @@ answer = ...
 # ## Try it yourself
 
 # %%
-from mlops_lab.gates import Floor, GatePolicy, Measured, ServedSkew, SliceFloor
-from mlops_lab.panels import GatePanel
+from mlops_lab.models.gates import Floor, GatePolicy, Measured, ServedSkew, SliceFloor
+from mlops_lab.teaching.panels import GatePanel
 
 slices = SliceFloor("served.roc_auc", 0.6, slices=["EWR"])
 policy = GatePolicy([Floor("served.roc_auc", 0.66), slices, ServedSkew("roc_auc", 0.02)])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlops_lab import datasets
-from mlops_lab.checks.capstone import CHAMPION_VIEWS, POLICY, judge_rows
-from mlops_lab.checks.capstone_flights import some_days, with_another_future
-from mlops_lab.checks.exercise import NotYet
-from mlops_lab.fingerprint import fingerprint_json
-from mlops_lab.pipeline import FLIGHTS_POLICY, flight_services
+from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.data import flights as datasets
+from mlops_lab.pipeline.flights import FLIGHTS_POLICY, flight_services
+from mlops_lab.teaching.checks.capstone import CHAMPION_VIEWS, POLICY, judge_rows
+from mlops_lab.teaching.checks.capstone_flights import some_days, with_another_future
+from mlops_lab.teaching.checks.exercise import NotYet
 
 MOMENT = "2013-03-07T19:30Z"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.checks import check, export_progress, hint, progress, quiz
-from mlops_lab.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect
-from mlops_lab.checks.judging import is_untouched, judge
-from mlops_lab.checks.progress import Standing, read_standing, record
-from mlops_lab.checks.quizzes import static_html, static_text
-from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.teaching.checks import check, export_progress, hint, progress, quiz
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect
+from mlops_lab.teaching.checks.judging import is_untouched, judge
+from mlops_lab.teaching.checks.progress import Standing, read_standing, record
+from mlops_lab.teaching.checks.quizzes import static_html, static_text
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_an_unknown_quiz_is_an_error() -> None:
 def test_progress_counts_tries_and_remembers_across_processes(home: Path) -> None:
     check("01.1", 15.0)
     check("01.1", 8.0)
-    code = "from mlops_lab.checks import progress; print(progress())"
+    code = "from mlops_lab.teaching.checks import progress; print(progress())"
 
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

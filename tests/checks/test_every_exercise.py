@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.checks import Exercise, Quiz, all_exercises, all_quizzes
-from mlops_lab.checks.judging import Verdict, judge
+from mlops_lab.teaching.checks import Exercise, Quiz, all_exercises, all_quizzes
+from mlops_lab.teaching.checks.judging import Verdict, judge
 
 EXERCISES = pytest.mark.parametrize("exercise", all_exercises(), ids=lambda exercise: exercise.id)
 QUIZZES = pytest.mark.parametrize("quiz", all_quizzes(), ids=lambda quiz: quiz.id)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.checks import find_exercise
-from mlops_lab.checks.judging import Verdict, judge
+from mlops_lab.teaching.checks import find_exercise
+from mlops_lab.teaching.checks.judging import Verdict, judge
 
 _COSTS = """\
 import numpy as np
@@ -62,7 +62,7 @@ RIGHT = (
     ("02.2", _COSTS.format(returned="np.float32(THRESHOLDS[costs.argmin()])")),
     ("03.2", _FIGURE.format(returned="figure is not None and np.isfinite(figure) and figure >= floor")),
     ("03.2", _FIGURE.format(returned="False if figure is None else np.isfinite(figure) & (figure >= floor)")),
-    ("03.3", "from mlops_lab.pipeline import FLIGHTS_POLICY\npolicy = FLIGHTS_POLICY"),
+    ("03.3", "from mlops_lab.pipeline.flights import FLIGHTS_POLICY\npolicy = FLIGHTS_POLICY"),
     ("04.1", 'moves = ("staging", "production")'),
     ("04.2", "import numpy as np\nversion = np.int64(1)"),
     ("04.2", "version = 1.0"),

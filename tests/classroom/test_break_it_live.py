@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.classroom import FAULTS, Sight, break_it, find_fault, reset, standing
-from mlops_lab.classroom.results import load_measured, measured_bytes
-from mlops_lab.classroom.scene import scene_home
+from mlops_lab.base.errors import HomeError, MlopsLabError, NotAllowed, UnknownName
 from mlops_lab.cli import main
-from mlops_lab.errors import HomeError, MlopsLabError, NotAllowed, UnknownName
+from mlops_lab.teaching.classroom import FAULTS, Sight, break_it, find_fault, reset, standing
+from mlops_lab.teaching.classroom.results import load_measured, measured_bytes
+from mlops_lab.teaching.classroom.scene import scene_home
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAP = find_fault("cycle")
@@ -142,7 +142,7 @@ def test_a_process_killed_at_any_moment_leaves_what_reset_mends(moment, tmp_path
     code = f"""
 import os, signal, sys
 from dataclasses import replace
-from mlops_lab.classroom import break_it, find_fault
+from mlops_lab.teaching.classroom import break_it, find_fault
 fault = find_fault("cycle")
 calls = []
 def killed(home):

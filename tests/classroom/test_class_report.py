@@ -9,10 +9,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from mlops_lab.checks import all_exercises, all_quizzes, export_progress
-from mlops_lab.classroom import draw_class, read_class
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli import main
-from mlops_lab.errors import InvalidData
+from mlops_lab.teaching.checks import all_exercises, all_quizzes, export_progress
+from mlops_lab.teaching.classroom import draw_class, read_class
 
 ENTRIES = sorted([one.id for one in all_exercises()] + [one.id for one in all_quizzes()])
 

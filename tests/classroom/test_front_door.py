@@ -13,9 +13,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mlops_lab.checks import all_exercises, all_quizzes
 from mlops_lab.cli import main
-from mlops_lab.panels.dashboard import LESSONS
+from mlops_lab.teaching.checks import all_exercises, all_quizzes
+from mlops_lab.teaching.panels.dashboard import LESSONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -199,7 +199,7 @@ def test_the_plan_says_of_the_gate_what_the_dashboard_shows():
 
 
 def test_the_figures_of_the_vote_are_those_of_the_dashboard():
-    from mlops_lab.classroom.results import load_measured
+    from mlops_lab.teaching.classroom.results import load_measured
 
     found = load_measured()
     figures = {

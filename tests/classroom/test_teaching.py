@@ -11,9 +11,9 @@ import nbformat
 import notebook_rules
 import pytest
 
-from mlops_lab.checks import all_exercises, all_quizzes, find_exercise
-from mlops_lab.classroom import FAULTS, answer_key
 from mlops_lab.cli import main
+from mlops_lab.teaching.checks import all_exercises, all_quizzes, find_exercise
+from mlops_lab.teaching.classroom import FAULTS, answer_key
 
 ROOT = Path(__file__).resolve().parents[2]
 TEACHER = ROOT / "notebooks" / "teacher"

@@ -7,10 +7,10 @@ import tarfile
 
 import pytest
 
+from mlops_lab.base.errors import IntegrityError, InvalidData, TaskFailed, UnknownName
 from mlops_lab.cli import main
-from mlops_lab.dag import DAG, task
-from mlops_lab.errors import IntegrityError, InvalidData, TaskFailed, UnknownName
-from mlops_lab.pipeline import run_one_task, said_no
+from mlops_lab.pipeline.dag import DAG, task
+from mlops_lab.pipeline.flights import run_one_task, said_no
 
 
 @task
@@ -164,7 +164,7 @@ def test_options_after_serve_reach_the_server(tmp_path, monkeypatch):
     asked = []
     (tmp_path / "registry.db").touch()
     monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path))
-    monkeypatch.setattr("mlops_lab.serving.serve", lambda *_, **given: asked.append(given))
+    monkeypatch.setattr("mlops_lab.delivery.server.serve", lambda *_, **given: asked.append(given))
 
     code = main(["container", "serve", "--drain", "2", "--port", "9000", "-q"])
 

@@ -10,13 +10,13 @@ import re
 import pytest
 
 from mlops_lab.cli import main
-from mlops_lab.dag import json_schema, to_json, to_yaml
-from mlops_lab.pipeline import flights_pipeline
+from mlops_lab.pipeline.dag import json_schema, to_json, to_yaml
+from mlops_lab.pipeline.flights import flights_pipeline
 
 HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: mine\n"
 TASKS = """
-from mlops_lab.dag import task
-from mlops_lab.errors import NotAllowed
+from mlops_lab.pipeline.dag import task
+from mlops_lab.base.errors import NotAllowed
 
 def one(params):
     return params["n"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.backends import Engines, choice, choose_engines, engines_of, mlflow_connection
-from mlops_lab.backends.desk import Desk
+from mlops_lab.adapters import Engines, choice, choose_engines, engines_of, mlflow_connection
+from mlops_lab.adapters.desk import Desk
+from mlops_lab.base.errors import IntegrityError
 from mlops_lab.cli import main
-from mlops_lab.errors import IntegrityError
 
 
 @pytest.fixture

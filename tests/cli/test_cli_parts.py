@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import mlops_lab
-from mlops_lab.dag import from_json, from_yaml
-from mlops_lab.pipeline import FLIGHTS_POLICY, flights_pipeline
+from mlops_lab.pipeline.dag import from_json, from_yaml
+from mlops_lab.pipeline.flights import FLIGHTS_POLICY, flights_pipeline
 
 SHORT = (
     *("--date", "2013-06-01", "--param", "train_from=2013-05-01"),

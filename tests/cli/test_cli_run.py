@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = (

@@ -10,9 +10,9 @@ import sys
 import pandas as pd
 import pytest
 
+from mlops_lab.base.clock import FakeClock
 from mlops_lab.cli import main
-from mlops_lab.clock import FakeClock
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a shell of its own closes its streams otherwise")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.exports import to_kubernetes
-from mlops_lab.manifests import check_manifests, read_manifests
+from mlops_lab.adapters.exports import to_kubernetes
+from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent

@@ -9,12 +9,12 @@ import warnings
 
 import pytest
 
+from mlops_lab.adapters.exports import check_sagemaker, to_sagemaker
+from mlops_lab.adapters.targets import SageMakerTarget, TargetUnreachable, endpoint_requests, shift
+from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.cli import main
-from mlops_lab.errors import MlopsLabError, UnknownName
-from mlops_lab.exports import check_sagemaker, to_sagemaker
-from mlops_lab.pipeline import MODEL_NAME, flights_pipeline, outcome, run_flights
-from mlops_lab.registry import Registry
-from mlops_lab.targets import SageMakerTarget, TargetUnreachable, endpoint_requests, shift
+from mlops_lab.models.registry import Registry
+from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline, outcome, run_flights
 
 AWAY = "python start.py test-engines cloud runs it"
 boto3 = pytest.importorskip("boto3", reason=AWAY)

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlops_lab.errors import MlopsLabError, NotAllowed
-from mlops_lab.exports import to_vertex
-from mlops_lab.pipeline import MODEL_NAME, flights_pipeline, outcome, run_flights
-from mlops_lab.registry import Registry
-from mlops_lab.targets import TargetUnreachable, VertexTarget, shift
+from mlops_lab.adapters.exports import to_vertex
+from mlops_lab.adapters.targets import TargetUnreachable, VertexTarget, shift
+from mlops_lab.base.errors import MlopsLabError, NotAllowed
+from mlops_lab.models.registry import Registry
+from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline, outcome, run_flights
 
 AWAY = "python start.py test-engines cloud runs it"
 pytest.importorskip("kfp", reason=AWAY)

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.features import FeatureStore
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.data.features import FeatureStore
 
 NAMED = os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
 STORES = ["embedded", *(["duckdb", "dask"] if "feast-mlflow" in NAMED else [])]
@@ -21,7 +21,7 @@ def make_feature_store(name, home):
     """A feature store of the course's own, or of Feast's with one of its offline stores."""
     if name == "embedded":
         return FeatureStore(home, clock=FakeClock())
-    from mlops_lab.backends.feast_store import FeastStore
+    from mlops_lab.adapters.feast.store import FeastStore
 
     return FeastStore(home, clock=FakeClock(), offline=name)
 
@@ -47,7 +47,7 @@ def reopen(engine, tmp_path):
 @pytest.fixture
 def outcome(engine, request):
     """What the adapter does about the promise of this test: "kept", "repaired", "refused" or "left"."""
-    from mlops_lab.backends.feast_differences import conformance
+    from mlops_lab.adapters.feast.differences import conformance
 
     promise = request.node.get_closest_marker("promise").args[0]
     return next(row[engine] for row in conformance() if row["promise"] == promise)
@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item, call):
     if marker is None or not hasattr(item, "callspec") or "engine" not in item.callspec.params:
         return
     if report.when == "call" or report.outcome == "failed":
-        from mlops_lab.backends.feast_differences import conformance
+        from mlops_lab.adapters.feast.differences import conformance
 
         promise, engine = marker.args[0], item.callspec.params["engine"]
         told = {row["promise"]: row for row in conformance()}[promise][engine]

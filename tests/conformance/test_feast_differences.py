@@ -12,7 +12,7 @@ from itertools import count
 import pandas as pd
 import pytest
 
-from mlops_lab.backends.feast_differences import DIFFERENCES, PROMISES
+from mlops_lab.adapters.feast.differences import DIFFERENCES, PROMISES
 
 pytestmark = pytest.mark.skipif(
     "feast-mlflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),

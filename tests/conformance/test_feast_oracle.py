@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import InvalidData
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 pytestmark = pytest.mark.skipif(
     "feast-mlflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),
@@ -101,7 +101,7 @@ class Both:
     """The embedded store and one of Feast's, told and asked the same."""
 
     def __init__(self, folder, offline):
-        from mlops_lab.backends.feast_store import FeastStore
+        from mlops_lab.adapters.feast.store import FeastStore
 
         self.offline = offline
         self.ours = FeatureStore(folder / "ours", clock=FakeClock())

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from mlops_lab.backends.feast_differences import PROMISES
-from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
-from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
+from mlops_lab.adapters.feast.differences import PROMISES
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
 
 AIRPORT = Entity("airport", join_keys=["origin"])
 

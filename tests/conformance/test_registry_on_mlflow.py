@@ -45,9 +45,9 @@ def on_mlflow(kind):
     """Makes a tracker or registry on a fresh MLflow database of the home folder."""
 
     def make(home, *, clock=None):
-        from mlops_lab.backends.mlflow_registry import MlflowRegistry
-        from mlops_lab.backends.mlflow_tracker import MlflowTracker
-        from mlops_lab.backends.promises import prepare_home
+        from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+        from mlops_lab.adapters.mlflow.tracker import MlflowTracker
+        from mlops_lab.adapters.promises import prepare_home
 
         home = Path(home)
         if not (home / "mlflow.db").exists():
@@ -82,8 +82,8 @@ def test_every_test_that_is_left_out_exists():
 
 
 def test_a_run_changed_by_hand_is_noticed_here_too(lab):
-    from mlops_lab.backends.mlflow_models import find_run
-    from mlops_lab.errors import IntegrityError
+    from mlops_lab.adapters.mlflow.models import find_run
+    from mlops_lab.base.errors import IntegrityError
 
     run = lab.tracker.log_run("late", metrics={"auc": 0.6})
     there = find_run(lab.tracker._mlflow, run.run_id)
@@ -106,7 +106,7 @@ def test_a_model_file_that_is_gone_is_fetched_from_mlflow_again(lab):
 
 
 def test_a_model_of_another_home_is_refused_here_too(lab, new_lab):
-    from mlops_lab.errors import InvalidData
+    from mlops_lab.base.errors import InvalidData
 
     with pytest.raises(InvalidData, match="not in this MLflow"):
         lab.registry.register_model(new_lab().run(), "late")

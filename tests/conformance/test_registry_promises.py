@@ -1,6 +1,6 @@
 """Does MLflow, with the course's rules before it, answer every question as the embedded registry does?
 
-The questions are the package's own (`mlops_lab.backends.registry_promises`), so that the notebook asks the same ones.
+The questions are the package's own (`mlops_lab.adapters.registry_promises`), so that the notebook asks the same ones.
 Where an engine answers differently, the difference is named here, and its answer is kept in `promises.json`.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_lab.backends.choice import Engines
-from mlops_lab.backends.promises import alone_of, answer_of, kept_answers
-from mlops_lab.backends.registry_promises import REGISTRY_PROMISES
+from mlops_lab.adapters.choice import Engines
+from mlops_lab.adapters.promises import alone_of, answer_of, kept_answers
+from mlops_lab.adapters.registry_promises import REGISTRY_PROMISES
 
 ENGINES = [
     "embedded",

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import (
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import CycleError, InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.pipeline.dag import (
     DAG,
     TRIGGER_RULES,
     Param,
@@ -28,7 +29,6 @@ from mlops_lab.dag import (
     to_json,
     to_yaml,
 )
-from mlops_lab.errors import CycleError, InvalidData, InvalidDefinition, UnknownName
 
 
 @task(retries=2)

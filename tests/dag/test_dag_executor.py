@@ -11,10 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import FakeClock, SystemClock
-from mlops_lab.dag import DAG, TRIGGER_RULES, DagRun, Event, FailTask, Param, SkipTask, Task, get_run, run_dag, task
-from mlops_lab.dag.rules import decide
-from mlops_lab.errors import DuplicateName, InvalidData, InvalidDefinition, TaskFailed, UnknownName
+from mlops_lab.base.clock import FakeClock, SystemClock
+from mlops_lab.base.errors import DuplicateName, InvalidData, InvalidDefinition, TaskFailed, UnknownName
+from mlops_lab.pipeline.dag import (
+    DAG,
+    TRIGGER_RULES,
+    DagRun,
+    Event,
+    FailTask,
+    Param,
+    SkipTask,
+    Task,
+    get_run,
+    run_dag,
+    task,
+)
+from mlops_lab.pipeline.dag.rules import decide
 
 
 def run(dag: DAG, **settings: Any) -> DagRun:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.dag import DAG, Task, topological_order
-from mlops_lab.errors import CycleError, UnknownName
+from mlops_lab.base.errors import CycleError, UnknownName
+from mlops_lab.pipeline.dag import DAG, Task, topological_order
 
 
 @st.composite

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_lab.dag import REQUIRED, Param, parse_params, resolve_params
-from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.pipeline.dag import REQUIRED, Param, parse_params, resolve_params
 
 DECLARED = {
     "features": Param("as_known", enum=["as_known", "daily_averages"]),

@@ -11,9 +11,9 @@ from functools import partial
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, Param, Schedule, Task, from_json, from_yaml, get_run, list_runs, run_dag, task
-from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError
+from mlops_lab.pipeline.dag import DAG, Param, Schedule, Task, from_json, from_yaml, get_run, list_runs, run_dag, task
 
 
 def of(function, **settings):
@@ -112,8 +112,8 @@ def test_a_number_that_json_cannot_hold_fails_its_task_only(tmp_path):
 
 SCRIPT = """
 import json, os, sys
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, run_dag, task
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.dag import DAG, run_dag, task
 
 def forks():
     child = os.fork()

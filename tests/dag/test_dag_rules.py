@@ -6,7 +6,7 @@ from itertools import combinations_with_replacement
 
 import pytest
 
-from mlops_lab.dag.rules import TRIGGER_RULES, decide
+from mlops_lab.pipeline.dag.rules import TRIGGER_RULES, decide
 
 S, F, U, K = "success", "failed", "upstream_failed", "skipped"
 

@@ -10,8 +10,8 @@ from croniter import croniter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.dag import DAG, PRESETS, Schedule
-from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.pipeline.dag import DAG, PRESETS, Schedule
 
 # What CronTriggerTimetable of Airflow 3.2.2 gave for these, with catchup, from the start on. (1,500 random expressions
 # over twelve zones, 90,000 moments, were compared with it the same way, without a difference.)

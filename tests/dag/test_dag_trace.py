@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, Task, get_run, list_runs, run_dag
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData, UnknownName
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, UnknownName
+from mlops_lab.pipeline.dag import DAG, Task, get_run, list_runs, run_dag
 
 RUN_ID = "manual__2013-09-01T00:00:00+00:00"
 
 KILLED = """
 import os, signal, sys
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, Task, run_dag
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.dag import DAG, Task, run_dag
 
 def work():
     if sys.argv[2] == "die":
@@ -42,8 +42,8 @@ print(run.trace())
 
 MANY = """
 import sys
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, Task, run_dag
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.dag import DAG, Task, run_dag
 
 dag = DAG("many")
 for at in range(20):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from mlops_lab.datasets import decisions, load_flights, outcomes
-from mlops_lab.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.data.flights import decisions, load_flights, outcomes
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.datasets import (
+from mlops_lab.base.errors import DuplicateName, IntegrityError, InvalidData, MlopsLabError, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_file
+from mlops_lab.data.flights import (
     describe,
     files,
     load_airlines,
@@ -23,8 +25,6 @@ from mlops_lab.datasets import (
     load_weather,
     verify_data,
 )
-from mlops_lab.errors import DuplicateName, IntegrityError, InvalidData, MlopsLabError, UnknownName
-from mlops_lab.fingerprint import fingerprint_file
 
 LOADERS = {
     "airlines": load_airlines,
@@ -286,9 +286,7 @@ def test_every_column_has_a_meaning_and_every_number_with_a_dimension_a_unit() -
 
 
 def test_importing_the_room_imports_no_heavy_library() -> None:
-    program = (
-        "import sys, mlops_lab.datasets; print(sorted({'pandas', 'numpy', 'pyarrow', 'sklearn'} & set(sys.modules)))"
-    )
+    program = "import sys, mlops_lab.data.flights; print(sorted({'pandas', 'numpy', 'pyarrow', 'sklearn'} & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab import datasets
-from mlops_lab.datasets import (
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.data import flights as datasets
+from mlops_lab.data.flights import (
     aircraft_last_leg,
     airport_departures,
     airport_weather,
@@ -26,7 +27,6 @@ from mlops_lab.datasets import (
     load_weather,
     outcomes,
 )
-from mlops_lab.errors import InvalidData, UnknownName
 
 FROM_FLIGHTS = [
     flight_schedule,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.drawing.boxes import Box, draw_boxes
-from mlops_lab.drawing.drawing import Drawing
-from mlops_lab.drawing.render import render, renderers
-from mlops_lab.drawing.style import KINDS, state_look
-from mlops_lab.drawing.svg import tidy_svg
-from mlops_lab.drawing.words import identifier, plain, shortened
+from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
+from mlops_lab.teaching.drawing.drawing import Drawing
+from mlops_lab.teaching.drawing.render import render, renderers
+from mlops_lab.teaching.drawing.style import KINDS, state_look
+from mlops_lab.teaching.drawing.svg import tidy_svg
+from mlops_lab.teaching.drawing.words import identifier, plain, shortened
 
 SVG = "{http://www.w3.org/2000/svg}"
 PLAIN_SHAPES = {SVG + name for name in ("svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text")}

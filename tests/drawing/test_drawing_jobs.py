@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.drawing import JobBox, draw_jobs
-from mlops_lab.errors import CycleError, DuplicateName, UnknownName
+from mlops_lab.base.errors import CycleError, DuplicateName, UnknownName
+from mlops_lab.teaching.drawing import JobBox, draw_jobs
 
 
 def test_jobs_stand_one_column_after_the_last_job_they_need() -> None:

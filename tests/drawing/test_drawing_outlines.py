@@ -10,12 +10,12 @@ from textwrap import dedent
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, DagRun, SkipTask, Task, run_dag
-from mlops_lab.drawing import draw_dag, draw_lineage, draw_store
-from mlops_lab.drawing.boxes import MOST_ARROWS, MOST_BOXES
-from mlops_lab.errors import DuplicateName, InvalidData, UnknownName
-from mlops_lab.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.pipeline.dag import DAG, DagRun, SkipTask, Task, run_dag
+from mlops_lab.teaching.drawing import draw_dag, draw_lineage, draw_store
+from mlops_lab.teaching.drawing.boxes import MOST_ARROWS, MOST_BOXES
 
 
 def golden(text: str) -> str:
@@ -106,7 +106,7 @@ def test_a_run_of_another_dag_is_refused(run: DagRun) -> None:
 
 
 def test_a_dag_without_tasks_and_one_with_a_required_param_can_be_drawn() -> None:
-    from mlops_lab.dag import Param
+    from mlops_lab.pipeline.dag import Param
 
     drawing = draw_dag(DAG("empty", params={"day": Param(type="date"), "limit": Param(None, type="integer")}))
 

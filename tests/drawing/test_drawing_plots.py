@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.drawing.plots import Plot, plot_bars, plot_calibration, plot_join_timeline, plot_line, plot_roc
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.training import calibration_error
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.models.training import calibration_error
+from mlops_lab.teaching.drawing.plots import Plot, plot_bars, plot_calibration, plot_join_timeline, plot_line, plot_roc
 
 MORNING = pd.Timestamp("2013-01-01T06:00Z")
 SAMPLES = {
@@ -63,7 +63,7 @@ def test_a_notebook_gets_the_picture_and_the_numbers() -> None:
 def test_plots_leave_pyplot_and_the_settings_of_the_session_alone() -> None:
     program = (
         "import sys\n"
-        "import mlops_lab.drawing.plots as plots\n"
+        "import mlops_lab.teaching.drawing.plots as plots\n"
         "assert 'matplotlib' not in sys.modules, 'matplotlib is imported before it is needed'\n"
         "plot = plots.plot_bars('t', {'a': 1})\n"
         "repr(plot)\n"

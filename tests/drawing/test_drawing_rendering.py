@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mlops_lab.drawing import Drawing, draw_jobs, renderers
-from mlops_lab.drawing.jobs import JobBox
-from mlops_lab.drawing.render import render
-from mlops_lab.errors import MlopsLabError, UnknownName
+from mlops_lab.base.errors import MlopsLabError, UnknownName
+from mlops_lab.teaching.drawing import Drawing, draw_jobs, renderers
+from mlops_lab.teaching.drawing.jobs import JobBox
+from mlops_lab.teaching.drawing.render import render
 
 SVG = "{http://www.w3.org/2000/svg}"
 JOBS = [

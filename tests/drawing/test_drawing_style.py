@@ -6,10 +6,10 @@ from itertools import combinations
 
 import pytest
 
-from mlops_lab.dag.run import FAILED
-from mlops_lab.drawing.plots.plot import COLOURS, INK, PAPER, QUIET
-from mlops_lab.drawing.plots.timeline import _BAD, _GOOD, _WINDOW
-from mlops_lab.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look, contrast, kind_look, state_look
+from mlops_lab.pipeline.dag.run import FAILED
+from mlops_lab.teaching.drawing.plots.plot import COLOURS, INK, PAPER, QUIET
+from mlops_lab.teaching.drawing.plots.timeline import _BAD, _GOOD, _WINDOW
+from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look, contrast, kind_look, state_look
 
 PAGES = {"white": "#ffffff", "JupyterLab's dark": "#111111"}
 LOOKS = [*STATES.values(), *KINDS.values(), state_look("unheard of"), kind_look("unheard of")]
@@ -72,7 +72,7 @@ def test_lines_and_letters_of_plots_have_a_contrast_of_4_5_on_their_card(colour:
 
 
 def test_marks_in_the_window_of_a_timeline_have_a_contrast_of_3() -> None:
-    from mlops_lab.panels.timeline import _HIDDEN, _SEEN, _USED
+    from mlops_lab.teaching.panels.timeline import _HIDDEN, _SEEN, _USED
 
     timeline_panel = (_USED, _SEEN, _HIDDEN)
 

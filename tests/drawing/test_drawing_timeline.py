@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.drawing.plots import plot_join_timeline
-from mlops_lab.errors import InvalidData
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.teaching.drawing.plots import plot_join_timeline
 
 MORNING = pd.Timestamp("2013-01-01T06:00Z")
 minutes = st.integers(0, 12).map(lambda count: timedelta(minutes=30 * count))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import Environment, load_workflow, parse_workflow, simulate
-from mlops_lab.drawing import draw_workflow
+from mlops_lab.ci import Environment, load_workflow, parse_workflow, simulate
+from mlops_lab.teaching.drawing import draw_workflow
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / ".github" / "workflows"
 

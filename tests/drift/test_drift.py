@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from mlops_lab.drawing.plots import plot_drift
-from mlops_lab.drift import DriftPolicy, kolmogorov_smirnov, population_stability, watch_drift
-from mlops_lab.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.models.drift import DriftPolicy, kolmogorov_smirnov, population_stability, watch_drift
+from mlops_lab.teaching.drawing.plots import plot_drift
 
 LEAST = 1e-4
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from mlops_lab.engines import run_all
-from mlops_lab.engines.comparing import DATES, missed_since, questions
+from mlops_lab.adapters.engines import run_all
+from mlops_lab.adapters.engines.comparing import DATES, missed_since, questions
 
 NAMED = [each for each in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",") if each]
 ENGINES = [

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from mlops_lab.clock import SystemClock, parse_utc
-from mlops_lab.dag import SkipTask
-from mlops_lab.dag.arguments import arguments_of
-from mlops_lab.pipeline import flights_pipeline
+from mlops_lab.base.clock import SystemClock, parse_utc
+from mlops_lab.pipeline.dag import SkipTask
+from mlops_lab.pipeline.dag.arguments import arguments_of
+from mlops_lab.pipeline.flights import flights_pipeline
 
 
 def main() -> None:

@@ -10,9 +10,18 @@ import time
 
 import pytest
 
-from mlops_lab.engines import Answer, Comparison, Record, Verdict, ask, live_comparison, python_of, stored_comparison
-from mlops_lab.engines.comparing import DATES, questions
-from mlops_lab.errors import MissingExtra, MlopsLabError
+from mlops_lab.adapters.engines import (
+    Answer,
+    Comparison,
+    Record,
+    Verdict,
+    ask,
+    live_comparison,
+    python_of,
+    stored_comparison,
+)
+from mlops_lab.adapters.engines.comparing import DATES, questions
+from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="plants a program as a shell script")
 
@@ -80,7 +89,7 @@ def test_what_an_engine_started_is_ended_with_it(planted, tmp_path, ending, told
 @posix_only
 def test_an_engine_ends_when_the_one_that_asked_is_killed(tmp_path):
     engine = (
-        "import time; from mlops_lab.engines.ending import end_with_parent as e; "
+        "import time; from mlops_lab.adapters.engines.ending import end_with_parent as e; "
         "e(); print(1, flush=True); time.sleep(600)"
     )
     asker = (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import PRESETS, run_dag
-from mlops_lab.engines import ENGINES, ask
-from mlops_lab.engines.chance import odd_dag, rough_dag
+from mlops_lab.adapters.engines import ENGINES, ask
+from mlops_lab.adapters.engines.chance import odd_dag, rough_dag
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.pipeline.dag import PRESETS, run_dag
 
 DATE = "2013-10-01T06:00:00+00:00"
 MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "12"))  # more of them, for whoever has the time

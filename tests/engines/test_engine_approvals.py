@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.engines import run_and_answer
-from mlops_lab.engines.comparing import questions
-from mlops_lab.pipeline import MODEL_NAME, flights_pipeline
-from mlops_lab.registry import Registry
+from mlops_lab.adapters.engines import run_and_answer
+from mlops_lab.adapters.engines.comparing import questions
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import Registry
+from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline
 
 
 @pytest.fixture

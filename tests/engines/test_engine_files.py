@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from mlops_lab.dag import DAG, Task, to_yaml
-from mlops_lab.engines import ask
-from mlops_lab.engines.planted import nothing, start
-from mlops_lab.exports import to_airflow_factory, to_prefect, to_prefect_yaml
-from mlops_lab.pipeline import flights_pipeline
+from mlops_lab.adapters.engines import ask
+from mlops_lab.adapters.engines.planted import nothing, start
+from mlops_lab.adapters.exports import to_airflow_factory, to_prefect, to_prefect_yaml
+from mlops_lab.pipeline.dag import DAG, Task, to_yaml
+from mlops_lab.pipeline.flights import flights_pipeline
 
 NAMED = os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
 airflow = pytest.mark.skipif("airflow" not in NAMED, reason="python start.py test-engines airflow runs it")

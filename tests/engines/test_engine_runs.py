@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_lab.engines.comparing import DATES
+from mlops_lab.adapters.engines.comparing import DATES
 
 REFUSED = {"approve", "promote", "roll_out"}
 

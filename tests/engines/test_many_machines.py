@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.dag import resolve_params
-from mlops_lab.engines import Asked, run_all
-from mlops_lab.engines.comparing import questions
-from mlops_lab.pipeline import MODEL_NAME, flights_pipeline
-from mlops_lab.registry import Registry
+from mlops_lab.adapters.engines import Asked, run_all
+from mlops_lab.adapters.engines.comparing import questions
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import Registry
+from mlops_lab.pipeline.dag import resolve_params
+from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline
 
 NAMED = os.environ.get("MLOPS_LAB_TEST_ENGINES", "")
 pytestmark = pytest.mark.skipif(not NAMED, reason="python start.py test-engines runs it")

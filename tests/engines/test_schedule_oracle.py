@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlops_lab.dag import PRESETS
-from mlops_lab.engines import run_all
+from mlops_lab.adapters.engines import run_all
+from mlops_lab.pipeline.dag import PRESETS
 
 pytestmark = pytest.mark.skipif(
     "airflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", ""), reason="python start.py test-engines airflow runs it"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from mlops_lab.adapters.exports import check_sagemaker, to_kubernetes, to_sagemaker, to_vertex
+from mlops_lab.adapters.kubernetes.export import check_image
+from mlops_lab.adapters.kubernetes.manifests import check_manifests
+from mlops_lab.base.errors import CycleError, InvalidDefinition, UnknownName
 from mlops_lab.cli import main
-from mlops_lab.dag import DAG, Param, task
-from mlops_lab.errors import CycleError, InvalidDefinition, UnknownName
-from mlops_lab.exports import check_sagemaker, to_kubernetes, to_sagemaker, to_vertex
-from mlops_lab.exports.kubernetes import check_image
-from mlops_lab.manifests import check_manifests
-from mlops_lab.pipeline import flights_pipeline
+from mlops_lab.pipeline.dag import DAG, Param, task
+from mlops_lab.pipeline.flights import flights_pipeline
 
 GOLDEN = Path(__file__).parent / "golden"
 DIGEST = "registry.example.com/late-flights@sha256:" + "a" * 64
@@ -211,7 +211,7 @@ def test_what_cannot_be_exported_is_one_line(words, told, capsys):
 
 
 def test_no_cloud_library_is_imported_to_write_a_file():
-    code = "import sys; from mlops_lab.pipeline import flights_pipeline as f; from mlops_lab.exports import *\n"
+    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f; from mlops_lab.adapters.exports import *\n"
     code += "to_vertex(f()), to_sagemaker(f()), to_kubernetes()\n"
     code += "print(*{'kfp', 'boto3', 'google', 'sagemaker', 'pandas', 'sklearn'} & set(sys.modules))"
 
@@ -221,8 +221,8 @@ def test_no_cloud_library_is_imported_to_write_a_file():
 
 
 def flights_with(params):
-    from mlops_lab.dag import from_dict, to_dict
-    from mlops_lab.pipeline import delivery, steps
+    from mlops_lab.pipeline.dag import from_dict, to_dict
+    from mlops_lab.pipeline.flights import delivery, steps
 
     document = {**to_dict(flights_pipeline()), "params": to_dict(DAG("params", params=params))["params"]}
     return from_dict(document, modules=[steps, delivery])
@@ -259,8 +259,8 @@ def test_no_param_or_task_takes_a_name_that_the_vertex_components_use():
 
 
 def test_a_param_without_a_default_comes_first_in_the_vertex_file():
-    from mlops_lab.dag import from_dict, to_dict
-    from mlops_lab.pipeline import delivery, steps
+    from mlops_lab.pipeline.dag import from_dict, to_dict
+    from mlops_lab.pipeline.flights import delivery, steps
 
     document = to_dict(flights_with({"some": 1, "must": Param(type="integer")}))
     del document["schedule"]
@@ -283,8 +283,8 @@ def test_a_default_that_would_leave_its_comment_is_refused(default):
 
 
 def test_vertex_waits_no_longer_than_the_longest_delay():
-    from mlops_lab.dag import from_dict, to_dict
-    from mlops_lab.pipeline import delivery, steps
+    from mlops_lab.pipeline.dag import from_dict, to_dict
+    from mlops_lab.pipeline.flights import delivery, steps
 
     document = to_dict(flights_pipeline())
     next(each for each in document["tasks"] if each["task_id"] == "materialize")["max_retry_delay"] = 90

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mlops_lab.adapters.engines.compare import main as compare
 from mlops_lab.cli import main
-from mlops_lab.engines.compare import main as compare
 
 
 def test_a_dash_is_the_terminal_and_no_file_of_that_name(tmp_path, monkeypatch, capsys):

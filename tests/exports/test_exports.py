@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.dag import DAG, TRIGGER_RULES, Param, Task, from_yaml, task, to_yaml
-from mlops_lab.errors import InvalidDefinition, MlopsLabError
-from mlops_lab.exports import airflow_dags, to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
-from mlops_lab.exports.naming import identifiers
-from mlops_lab.exports.writing import docstring, literal
-from mlops_lab.pipeline import delivery, flights_pipeline, steps
+from mlops_lab.adapters.exports import airflow_dags, to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
+from mlops_lab.adapters.naming import identifiers
+from mlops_lab.adapters.writing import docstring, literal
+from mlops_lab.base.errors import InvalidDefinition, MlopsLabError
+from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, Param, Task, from_yaml, task, to_yaml
+from mlops_lab.pipeline.flights import delivery, flights_pipeline, steps
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect}
@@ -66,7 +66,7 @@ def test_writing_is_the_same_after_a_detour_through_yaml(engine):
 
 
 def test_no_engine_is_imported_to_write_its_file():
-    code = "import sys; from mlops_lab.pipeline import flights_pipeline as f; from mlops_lab.exports import *\n"
+    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f; from mlops_lab.adapters.exports import *\n"
     code += "to_airflow(f()), to_prefect(f()); print(*{'airflow', 'prefect', 'pydantic'} & set(sys.modules))"
 
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -336,7 +336,7 @@ def test_a_factory_uses_the_functions_of_its_modules_only(tmp_path):
     (tmp_path / "night.dag.yaml").write_text(to_yaml(flights_pipeline()))
 
     with pytest.raises(InvalidDefinition, match=r"night\.dag\.yaml: task 'check_data' has no function"):
-        airflow_dags(tmp_path, modules=["mlops_lab.pipeline.policy"])
+        airflow_dags(tmp_path, modules=["mlops_lab.pipeline.flights.policy"])
 
 
 @pytest.mark.parametrize("text", HOSTILE)

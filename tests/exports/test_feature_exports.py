@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.exports import to_feast_repository, to_tecton_repository
-from mlops_lab.features import Entity, FeatureView, Field, Source
-from mlops_lab.pipeline import flight_objects
+from mlops_lab.adapters.exports import to_feast_repository, to_tecton_repository
+from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.data.features import Entity, FeatureView, Field, Source
+from mlops_lab.pipeline.flights import flight_objects
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -65,8 +65,8 @@ def test_the_command_writes_a_repository_below_a_folder(tmp_path):
     "words", [["airflow", "--rows"], ["feast", "--rows"], ["feast", "--image", "a:1"], ["tecton", "--file", "x.yaml"]]
 )
 def test_options_that_do_not_belong_together_are_refused(words):
+    from mlops_lab.base.errors import InvalidData
     from mlops_lab.cli.export import export
-    from mlops_lab.errors import InvalidData
 
     done = CliRunner().invoke(export, words)
 

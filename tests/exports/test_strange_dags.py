@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.dag import DAG, Param, Task, from_json, from_yaml, to_json, to_yaml
-from mlops_lab.engines import chance
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.exports import to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
+from mlops_lab.adapters.engines import chance
+from mlops_lab.adapters.exports import to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
+from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.pipeline.dag import DAG, Param, Task, from_json, from_yaml, to_json, to_yaml
 
 MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "12"))  # more of them, for whoever has the time
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect, "airflow_factory": to_airflow_factory}

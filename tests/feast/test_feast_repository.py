@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_lab.errors import InvalidDefinition, MissingExtra
-from mlops_lab.exports import to_feast_repository
-from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
-from mlops_lab.pipeline import flight_objects
+from mlops_lab.adapters.exports import to_feast_repository
+from mlops_lab.base.errors import InvalidDefinition, MissingExtra
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
+from mlops_lab.pipeline.flights import flight_objects
 
 needs_feast = pytest.mark.skipif(
     "feast-mlflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),
@@ -41,7 +41,7 @@ def route_view(**more):
 def test_a_view_becomes_feasts_own_objects_with_everything_it_says():
     from feast.types import Bool, Int64, String, UnixTimestamp
 
-    from mlops_lab.backends.feast_objects import to_feast
+    from mlops_lab.adapters.feast.objects import to_feast
 
     view = route_view()
 
@@ -71,7 +71,7 @@ def test_feast_apply_accepts_the_exported_repository_and_knows_what_to_feast_bui
     """The command line in a process of its own, then both registries beside each other."""
     import feast
 
-    from mlops_lab.backends.feast_objects import to_feast
+    from mlops_lab.adapters.feast.objects import to_feast
 
     for name, text in to_feast_repository(flight_objects()).items():
         (tmp_path / name).write_text(text, "utf-8")
@@ -101,7 +101,7 @@ def test_feast_apply_accepts_the_exported_repository_and_knows_what_to_feast_bui
 
 @needs_feast
 def test_the_repository_in_the_home_folder_opens_with_feasts_command_line(tmp_path):
-    from mlops_lab.backends.feast_store import FeastStore
+    from mlops_lab.adapters.feast.store import FeastStore
 
     store = FeastStore(tmp_path)
     store.apply([route_view()])
@@ -122,7 +122,7 @@ def test_the_repository_in_the_home_folder_opens_with_feasts_command_line(tmp_pa
 
 @needs_feast
 def test_nothing_leaves_this_machine_and_nothing_is_printed(tmp_path, monkeypatch, capfd):
-    from mlops_lab.backends.feast_store import FeastStore
+    from mlops_lab.adapters.feast.store import FeastStore
 
     def refuse(_, address):
         raise AssertionError(f"something wants to talk to {address}")
@@ -146,7 +146,7 @@ def test_nothing_leaves_this_machine_and_nothing_is_printed(tmp_path, monkeypatc
 
 @pytest.mark.skipif("feast" in sys.modules, reason="Feast is installed")
 def test_without_feast_one_line_says_how_to_install_it(tmp_path, monkeypatch):
-    from mlops_lab.backends.feast_store import FeastStore
+    from mlops_lab.adapters.feast.store import FeastStore
 
     monkeypatch.setitem(sys.modules, "feast", None)  # makes the import fail as if nothing were installed
 

@@ -10,9 +10,9 @@ import sys
 import pandas as pd
 import pytest
 
-from mlops_lab import datasets
-from mlops_lab.features import FeatureStore
-from mlops_lab.pipeline import flight_objects
+from mlops_lab.data import flights as datasets
+from mlops_lab.data.features import FeatureStore
+from mlops_lab.pipeline.flights import flight_objects
 
 pytestmark = pytest.mark.skipif(
     "feast-mlflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),
@@ -37,7 +37,7 @@ def ours(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def duckdb(tmp_path_factory):
-    from mlops_lab.backends.feast_store import FeastStore
+    from mlops_lab.adapters.feast.store import FeastStore
 
     store = FeastStore(tmp_path_factory.mktemp("feast"))
     store.apply(flight_objects())
@@ -83,9 +83,9 @@ def test_what_is_served_at_a_moment_is_the_same_on_feast(ours, duckdb):
 
 SPARK = """
 import sys
-from mlops_lab import datasets
-from mlops_lab.backends.feast_store import FeastStore
-from mlops_lab.pipeline import flight_objects
+from mlops_lab.data import flights as datasets
+from mlops_lab.adapters.feast.store import FeastStore
+from mlops_lab.pipeline.flights import flight_objects
 
 home, views = sys.argv[1], sys.argv[2:]
 wanted = [one for one in flight_objects() if getattr(one, "name", "") in views and hasattr(one, "schema")]

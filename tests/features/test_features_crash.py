@@ -12,7 +12,7 @@ import time
 import pandas as pd
 import pytest
 
-from mlops_lab.features import FeatureStore
+from mlops_lab.data.features import FeatureStore
 
 KILLS = int(os.environ.get("MLOPS_LAB_KILLS", "8"))  # hundreds for a soak
 ENTITIES, HOURS = 400, 30
@@ -20,7 +20,7 @@ ENTITIES, HOURS = 400, 30
 FEEDER = f"""
 import sys
 import pandas as pd
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 start = pd.Timestamp("2013-01-01", tz="UTC")
 hours = [hour for hour in range({HOURS}) for _ in range({ENTITIES})]

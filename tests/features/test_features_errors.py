@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import (
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import (
     DuplicateName,
     HomeError,
     IntegrityError,
@@ -18,7 +18,7 @@ from mlops_lab.errors import (
     InvalidDefinition,
     UnknownName,
 )
-from mlops_lab.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
 
 T = pd.Timestamp("2013-07-01T06:00Z")
 
@@ -366,7 +366,7 @@ def test_a_database_that_cannot_be_written_is_a_home_error(store, tmp_path, monk
     def full(*_args, **_named):
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr("mlops_lab.features.database._connect", full)
+    monkeypatch.setattr("mlops_lab.data.features.database._connect", full)
 
     with pytest.raises(HomeError, match="readonly"):
         store.materialize(T)

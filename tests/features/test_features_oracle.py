@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 EXAMPLES = int(os.environ.get("MLOPS_LAB_EXAMPLES", "300"))  # thousands for a soak
 BASE = pd.Timestamp("2013-01-01T00:00:00", tz="UTC").as_unit("ns")

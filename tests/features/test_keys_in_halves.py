@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.features import keys
+from mlops_lab.data.features import keys
 
 words = st.lists(st.none() | st.sampled_from(["EWR", "JFK", "LGA", ""]), min_size=2, max_size=12)
 numbers = st.lists(st.none() | st.integers(-2, 2), min_size=2, max_size=12)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.features import keys, ordering
-from mlops_lab.features.visibility import Known, Timeline
+from mlops_lab.data.features import keys, ordering
+from mlops_lab.data.features.visibility import Known, Timeline
 
 NEVER = 2**62
 

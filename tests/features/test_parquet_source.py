@@ -7,8 +7,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from mlops_lab.errors import InvalidData
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 ROWS = pd.DataFrame(
     {

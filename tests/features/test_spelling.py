@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.features import keys, spelling
-from mlops_lab.features.keys import KeyIndex
-from mlops_lab.features.spelling import spelling_of
+from mlops_lab.data.features import keys, spelling
+from mlops_lab.data.features.keys import KeyIndex
+from mlops_lab.data.features.spelling import spelling_of
 
 alike = st.lists(st.sampled_from(["N1", "N2", "N12", "", "n1", "Né", "N1 ", None]), max_size=30)
 strange = st.lists(st.one_of(st.none(), st.text("ab\0é", max_size=4)), max_size=30)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_lab.registry import Promotion, Registry
-from mlops_lab.rollout import promotion_of
+from mlops_lab.models.registry import Promotion, Registry
+from mlops_lab.models.rollout import promotion_of
 
 _spec = importlib.util.spec_from_file_location("serving_homes", Path(__file__).parents[1] / "serving" / "conftest.py")
 assert _spec is not None

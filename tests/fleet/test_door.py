@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.errors import HomeError
-from mlops_lab.fleet import Client, Door, Entry, Journal, Plan, Routing, Unreachable, at_the_door
-from mlops_lab.registry import Registry
-from mlops_lab.rollout import RolloutPolicy, answered_by_challenger, begin, look, stop
-from mlops_lab.serving import Refusal
+from mlops_lab.base.errors import HomeError
+from mlops_lab.delivery.live import Client, Door, Entry, Journal, Plan, Routing, Unreachable, at_the_door
+from mlops_lab.delivery.server import Refusal
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.rollout import RolloutPolicy, answered_by_challenger, begin, look, stop
 
 RUNNING = Plan(champion=1, challenger=2, weight=25, state="running")
 BACK = Plan(champion=1, challenger=None, state="rolled_back")

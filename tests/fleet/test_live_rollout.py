@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_lab.errors import NotAllowed
-from mlops_lab.fleet import Journal, Servers, live_rollout
-from mlops_lab.registry import Registry
-from mlops_lab.rollout import RolloutPolicy, deployment_of, rollout
-from mlops_lab.serving import load_served_model
+from mlops_lab.base.errors import NotAllowed
+from mlops_lab.delivery.live import Journal, Servers, live_rollout
+from mlops_lab.delivery.server import load_served_model
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.rollout import RolloutPolicy, deployment_of, rollout
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed with signals")
 POLICY = RolloutPolicy(weights=(20, 50, 100), min_labels=20, margin=0.02)
@@ -111,9 +111,9 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
         spec = importlib.util.spec_from_file_location("here", {str(Path(__file__).parent / "conftest.py")!r})
         here = importlib.util.module_from_spec(spec); spec.loader.exec_module(here)
         from pathlib import Path
-        from mlops_lab.fleet import Servers, live_rollout
-        from mlops_lab.registry import Registry
-        from mlops_lab.rollout import RolloutPolicy, promotion_of
+        from mlops_lab.delivery.live import Servers, live_rollout
+        from mlops_lab.models.registry import Registry
+        from mlops_lab.models.rollout import RolloutPolicy, promotion_of
         home = Path({str(home)!r})
         def tell(line):
             print(line, flush=True)
@@ -139,7 +139,7 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
 
 
 def test_of_two_who_roll_out_the_same_version_the_second_is_told_at_once(home, promotion, traffic):
-    from mlops_lab.fleet.journal import alone
+    from mlops_lab.delivery.live.journal import alone
 
     with alone(home, promotion.event, "late v2"), pytest.raises(NotAllowed, match="another process is rolling it out"):
         go(promotion, home, traffic)

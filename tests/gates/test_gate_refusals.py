@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.errors import InvalidData, InvalidDefinition
-from mlops_lab.gates import (
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.errors import InvalidData, InvalidDefinition
+from mlops_lab.models.gates import (
     DataProfile,
     Floor,
     GatePolicy,
@@ -23,7 +23,7 @@ from mlops_lab.gates import (
     evaluate_gates,
     profile,
 )
-from mlops_lab.registry import ModelVersion
+from mlops_lab.models.registry import ModelVersion
 
 NOW = parse_utc("2014-01-01")
 VERSION = ModelVersion(

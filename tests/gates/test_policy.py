@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.errors import InvalidDefinition, MlopsLabError, UnknownName
-from mlops_lab.gates import (
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.errors import InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.models.gates import (
     RULES,
     Calibration,
     FirstModel,
@@ -24,7 +24,7 @@ from mlops_lab.gates import (
     SliceFloor,
     evaluate_gates,
 )
-from mlops_lab.registry import ModelVersion
+from mlops_lab.models.registry import ModelVersion
 
 NOW = parse_utc("2014-01-01")
 EVERY_RULE = GatePolicy(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.gates import (
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.models.gates import (
     Calibration,
     DataProfile,
     FirstModel,

@@ -73,24 +73,24 @@ def test_every_import_goes_downstairs():
 @pytest.mark.parametrize(
     ("path", "source", "told"),
     [
-        ("features/store.py", "import mlops_lab.registry", "features imports registry"),
-        ("features/store.py", "from mlops_lab.registry import Registry", "features imports registry"),
+        ("features/store.py", "import mlops_lab.models.registry", "features imports registry"),
+        ("features/store.py", "from mlops_lab.models.registry import Registry", "features imports registry"),
         ("features/store.py", "from mlops_lab import tracking", "features imports tracking"),
         ("features/store.py", "from ..tracking import Run", "features imports tracking"),
         ("features/store.py", "from .. import dag", "features imports dag"),
         ("features/__init__.py", "from ..dag import DAG", "features imports dag"),
-        ("features/store.py", "def f():\n    from mlops_lab.actions import Workflow", "features imports actions"),
+        ("features/store.py", "def f():\n    from mlops_lab.ci import Workflow", "features imports actions"),
         (
             "features/store.py",
-            "if TYPE_CHECKING:\n    from mlops_lab.gates import GateReport",
+            "if TYPE_CHECKING:\n    from mlops_lab.models.gates import GateReport",
             "features imports gates",
         ),
         ("features/store.py", "importlib.import_module('mlops_lab.cli')", "features imports cli"),
         ("features/store.py", "from mlops_lab import FeatureStore", "FeatureStore comes from no room"),
-        ("panels/gate.py", "from mlops_lab.engines import feast", "panels imports engines"),
-        ("cli.py", "from mlops_lab.panels import GatePanel", "cli imports panels"),
-        ("drawing.py", "from mlops_lab.checks import check", "drawing imports checks"),
-        ("errors.py", "from mlops_lab.clock import Clock", "errors imports clock"),
+        ("panels/gate.py", "from mlops_lab.adapters.engines import feast", "panels imports engines"),
+        ("cli.py", "from mlops_lab.teaching.panels import GatePanel", "cli imports panels"),
+        ("drawing.py", "from mlops_lab.teaching.checks import check", "drawing imports checks"),
+        ("errors.py", "from mlops_lab.base.clock import Clock", "errors imports clock"),
         ("utils.py", "", "room 'utils' stands on no floor"),
     ],
 )
@@ -106,10 +106,10 @@ def test_a_planted_import_is_seen(tmp_path, path, source, told):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("features/store.py", "from mlops_lab.errors import InvalidData\nfrom .views import FeatureView"),
-        ("features/store.py", "from mlops_lab import errors, __version__\nfrom mlops_lab.features import views"),
-        ("datasets/loading.py", "from mlops_lab.fingerprint import fingerprint_file\nimport mlops_lab"),
-        ("cli.py", "from mlops_lab.pipeline import run\nimport pandas"),
+        ("features/store.py", "from mlops_lab.base.errors import InvalidData\nfrom .views import FeatureView"),
+        ("features/store.py", "from mlops_lab import errors, __version__\nfrom mlops_lab.data.features import views"),
+        ("datasets/loading.py", "from mlops_lab.base.fingerprint import fingerprint_file\nimport mlops_lab"),
+        ("cli.py", "from mlops_lab.pipeline.flights import run\nimport pandas"),
         ("__main__.py", "from mlops_lab.cli import main"),
     ],
 )

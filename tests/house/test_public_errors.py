@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab import errors
+from mlops_lab.base import errors
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
 FAMILY = [cls for _, cls in inspect.getmembers(errors, inspect.isclass) if issubclass(cls, errors.MlopsLabError)]
@@ -34,7 +34,7 @@ def test_an_error_is_also_the_builtin_that_its_family_tree_names(cls):
     line = next((line for line in tree if f" {cls.__name__} " in f"{line} "), None)
 
     assert builtin_of(cls) is not None
-    assert line is not None, "missing from the docstring of mlops_lab.errors"
+    assert line is not None, "missing from the docstring of mlops_lab.base.errors"
     assert "(" not in line or f"({builtin_of(cls).__name__})" in line
 
 

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from mlops_lab.adapters.exports import to_kubernetes
+from mlops_lab.adapters.kubernetes.manifests import RULES, check_manifests, quantity, read_manifests
+from mlops_lab.adapters.kubernetes.manifests.analysis import verdict
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.cli import main
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.exports import to_kubernetes
-from mlops_lab.manifests import RULES, check_manifests, quantity, read_manifests
-from mlops_lab.manifests.analysis import verdict
 
 SOUND = """\
 apiVersion: apps/v1

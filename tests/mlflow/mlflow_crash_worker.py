@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from mlops_lab.backends.mlflow_registry import MlflowRegistry
-from mlops_lab.backends.mlflow_tracker import MlflowTracker
-from mlops_lab.clock import SystemClock
-from mlops_lab.registry import GateReport, RuleResult
+from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+from mlops_lab.adapters.mlflow.tracker import MlflowTracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import GateReport, RuleResult
 
 
 def main(home: str) -> None:

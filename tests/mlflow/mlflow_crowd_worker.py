@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from mlops_lab.backends.mlflow_registry import MlflowRegistry
-from mlops_lab.backends.mlflow_tracker import MlflowTracker
-from mlops_lab.clock import SystemClock
-from mlops_lab.errors import NotAllowed
-from mlops_lab.registry import GateReport, RuleResult
+from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+from mlops_lab.adapters.mlflow.tracker import MlflowTracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.errors import NotAllowed
+from mlops_lab.models.registry import GateReport, RuleResult
 
 
 def new_version(tracker, registry, number):

@@ -17,9 +17,9 @@ def test_the_engines_own_pages_show_the_model_its_gate_and_its_features(tmp_path
     pytest.importorskip("grpc", reason="Feast's pages need feast[grpcio]")
     import engine_pictures
 
-    from mlops_lab.backends import choose_engines
-    from mlops_lab.backends.promises import KEPT_RUN
-    from mlops_lab.pipeline import run_flights
+    from mlops_lab.adapters import choose_engines
+    from mlops_lab.adapters.promises import KEPT_RUN
+    from mlops_lab.pipeline.flights import run_flights
 
     home = tmp_path / "home"
     choose_engines(home, features="feast", registry="mlflow")

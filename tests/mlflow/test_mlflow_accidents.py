@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.errors import HomeError, IntegrityError, MlopsLabError, UnknownName
+from mlops_lab.base.errors import HomeError, IntegrityError, MlopsLabError, UnknownName
 
 
 @pytest.fixture
 def desk(tmp_path):
     """A home folder with two promoted versions, kept by the embedded engines; closed."""
-    from mlops_lab.backends.desk import Desk
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.desk import Desk
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path)
@@ -24,7 +24,7 @@ def desk(tmp_path):
 @pytest.fixture
 def moved(desk):
     """The same, moved to MLflow."""
-    from mlops_lab.backends import move_registry, open_registry
+    from mlops_lab.adapters import move_registry, open_registry
 
     move_registry(desk.home, to="mlflow", clock=desk.clock)
     registry = open_registry(desk.home, clock=desk.clock)
@@ -32,7 +32,7 @@ def moved(desk):
 
 
 def test_copying_again_copies_nothing_and_doubles_nothing(desk):
-    from mlops_lab.backends import move_registry, open_registry
+    from mlops_lab.adapters import move_registry, open_registry
 
     first = move_registry(desk.home, to="mlflow", clock=desk.clock)
     back = move_registry(desk.home, to="embedded", clock=desk.clock)
@@ -47,7 +47,7 @@ def test_copying_again_copies_nothing_and_doubles_nothing(desk):
 
 
 def test_a_copy_that_was_cut_short_goes_on_where_it_ended(desk, monkeypatch):
-    from mlops_lab.backends import copying, engines_of, move_registry, open_registry
+    from mlops_lab.adapters import copying, engines_of, move_registry, open_registry
 
     written, steps = copying._write, []
 
@@ -73,9 +73,9 @@ def test_a_copy_that_was_cut_short_goes_on_where_it_ended(desk, monkeypatch):
 
 
 def test_what_was_changed_in_both_places_is_not_mixed(desk, moved):
-    from mlops_lab.backends import move_registry
-    from mlops_lab.errors import InvalidData
-    from mlops_lab.registry import Registry
+    from mlops_lab.adapters import move_registry
+    from mlops_lab.base.errors import InvalidData
+    from mlops_lab.models.registry import Registry
 
     registry, _ = moved
     registry.set_tag("late", 1, "seen", "in MLflow", actor="ada")
@@ -102,7 +102,7 @@ def test_a_model_deleted_by_hand_is_noticed_and_shown_again_by_the_next_step(mov
 
 
 def test_a_run_deleted_by_hand_is_an_unknown_run(desk, moved):
-    from mlops_lab.backends import open_tracker
+    from mlops_lab.adapters import open_tracker
 
     _, client = moved
     tracker = open_tracker(desk.home, clock=desk.clock)
@@ -124,8 +124,8 @@ def test_a_history_deleted_by_hand_is_one_clear_error(moved):
 
 
 def test_a_server_that_stops_half_way_is_one_line(tmp_path, own_server):
-    from mlops_lab.backends.choice import Engines
-    from mlops_lab.backends.desk import Desk
+    from mlops_lab.adapters.choice import Engines
+    from mlops_lab.adapters.desk import Desk
 
     with own_server(tmp_path) as address:
         desk = Desk(tmp_path / "home", Engines(registry="mlflow", registry_uri=address))

@@ -19,8 +19,8 @@ PROCESSES, EACH = 2, 2
 
 
 def _desk(home, uri):
-    from mlops_lab.backends.mlflow_registry import MlflowRegistry
-    from mlops_lab.backends.mlflow_tracker import MlflowTracker
+    from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+    from mlops_lab.adapters.mlflow.tracker import MlflowTracker
 
     return MlflowTracker(home, uri=uri), MlflowRegistry(home, uri=uri)
 
@@ -103,7 +103,7 @@ def test_two_machines_through_a_server_leave_one_champion_and_every_promise_kept
 
 
 def test_two_processes_on_one_home_leave_one_champion_and_every_promise_kept(homes):
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(homes[0])
 
@@ -114,7 +114,7 @@ def test_two_processes_on_one_home_leave_one_champion_and_every_promise_kept(hom
 
 @pytest.mark.parametrize("after", [1, 4, 8])
 def test_a_killed_process_loses_nothing_it_was_told(tmp_path, after):
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     worker = Path(__file__).with_name("mlflow_crash_worker.py")

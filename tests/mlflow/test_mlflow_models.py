@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData
-from mlops_lab.registry import GateReport, RuleResult
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData
+from mlops_lab.models.registry import GateReport, RuleResult
 
 
 @pytest.fixture(scope="module", params=["file", "server"])
@@ -17,11 +17,11 @@ def kept(request, tmp_path_factory):
     """A home whose MLflow has two versions of a real model, the second one promoted."""
     import pandas as pd
 
-    from mlops_lab.backends.mlflow_registry import MlflowRegistry
-    from mlops_lab.backends.mlflow_tracker import MlflowTracker
-    from mlops_lab.backends.promises import prepare_home
-    from mlops_lab.features import TrainingSet
-    from mlops_lab.training import train
+    from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+    from mlops_lab.adapters.mlflow.tracker import MlflowTracker
+    from mlops_lab.adapters.promises import prepare_home
+    from mlops_lab.data.features import TrainingSet
+    from mlops_lab.models.training import train
 
     home, clock = tmp_path_factory.mktemp("home"), FakeClock()
     uri = request.getfixturevalue("server") if request.param == "server" else None
@@ -61,8 +61,8 @@ def test_a_model_found_by_mlflow_s_own_address_predicts_the_same(kept, mlflow_of
     from mlflow.pyfunc import load_model as load_any
     from mlflow.sklearn import load_model
 
-    from mlops_lab.training import predict
-    from mlops_lab.training.model import prepare
+    from mlops_lab.models.training import predict
+    from mlops_lab.models.training.model import prepare
 
     registry, tracker, name, known, _ = kept
     ours = predict(tracker.artefacts.load_model(registry.get_production(name).artefact), known.frame)
@@ -78,7 +78,7 @@ def test_a_model_found_by_mlflow_s_own_address_predicts_the_same(kept, mlflow_of
 def test_the_bytes_in_mlflow_are_the_registered_bytes(kept, mlflow_of, tmp_path):
     from mlflow.artifacts import download_artifacts
 
-    from mlops_lab.fingerprint import fingerprint_file
+    from mlops_lab.base.fingerprint import fingerprint_file
 
     registry, _, name, _, _ = kept
 
@@ -88,7 +88,7 @@ def test_the_bytes_in_mlflow_are_the_registered_bytes(kept, mlflow_of, tmp_path)
 
 
 def test_another_machine_fetches_and_verifies_the_champion(kept, tmp_path):
-    from mlops_lab.backends.mlflow_registry import MlflowRegistry
+    from mlops_lab.adapters.mlflow.registry import MlflowRegistry
 
     registry, _, name, _, uri = kept
     if uri is None:
@@ -139,9 +139,9 @@ def test_mlflow_s_own_registry_says_what_the_history_says(kept, mlflow_of):
 def test_what_somebody_changes_past_the_gate_is_noticed_and_changes_nothing(tmp_path, tamper):
     import warnings
 
-    from mlops_lab.backends.choice import Engines
-    from mlops_lab.backends.desk import Desk
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.choice import Engines
+    from mlops_lab.adapters.desk import Desk
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
@@ -164,9 +164,9 @@ def test_what_somebody_changes_past_the_gate_is_noticed_and_changes_nothing(tmp_
 def test_a_cut_off_history_is_noticed(tmp_path):
     import sqlite3
 
-    from mlops_lab.backends.choice import Engines
-    from mlops_lab.backends.desk import Desk
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.choice import Engines
+    from mlops_lab.adapters.desk import Desk
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
@@ -181,9 +181,9 @@ def test_a_cut_off_history_is_noticed(tmp_path):
 def test_a_changed_event_is_noticed(tmp_path):
     import sqlite3
 
-    from mlops_lab.backends.choice import Engines
-    from mlops_lab.backends.desk import Desk
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters.choice import Engines
+    from mlops_lab.adapters.desk import Desk
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
@@ -196,9 +196,9 @@ def test_a_changed_event_is_noticed(tmp_path):
 
 
 def test_a_copy_has_the_same_history_and_finds_its_way_back(tmp_path):
-    from mlops_lab.backends import engines_of, move_registry, open_registry
-    from mlops_lab.backends.desk import Desk
-    from mlops_lab.backends.promises import prepare_home
+    from mlops_lab.adapters import engines_of, move_registry, open_registry
+    from mlops_lab.adapters.desk import Desk
+    from mlops_lab.adapters.promises import prepare_home
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path)
@@ -219,8 +219,8 @@ def test_a_copy_has_the_same_history_and_finds_its_way_back(tmp_path):
 
 
 def test_a_home_with_a_history_is_not_given_another_engine(tmp_path):
-    from mlops_lab.backends import choose_engines
-    from mlops_lab.backends.desk import Desk
+    from mlops_lab.adapters import choose_engines
+    from mlops_lab.adapters.desk import Desk
 
     desk = Desk(tmp_path)
     desk.version()
@@ -231,7 +231,7 @@ def test_a_home_with_a_history_is_not_given_another_engine(tmp_path):
 
 
 def test_a_server_that_is_not_there_is_one_clear_line(tmp_path):
-    from mlops_lab.backends.mlflow_registry import MlflowRegistry
+    from mlops_lab.adapters.mlflow.registry import MlflowRegistry
 
     with pytest.raises(HomeError) as caught:
         MlflowRegistry(tmp_path, uri="http://lab:secret@127.0.0.1:9")
@@ -251,7 +251,7 @@ def test_a_server_that_is_not_there_is_one_clear_line(tmp_path):
     ],
 )
 def test_an_address_that_cannot_be_used_is_one_line_and_is_not_remembered(tmp_path, monkeypatch, uri, told):
-    from mlops_lab.backends import choose_engines, engines_of
+    from mlops_lab.adapters import choose_engines, engines_of
 
     monkeypatch.chdir(tmp_path)
 
@@ -266,7 +266,7 @@ def test_an_address_that_cannot_be_used_is_one_line_and_is_not_remembered(tmp_pa
 
 
 def test_a_damaged_file_is_one_clear_error(tmp_path):
-    from mlops_lab.backends.mlflow_registry import MlflowRegistry
+    from mlops_lab.adapters.mlflow.registry import MlflowRegistry
 
     (tmp_path / "mlflow.db").write_bytes(b"no database at all, but longer than a page's header" * 100)
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mlops_lab.backends.promises import KEPT_RUN, kept_runs
+from mlops_lab.adapters.promises import KEPT_RUN, kept_runs
 
 SHORT = ["--date", "2013-06-01", "--author", KEPT_RUN["author"]]
 SHORT += [

@@ -66,14 +66,14 @@ def on_engines(monkeypatch):
     """From here on, whoever imports the stores gets Feast's and MLflow's."""
 
     def replace(*, features, registry):
-        import mlops_lab.features
-        import mlops_lab.registry
-        import mlops_lab.tracking
-        from mlops_lab.backends import choice
-        from mlops_lab.backends.feast_store import FeastStore
-        from mlops_lab.backends.mlflow_registry import MlflowRegistry
-        from mlops_lab.backends.mlflow_tracker import MlflowTracker
-        from mlops_lab.backends.promises import prepare_home
+        import mlops_lab.data.features
+        import mlops_lab.models.registry
+        import mlops_lab.models.tracking
+        from mlops_lab.adapters import choice
+        from mlops_lab.adapters.feast.store import FeastStore
+        from mlops_lab.adapters.mlflow.registry import MlflowRegistry
+        from mlops_lab.adapters.mlflow.tracker import MlflowTracker
+        from mlops_lab.adapters.promises import prepare_home
 
         def on_new_database(kind):
             def make(home, *, clock=None, uri=None):
@@ -87,10 +87,10 @@ def on_engines(monkeypatch):
         chosen = choice.Engines("feast" if features else "embedded", "mlflow" if registry else "embedded")
         monkeypatch.setattr(choice, "engines_of", lambda home: chosen)
         if features:
-            monkeypatch.setattr(mlops_lab.features, "FeatureStore", FeastStore)
+            monkeypatch.setattr(mlops_lab.data.features, "FeatureStore", FeastStore)
         if registry:
-            monkeypatch.setattr(mlops_lab.registry, "Registry", on_new_database(MlflowRegistry))
-            monkeypatch.setattr(mlops_lab.tracking, "Tracker", on_new_database(MlflowTracker))
+            monkeypatch.setattr(mlops_lab.models.registry, "Registry", on_new_database(MlflowRegistry))
+            monkeypatch.setattr(mlops_lab.models.tracking, "Tracker", on_new_database(MlflowTracker))
 
     return replace
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.backends import choose_engines, open_registry, open_tracker
+from mlops_lab.adapters import choose_engines, open_registry, open_tracker
+from mlops_lab.base.clock import FakeClock, SystemClock
 from mlops_lab.cli import main
-from mlops_lab.clock import FakeClock, SystemClock
-from mlops_lab.fleet import Routing, Servers, live_rollout
-from mlops_lab.registry import GateReport, RuleResult
-from mlops_lab.rollout import RolloutPolicy, begin, promotion_of, stop
-from mlops_lab.serving import Refusal, open_desk
+from mlops_lab.delivery.live import Routing, Servers, live_rollout
+from mlops_lab.delivery.server import Refusal, open_desk
+from mlops_lab.models.registry import GateReport, RuleResult
+from mlops_lab.models.rollout import RolloutPolicy, begin, promotion_of, stop
 
 TESTS = Path(__file__).parents[1]
 
@@ -96,7 +96,7 @@ def test_the_image_serves_the_version_that_the_cloud_asks_for(homes, monkeypatch
     monkeypatch.setenv("MLOPS_LAB_HOME", str(homes["engines"]))
     monkeypatch.setenv("MLOPS_LAB_VERSION", "latest")
     monkeypatch.setattr("mlops_lab.cli.container.MODEL", "late")
-    monkeypatch.setattr("mlops_lab.serving.serve", lambda opened, *_, **__: served.append(opened().model))
+    monkeypatch.setattr("mlops_lab.delivery.server.serve", lambda opened, *_, **__: served.append(opened().model))
 
     code = main(["container", "serve"])
 

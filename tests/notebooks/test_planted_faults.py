@@ -25,7 +25,7 @@ import notebook_rules
 import pytest
 from notebook_kernel import REPOSITORY
 
-from mlops_lab.checks import find_exercise
+from mlops_lab.teaching.checks import find_exercise
 
 SOURCE = """\
 # %% [markdown]
@@ -35,7 +35,7 @@ SOURCE = """\
 
 # %%
 import ipywidgets
-from mlops_lab.checks import check, quiz
+from mlops_lab.teaching.checks import check, quiz
 
 total = sum(range(10))
 total
@@ -89,7 +89,7 @@ check("01.3", honest)
 quiz("01.q2")
 
 # %%
-from mlops_lab.panels import RetriesPanel
+from mlops_lab.teaching.panels import RetriesPanel
 
 panel = RetriesPanel()
 panel.set(retries=4)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.gates import DataProfile, Measured
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.models.gates import DataProfile, Measured
 
 AIRPORTS = ("EWR", "JFK", "LGA")
 # run_flights as of 2013-07-01 with holdout_days=30: as_known from March, judged after a champion from April, and

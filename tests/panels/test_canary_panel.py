@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.panels import CanaryPanel
-from mlops_lab.panels import canary as module
-from mlops_lab.panels.canary import _PLANS
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.teaching.panels import CanaryPanel
+from mlops_lab.teaching.panels import canary as module
+from mlops_lab.teaching.panels.canary import _PLANS
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.errors import InvalidData, MlopsLabError
-from mlops_lab.gates import evaluate_gates
-from mlops_lab.panels import GatePanel
-from mlops_lab.panels import gate as module
-from mlops_lab.pipeline import FLIGHTS_POLICY
+from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.models.gates import evaluate_gates
+from mlops_lab.pipeline.flights import FLIGHTS_POLICY
+from mlops_lab.teaching.panels import GatePanel
+from mlops_lab.teaching.panels import gate as module
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_the_verdict_is_the_gates_own(panel, measured, monkeypatch):
 
 
 def test_there_is_no_slider_that_moves_nothing(measured):
-    from mlops_lab.gates import Calibration, GatePolicy
+    from mlops_lab.models.gates import Calibration, GatePolicy
 
     panel = GatePanel(measured, policy=GatePolicy([Calibration(0.05)]))
 
@@ -129,7 +129,7 @@ def test_without_a_renderer_the_panel_tells_the_same_in_words(panel, monkeypatch
     def broken(*_, **__):
         raise MlopsLabError("no renderer is here")
 
-    monkeypatch.setattr("mlops_lab.drawing.drawing.render", broken)
+    monkeypatch.setattr("mlops_lab.teaching.drawing.drawing.render", broken)
 
     panel.set(floor=0.9)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.panels import MatrixPanel
+from mlops_lab.teaching.panels import MatrixPanel
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mlops_lab.drawing.style import contrast, state_look
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.panels import Panel, RangeInput, View
-from mlops_lab.panels.controls import Memory, choice, switch
-from mlops_lab.panels.svg import card, text
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.teaching.drawing.style import contrast, state_look
+from mlops_lab.teaching.panels import Panel, RangeInput, View
+from mlops_lab.teaching.panels.controls import Memory, choice, switch
+from mlops_lab.teaching.panels.svg import card, text
 
 
 class Squares(Panel):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.errors import HomeError, InvalidData
-from mlops_lab.panels import RegistryPanel
-from mlops_lab.panels import registry as module
+from mlops_lab.base.errors import HomeError, InvalidData
+from mlops_lab.teaching.panels import RegistryPanel
+from mlops_lab.teaching.panels import registry as module
 
 GRACE = "grace (a colleague)"
 SERVED = [0.769, 0.772, 0.633]
@@ -116,7 +116,7 @@ def test_a_broken_home_is_shown_and_raised_and_reset_mends_it(monkeypatch):
 
 
 def test_nothing_is_left_on_the_disk(tmp_path, monkeypatch):
-    from mlops_lab.panels import scratch
+    from mlops_lab.teaching.panels import scratch
 
     monkeypatch.setattr(scratch, "_MEMORY", tmp_path)
 

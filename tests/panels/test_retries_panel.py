@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from mlops_lab.dag import Task
-from mlops_lab.dag.attempt import retry_wait
-from mlops_lab.panels import RetriesPanel
-from mlops_lab.panels.retries import _DELAYS
+from mlops_lab.pipeline.dag import Task
+from mlops_lab.pipeline.dag.attempt import retry_wait
+from mlops_lab.teaching.panels import RetriesPanel
+from mlops_lab.teaching.panels.retries import _DELAYS
 
 
 @pytest.mark.parametrize("failures", range(7))

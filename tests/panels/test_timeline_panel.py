@@ -8,12 +8,12 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import FakeClock, parse_utc
-from mlops_lab.drawing.plots import plot_join_timeline
-from mlops_lab.errors import InvalidData
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
-from mlops_lab.panels import JoinTimelinePanel
-from mlops_lab.panels.timeline import _TTLS
+from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.teaching.drawing.plots import plot_join_timeline
+from mlops_lab.teaching.panels import JoinTimelinePanel
+from mlops_lab.teaching.panels.timeline import _TTLS
 
 ROWS = [
     ("a", "06:51", "07:00", 4.0),

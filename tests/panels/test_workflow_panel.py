@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import load_workflow, parse_workflow
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.panels import WorkflowPanel
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.ci import load_workflow, parse_workflow
+from mlops_lab.teaching.panels import WorkflowPanel
 
 TRAIN = Path(__file__).resolve().parents[2] / ".github" / "workflows" / "train.yml"
 

@@ -11,11 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlops_lab.clock import FakeClock, parse_utc
-from mlops_lab.errors import InvalidData, NotAllowed, UnknownName
-from mlops_lab.gates import Floor, GatePolicy
-from mlops_lab.lineage import lineage, training_rows, used_by
-from mlops_lab.pipeline import (
+from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName
+from mlops_lab.models.gates import Floor, GatePolicy
+from mlops_lab.models.lineage import lineage, training_rows, used_by
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.tracking import ArtefactStore, Tracker
+from mlops_lab.pipeline.flights import (
     FLIGHTS_POLICY,
     MODEL_NAME,
     OUTCOMES,
@@ -29,8 +31,6 @@ from mlops_lab.pipeline import (
     put_training_set,
     run_flights,
 )
-from mlops_lab.registry import Registry
-from mlops_lab.tracking import ArtefactStore, Tracker
 
 DATE = "2013-04-01"
 SHORT = {"holdout_days": 21, "watch_days": 7, "author": "ada"}

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.registry import GateReport, ModelVersion, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.models.registry import GateReport, ModelVersion, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 HOLDOUT = "sha256:" + "0" * 64
 

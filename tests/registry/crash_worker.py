@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 
 def main(home: str) -> None:

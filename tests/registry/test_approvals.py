@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_lab.errors import InvalidData, NotAllowed, UnknownName
+from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName
 
 
 @pytest.fixture

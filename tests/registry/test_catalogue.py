@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from mlops_lab.errors import IntegrityError, InvalidData, MlopsLabError, NotAllowed, UnknownName
-from mlops_lab.registry import Registry
+from mlops_lab.base.errors import IntegrityError, InvalidData, MlopsLabError, NotAllowed, UnknownName
+from mlops_lab.models.registry import Registry
 
 
 def test_versions_are_numbered_from_one_for_each_model(lab):

@@ -13,9 +13,9 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import HomeError, IntegrityError, MlopsLabError
-from mlops_lab.registry import Registry
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError, MlopsLabError
+from mlops_lab.models.registry import Registry
 
 GUARDS = ("events_stay", "events_are_kept", "events_follow")
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from mlops_lab.errors import IllegalMove, IntegrityError, InvalidData, NotAllowed, UnknownName
-from mlops_lab.registry import STAGES, GateReport, RuleResult
+from mlops_lab.base.errors import IllegalMove, IntegrityError, InvalidData, NotAllowed, UnknownName
+from mlops_lab.models.registry import STAGES, GateReport, RuleResult
 
 # Written down once more by hand, so that the table in the code cannot check itself.
 LEGAL = {

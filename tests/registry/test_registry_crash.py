@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.registry import Registry
-from mlops_lab.tracking import Tracker
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.tracking import Tracker
 
 KILLS = int(os.environ.get("MLOPS_LAB_KILLS", "10"))
 WORKER = Path(__file__).with_name("crash_worker.py")

@@ -6,10 +6,10 @@ import multiprocessing
 
 import pytest
 
-from mlops_lab.clock import SystemClock
-from mlops_lab.errors import NotAllowed
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.errors import NotAllowed
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 CROWD = 8
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData, MlopsLabError
-from mlops_lab.lineage import lineage, training_rows
-from mlops_lab.registry import GateReport, Registry
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, MlopsLabError
+from mlops_lab.models.lineage import lineage, training_rows
+from mlops_lab.models.registry import GateReport, Registry
+from mlops_lab.models.tracking import Tracker
 
 CASES = {
     "tags in a list": lambda r, t, run: r.register_model(run, "other", tags=["a"]),

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import IllegalMove, NotAllowed
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import IllegalMove, NotAllowed
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 LEGAL = {
     "None": {"Staging", "Archived"},

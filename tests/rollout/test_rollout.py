@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName
-from mlops_lab.registry import GateReport, Promotion, Registry, RuleResult
-from mlops_lab.rollout import (
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName
+from mlops_lab.models.registry import GateReport, Promotion, Registry, RuleResult
+from mlops_lab.models.rollout import (
     RolloutPolicy,
     answered_by_challenger,
     begin,
@@ -28,7 +28,7 @@ from mlops_lab.rollout import (
     rollout,
     stop,
 )
-from mlops_lab.tracking import Tracker
+from mlops_lab.models.tracking import Tracker
 
 POLICY = RolloutPolicy(weights=(20, 50, 100), min_labels=50, margin=0.01, patience_days=4)
 
@@ -282,8 +282,8 @@ def test_kill_9_in_the_middle_resumes_in_another_process(tmp_path: Path) -> None
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from test_rollout import POLICY, days, promote, rollout
-        from mlops_lab.clock import FakeClock
-        from mlops_lab.registry import Registry
+        from mlops_lab.base.clock import FakeClock
+        from mlops_lab.models.registry import Registry
         registry = Registry(Path({str(tmp_path)!r}), clock=FakeClock("2013-12-01"))
         promote(registry); promotion = promote(registry)
         record, seen = registry.record_event, []

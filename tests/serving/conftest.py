@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.backends import choose_engines, open_feature_store, open_registry, open_tracker
-from mlops_lab.clock import FakeClock, parse_utc
-from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
-from mlops_lab.registry import GateReport, Registry, RuleResult
-from mlops_lab.serving import Limits, Log, Station, create_app, open_desk
-from mlops_lab.training import train
+from mlops_lab.adapters import choose_engines, open_feature_store, open_registry, open_tracker
+from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
+from mlops_lab.delivery.server import Limits, Log, Station, create_app, open_desk
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.training import train
 
 FIRST_DAY = parse_utc("2013-12-01")
 DAYS, A_DAY = 5, 150

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.features import FeatureStore
-from mlops_lab.serving import Log, Lookup, Refusal
+from mlops_lab.data.features import FeatureStore
+from mlops_lab.delivery.server import Log, Lookup, Refusal
 
 ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 KEYS = {"flight_id": "flight 3", "origin": "EWR"}
@@ -136,7 +136,7 @@ json_values = st.recursive(
 @settings(max_examples=250)
 @given(json_values)
 def test_no_json_at_all_makes_the_desk_fail(filled_home, value):
-    from mlops_lab.serving import open_desk
+    from mlops_lab.delivery.server import open_desk
 
     desk = _DESKS.setdefault(filled_home, open_desk(filled_home, "late") if filled_home not in _DESKS else None)
     body = json.dumps(value).encode()

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mlops_lab.errors import InvalidDefinition
-from mlops_lab.serving import Contract, Log, Station, contract_of, create_app, load_served_model, open_desk
+from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.delivery.server import Contract, Log, Station, contract_of, create_app, load_served_model, open_desk
 
 ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 NAMES = ["airline", "hour", "delay", "in_air", "waiting"]
@@ -91,7 +91,7 @@ def test_what_is_not_known_is_null_empty_or_nan(app):
 
 
 def test_a_client_may_send_the_flight_and_the_store_knows_the_rest(app, filled_home):
-    from mlops_lab.features import FeatureStore
+    from mlops_lab.data.features import FeatureStore
 
     seen = FeatureStore(filled_home).get_online_features([KEYS], features="all").to_dict()
     row = {name: seen[name][0] for name in NAMES}
@@ -234,7 +234,7 @@ def test_prometheus_reads_requests_rows_scores_and_the_version(app):
 def test_without_the_extra_the_error_names_it(monkeypatch):
     import sys
 
-    from mlops_lab.errors import MissingExtra
+    from mlops_lab.base.errors import MissingExtra
 
     monkeypatch.setitem(sys.modules, "fastapi", None)
 

@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from mlops_lab.registry import Registry
+from mlops_lab.models.registry import Registry
 
 ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 BODY = json.dumps({"instances": [ROW]}).encode()
@@ -188,8 +188,8 @@ def test_what_cannot_be_served_ends_with_one_line_and_exit_code_1(filled_home, w
 
 
 def test_a_port_that_is_taken_is_said_to_be(filled_home):
-    from mlops_lab.errors import InvalidData
-    from mlops_lab.serving import serve
+    from mlops_lab.base.errors import InvalidData
+    from mlops_lab.delivery.server import serve
 
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InvalidData, match="in use"):
         serve(lambda: None, "late", port=taken.getsockname()[1])

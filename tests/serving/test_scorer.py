@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.serving import compiled_scorer, estimator_scorer
-from mlops_lab.training import build_model
+from mlops_lab.delivery.server import compiled_scorer, estimator_scorer
+from mlops_lab.models.training import build_model
 
 CHANCE = np.random.default_rng(7)
 ROWS = 600

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops_lab.adapters.targets import (
+    KubernetesTarget,
+    SageMakerTarget,
+    TargetUnreachable,
+    VertexTarget,
+    pods_for,
+    shift,
+)
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError
 from mlops_lab.cli import main
-from mlops_lab.errors import InvalidData, InvalidDefinition, MlopsLabError
-from mlops_lab.targets import KubernetesTarget, SageMakerTarget, TargetUnreachable, VertexTarget, pods_for, shift
 
 NAMES = ("KUBE_NAMESPACE", "SAGEMAKER_ENDPOINT", "VERTEX_ENDPOINT")
 

@@ -47,9 +47,9 @@ def repository(tmp_path_factory):
     """The definitions of two views and a service, exported, with their rows, and imported as Tecton would."""
     from datetime import timedelta
 
-    from mlops_lab.exports import to_tecton_repository
-    from mlops_lab.exports.feature_rows import write_feature_rows
-    from mlops_lab.features import Entity, FeatureService, FeatureView, Field, Source
+    from mlops_lab.adapters.exports import to_tecton_repository
+    from mlops_lab.adapters.feast.feature_rows import write_feature_rows
+    from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
 
     folder = tmp_path_factory.mktemp("repository")
     airport, carrier = (

@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData, NotAllowed, UnknownName
-from mlops_lab.tracking import ArtefactStore
+from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, NotAllowed, UnknownName
+from mlops_lab.models.tracking import ArtefactStore
 
 NUMBERS = np.column_stack([np.arange(40.0), np.arange(40.0)[::-1] % 7])
 LATE = np.arange(40) % 3 == 0
@@ -192,7 +192,7 @@ def test_other_training_gives_another_fingerprint(tmp_path):
 def test_another_process_with_another_hash_seed_gives_the_same_fingerprint(tmp_path):
     script = (
         "import sys; from sklearn.linear_model import LogisticRegression\n"
-        "from mlops_lab.tracking import ArtefactStore\n"
+        "from mlops_lab.models.tracking import ArtefactStore\n"
         "model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])\n"
         "model.airports = {'EWR', 'JFK', 'LGA', 'BOS', 'ORD'}\n"
         "print(ArtefactStore(sys.argv[1]).save_model(model))"

@@ -7,12 +7,12 @@ import random
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, list_runs, run_dag, task
-from mlops_lab.errors import HomeError, IntegrityError
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
-from mlops_lab.registry import Registry
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.pipeline.dag import DAG, list_runs, run_dag, task
 
 
 def look_at_registry(home):

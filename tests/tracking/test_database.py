@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
-from mlops_lab.errors import HomeError, IntegrityError
-from mlops_lab.tracking import Database
+from mlops_lab.base.errors import HomeError, IntegrityError
+from mlops_lab.models.tracking import Database
 
 SCHEMA = "CREATE TABLE notes (text TEXT);\nCREATE TABLE more (n INTEGER);\n"
 

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
 
-from mlops_lab.tracking.database import Database
+from mlops_lab.models.tracking.database import Database
 
 
 class Overtaken:

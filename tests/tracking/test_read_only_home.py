@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.dag import DAG, get_run, list_runs, run_dag, task
-from mlops_lab.errors import HomeError, MlopsLabError
-from mlops_lab.features import Entity, FeatureStore, FeatureView, Field, Source
-from mlops_lab.registry import Registry
-from mlops_lab.tracking import Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, MlopsLabError
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.models.registry import Registry
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.pipeline.dag import DAG, get_run, list_runs, run_dag, task
 
 NOBODY = 65534
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows neither fork nor such permissions")
@@ -131,7 +131,7 @@ def test_a_snapshot_is_not_kept_once_the_file_can_be_written(home, monkeypatch):
         raise sqlite3.OperationalError("unable to open database file")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("mlops_lab.tracking.database.Database._prepare", refused)
+        meanwhile.setattr("mlops_lab.models.tracking.database.Database._prepare", refused)
         registry = Registry(home, clock=FakeClock())
         before = registry.verify()
 
@@ -145,7 +145,7 @@ def test_a_missing_file_is_still_the_error_it_was(tmp_path, monkeypatch):
     def refused(self, connection):
         raise sqlite3.OperationalError("unable to open database file")
 
-    monkeypatch.setattr("mlops_lab.tracking.database.Database._prepare", refused)
+    monkeypatch.setattr("mlops_lab.models.tracking.database.Database._prepare", refused)
 
     with pytest.raises(HomeError, match="unable to open"):
         Registry(tmp_path)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_lab.clock import FakeClock
-from mlops_lab.errors import HomeError, IntegrityError, InvalidData, MlopsLabError, UnknownName
-from mlops_lab.tracking import Run, Tracker
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, MlopsLabError, UnknownName
+from mlops_lab.models.tracking import Run, Tracker
 
 
 @pytest.fixture

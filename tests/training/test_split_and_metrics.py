@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from sklearn import metrics as library
 from sklearn.dummy import DummyClassifier
 
-from mlops_lab.clock import parse_utc
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.training import METRICS, calibration_error, measure, score, time_split
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.models.training import METRICS, calibration_error, measure, score, time_split
 
 START = parse_utc("2013-08-01")
 

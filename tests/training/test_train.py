@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.clock import FakeClock, parse_utc
-from mlops_lab.errors import InvalidData, UnknownName
-from mlops_lab.features import TrainingSet
-from mlops_lab.tracking import Tracker
-from mlops_lab.training import MODELS, build_model, predict, train
+from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.data.features import TrainingSet
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.models.training import MODELS, build_model, predict, train
 
 SPLIT = parse_utc("2013-06-01")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.errors import InvalidData
-from mlops_lab.training import build_model, refit
-from mlops_lab.training.model import prepare
-from mlops_lab.training.refit import array_library
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.models.training import build_model, refit
+from mlops_lab.models.training.model import prepare
+from mlops_lab.models.training.refit import array_library
 
 
 @pytest.fixture(scope="module")

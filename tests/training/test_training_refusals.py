@@ -11,12 +11,12 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LogisticRegression
 
-from mlops_lab.clock import FakeClock, parse_utc, to_utc
-from mlops_lab.errors import InvalidData, MlopsLabError, UnknownName
-from mlops_lab.features import TrainingSet
-from mlops_lab.fingerprint import fingerprint_frame, fingerprint_json
-from mlops_lab.tracking import Tracker
-from mlops_lab.training import build_model, calibration_error, measure, predict, refit, score, time_split, train
+from mlops_lab.base.clock import FakeClock, parse_utc, to_utc
+from mlops_lab.base.errors import InvalidData, MlopsLabError, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_frame, fingerprint_json
+from mlops_lab.data.features import TrainingSet
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.models.training import build_model, calibration_error, measure, predict, refit, score, time_split, train
 
 SPLIT = "2013-03-01"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.actions import WorkflowRun, execute, load_workflow
+from mlops_lab.ci import WorkflowRun, execute, load_workflow
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(

@@ -282,7 +282,7 @@ def test_the_script_prints_findings_and_fails(copy):
 
 
 def test_the_choices_of_train_are_those_of_the_pipeline():
-    from mlops_lab.pipeline import flights_pipeline
+    from mlops_lab.pipeline.flights import flights_pipeline
 
     params = flights_pipeline().params
 
@@ -296,7 +296,7 @@ def test_the_choices_of_train_are_those_of_the_pipeline():
 
 @pytest.mark.parametrize("file", workflow_files(ROOT), ids=lambda file: Path(file.path).name)
 def test_the_course_s_own_reader_reads_every_workflow(file):
-    from mlops_lab.actions import load_workflow
+    from mlops_lab.ci import load_workflow
 
     workflow = load_workflow(ROOT / file.path)
 

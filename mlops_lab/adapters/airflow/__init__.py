@@ -1,0 +1,1 @@
+"""A DAG as an Airflow file."""

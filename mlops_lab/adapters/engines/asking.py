@@ -1,0 +1,111 @@
+"""How is an engine asked to do something, in a process and an environment of its own that leave nothing behind?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import MissingExtra, MlopsLabError
+
+__all__ = ["ask", "python_of"]
+
+ROOT = Path(__file__).resolve().parents[3]
+_QUIET = {
+    "airflow": {
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    },
+    "prefect": {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        # Its own server needs a minute for the first start on a small machine; twenty seconds are the default.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    },
+}
+_FIRST = {"airflow": [["-m", "airflow", "db", "migrate"]], "prefect": []}
+
+
+def python_of(engine: str) -> str:
+    """The Python that has the engine: the one that `MLOPS_LAB_<ENGINE>_PYTHON` names, this one, or `.venv-<engine>`'s.
+
+    >>> python_of("json") == sys.executable
+    True
+
+    Raises:
+        MissingExtra: there is none.
+    """
+    if named := os.environ.get(f"MLOPS_LAB_{engine.upper()}_PYTHON"):
+        return named
+    found = find_spec(engine)
+    if found is not None and found.origin is not None:  # a folder of that name, which somebody has here, has none
+        return sys.executable
+    own = ROOT / f".venv-{engine}" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if own.is_file():
+        return str(own)
+    raise MissingExtra(engine)
+
+
+def ask(engine: str, job: Mapping[str, Any], *, timeout: float = 600) -> dict[str, Any]:
+    """What the engine answers to a job (see `in_airflow` and `in_prefect`), from a folder that is gone afterwards.
+
+    The engine's home is in that folder, nothing is sent anywhere, and every process that it started is ended: after
+    the answer, an error or `timeout` seconds.
+
+    >>> ask("nowhere", {})
+    Traceback (most recent call last):
+    mlops_lab.base.errors.MissingExtra: nowhere is not installed; install it with: pip install 'mlops-lab[nowhere]'
+
+    Raises:
+        MissingExtra: the engine is not installed.
+        MlopsLabError: it gave no answer; the message has its last words.
+    """
+    python, began = python_of(engine), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=f"{engine}-", ignore_cleanup_errors=True) as folder:
+        home, asked, answered = Path(folder, "home"), Path(folder, "job.json"), Path(folder, "answer.json")
+        home.mkdir()
+        asked.write_text(json.dumps(job), "utf-8")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PREFECT", "PYTEST"))}
+        variables = {**kept, **_QUIET[engine], f"{engine.upper()}_HOME": str(home)}
+        doing = ["-m", f"mlops_lab.adapters.engines.in_{engine}", str(asked), str(answered)]
+        for words in [*(_FIRST[engine] if job.get("runs") else []), doing]:
+            said = _run([python, *words], variables, folder, timeout - (time.monotonic() - began))
+        if not answered.is_file():
+            raise MlopsLabError(f"{engine} gave no answer: {said[-2000:].strip()}")
+        return {**json.loads(answered.read_text("utf-8")), "seconds_in_all": time.monotonic() - began}
+
+
+def _run(command: list[str], variables: Mapping[str, str], folder: str, timeout: float) -> str:
+    """Run to the end, or to the timeout; what it said. Its whole group of processes is ended either way."""
+    log = Path(folder, "said.txt")
+    with log.open("wb") as said:
+        process = subprocess.Popen(  # noqa: S603  our own words
+            command, cwd=folder, env=dict(variables), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            process.wait(max(timeout, 1))
+        except subprocess.TimeoutExpired:
+            said.write(b"\nno end within the time that was given")
+        finally:
+            if os.name == "nt":
+                process.kill()
+            else:
+                with suppress(ProcessLookupError):  # nobody is left
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return log.read_text("utf-8", "replace")

@@ -1,0 +1,208 @@
+"""What do the flights' features look like on Feast, with nothing changed that uses them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from mlops_lab.adapters.feast.differences import Difference, differences_of
+from mlops_lab.adapters.feast.extra import import_feast, quietly
+from mlops_lab.adapters.feast.join import FeastJoin
+from mlops_lab.adapters.feast.objects import feast_ttl, to_feast
+from mlops_lab.adapters.feast.online import FeastOnline, known_view
+from mlops_lab.adapters.feast.repository import OFFLINE_STORES, FeastRepository
+from mlops_lab.base.clock import Clock, SystemClock
+from mlops_lab.base.errors import UnknownName
+from mlops_lab.data.features import (
+    Applied,
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Materialized,
+    OnlineResponse,
+    TrainingSet,
+)
+from mlops_lab.data.features.entity_rows import answer
+from mlops_lab.data.features.selection import Selection, select
+from mlops_lab.data.features.times import as_datetime, moment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FeastStore"]
+
+Definition: TypeAlias = Entity | FeatureView | FeatureService
+Features: TypeAlias = FeatureService | str | Iterable[str]
+
+
+class FeastStore:
+    """The methods of `FeatureStore` on a Feast repository in the home folder: local, offline, without a server.
+
+    Feast keeps the definitions, joins, materialises and serves. Where it would answer otherwise than `FeatureStore`
+    promises, this either puts it right or refuses; `differences` says which. `store.feast` is Feast's own object.
+
+    Args (of the constructor):
+        home: the home folder; the repository is `feast/<offline>/` in it.
+        clock: stamps when definitions were applied.
+        offline: Feast's offline store: "duckdb", "dask" (Feast's default for files) or "spark" (which needs Java).
+
+    Raises:
+        MissingExtra: Feast is not installed.
+        UnknownName: no such offline store.
+
+    >>> FeastStore("home", offline="duck")
+    Traceback (most recent call last):
+    mlops_lab.base.errors.UnknownName: no offline store 'duck'; there is: dask, duckdb, spark. Did you mean 'duckdb'?
+
+    See Also:
+        https://docs.feast.dev/getting-started/components/offline-store
+    """
+
+    def __init__(self, home: str | Path, *, clock: Clock | None = None, offline: str = "duckdb") -> None:
+        if offline not in OFFLINE_STORES:
+            raise UnknownName("offline store", offline, OFFLINE_STORES)
+        import_feast()
+        self._repository = FeastRepository(Path(home) / "feast" / offline, offline)
+        self._definitions = FeatureStore(self._repository.folder, clock=clock or SystemClock())
+        self._join = FeastJoin(self._repository)
+        self._online = FeastOnline(self._repository)
+
+    @property
+    def feast(self) -> Any:
+        """Feast's own `FeatureStore` over the same repository, for whatever only Feast can do."""
+        return self._repository.store
+
+    def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
+        """Make definitions known here and to Feast; as `FeatureStore.apply`.
+
+        Raises:
+            InvalidDefinition: what Feast cannot say: a `ttl` of zero.
+            InvalidData: Feast refuses the definitions for a reason of its own.
+        """
+        several = [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else list(objects)
+        for one in several:
+            if isinstance(one, FeatureView):
+                feast_ttl(one)
+        applied = self._definitions.apply(several)
+        if applied.created or applied.changed or not self._is_applied():
+            self._apply_to_feast()
+        return applied
+
+    def _is_applied(self) -> bool:
+        with quietly("list its feature views"):
+            known = {view.name for view in self._repository.repairs.list_feature_views()}
+        return known >= set(self._views())
+
+    def _apply_to_feast(self) -> None:
+        views, spark = self._views(), self._repository.offline == "spark"
+        services = [
+            one for one in self._definitions.list_feature_services() if all(part.name in views for part in one.features)
+        ]
+        entities = self._definitions.list_entities()
+        if spark:  # Feast asks Spark for the columns of a source as soon as it is applied
+            for view in views.values():
+                self._join.provide(view)
+        objects = to_feast([*entities, *views.values(), *services], folder=self._repository.rows, spark=spark)
+        repairs = to_feast(list(map(known_view, views.values())), folder=self._repository.known, spark=spark)
+        self._repository.apply(objects, repairs)
+
+    def list_entities(self) -> list[Entity]:
+        """Every entity of this home, by name."""
+        return self._definitions.list_entities()
+
+    def list_feature_views(self) -> list[FeatureView]:
+        """Every feature view of this home, by name."""
+        return self._definitions.list_feature_views()
+
+    def list_feature_services(self) -> list[FeatureService]:
+        """Every feature service of this home, by name."""
+        return self._definitions.list_feature_services()
+
+    def get_entity(self, name: str) -> Entity:
+        """The entity of that name. Raises: UnknownName."""
+        return self._definitions.get_entity(name)
+
+    def get_feature_view(self, name: str) -> FeatureView:
+        """The feature view of that name. Raises: UnknownName."""
+        return self._definitions.get_feature_view(name)
+
+    def get_feature_service(self, name: str) -> FeatureService:
+        """The feature service of that name. Raises: UnknownName."""
+        return self._definitions.get_feature_service(name)
+
+    def describe(self, name: str | None = None) -> dict[str, Any]:
+        """As `FeatureStore.describe`; a view's `materialised_until` is that of Feast's online store."""
+        told = self._definitions.describe(name)
+        if "materialised_until" in told:
+            mark = self._online.watermark(str(name))
+            told["materialised_until"] = None if mark is None else as_datetime(mark)
+        return told
+
+    def differences(self) -> tuple[Difference, ...]:
+        """Where Feast by itself does not do what `FeatureStore` promises, and what this class does about it."""
+        return differences_of(self._repository.offline)
+
+    def get_historical_features(
+        self, entity_df: pd.DataFrame, *, features: Features, full_feature_names: bool = False
+    ) -> TrainingSet:
+        """Each entity row with the features as they were known then, by Feast's join; as `FeatureStore`'s.
+
+        Raises:
+            InvalidData: also where a time is finer than a microsecond, or the store would have to guess.
+        """
+        return self._join.join(entity_df, self._select(features, full_feature_names), as_landed=False)
+
+    def replay(self, entity_df: pd.DataFrame, *, features: Features, full_feature_names: bool = False) -> TrainingSet:
+        """Each entity row with what an online store fed as rows landed would have held; as `FeatureStore.replay`.
+
+        Feast has no word for the landing, but asks for what was created by then when told to. So this is Feast's
+        historical join over the same rows, with the time of landing as the created timestamp.
+        """
+        return self._join.join(entity_df, self._select(features, full_feature_names), as_landed=True)
+
+    def materialize(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Let Feast fill its online store with what was known at `until`; as `FeatureStore.materialize`.
+
+        Unlike there, a view is not one transaction: while it is written, or after a crash, it counts as not
+        materialised.
+        """
+        return self._materialize(until, views, anew=True)
+
+    def materialize_incremental(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Let Feast bring its online store from where it is to `until`; as `FeatureStore.materialize_incremental`."""
+        return self._materialize(until, views, anew=False)
+
+    def _materialize(self, until: datetime | str, views: Sequence[str] | None, *, anew: bool) -> Materialized:
+        end = moment(until, "until")
+        names = [views] if isinstance(views, str) else views
+        chosen = [self.get_feature_view(name) for name in (self._views() if names is None else names)]
+        rows = [self._join.rows_of(view) for view in chosen]  # every source must be readable before any view moves
+        written = {
+            view.name: self._online.write(view, its, end, anew=anew) for view, its in zip(chosen, rows, strict=True)
+        }
+        return Materialized(as_datetime(end), written)
+
+    def get_online_features(
+        self,
+        entity_rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        features: Features,
+        at: datetime | str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """The features of some entities as Feast's online store has them; as `FeatureStore.get_online_features`."""
+        selection = self._select(features, full_feature_names)
+        return answer(entity_rows, selection, cast(Any, self._online), at=None if at is None else moment(at, "at"))
+
+    def _views(self) -> dict[str, FeatureView]:
+        return {view.name: view for view in self._definitions.list_feature_views()}
+
+    def _select(self, features: Features, full_names: bool) -> Selection:
+        services = {service.name: service for service in self._definitions.list_feature_services()}
+        return select(features, self._views(), services, full_names=full_names)
+
+    def __repr__(self) -> str:
+        return f"FeastStore(offline={self._repository.offline!r}, views={sorted(self._views())})"

@@ -1,0 +1,1 @@
+"""Manifests and traffic on Kubernetes."""

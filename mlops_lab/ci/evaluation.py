@@ -1,0 +1,169 @@
+"""What does a node of the file become, given the contexts of the moment?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from mlops_lab.ci.expressions import ExpressionError, Hole, evaluate, interpolate, is_truthy, split, to_text
+from mlops_lab.ci.expressions.functions import FUNCTIONS
+from mlops_lab.ci.expressions.parser import parse
+from mlops_lab.ci.expressions.references import references
+from mlops_lab.ci.expressions.status import asks_for_status
+from mlops_lab.ci.expressions.template import is_insertion
+from mlops_lab.ci.expressions.tree import Node as Tree
+from mlops_lab.ci.expressions.values import Value, to_number
+from mlops_lab.ci.nodes import Node
+from mlops_lab.ci.places import PLACES
+
+__all__ = ["Evaluator", "TemplateError", "evaluating"]
+
+_ARITIES = {
+    **{name: (function.fewest, function.most) for name, function in FUNCTIONS.items()},
+    **PLACES["job-if"].functions,
+    **PLACES["step-if"].functions,
+}
+
+
+_MOST_MINUTES = 35 * 24 * 60.0
+
+
+class TemplateError(ExpressionError):
+    """An expression of a file that cannot be computed, with the place of its node."""
+
+    def __init__(self, file: str, node: Node, error: ExpressionError) -> None:
+        reason = f"{file} (Line: {node.line}, Col: {node.column}): {error}"
+        super().__init__(error.stage, reason, expression=error.expression)
+
+
+@contextmanager
+def evaluating(key: str, job: str) -> Iterator[None]:
+    """Say of an expression that cannot be computed which key of which job it is for, as GitHub does.
+
+    Raises:
+        ExpressionError: the same, with the key and the job before it.
+    """
+    try:
+        yield
+    except ExpressionError as error:
+        raise ExpressionError(error.stage, f"Error when evaluating '{key}' for job '{job}'. {error}") from None
+
+
+class Evaluator:
+    """Evaluates the nodes of one file."""
+
+    def __init__(self, file: str, *, workspace: Path | None, on_reference: Callable[[tuple[str, ...]], None]) -> None:
+        self.file = file
+        self.workspace = workspace
+        self.on_reference = on_reference
+
+    def value(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> Value:
+        """The value of a node, whatever its kind.
+
+        Raises:
+            TemplateError: an expression in it cannot be computed.
+        """
+        if node is None:
+            return None
+        if node.kind == "sequence":
+            return [self.value(item, contexts, status) for item in node.items()]
+        if node.kind == "mapping":
+            return self._mapping([(key.word, item) for key, item in node.pairs()], contexts)
+        if node.kind != "string" or "${{" not in node.value:
+            plain: Value = node.value
+            return plain
+        try:
+            for tree in self._trees(node.value, contexts):
+                for path in references(tree):
+                    self.on_reference(path)
+            return interpolate(
+                node.value.strip() if _is_lone(node.value) else node.value,
+                contexts,
+                status=status,
+                workspace=self.workspace,
+            )
+        except ExpressionError as error:
+            raise TemplateError(self.file, node, error) from None
+
+    def text(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> str:
+        """The value of a node as text; the empty string for none."""
+        return to_text(self.value(node, contexts, status))
+
+    def texts(self, nodes: Mapping[str, Node], contexts: Mapping[str, Value]) -> dict[str, str]:
+        """The values of a mapping, as text."""
+        found = self._mapping(list(nodes.items()), contexts)
+        for name, value in found.items():
+            if isinstance(value, list | Mapping):
+                kind = "sequence" if isinstance(value, list) else "mapping"
+                node = nodes.get(name) or next(iter(nodes.values()))
+                raise TemplateError(self.file, node, ExpressionError("evaluation", f"A {kind} was not expected"))
+        return {name: to_text(value) for name, value in found.items()}
+
+    def _mapping(self, pairs: Sequence[tuple[str, Node]], contexts: Mapping[str, Value]) -> dict[str, Value]:
+        """The pairs of a mapping; `${{ insert }}` stands for all pairs of its value, and a key may be computed."""
+        found: dict[str, Value] = {}
+        for name, node in pairs:
+            value = self.value(node, contexts)
+            if "${{" not in name:
+                found[name] = value
+            elif not is_insertion(name):
+                found[self.text(replace(node, kind="string", value=name.strip()), contexts)] = value
+            elif isinstance(value, Mapping):
+                found.update(value)
+            else:
+                raise TemplateError(self.file, node, ExpressionError("evaluation", "A mapping was expected"))
+        return found
+
+    def minutes(self, node: Node, contexts: Mapping[str, Value]) -> float:
+        """A `timeout-minutes`: a number, at most the thirty-five days a run may last.
+
+        Raises:
+            TemplateError: the value is no number.
+        """
+        number = to_number(self.value(node, contexts))
+        if number != number:
+            shown = self.text(node, contexts)
+            raise TemplateError(self.file, node, ExpressionError("evaluation", f"Unexpected value '{shown}'"))
+        return min(max(number, 0.0), _MOST_MINUTES)
+
+    def condition(self, node: Node | None, contexts: Mapping[str, Value], status: str) -> bool:
+        """An `if`: without a status function of its own, `success() &&` stands before it.
+
+        A text with an expression inside it is a text, and so true, whatever the expression says: GitHub reads it so.
+        """
+        if node is None:
+            return status == "success"
+        text = node.word.strip()
+        holes = "${{" in text
+        try:
+            if holes and not _is_lone(text):
+                trees = list(self._trees(text, contexts))
+                asked = any(asks_for_status(tree) for tree in trees)
+                truth = is_truthy(interpolate(text, contexts, status=status, workspace=self.workspace))
+            else:
+                expression = text[3:-2].strip() if holes else text
+                tree = parse(expression, names=contexts, functions=_ARITIES)
+                for path in references(tree):
+                    self.on_reference(path)
+                asked = asks_for_status(tree)
+                if not asked and status != "success":
+                    return False
+                truth = tree is None or is_truthy(
+                    evaluate(expression, contexts, status=status, workspace=self.workspace)
+                )
+        except ExpressionError as error:
+            raise TemplateError(self.file, node, error) from None
+        return truth and (asked or status == "success")
+
+    def _trees(self, text: str, contexts: Mapping[str, Value]) -> Iterator[Tree | None]:
+        for part in split(text):
+            if isinstance(part, Hole):
+                yield parse(part.expression, names=contexts, functions=_ARITIES)
+
+
+def _is_lone(text: str) -> bool:
+    """Is the text one `${{ … }}` and nothing else, blanks aside?"""
+    parts = split(text.strip())
+    return len(parts) == 1 and isinstance(parts[0], Hole)

@@ -1,0 +1,76 @@
+"""Which parts of a text are expressions, and what does the text become?
+
+`${{ … }}` inside a text is replaced by its value; a text that is one expression and nothing else keeps the value's
+kind. See https://docs.github.com/actions/reference/workflows-and-actions/expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlops_lab.ci.expressions.errors import ExpressionError
+
+__all__ = ["INSERT", "Hole", "is_insertion", "split"]
+
+INSERT = "${{ insert }}"  # as a key: put the pairs of the value here
+
+
+@dataclass(frozen=True)
+class Hole:
+    """An expression inside a text: what it says, and at which character (from 0) it starts."""
+
+    expression: str
+    start: int
+
+
+def split(text: str) -> list[str | Hole]:
+    """The literal parts and the holes of a text, in order.
+
+    >>> split("v${{ matrix.python }}!")
+    ['v', Hole(expression='matrix.python', start=5), '!']
+
+    Raises:
+        ExpressionError: a hole that is never closed, or an empty one.
+    """
+    return list(_parts(text))
+
+
+def is_insertion(text: str) -> bool:
+    """Is the text the directive `${{ insert }}`, as a key of a mapping may be?
+
+    >>> is_insertion("${{insert}}"), is_insertion("${{ insert }}!")
+    (True, False)
+    """
+    found = text.strip()
+    return found.startswith("${{") and found.endswith("}}") and found[3:-2].strip() == "insert"
+
+
+def _parts(text: str) -> Iterator[str | Hole]:
+    at = 0
+    while (start := text.find("${{", at)) >= 0:
+        if start > at:
+            yield text[at:start]
+        end = _closing(text, start + 3)
+        raw = text[start + 3 : end]
+        inside = raw.strip()
+        if not inside:
+            raise ExpressionError("parsing", "An expression was expected")
+        yield Hole(inside, start + 3 + len(raw) - len(raw.lstrip()))
+        at = end + 2
+    if at < len(text):
+        yield text[at:]
+
+
+def _closing(text: str, at: int) -> int:
+    """Where `}}` is; one inside a quoted string does not count."""
+    quoted = False
+    for index in range(at, len(text)):
+        if text[index] == "'":
+            quoted = not quoted
+        elif not quoted and text.startswith("}}", index):
+            return index
+    reason = (
+        "The expression is not closed. An unescaped ${{ sequence was found, but the closing }} sequence was not found."
+    )
+    raise ExpressionError("parsing", reason)

@@ -1,0 +1,137 @@
+"""Which legs does a matrix make, and what is each called?
+
+All combinations of the vectors, less those that an `exclude` entry matches; then each `include` entry is added to every
+combination where it overwrites no original value, or makes a combination of its own:
+https://docs.github.com/actions/how-tos/write-workflows/choose-what-workflows-do/run-job-variations. Where that page is
+silent, GitHub's own `MatrixBuilder` is followed (https://github.com/actions/runner, `src/Sdk/WorkflowParser`): entries
+are compared as `==` compares in an expression, and what an `include` adds to a combination is not part of the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.ci.expressions.values import Value, equals, lookup, number_text, to_text
+
+__all__ = ["MAX_LEGS", "MatrixLeg", "expand_matrix", "leg_title", "matrix_legs"]
+
+MAX_LEGS = 256
+
+
+@dataclass(frozen=True)
+class MatrixLeg:
+    """One combination: its values, and what stands in brackets behind the job's name."""
+
+    values: dict[str, Value]
+    title: str
+
+
+def expand_matrix(matrix: Mapping[str, Value]) -> list[dict[str, Value]]:
+    """The combinations of a matrix, in GitHub's order.
+
+    >>> expand_matrix({"fruit": ["apple", "pear"], "include": [{"color": "green"}, {"fruit": "fig"}]})
+    [{'fruit': 'apple', 'color': 'green'}, {'fruit': 'pear', 'color': 'green'}, {'fruit': 'fig'}]
+
+    Raises:
+        InvalidData: a vector that is no list or is empty, an entry that is no mapping, is empty or excludes by a name
+            that the matrix lacks, no vector at all, or more than 256 legs.
+    """
+    return [leg.values for leg in matrix_legs(matrix)]
+
+
+def matrix_legs(matrix: Mapping[str, Value]) -> list[MatrixLeg]:
+    """The combinations with their titles; none where `exclude` strikes all of them.
+
+    Raises:
+        InvalidData: as `expand_matrix`.
+    """
+    vectors = {name: values for name, values in matrix.items() if name.lower() not in ("include", "exclude")}
+    lists = {name: _vector(name, values) for name, values in vectors.items()}
+    known = {name.lower() for name in lists}
+    excluded, included = _entries(matrix, "exclude"), _entries(matrix, "include")
+    _check(known, excluded, included)
+    count = 1
+    for values in lists.values():
+        count *= len(values)
+    if count > MAX_LEGS * 100:  # before they are written out
+        raise _too_many(count)
+    combinations = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())] if lists else []
+    originals = [one for one in combinations if not any(_same(entry, one) for entry in excluded)]
+    legs = [MatrixLeg(dict(one), leg_title(one)) for one in originals]
+    for entry in included:
+        filters = {name: value for name, value in entry.items() if name.lower() in known}
+        added = {name: value for name, value in entry.items() if name.lower() not in known}
+        matching = [leg for leg, original in zip(legs, originals, strict=False) if _same(filters, original)]
+        for leg in matching:
+            leg.values.update(added)
+        if not matching:
+            legs.append(MatrixLeg({**filters, **added}, leg_title({**filters, **added})))
+    if len(legs) > MAX_LEGS:
+        raise _too_many(len(legs))
+    return legs
+
+
+def _check(
+    known: Collection[str], excluded: Sequence[Mapping[str, Value]], included: Sequence[Mapping[str, Value]]
+) -> None:
+    """What GitHub refuses, in its words."""
+    if not known and not included:
+        raise InvalidData("Matrix must define at least one vector")
+    if not all(included):
+        raise InvalidData("Matrix include mapping does not contain any values")
+    if not all(excluded):
+        raise InvalidData("Matrix exclude filter must not be empty")
+    for name in (name for entry in excluded for name in entry if name.lower() not in known):
+        raise InvalidData(f"Matrix exclude key '{name}' does not match any key within the matrix")
+
+
+def _too_many(count: int) -> InvalidData:
+    return InvalidData(f"The matrix makes {count} jobs, and GitHub allows at most {MAX_LEGS} for one matrix.")
+
+
+def _vector(name: str, values: Value) -> list[Value]:
+    if not isinstance(values, list):
+        raise InvalidData(f"Matrix vector '{name}' must be a list; it is {to_text(values) or 'empty'!r}.")
+    if not values:
+        raise InvalidData(f"Matrix vector '{name}' does not contain any values")
+    return values
+
+
+def _entries(matrix: Mapping[str, Value], key: str) -> list[Mapping[str, Value]]:
+    entries = matrix.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise InvalidData(f"The matrix's '{key}' must be a list of mappings.")
+    return entries  # type: ignore[return-value]
+
+
+def _same(wanted: Value, value: Value) -> bool:
+    """Does a value fit what an entry asks for? Of a mapping or a list, only what the entry names is looked at."""
+    if isinstance(wanted, Mapping):
+        inner = value if isinstance(value, Mapping) else {}
+        return all(_same(one, lookup(inner, name)) for name, one in wanted.items())
+    if isinstance(wanted, list):
+        items = value if isinstance(value, list) else []
+        return all(_same(one, other) for one, other in zip(wanted, [*items, *[None] * len(wanted)], strict=False))
+    return equals(value, wanted)
+
+
+def leg_title(values: Mapping[str, Value]) -> str:
+    """The values that are not empty, as they stand in brackets behind the job's name: `ubuntu-24.04, 3.11`."""
+    return ", ".join(word for word in _leaves(list(values.values())) if word)
+
+
+def _leaves(values: Sequence[Value]) -> list[str]:
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, Mapping):
+            found += _leaves(list(value.values()))
+        elif isinstance(value, list):
+            found += _leaves(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found.append(number_text(float(value)))
+        else:
+            found.append(to_text(value))
+    return found

@@ -1,0 +1,169 @@
+"""What comes of one step? The seam between simulating and really executing.
+
+A `Performer` answers for one step at a time. `ToldOutcomes` takes the answer from the caller; the execute mode's
+performer runs the step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.ci.expressions.values import Value
+from mlops_lab.ci.workflow import Job, Step
+
+__all__ = ["NOMINAL_SECONDS", "Outcome", "Performer", "StepRequest", "ToldOutcomes"]
+
+NOMINAL_SECONDS = 1.0  # how long a step takes of which nobody said how long it takes
+_MOST_SECONDS = 35 * 24 * 3600.0  # a run may last thirty-five days
+_CONCLUSIONS = ("success", "failure", "cancelled")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comes of a step: conclusion, outputs, how long it takes.
+
+    >>> Outcome("success", outputs={"auc": "0.70"}, seconds=90)
+    Outcome('success', outputs auc)
+
+    Raises:
+        InvalidData: a conclusion that a step cannot have, or a time it cannot take.
+    """
+
+    conclusion: str = "success"
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = NOMINAL_SECONDS
+    reason: str = ""
+    log: str = ""
+    stubbed: bool = False
+    exported: Mapping[str, str] = field(default_factory=dict)  # variables for the steps after it
+    knows_outputs: bool = True  # False: which outputs there are is nobody's knowledge
+
+    def __post_init__(self) -> None:
+        if self.conclusion not in _CONCLUSIONS:
+            raise InvalidData(f"an outcome is one of {', '.join(_CONCLUSIONS)}; it is {self.conclusion!r}.")
+        if not 0 <= self.seconds <= _MOST_SECONDS:
+            raise InvalidData(f"a step takes 0 to {_MOST_SECONDS:g} seconds; it is {self.seconds!r}.")
+
+    def __repr__(self) -> str:
+        outputs = f", outputs {', '.join(self.outputs)}" if self.outputs else ""
+        return f"Outcome({self.conclusion!r}{outputs})"
+
+
+@dataclass(frozen=True)
+class StepRequest:
+    """All that a performer may need of one step, expressions filled in."""
+
+    leg: str  # the job's name, unique in the run
+    job: Job
+    step: Step
+    number: int
+    name: str
+    env: Mapping[str, str]
+    contexts: Mapping[str, Value]
+    secrets: Mapping[str, str]
+    run: str | None = None
+    shell: str | None = None
+    working_directory: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    timeout_seconds: float | None = None
+    job_seconds: float = 21_600.0  # `timeout-minutes` of the job
+    path: tuple[str, ...] = ()  # ids of the composite steps around it
+    runs_on: str = ""
+
+
+class Performer(Protocol):
+    """Answers for steps."""
+
+    real: bool
+
+    def perform(self, request: StepRequest) -> Outcome:
+        """What comes of this step."""
+
+    def workspace(self, leg: str) -> Path | None:
+        """The folder a job works in, where `hashFiles` looks."""
+
+    def places(self, leg: str, repository: str) -> tuple[str, str]:
+        """What a job reads in `github.workspace` and in `runner.temp`."""
+
+    def relocated(self, folder: Path) -> Path:
+        """Where a folder of the repository is for the steps."""
+
+    def conceals(self, value: str) -> bool:
+        """Is there something in the text that must not leave the job?"""
+
+
+class ToldOutcomes:
+    """Every step succeeds unless the caller says otherwise.
+
+    The keys are `job`, `job/step` or, in a composite action, `job/step/inner step`. A job is named by its id or by its
+    full name (`test (3.12)`, `deploy / upload`), a step by its id, its name, or its number from 1. For a whole job, the
+    outcome is that of its first step that runs.
+    """
+
+    real = False
+
+    def __init__(self, told: Mapping[str, Outcome | str], root: Path | None = None) -> None:
+        self.root = root
+        self.told = {key: value if isinstance(value, Outcome) else Outcome(value) for key, value in told.items()}
+        self.used: set[str] = set()
+        self.seen: dict[str, None] = {}
+        self.spent: set[tuple[str, str]] = set()
+
+    def perform(self, request: StepRequest) -> Outcome:
+        """The outcome told for the step, or success."""
+        legs = (request.leg, request.job.id)
+        steps = (request.step.id, request.name, str(request.number))
+        inside = "".join(f"{step}/" for step in request.path)
+        for leg in legs:
+            self.seen.update(dict.fromkeys([leg, f"{leg}/{inside}{steps[0]}"]))
+            for step in steps:
+                if (key := f"{leg}/{inside}{step}") in self.told:
+                    self.used.add(key)
+                    return self.told[key]
+        for leg in legs:
+            if leg in self.told and (request.leg, leg) not in self.spent:
+                self.spent.add((request.leg, leg))
+                self.used.add(leg)
+                return self.told[leg]
+        return Outcome(knows_outputs=False)
+
+    def workspace(self, leg: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
+        """The repository itself: nothing is written."""
+        return self.root
+
+    def places(self, leg: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
+        """Where they are on a machine of GitHub's."""
+        name = repository.rpartition("/")[2]
+        return f"/home/runner/work/{name}/{name}", "/home/runner/work/_temp"
+
+    def relocated(self, folder: Path) -> Path:
+        """The folder itself."""
+        return folder
+
+    def conceals(self, value: str) -> bool:  # noqa: ARG002 (nothing was masked)
+        """No: no step has run that could have masked it."""
+        return False
+
+    def of_job(self, names: Sequence[str]) -> Outcome | None:
+        """The outcome told for a job that has no steps here: one that calls a workflow of another repository."""
+        self.seen.update(dict.fromkeys(names))
+        for name in names:
+            if name in self.told:
+                self.used.add(name)
+                return self.told[name]
+        return None
+
+    def check(self, known: Sequence[str]) -> None:
+        """Every key told must name something of the workflow.
+
+        Raises:
+            UnknownName: a key that names nothing.
+        """
+        names = dict.fromkeys([*known, *self.seen])
+        for key in self.told:
+            if key not in self.used and key not in names:
+                raise UnknownName("outcome", key, names, where="the workflow")

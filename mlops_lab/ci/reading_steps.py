@@ -1,0 +1,102 @@
+"""Which steps does a job, or a composite action, have?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from mlops_lab.ci.nodes import Node
+from mlops_lab.ci.reader import Reader
+from mlops_lab.ci.workflow import Step
+
+__all__ = ["check_uses", "read_steps"]
+
+_COMMON = ("name", "id", "if", "continue-on-error", "timeout-minutes", "env", "background")
+_RUN = (*_COMMON, "run", "shell", "working-directory")
+_USES = (*_COMMON, "uses", "with")
+_OTHER = {"wait": "wait", "wait-all": "wait-all", "cancel": "cancel", "parallel": "parallel"}
+_REMOTE = re.compile(r"[^/@$.][^/@]*/[^/@]+(?:/[^@]*)?@[^@]+")
+_MAX_STEPS = 1000
+
+
+def read_steps(
+    reader: Reader, node: Node | None, *, place: str = "step", needs_shell: bool = False
+) -> tuple[Step, ...]:
+    """The steps of a sequence; `needs_shell` for composite actions, where `run` has no default shell."""
+    nodes = reader.sequence(node)
+    if len(nodes) > _MAX_STEPS:
+        reader.problem(nodes[_MAX_STEPS], f"A job may have at most {_MAX_STEPS} steps")
+    steps: list[Step] = []
+    taken: set[str] = set()
+    for item in nodes[:_MAX_STEPS]:
+        if item.kind != "mapping":
+            reader.unexpected(item)
+            continue
+        steps.append(_step(reader, item, place, taken, needs_shell))
+    return tuple(steps)
+
+
+def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: bool) -> Step:
+    keys = {key.word for key, _ in node.pairs()}
+    special = next((name for name in _OTHER if name in keys), "")
+    if special:
+        found = reader.mapping(node, ("name", "id", "continue-on-error", special))
+    else:
+        kind = reader.kind(node, {"run": _RUN, "uses": _USES})
+        found = reader.mapping(
+            node, {"run": _RUN, "uses": _USES}.get(kind, (*_RUN, *_USES)), required=(kind,) * bool(kind)
+        )
+    if needs_shell and "run" in found and "shell" not in found:
+        reader.problem(node, "Required property is missing: shell")
+    uses = reader.word(found.get("uses"))
+    if uses is not None:
+        check_uses(reader, found["uses"])
+    background = reader.boolean(found.get("background"))
+    return Step(
+        id=_id(reader, found, taken, uses),
+        line=node.line,
+        column=node.column,
+        name=reader.scalar(found.get("name"), place),
+        condition=reader.condition(found.get("if"), f"{place}-if"),
+        run=reader.scalar(found.get("run"), place),
+        uses=uses.strip() if uses is not None else None,  # a block text ends with a newline
+        shell=_shell(reader, found.get("shell"), place),
+        working_directory=reader.scalar(found.get("working-directory"), place),
+        arguments=reader.scalars(found.get("with"), place, computed=True),
+        env=reader.scalars(found.get("env"), place, computed=True, part="step env"),
+        continue_on_error=reader.scalar(found.get("continue-on-error"), place, kind="boolean"),
+        timeout_minutes=reader.scalar(found.get("timeout-minutes"), place, kind="number"),
+        unmodelled=special or ("background" if background else ""),
+    )
+
+
+def _shell(reader: Reader, node: Node | None, place: str) -> Node | None:
+    """Only an action's steps may compute it: for a job's, GitHub knows no context there."""
+    if place != "step":
+        return reader.scalar(node, place, empty=False)
+    return node if reader.word(node) is not None else None
+
+
+def _id(reader: Reader, found: Mapping[str, Node], taken: set[str], uses: str | None) -> str:
+    written = found.get("id")
+    name = reader.identifier(written) if written is not None and reader.word(written) is not None else None
+    if name is not None and written is not None:
+        if name.lower() in taken:
+            reader.problem(written, f"The identifier '{name}' may not be used more than once within the same scope.")
+        taken.add(name.lower())
+        return name
+    base = "__" + (re.sub(r"[^A-Za-z0-9_-]+", "_", uses.split("@")[0].strip("./$")) if uses else "run")
+    number, made = 1, base
+    while made.lower() in taken:
+        number += 1
+        made = f"{base}_{number}"
+    taken.add(made.lower())
+    return made
+
+
+def check_uses(reader: Reader, node: Node) -> None:
+    """Is a step's `uses` of a form that GitHub knows?"""
+    uses = node.word
+    if uses.startswith(("./", "$/", "docker://")) or _REMOTE.fullmatch(uses):
+        return
+    reader.problem(node, f"Expected format {{org}}/{{repo}}[/path]@ref. Actual '{uses}'")

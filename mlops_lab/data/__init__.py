@@ -1,0 +1,1 @@
+"""The flights, and the feature store."""

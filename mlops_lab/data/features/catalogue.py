@@ -1,0 +1,173 @@
+"""Which definitions does this home folder know?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from mlops_lab.base.errors import DuplicateName, IntegrityError, InvalidDefinition
+from mlops_lab.data.features.database import Reader, writing
+from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Field
+from mlops_lab.data.features.source import Source
+
+__all__ = ["Applied", "Catalogue", "Definition", "to_dict", "with_parts"]
+
+Definition: TypeAlias = Entity | FeatureView | FeatureService
+
+_SCHEMA = """CREATE TABLE IF NOT EXISTS definitions (
+    kind TEXT, name TEXT, definition TEXT NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (kind, name))"""
+_KINDS = {Entity: "entity", FeatureView: "feature view", FeatureService: "feature service"}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What `apply` did, as "kind name" in the order applied.
+
+    >>> Applied(created=("entity airport",))
+    Applied(created=('entity airport',), changed=(), unchanged=())
+    """
+
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+
+def to_dict(definition: Definition) -> dict[str, Any]:
+    """A definition as a JSON object; of a source that is no file, only that it exists."""
+    if isinstance(definition, Entity):
+        return {
+            "name": definition.name,
+            "join_keys": list(definition.join_keys or ()),
+            "value_type": definition.value_type,
+            "description": definition.description,
+        }
+    about = {"name": definition.name, "description": definition.description, "tags": dict(definition.tags or {})}
+    if isinstance(definition, FeatureService):
+        return {**about, "features": [to_dict(view) for view in definition.features]}
+    ttl, source = definition.ttl, definition.source
+    return {
+        **about,
+        "entities": [to_dict(entity) for entity in definition.entities],
+        "schema": [{"name": one.name, "dtype": one.dtype} for one in definition.schema],
+        "ttl": None if ttl is None else [ttl.days, ttl.seconds, ttl.microseconds],
+        "source": {
+            "name": source.name,
+            "path": source.path,
+            "timestamp_field": source.timestamp_field,
+            "created_timestamp_column": source.created_timestamp_column,
+            "landed_column": source.landed_column,
+            "description": source.description,
+        },
+    }
+
+
+def with_parts(objects: Definition | Iterable[Definition]) -> list[Definition]:
+    """The definitions, each once and after what it refers to.
+
+    Raises:
+        DuplicateName: two different definitions of one kind share a name.
+    """
+    found: dict[tuple[type, str], Definition] = {}
+    several: Any = [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else objects
+    for one in several:
+        if not isinstance(one, Entity | FeatureView | FeatureService):
+            kind = type(one).__name__
+            raise InvalidDefinition(f"apply takes entities, feature views and feature services, not {kind}.")
+        parts = one.entities if isinstance(one, FeatureView) else ()
+        for definition in (*parts, one):
+            if found.setdefault((type(definition), definition.name), definition) != definition:
+                raise DuplicateName(_KINDS[type(definition)], definition.name, where="what is applied")
+    return list(found.values())
+
+
+def _entity(told: dict[str, Any]) -> Entity:
+    return Entity(**told)
+
+
+def _view(told: dict[str, Any]) -> FeatureView:
+    source = dict(told["source"])
+    path, name = source.pop("path"), source.pop("name")
+    days_seconds_microseconds = told["ttl"]
+    return FeatureView(
+        told["name"],
+        entities=[_entity(entity) for entity in told["entities"]],
+        schema=[Field(**one) for one in told["schema"]],
+        ttl=None if days_seconds_microseconds is None else timedelta(*days_seconds_microseconds),
+        source=Source(name, path or _elsewhere(told["name"], name), **source),
+        description=told["description"],
+        tags=told["tags"],
+    )
+
+
+def _elsewhere(view: str, source: str) -> Callable[[], Any]:
+    def read() -> Any:
+        raise InvalidDefinition(
+            f"the rows of feature view {view!r} are not here: its source {source!r} is a frame or a function of the "
+            "program that applied it. Apply the view again in this one, or give the source a Parquet path."
+        )
+
+    return read
+
+
+def _service(told: dict[str, Any]) -> FeatureService:
+    views = [_view(view) for view in told["features"]]
+    return FeatureService(told["name"], views, description=told["description"], tags=told["tags"])
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Definition]] = {
+    "entity": _entity,
+    "feature view": _view,
+    "feature service": _service,
+}
+
+
+class Catalogue:
+    """The definitions kept in `features.db` of a home folder."""
+
+    def __init__(self, home: Path) -> None:
+        """Nothing is touched before the first call."""
+        self._path = home / "features.db"
+        self._reader = Reader(self._path, _SCHEMA)
+        self._version: object = None
+        self._definitions: tuple[Definition, ...] = ()
+
+    def record(self, definitions: Iterable[Definition], *, at: datetime) -> Applied:
+        """Keep definitions, and say which were new, which said something else before, and which the same."""
+        done: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
+        told = [(_KINDS[type(each)], each.name, json.dumps(to_dict(each))) for each in definitions]
+        with self._reader.reading() as database:
+            rows = () if database is None else database.execute("SELECT kind, name, definition FROM definitions")
+            if set(told) <= set(rows):  # nothing to write, so that a home that can only be read will do
+                return Applied(created=(), changed=(), unchanged=tuple(f"{kind} {name}" for kind, name, _ in told))
+        with writing(self._path, _SCHEMA) as database:
+            for kind, name, text in told:
+                where = (kind, name)
+                before = database.execute(
+                    "SELECT definition FROM definitions WHERE (kind, name) = (?, ?)", where
+                ).fetchone()
+                outcome = "created" if before is None else "unchanged" if before == (text,) else "changed"
+                done[outcome].append(f"{kind} {name}")
+                if outcome != "unchanged":
+                    row = (*where, text, at.isoformat())
+                    database.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?, ?)", row)
+        return Applied(**{outcome: tuple(names) for outcome, names in done.items()})
+
+    def read(self) -> tuple[Definition, ...]:
+        """Everything that was ever applied, by kind and name; parsed again only after somebody has written."""
+        with self._reader.reading() as database:
+            if database is None:
+                return ()
+            version = (database, database.execute("PRAGMA data_version").fetchone())
+            if version != self._version:
+                rows = database.execute("SELECT kind, definition FROM definitions ORDER BY kind, name").fetchall()
+                try:
+                    self._definitions = tuple(_READERS[kind](json.loads(text)) for kind, text in rows)
+                except (LookupError, TypeError, ValueError) as error:  # the package's own errors are among these
+                    what = "the features.db of this home"
+                    raise IntegrityError(what, expected="definitions", found=str(error)) from None
+                self._version = version
+        return self._definitions

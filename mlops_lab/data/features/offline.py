@@ -1,0 +1,163 @@
+"""What was known about these entities at these moments?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.data.features.columns import check_columns, key_column, value_column
+from mlops_lab.data.features.definitions import FeatureView
+from mlops_lab.data.features.keys import KeyIndex
+from mlops_lab.data.features.times import as_datetime, time_column, ttl_in_ns, utc_column
+from mlops_lab.data.features.training_set import TrainingSet
+from mlops_lab.data.features.visibility import Known, Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_lab.data.features.selection import Selection
+
+__all__ = ["ViewRows", "check_no_clash", "join"]
+
+MOMENT = "event_timestamp"
+
+
+class ViewRows:
+    """The rows of one view's source, checked and put in order once, so that each question afterwards is a search."""
+
+    def __init__(self, view: FeatureView) -> None:
+        """Read the source and put its rows in order.
+
+        Raises:
+            InvalidData: the source lacks a column, or one has another type than the view declares.
+        """
+        self.view = view
+        self.where = f"source {view.source.name!r} of view {view.name!r}"
+        needed = list(dict.fromkeys([*view.join_keys, *view.source.time_columns, *view.features]))
+        self.frame = view.source.columns(needed)
+        check_columns(self.frame, needed, self.where)
+        self.keys = KeyIndex(self._key_columns(self.frame, self.where), len(self.frame))
+        self._values: dict[str, Any] = {}
+        source = view.source
+        self.times = (
+            self._times(source.timestamp_field),
+            self._times(source.created_timestamp_column),
+            self._times(source.landed_column),
+        )
+        event, created, _ = self.times
+        self.timeline = Timeline(self.keys.codes, event, created, self.keys.count)
+
+    def _key_columns(self, frame: pd.DataFrame, where: str) -> list[Any]:
+        return [key_column(frame[key], kind, where) for key, kind in self.view.key_types.items()]
+
+    def _times(self, column: str | None) -> Any:
+        return None if column is None else time_column(self.frame[column], self.where)
+
+    def _known(self, *columns: Any) -> Known | None:
+        """When rows became known: the latest of several times, or None where no row is later than its event time."""
+        import numpy as np
+
+        arrived = [column for column in columns if column is not None]
+        if not any((column > self.times[0]).any() for column in arrived):
+            return None
+        latest = arrived[0] if len(arrived) == 1 else np.maximum(*arrived)
+        return Known(latest, self.timeline.order)
+
+    @cached_property
+    def created(self) -> Known | None:
+        """When rows were written."""
+        return self._known(self.times[1])
+
+    @cached_property
+    def landed(self) -> Known | None:
+        """When rows were both written and there to be read."""
+        return self._known(self.times[1], self.times[2])
+
+    def find(self, frame: pd.DataFrame, moments: Any, *, as_landed: bool = False) -> Any:
+        """For each row of an entity frame, the row of the source that was visible at its moment, or -1."""
+        codes = self.keys.lookup(self._key_columns(frame, "the entity frame"), len(frame))
+        known = self.landed if as_landed else self.created
+        return self.timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl), known=known)
+
+    def newest(self, moment: int) -> Any:
+        """The row of the source that is visible at a moment for each entity that has one, however old it is."""
+        import numpy as np
+
+        codes = np.arange(self.keys.count)
+        rows = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
+        return rows[rows >= 0]
+
+    def key_values(self, rows: Any) -> list[tuple[Any, ...]]:
+        """The key of each row of the source, as Python values."""
+        columns = self._key_columns(self.frame[list(self.view.join_keys)].iloc[rows], self.where)
+        values = [column.to_numpy(zero_copy_only=False).tolist() for column in columns]
+        return list(zip(*values, strict=True)) or [() for _ in rows]
+
+    def profile(self) -> dict[str, Any]:
+        """How many rows there are, and the first and last event time."""
+        event = self.times[0]
+        first, last = (as_datetime(event.min()), as_datetime(event.max())) if len(event) else (None, None)
+        return {"rows": len(event), "first_event": first, "last_event": last}
+
+    def values(self, feature: str, rows: Any) -> Any:
+        """The values of a feature in some rows of the source, as a pandas array; null for row -1."""
+        import numpy as np
+        import pandas as pd
+
+        if feature not in self._values:
+            self._values[feature] = value_column(self.frame[feature], self.view.dtypes[feature], self.where)
+        column = self._values[feature]
+        if not len(column):
+            rows = np.full(len(rows), -1)
+        taken = pd.api.extensions.take(column, rows, allow_fill=True)
+        if column.dtype == object:
+            taken[rows < 0] = None
+        return taken
+
+
+def join(
+    entity_df: pd.DataFrame, selection: Selection, rows_of: dict[str, ViewRows], *, as_landed: bool = False
+) -> TrainingSet:
+    """Put the selected features beside each entity row, as they were known at its `event_timestamp`.
+
+    Raises:
+        InvalidData: the entity frame lacks a column, or has one of another type, or one named like a feature.
+    """
+    import pandas as pd
+
+    where = "the entity frame"
+    if not isinstance(entity_df, pd.DataFrame):
+        raise InvalidData(f"{where} must be a pandas DataFrame, not {type(entity_df).__name__}.")
+    keys = dict.fromkeys(key for part in selection.parts for key in part.view.join_keys)
+    check_columns(entity_df, [*keys, MOMENT], where)
+    check_no_clash(list(entity_df.columns), selection.names, where)
+    frame = entity_df.reset_index(drop=True)
+    frame[MOMENT] = utc_column(frame[MOMENT], where)
+    moments = time_column(frame[MOMENT], where)
+    columns: dict[str, Any] = {}
+    for part in selection.parts:
+        view_rows = rows_of[part.view.name]
+        rows = view_rows.find(frame, moments, as_landed=as_landed)
+        for feature, name in zip(part.features, part.names, strict=True):
+            columns[name] = view_rows.values(feature, rows)
+    features = pd.DataFrame(columns, index=frame.index, copy=False)
+    return TrainingSet(
+        frame=pd.concat([frame, features[list(selection.names)]], axis=1),
+        features=selection.names,
+        service=selection.service,
+        views=selection.views,
+        time_range=(frame[MOMENT].min(), frame[MOMENT].max()) if len(frame) else None,
+    )
+
+
+def check_no_clash(columns: Collection[object], names: Sequence[str], where: str) -> None:
+    """Refuse a feature that would take the name of a column that is already there."""
+    for name in names:
+        if name in columns:
+            raise InvalidData(
+                f"{where} has a column {name!r} already, which is also a feature that was asked for; rename the column "
+                "or ask with full_feature_names=True.",
+                column=name,
+            )

@@ -1,0 +1,248 @@
+"""What does a person say to a feature store?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlops_lab.base.clock import Clock, SystemClock
+from mlops_lab.base.errors import UnknownName
+from mlops_lab.data.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
+from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView
+from mlops_lab.data.features.entity_rows import answer
+from mlops_lab.data.features.offline import ViewRows, join
+from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore
+from mlops_lab.data.features.selection import Selected, Selection
+from mlops_lab.data.features.times import as_datetime, moment
+from mlops_lab.data.features.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FeatureStore"]
+
+_Kind = TypeVar("_Kind", Entity, FeatureView, FeatureService)
+Features = FeatureService | str | Iterable[str]
+
+
+class FeatureStore:
+    """Feature views over their sources: joined as of any past moment for training, kept at hand for serving.
+
+    The methods are those of Feast's `FeatureStore` (https://rtd.feast.dev). Definitions and online values live in the
+    folder `home`; the rows of the sources stay where they are, are read when first needed and put in order once.
+
+    >>> import tempfile
+    >>> from datetime import timedelta
+    >>> import pandas as pd
+    >>> from mlops_lab.data.features import Field, Source
+    >>> rows = pd.DataFrame({
+    ...     "origin": ["EWR", "EWR"],
+    ...     "event_timestamp": pd.to_datetime(["2013-01-01T06:00Z", "2013-01-01T08:00Z"]),
+    ...     "wind": [3.5, 9.0],
+    ... })
+    >>> view = FeatureView("weather", entities=[Entity("airport", join_keys=["origin"])],
+    ...     schema=[Field("wind", "float64")], ttl=timedelta(hours=3), source=Source("rows", rows))
+    >>> asked = pd.DataFrame({"origin": ["EWR", "JFK"], "event_timestamp": pd.to_datetime(["2013-01-01T07:00Z"] * 2)})
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     store = FeatureStore(home)
+    ...     store.apply([view]).created
+    ...     store.get_historical_features(asked, features=["weather:wind"]).frame["wind"].tolist()
+    ('entity airport', 'feature view weather')
+    [3.5, nan]
+    """
+
+    def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
+        self._home = Path(home)
+        self._clock = clock or SystemClock()
+        self._catalogue = Catalogue(self._home)
+        self._online = OnlineStore(self._home)
+        self._here: dict[str, FeatureView] = {}
+        self._selected = Selected()
+
+    def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
+        """Make definitions known, and their sources readable from here.
+
+        A view brings its entities with it. A service may hold parts of views only, so apply the whole views as well.
+
+        No source is read yet. A view that is applied again with another `Source` is read anew.
+
+        Raises:
+            DuplicateName: two different definitions of one kind share a name.
+            HomeError: the home folder cannot be written.
+        """
+        found = with_parts(objects)
+        applied = self._catalogue.record(found, at=self._clock.now())
+        for definition in found:
+            if isinstance(definition, FeatureView):
+                self._here[definition.name] = definition
+        self._selected = Selected()
+        return applied
+
+    def list_entities(self) -> list[Entity]:
+        """Every entity of this home, by name."""
+        return list(self._all(Entity).values())
+
+    def list_feature_views(self) -> list[FeatureView]:
+        """Every feature view of this home, by name."""
+        return list(self._all(FeatureView).values())
+
+    def list_feature_services(self) -> list[FeatureService]:
+        """Every feature service of this home, by name."""
+        return list(self._all(FeatureService).values())
+
+    def get_entity(self, name: str) -> Entity:
+        """The entity of that name. Raises: UnknownName."""
+        return self._one(Entity, "entity", name)
+
+    def get_feature_view(self, name: str) -> FeatureView:
+        """The feature view of that name. Raises: UnknownName."""
+        return self._one(FeatureView, "feature view", name)
+
+    def get_feature_service(self, name: str) -> FeatureService:
+        """The feature service of that name. Raises: UnknownName."""
+        return self._one(FeatureService, "feature service", name)
+
+    def get_historical_features(
+        self, entity_df: pd.DataFrame, *, features: Features, full_feature_names: bool = False
+    ) -> TrainingSet:
+        """Each entity row with the features as they were known at its `event_timestamp`.
+
+        A row of a source is visible when its event timestamp is at or before the entity row's and at most the view's
+        `ttl` older, and its created timestamp, where there is one, is not later. Of several the newest event counts,
+        then the newest created, then the last written. Every entity row comes back, in order, nulls where nothing was
+        known; Feast's method of this name leaves rows out there and looks at created timestamps only to break ties.
+
+        Args:
+            entity_df: the join keys of the views, `event_timestamp` with a time zone, and any further columns, which
+                come back as they are. It is never changed.
+            features: a service, its name, or a list of "view:feature".
+            full_feature_names: call the columns `view__feature`.
+
+        Raises:
+            UnknownName: no such service, view or feature.
+            InvalidDefinition: two features of one name, or rows that only another program can read.
+            InvalidData: a column that is missing or of another type, or a time without a zone.
+        """
+        return self._join(entity_df, features, full_feature_names, as_landed=False)
+
+    def replay(self, entity_df: pd.DataFrame, *, features: Features, full_feature_names: bool = False) -> TrainingSet:
+        """Each entity row with the features that an online store would have held at its `event_timestamp`.
+
+        As `get_historical_features`, for a store that was fed with rows as they landed: a row is not visible before its
+        source's `landed_column`. Where the two differ, training has seen what serving could not.
+        """
+        return self._join(entity_df, features, full_feature_names, as_landed=True)
+
+    def materialize(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Fill the online store with the newest row of each entity as it was known at `until`, replacing what is there.
+
+        Each view is one transaction: whatever happens, it is either as it was or as of `until`. `views` are names; None
+        means all. Unlike Feast's, this needs no start: how far back a row may lie is for `ttl` to say, when it is read.
+
+        Raises:
+            UnknownName: no such view.
+            InvalidDefinition: the rows of a view are only there for the program that applied it.
+            InvalidData: `until` is no time with a zone, or a source is not as declared.
+            HomeError: the home folder cannot be written.
+        """
+        return self._materialize(until, views, anew=True)
+
+    def materialize_incremental(self, until: datetime | str, *, views: Sequence[str] | None = None) -> Materialized:
+        """Bring the online store from where it is to `until`: a newer row takes the place of an older one.
+
+        Rows count as they become known, so one that arrives late is not missed; and the newest is the one with the
+        newest event time, in whatever order they come. Entities that the source no longer has keep their row. The first
+        time, or after the view's meaning has changed, this is `materialize`.
+
+        Raises:
+            InvalidData: as `materialize`; or `until` lies before what is materialised already.
+        """
+        return self._materialize(until, views, anew=False)
+
+    def _materialize(self, until: datetime | str, views: Sequence[str] | None, *, anew: bool) -> Materialized:
+        end = moment(until, "until")
+        names = [views] if isinstance(views, str) else views
+        known = self._all(FeatureView)
+        chosen = [self.get_feature_view(name) for name in (known if names is None else names)]
+        rows = [self._rows_of(view) for view in chosen]  # every source must be readable before any view moves
+        written = {one.view.name: self._online.write(one, end, anew=anew) for one in rows}
+        return Materialized(as_datetime(end), written)
+
+    def get_online_features(
+        self,
+        entity_rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        *,
+        features: Features,
+        at: datetime | str | None = None,
+        full_feature_names: bool = False,
+    ) -> OnlineResponse:
+        """The features of some entities as the online store has them, at `at`: exactly what the historical join gives.
+
+        Args:
+            entity_rows: `[{"origin": "EWR"}, …]`, or a frame; other columns come back as they are.
+            features: a service, its name, or a list of "view:feature".
+            at: the moment at which a row must not be older than its view's `ttl`; None for the moment until which the
+                view was materialised. (Feast judges neither: it shows what it has.)
+            full_feature_names: call the features `view__feature`.
+
+        Raises:
+            UnknownName: no such service, view or feature.
+            InvalidDefinition: two features of one name, or a view that has changed since it was materialised.
+            InvalidData: a key is missing or of another type, a view was never materialised, or `at` is before that.
+        """
+        selection = self._select(features, full_feature_names)
+        return answer(entity_rows, selection, self._online, at=None if at is None else moment(at, "at"))
+
+    def describe(self, name: str | None = None) -> dict[str, Any]:
+        """Everything of this home by kind, or one definition, as a JSON-like object.
+
+        Of a view it also says how many rows its source has here, from when to when, and until when it is materialised.
+
+        Raises:
+            UnknownName: nothing has that name.
+        """
+        everything: dict[str, Mapping[str, Definition]] = {
+            "feature_services": self._all(FeatureService),
+            "feature_views": self._all(FeatureView),
+            "entities": self._all(Entity),
+        }
+        if name is None:
+            return {kind: [to_dict(one) for one in found.values()] for kind, found in everything.items()}
+        found = {one: found[one] for found in reversed(everything.values()) for one in found}
+        if name not in found:
+            raise UnknownName("definition", name, found, where="this store")
+        told = to_dict(found[name])
+        if isinstance(found[name], FeatureView):
+            mark = self._online.watermark(name)
+            told["rows"] = self._rows_of(self._here[name]).profile() if name in self._here else None
+            told["materialised_until"] = None if mark is None else as_datetime(mark)
+        return told
+
+    def _join(self, entity_df: pd.DataFrame, features: Features, full_names: bool, *, as_landed: bool) -> TrainingSet:
+        selection = self._select(features, full_names)
+        rows_of = {part.view.name: self._rows_of(part.view) for part in selection.parts}
+        return join(entity_df, selection, rows_of, as_landed=as_landed)
+
+    def _select(self, features: Features, full_names: bool) -> Selection:
+        return self._selected.get(features, self._all, self._catalogue.read(), full_names=full_names)
+
+    def _rows_of(self, view: FeatureView) -> ViewRows:
+        ordered: dict[FeatureView, ViewRows] = view.source.ordered
+        if view not in ordered:
+            ordered[view] = ViewRows(view)
+        return ordered[view]
+
+    def _all(self, kind: type[_Kind]) -> Mapping[str, _Kind]:
+        definitions = [*self._catalogue.read(), *self._here.values()]  # the views whose rows are here last
+        return {one.name: one for one in definitions if isinstance(one, kind)}
+
+    def _one(self, kind: type[_Kind], word: str, name: str) -> _Kind:
+        known = self._all(kind)
+        if name not in known:
+            raise UnknownName(word, name, known, where="this store")
+        return known[name]
+
+    def __repr__(self) -> str:
+        return f"FeatureStore(views={sorted(self._here)})"

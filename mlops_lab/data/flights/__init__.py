@@ -1,0 +1,36 @@
+"""Where is the data? 336,776 real departures from New York in 2013 and the weather, shipped with the package.
+
+Tables as recorded (`load_flights`, `load_weather`, …), the question asked of the model (`decisions`, `outcomes`), and
+the feature sources computed from them, each row with the moment it describes and the moment it could be known.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.data.flights.daily import daily_airport, daily_carrier, daily_route, daily_weather
+from mlops_lab.data.flights.departures import airport_departures, carrier_departures
+from mlops_lab.data.flights.files import describe, load_table, verify_data
+from mlops_lab.data.flights.questions import decisions, outcomes
+from mlops_lab.data.flights.sources import aircraft_last_leg, airport_weather, flight_schedule
+from mlops_lab.data.flights.tables import load_airlines, load_airports, load_flights, load_planes, load_weather
+
+__all__ = [
+    "aircraft_last_leg",
+    "airport_departures",
+    "airport_weather",
+    "carrier_departures",
+    "daily_airport",
+    "daily_carrier",
+    "daily_route",
+    "daily_weather",
+    "decisions",
+    "describe",
+    "flight_schedule",
+    "load_airlines",
+    "load_airports",
+    "load_flights",
+    "load_planes",
+    "load_table",
+    "load_weather",
+    "outcomes",
+    "verify_data",
+]

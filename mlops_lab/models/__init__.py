@@ -1,0 +1,1 @@
+"""Training, tracking, gates, registry, lineage, drift and the rollout's decision."""

@@ -1,0 +1,24 @@
+"""Which model is in Production, since when, on what evidence, and who agreed?
+
+`Registry` keeps the registered models of a home folder; `GateReport`, `Approval` and `Promotion` are what is handed
+in and out. The words are MLflow's; the evidence, the approvals and the hash-chained history are ours.
+"""
+
+from __future__ import annotations
+
+from mlops_lab.models.registry.moves import Registry
+from mlops_lab.models.registry.records import STAGES, Approval, Event, ModelVersion, Promotion
+from mlops_lab.models.registry.reports import GateReport, RuleResult
+from mlops_lab.models.registry.state import MOVES
+
+__all__ = [
+    "MOVES",
+    "STAGES",
+    "Approval",
+    "Event",
+    "GateReport",
+    "ModelVersion",
+    "Promotion",
+    "Registry",
+    "RuleResult",
+]

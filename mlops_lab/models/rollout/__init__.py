@@ -1,0 +1,24 @@
+"""How is a version put to work, watched and taken back?"""
+
+from mlops_lab.models.rollout.deployment import Deployment, Step, deployment_of, promotion_of
+from mlops_lab.models.rollout.door import answered_by_challenger
+from mlops_lab.models.rollout.policy import RolloutPolicy
+from mlops_lab.models.rollout.rollout import begin, look, rollout, stop
+from mlops_lab.models.rollout.traffic import days_of
+from mlops_lab.models.rollout.watch import Judgement, judge
+
+__all__ = [
+    "Deployment",
+    "Judgement",
+    "RolloutPolicy",
+    "Step",
+    "answered_by_challenger",
+    "begin",
+    "days_of",
+    "deployment_of",
+    "judge",
+    "look",
+    "promotion_of",
+    "rollout",
+    "stop",
+]

@@ -1,0 +1,246 @@
+"""How does a promoted version take over the traffic, and how is it taken back?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mlops_lab.base.errors import NotAllowed
+from mlops_lab.models.registry import Promotion, Registry
+from mlops_lab.models.rollout.deployment import Deployment, Step, deployment_of
+from mlops_lab.models.rollout.door import answered_by_challenger
+from mlops_lab.models.rollout.policy import RolloutPolicy
+from mlops_lab.models.rollout.traffic import days_of
+from mlops_lab.models.rollout.watch import Judgement, judge
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["begin", "look", "rollout", "stop"]
+
+
+def rollout(
+    promotion: Promotion,
+    registry: Registry,
+    *,
+    traffic: pd.DataFrame,
+    policy: RolloutPolicy | None = None,
+    actor: str = "rollout",
+) -> Deployment:
+    """Give a promoted version its share of the traffic step by step, watch it, then finish or roll back.
+
+    The traffic goes by day by day. At the end of each day the watch looks at the flights that the challenger answered
+    and whose outcome is known by then, and decides: advance to the next weight, hold, or roll back (the registry
+    brings the former version back). Every look is an event of the registry's history; called again after a crash, it
+    goes on where it was. A first model has nobody to be compared with and takes all of the traffic at once.
+
+    Args:
+        promotion: what the registry returned when it let the version into Production.
+        registry: where the history is, and where a roll back happens.
+        traffic: one row a request, with `key`, `at` (UTC, when it asked), `known_at` (UTC, when its outcome was known),
+            `truth` (0 or 1), and the probabilities that `challenger` and `champion` gave (NaN: no answer).
+        policy: weights and bounds; the defaults of `RolloutPolicy` when left out.
+        actor: who is written into the history.
+
+    Returns:
+        The deployment: finished, rolled back, stopped by hand, or still running when the traffic ended.
+
+    Raises:
+        UnknownName: a column of the traffic is missing.
+        InvalidData: there is no traffic to watch.
+
+    >>> import tempfile, pandas as pd
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> from mlops_lab.models.registry import GateReport, RuleResult
+    >>> from mlops_lab.models.tracking import Tracker
+    >>> clock = FakeClock("2013-12-01")
+    >>> at = pd.date_range("2013-12-01", periods=400, freq="15min", tz="UTC")
+    >>> traffic = pd.DataFrame({"key": [f"flight {i}" for i in range(400)], "at": at, "known_at": at, "truth": 0,
+    ...                         "challenger": 0.1, "champion": float("nan")})
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    ...     version = registry.register_model(run, "late")
+    ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
+    ...     report = GateReport(name="late", version=1, artefact=version.artefact, results=(rule,), champion=None,
+    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now())
+    ...     promotion = registry.promote(report, actor="ada", why="the first model")
+    ...     rollout(promotion, registry, traffic=traffic)
+    Deployment(late v1: finished at 100 %)
+    """
+    rules = policy if policy is not None else RolloutPolicy()
+    days = days_of(traffic)
+    now = begin(promotion, registry, policy=rules, actor=actor)
+    for end, seen in days:
+        if now.state != "running":
+            break
+        now = look(promotion, registry, seen=seen, until=end, policy=rules, actor=actor)
+    return now
+
+
+def begin(
+    promotion: Promotion, registry: Registry, *, policy: RolloutPolicy | None = None, actor: str = "rollout"
+) -> Deployment:
+    """Begin the rollout of a promotion, or take it up again where a crash left it.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     begin(promotion, Registry(home, clock=FakeClock()))
+    Traceback (most recent call last):
+    mlops_lab.base.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+    weights = _weights(promotion, policy)
+    if deployment_of(registry, promotion) is None:
+        over = f"in place of v{promotion.archived_version}" if promotion.archived_version else "as the first model"
+        why = f"{over}, weights {', '.join(map(str, weights))}"
+        _write(registry, promotion, "rollout_started", actor=actor, why=why, details={"weights": list(weights)})
+    return _settle(registry, promotion, actor=actor)
+
+
+def look(
+    promotion: Promotion,
+    registry: Registry,
+    *,
+    seen: pd.DataFrame,
+    until: datetime,
+    policy: RolloutPolicy | None = None,
+    actor: str = "rollout",
+) -> Deployment:
+    """The watch's one look at a rollout that has begun: judge, write it down, and do what was decided.
+
+    Args:
+        promotion: whose rollout it is.
+        registry: where the history is.
+        seen: the traffic so far, as `rollout` takes it, `truth` null where the outcome is not known at `until`.
+        until: the moment of the look (UTC); one that was looked at before is not looked at again.
+        policy: weights and bounds.
+        actor: who is written into the history.
+
+    >>> import tempfile, pandas as pd
+    >>> from mlops_lab.base.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     look(promotion, Registry(home, clock=FakeClock()), seen=pd.DataFrame(), until=parse_utc("2014-01-02"))
+    Traceback (most recent call last):
+    mlops_lab.base.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+    rules = policy if policy is not None else RolloutPolicy()
+    now = deployment_of(registry, promotion)
+    if now is None:
+        raise NotAllowed(f"the rollout of {promotion.name} v{promotion.version} has not begun.")
+    if now.state != "running" or (now.steps and until <= now.steps[-1].until):
+        return now  # over, or seen before a crash
+    _look(registry, promotion, now, weights=_weights(promotion, rules), seen=seen, end=until, rules=rules, actor=actor)
+    return _settle(registry, promotion, actor=actor)
+
+
+def _weights(promotion: Promotion, policy: RolloutPolicy | None) -> tuple[int, ...]:
+    # A first model has nobody to be compared with and takes all of the traffic at once.
+    rules = policy if policy is not None else RolloutPolicy()
+    return tuple(rules.weights) if promotion.archived_version is not None else (100,)
+
+
+def stop(promotion: Promotion, registry: Registry, *, actor: str, why: str) -> Deployment:
+    """Stop a running rollout by hand: the former version comes back and answers everything again.
+
+    Raises:
+        NotAllowed: there is no running rollout of this promotion.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock, parse_utc
+    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     stop(promotion, Registry(home, clock=FakeClock()), actor="grace", why="the crew system is down")
+    Traceback (most recent call last):
+    mlops_lab.base.errors.UnknownName: no registered model 'late'; there is: none.
+    """
+    now = deployment_of(registry, promotion)
+    if now is None or now.state != "running":
+        state = "has not begun" if now is None else f"is {now.state.replace('_', ' ')}"
+        raise NotAllowed(f"the rollout of {promotion.name} v{promotion.version} {state}; there is nothing to stop.")
+    _bring_back(registry, promotion, actor=actor, why=why)
+    _write(registry, promotion, "rollout_stopped", actor=actor, why=why)
+    return deployment_of(registry, promotion) or now
+
+
+def _look(
+    registry: Registry,
+    promotion: Promotion,
+    now: Deployment,
+    *,
+    weights: tuple[int, ...],
+    seen: pd.DataFrame,
+    end: datetime,
+    rules: RolloutPolicy,
+    actor: str,
+) -> None:
+    weight = now.weight if now.weight in weights else weights[0]
+    begun = min((step.until for step in now.steps if step.weight == weight), default=end) - timedelta(days=1)
+    mine = seen[(seen["at"] >= begun).to_numpy() & answered_by_challenger(seen["key"], weight)]
+    found = judge(mine, rules)
+    if promotion.archived_version is not None and found.decision == "advance" and found.champion_brier is None:
+        why = f"the champion answered none of the {found.labels} flights, so there is nothing to compare with"
+        found = Judgement("hold", why, found.answers, found.errors, found.labels, found.challenger_brier)
+    held = sum(step.weight == weight for step in now.steps) + 1
+    if found.decision == "hold" and held >= rules.patience_days:
+        why = f"after {held} days at {weight} % nothing shows that it is good enough: {found.why}"
+        found = Judgement("roll_back", why, found.answers, found.errors, found.labels)
+    at = weights.index(weight)
+    next_weight = weights[min(at + 1, len(weights) - 1)] if found.decision == "advance" else weight
+    step = Step(until=end, weight=weight, **asdict(found))
+    details = {**asdict(step), "until": end.isoformat(), "next_weight": next_weight}
+    _write(registry, promotion, "rollout_step", actor=actor, why=found.why, details=details)
+
+
+def _settle(registry: Registry, promotion: Promotion, *, actor: str) -> Deployment:
+    """Do what the last step decided, whether it was written just now or before a crash."""
+    now = deployment_of(registry, promotion)
+    assert now is not None  # noqa: S101  it was started
+    last = now.steps[-1] if now.steps else None
+    if now.state != "running" or last is None:
+        return now
+    if last.decision == "roll_back":
+        _bring_back(registry, promotion, actor=actor, why=last.why)
+        _write(registry, promotion, "rollout_rolled_back", actor=actor, why=last.why)
+    elif last.decision == "advance" and last.weight == 100:
+        _write(registry, promotion, "rollout_finished", actor=actor, why=last.why)
+    return deployment_of(registry, promotion) or now
+
+
+def _bring_back(registry: Registry, promotion: Promotion, *, actor: str, why: str) -> None:
+    present = registry.get_production(promotion.name)
+    if present is None or present.version != promotion.version:
+        return  # it already happened, before a crash
+    try:
+        registry.rollback(promotion.name, actor=actor, why=why, present=promotion.version)
+    except NotAllowed:
+        present = registry.get_production(promotion.name)
+        if present is None or present.version != promotion.version:
+            return  # somebody else took it back in this very moment
+        # A first model has no former version: nothing serves rather than something bad.
+        registry.transition_stage(promotion.name, promotion.version, "Archived", actor=actor, why=why)
+
+
+def _write(
+    registry: Registry,
+    promotion: Promotion,
+    action: str,
+    *,
+    actor: str,
+    why: str,
+    details: dict[str, object] | None = None,
+) -> None:
+    registry.record_event(
+        promotion.name,
+        promotion.version,
+        action=action,
+        actor=actor,
+        why=why,
+        details={"promotion": promotion.event, **(details or {})},
+    )

@@ -1,0 +1,247 @@
+"""What was tried: with which parameters, on which data, with what result?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
+from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.models.tracking.artefacts import ArtefactStore
+from mlops_lab.models.tracking.database import Database
+from mlops_lab.models.tracking.order import in_order
+from mlops_lab.models.tracking.values import Scalar, check_text, check_texts, figure, named, scalar, spoken, written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Run", "Tracker", "read_run", "write_run"]
+
+_SCHEMA = """
+CREATE TABLE runs (run_id TEXT PRIMARY KEY, name TEXT NOT NULL, started TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX runs_by_name ON runs (name, started);
+CREATE TRIGGER runs_stay BEFORE UPDATE ON runs BEGIN SELECT RAISE(ABORT, 'a run is written once'); END;
+CREATE TRIGGER runs_are_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'a run is never deleted'); END;
+"""
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """One finished attempt: what went in, what came out, who and when. Times are UTC.
+
+    `inputs` maps a role to a fingerprint, such as `{"training_set": "sha256:…"}`; `artefact` is the fingerprint of
+    the model's bytes, or None. A metric may be NaN or infinite: it is kept as it was measured.
+
+    >>> from mlops_lab.base.clock import parse_utc
+    >>> day = parse_utc("2014-01-01")
+    >>> run = Run(run_id="0" * 32, name="late", params={"c": 1.0}, metrics={"auc": 0.7}, tags={}, inputs={},
+    ...           artefact=None, author="ada", started=day, ended=day)
+    >>> run, run.metrics["auc"]
+    (Run(late, 00000000, auc=0.7), 0.7)
+    """
+
+    run_id: str
+    name: str
+    params: dict[str, Scalar] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    artefact: str | None = None
+    author: str = ""
+    started: datetime = field(kw_only=True)
+    ended: datetime = field(kw_only=True)
+
+    def __repr__(self) -> str:
+        figures = "".join(f", {key}={value:.4g}" for key, value in sorted(self.metrics.items())[:3])
+        return f"Run({self.name}, {self.run_id[:8]}{figures})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as JSON values; figures JSON has no word for are written as {"float": "nan"}."""
+        return {
+            "name": self.name,
+            "params": {key: written(value) for key, value in self.params.items()},
+            "metrics": {key: written(value) for key, value in self.metrics.items()},
+            "tags": dict(self.tags),
+            "inputs": dict(self.inputs),
+            "artefact": self.artefact,
+            "author": self.author,
+            "started": self.started.isoformat(),
+            "ended": self.ended.isoformat(),
+        }
+
+
+class Tracker:
+    """The log of runs of one home folder, in `tracking.db`, beside the `artefacts` they made.
+
+    Like MLflow tracking (https://mlflow.org/docs/latest/tracking), simplified: a run is logged once, when it has
+    ended, and never changed; its id is made of its content, so logging the same run again (a retried task) gives
+    the same run, not a second one.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker = Tracker(home, clock=FakeClock())
+    ...     run = tracker.log_run("late", params={"c": 1.0}, metrics={"auc": 0.7041}, author="ada")
+    ...     same = tracker.log_run("late", params={"c": 1.0}, metrics={"auc": 0.7041}, author="ada")
+    ...     print(run, run == same, tracker.get_run(run.run_id) == run, tracker.search_runs(name="late"))
+    ...     tracker.close()
+    Run(late, 92257ebb, auc=0.7041) True True (Run(late, 92257ebb, auc=0.7041),)
+
+    Raises:
+        HomeError: the home folder cannot be read or written.
+        IntegrityError: `tracking.db` is damaged.
+    """
+
+    def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
+        self.home = Path(home)
+        self.clock = SystemClock() if clock is None else clock
+        self.artefacts = ArtefactStore(home)
+        self._database = Database(
+            self.home / "tracking.db", kind="run log", application_id=0x4D4C5452, version=1, schema=_SCHEMA
+        )
+
+    def __repr__(self) -> str:
+        return "Tracker()"
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        self._database.close()
+
+    def log_run(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        inputs: Mapping[str, str] | None = None,
+        artefact: str | None = None,
+        author: str = "",
+        started: datetime | None = None,
+        ended: datetime | None = None,
+        example: pd.DataFrame | None = None,
+    ) -> Run:
+        """Log one run; on disk, for good, when this returns.
+
+        `params` are JSON scalars, `metrics` real numbers, `tags` and `inputs` text. Times default to now. `example`
+        is a few rows as the model reads them, for a tracker that keeps a signature with a model, as MLflow's does;
+        it is no part of the run, and this tracker does not keep it.
+
+        Raises:
+            InvalidData: a value of another kind, a time without a zone, an end before its start.
+            UnknownName: the artefact is not in the store; save it first.
+            HomeError: the disk refuses.
+        """
+        given, measured = named(params, "parameter").items(), named(metrics, "metric").items()
+        now = self.clock.now()
+        began = now if started is None else to_utc(started)
+        finished = max(began, now) if ended is None else to_utc(ended)
+        if finished < began:
+            raise InvalidData(f"run {name!r} ends at {finished.isoformat()}, before it starts at {began.isoformat()}.")
+        if artefact is not None and artefact not in self.artefacts:
+            raise UnknownName("artefact", artefact, self.artefacts)
+        run = Run(
+            run_id="",
+            name=check_text(name, "the name of a run", needed=True),
+            params={check_text(key, "a parameter's name"): scalar(key, value) for key, value in given},
+            metrics={check_text(key, "a metric's name"): figure(key, value) for key, value in measured},
+            tags=check_texts(tags, "tag"),
+            inputs=check_texts(inputs, "input"),
+            artefact=artefact,
+            author=check_text(author, "an author").strip(),
+            started=began,
+            ended=finished,
+        )
+        run = Run(**{**vars(run), "run_id": _run_id(run)})
+        self._keep(run, example)
+        return run
+
+    def get_run(self, run_id: str) -> Run:
+        """The run of this id, verified against it.
+
+        Raises:
+            UnknownName: no such run.
+            IntegrityError: the run's content is not what its id was made of.
+        """
+        found, known = self._found(str(run_id))
+        if found is None:
+            raise UnknownName("run", run_id, known)
+        return read_run(str(run_id), found)
+
+    def search_runs(
+        self,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        order_by: str = "started DESC",
+        limit: int | None = None,
+    ) -> tuple[Run, ...]:
+        """The runs of a name, or with these tags, in an order: newest first unless told otherwise.
+
+        `order_by` is `started`, `ended`, `name`, `metrics.NAME` or `params.NAME`, then ASC or DESC, as in MLflow's
+        `search_runs`; a run without that figure, or with NaN, comes last either way. Ties go by run id.
+
+        Raises:
+            InvalidData: an order or a limit that means nothing.
+        """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+            raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up, or nothing for all runs.")
+        kept = (read_run(run_id, body) for run_id, body in self._each(name))
+        runs = [run for run in kept if named(tags, "tag").items() <= run.tags.items()]
+        return tuple(in_order(runs, order_by)[:limit])
+
+    def _keep(self, run: Run, example: pd.DataFrame | None) -> None:  # noqa: ARG002  what the table has no room for
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT (run_id) DO NOTHING",
+                (run.run_id, run.name, run.started.isoformat(), write_run(run)),
+            )
+
+    def _found(self, run_id: str) -> tuple[str | None, list[str]]:
+        """What was written of a run; where there is none, some of the ids there are."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT body FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+            if row is not None:
+                return str(row[0]), []
+            rows = connection.execute("SELECT run_id FROM runs ORDER BY run_id LIMIT 1000")
+            return None, [each[0] for each in rows]
+
+    def _each(self, name: str | None) -> list[tuple[str, str]]:
+        """The ids of all runs, or of those of a name, in order, each with what was written of it."""
+        with self._database.reading() as connection:
+            where, values = ("WHERE name = ?", (name,)) if name is not None else ("", ())
+            rows = connection.execute(f"SELECT run_id, body FROM runs {where} ORDER BY run_id", values)  # noqa: S608
+            return [tuple(row) for row in rows]
+
+
+def _run_id(run: Run) -> str:
+    return fingerprint_json(run.to_dict()).removeprefix("sha256:")[:32]
+
+
+def write_run(run: Run) -> str:
+    """The run as a line of JSON, its id left out: the id is made of this."""
+    return json.dumps(run.to_dict(), ensure_ascii=False, allow_nan=False)
+
+
+def read_run(run_id: str, text: str) -> Run:
+    """The run that `write_run` wrote, verified against its id.
+
+    Raises:
+        IntegrityError: the content is not what the id was made of.
+    """
+    try:
+        body = json.loads(text)
+        figures = {kind: {key: spoken(value) for key, value in body[kind].items()} for kind in ("params", "metrics")}
+        times = {key: parse_utc(body[key]) for key in ("started", "ended")}
+        run = Run(**{**body, **figures, **times, "run_id": run_id})
+        found = _run_id(run)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise IntegrityError(f"run {run_id}", expected="its content", found=str(error)) from None
+    if found != run.run_id:
+        raise IntegrityError(f"run {run.run_id}", expected=run.run_id, found=found)
+    return run

@@ -1,0 +1,162 @@
+"""How does a training set become a run that can be repeated?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName, expect
+from mlops_lab.data.features import TrainingSet
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.models.training.labels import outcomes_of
+from mlops_lab.models.training.metrics import score
+from mlops_lab.models.training.model import build_model, prepare, refused
+from mlops_lab.models.training.split import time_split
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from mlops_lab.models.tracking import Run
+
+__all__ = ["train"]
+
+
+def train(
+    training_set: TrainingSet,
+    tracker: Tracker,
+    *,
+    label: str,
+    split_at: datetime | str,
+    name: str = "model",
+    model: str = "logistic",
+    served: TrainingSet | None = None,
+    slice_by: str | None = None,
+    seed: int = 0,
+    threshold: float = 0.5,
+    author: str = "",
+    tags: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Run:
+    """Fit a model on what was known before `split_at`, examine it on what came after, and keep the run.
+
+    Args:
+        training_set: features joined to decisions, with the column `label` (True or False) and, where outcomes arrive
+            late, `label_timestamp`.
+        tracker: where the run and its model are kept.
+        label: the column to predict.
+        split_at: the end of the training time; timezone-aware, or ISO text.
+        name: what the run is called.
+        model: one of `MODELS`.
+        served: the same decisions with the features that the online store would have held (`FeatureStore.replay`);
+            its rows from `split_at` on are scored as `served.*`. Without it the run has no served figures, and a gate
+            that asks for them refuses.
+        slice_by: a column whose every value is measured on its own.
+        seed: the seed of everything random in the fit, a whole number from 0 up.
+        threshold: from which probability `accuracy` counts a yes.
+        author: who is responsible for the run.
+        tags: kept with the run as they are.
+        inputs: further fingerprints of what went in, such as the tables the features came from.
+
+    Returns:
+        The run: params, metrics `offline.*` (and `served.*`), the fingerprint of the training set among its inputs,
+        and the fitted model as its artefact.
+
+    Raises:
+        UnknownName: no such label, feature, slice or model.
+        InvalidData: the split leaves one side empty, an outcome is missing, neither yes nor no or never varies, the
+            label is among the features, or scikit-learn refuses the rows.
+
+    >>> import tempfile, pandas as pd
+    >>> from mlops_lab.base.clock import FakeClock, parse_utc
+    >>> from mlops_lab.data.features import TrainingSet
+    >>> from mlops_lab.models.tracking import Tracker
+    >>> times = pd.date_range("2013-08-01", periods=60, freq="D", tz="UTC")
+    >>> rows = pd.DataFrame({"event_timestamp": times, "hour": range(60), "late": [i % 3 == 0 for i in range(60)]})
+    >>> known = TrainingSet(rows, features=("hour",), service="schedule", views=("schedule",), time_range=None)
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker = Tracker(home, clock=FakeClock())
+    ...     run = train(known, tracker, label="late", split_at=parse_utc("2013-09-15"))
+    >>> run.params["train_rows"], run.params["holdout_rows"]
+    (45, 15)
+    """
+    frame = expect(training_set, TrainingSet, "what a model learns from").frame
+    started = expect(tracker, Tracker, "what keeps the run").clock.now()
+    features = list(training_set.features)
+    for column in (label, *features):
+        if column not in frame.columns:
+            raise UnknownName("column", column, frame.columns, where="the training set")
+    _check_choices(label, features, seed)
+    split = time_split(frame, split_at)
+    target = _target(split.train, label)
+    estimator = build_model(model, split.train[features], seed=seed)
+    ready = prepare(split.train[features])
+    try:
+        estimator.fit(ready, target)
+    except (TypeError, ValueError) as error:
+        raise refused(error, ready, f"the {model} model cannot learn from these rows") from None
+    offline = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold)
+    metrics = offline.flat("offline")
+    if served is not None:
+        seen = expect(served, TrainingSet, "what was served").frame
+        if "event_timestamp" not in seen.columns:
+            raise UnknownName("column", "event_timestamp", seen.columns, where="the served rows")
+        rows = seen[seen["event_timestamp"] >= split.at]
+        looked_at = [*features, label, *([slice_by] if slice_by else [])]
+        again = offline  # the same rows would only give the same figures, more slowly
+        if not _equal(rows, split.holdout, looked_at):
+            again = score(estimator, rows, label=label, slice_by=slice_by, threshold=threshold)
+        metrics |= again.flat("served")
+    first, last = split.train["event_timestamp"].min(), split.train["event_timestamp"].max()
+    return tracker.log_run(
+        name,
+        params={
+            "model": model,
+            "seed": seed,
+            "label": label,
+            "threshold": threshold,
+            "feature_service": training_set.service,
+            "features": ",".join(features),
+            "views": ",".join(training_set.views),
+            "train_from": f"{first:%Y-%m-%dT%H:%M:%SZ}",
+            "train_until": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+            "split_at": f"{split.at:%Y-%m-%dT%H:%M:%SZ}",
+            "train_rows": len(split.train),
+            "holdout_rows": len(split.holdout),
+            "embargoed_rows": split.embargoed,
+        },
+        metrics=metrics,
+        tags=dict(tags or {}),
+        inputs={"training_set": training_set.fingerprint, **(inputs or {})},
+        artefact=tracker.artefacts.save_model(estimator),
+        author=author,
+        started=started,
+        example=prepare(split.holdout[features].head(5)),
+    )
+
+
+def _equal(one: pd.DataFrame, other: pd.DataFrame, columns: list[str]) -> bool:
+    """Whether two frames hold the same in some columns, in the same order; a column that is missing is not the same."""
+    if not set(columns) <= set(one.columns) & set(other.columns) or len(one) != len(other):
+        return False
+    return all(one[name].reset_index(drop=True).equals(other[name].reset_index(drop=True)) for name in columns)
+
+
+def _check_choices(label: str, features: list[str], seed: object) -> None:
+    if label in features:
+        raise InvalidData(f"the label {label!r} is among the features; a model that is told the answer learns nothing.")
+    for place, name in enumerate(features):
+        if name in features[:place]:
+            raise DuplicateName("feature", name, where="the training set")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InvalidData(f"the seed is {seed!r}; it is a whole number from 0 to 4,294,967,295.")
+
+
+def _target(frame: pd.DataFrame, label: str) -> np.ndarray[Any, Any]:
+    target = outcomes_of(frame, label, rows="training rows")
+    if target.all() or not target.any():
+        raise InvalidData(
+            f"{label!r} is {bool(target[0])} in every training row; there is nothing to learn.", column=label
+        )
+    return target

@@ -1,0 +1,162 @@
+"""Which model learns, and how does a frame of features become its numbers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["MODELS", "build_model", "predict", "prepare", "refused"]
+
+#: What `build_model` can build: a fast linear model, and trees that cost a few times more.
+MODELS: Sequence[str] = ("logistic", "gradient_boosting")
+
+
+def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
+    """An unfitted scikit-learn pipeline for the columns of a frame.
+
+    Text columns are one-hot encoded for the linear model and ordinal for the trees. For the linear model numbers are
+    imputed (that one was missing stays a feature) and replaced by their rank, because a delay of two hours is not
+    four times a delay of thirty minutes. The trees take missing numbers as they are. Nothing here is a Python
+    function of ours, so that the saved model is made of scikit-learn's own types only and can be loaded without
+    trusting anybody's code.
+
+    Args:
+        kind: one of `MODELS`.
+        frame: the feature columns of the rows to learn from; names, types and their number are read.
+        seed: the seed of everything random in the fit.
+
+    Raises:
+        UnknownName: no such kind of model.
+        InvalidData: there is no feature to learn from, or none has a value.
+
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
+    >>> [name for name, _ in build_model("logistic", frame).steps]
+    ['columns', 'model']
+    """
+    if kind not in MODELS:
+        raise UnknownName("model", kind, MODELS)
+    if not len(frame.columns):
+        raise InvalidData("there are no features to learn from; give the training set at least one.")
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    numbers = [str(c) for c in frame.columns if is_numeric_dtype(frame[c]) and not is_bool_dtype(frame[c])]
+    texts = [str(c) for c in frame.columns if str(c) not in numbers]
+    numbers = [name for name in numbers if frame[name].notna().any() or not len(frame)]  # nothing to learn from
+    if not numbers and not texts:
+        raise InvalidData(
+            f"no row has a value of {', '.join(map(str, frame.columns))}; there is nothing to learn from."
+        )
+    ranks = max(1, min(50, len(frame)))  # no more ranks than rows
+    return _logistic(numbers, texts, seed, ranks) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
+
+
+def _logistic(numbers: list[str], texts: list[str], seed: int, ranks: int) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
+
+    number = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("rank", QuantileTransformer(n_quantiles=ranks, subsample=20_000, random_state=seed)),
+            ("scale", StandardScaler()),
+        ]
+    )
+    text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
+    columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=1.0)
+    return Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=1000))])
+
+
+def _gradient_boosting(numbers: list[str], texts: list[str], seed: int) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    text = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
+    columns = ColumnTransformer([("number", "passthrough", numbers), ("text", text, texts)])
+    trees = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.1, random_state=seed)
+    return Pipeline([("columns", columns), ("model", trees)])
+
+
+def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """The probability of yes for every row: shape (rows,), between 0 and 1.
+
+    Args:
+        estimator: any scikit-learn classifier that was fitted on a frame, with True and False (or 1 and 0) to predict.
+        frame: the columns it was fitted on, and any others.
+
+    Raises:
+        UnknownName: a column that the model was fitted on is missing.
+        InvalidData: it gives no probabilities, its answers are not yes and no, or it cannot predict these rows.
+
+    >>> import pandas as pd
+    >>> from sklearn.dummy import DummyClassifier
+    >>> rows = pd.DataFrame({"hour": [6, 7, 18, 19]})
+    >>> predict(DummyClassifier().fit(rows, [0, 0, 0, 1]), rows).tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
+    import numpy as np
+
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "predict_proba"):
+        raise InvalidData(f"a {kind} gives no probabilities (it has no predict_proba); take a classifier that does.")
+    if not hasattr(estimator, "feature_names_in_"):
+        raise InvalidData(f"this {kind} does not know its columns; fit it on a DataFrame first.")
+    classes = list(getattr(estimator, "classes_", (False, True)))
+    if not set(classes) <= {0, 1}:
+        shown = ", ".join(map(repr, (getattr(each, "item", lambda each=each: each)() for each in classes)))
+        raise InvalidData(f"this {kind} answers {shown}, not yes or no; fit it on True and False.")
+    needed = [str(name) for name in estimator.feature_names_in_]
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        raise UnknownName("feature", missing[0], frame.columns, where="the rows to predict")
+    if not len(frame) or 1 not in classes:  # scikit-learn refuses no rows; one that never saw a yes never says one
+        return np.zeros(len(frame))
+    ready = prepare(frame[needed])
+    try:
+        return estimator.predict_proba(ready)[:, classes.index(1)]  # type: ignore[no-any-return]
+    except (TypeError, ValueError) as error:
+        raise refused(error, ready, f"this {kind} cannot predict these rows") from None
+
+
+def prepare(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same columns in the plain types that every supported pandas and scikit-learn agree on.
+
+    Text, booleans and what may be missing among them become Python text with "" for nothing known; numbers become
+    float64 with NaN.
+    """
+    import pandas as pd
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    columns: dict[str, Any] = {}
+    if not frame.columns.is_unique:
+        raise DuplicateName("feature", str(frame.columns[frame.columns.duplicated()][0]), where="the rows")
+    for name in frame.columns:
+        column = frame[name]
+        if is_numeric_dtype(column) and not is_bool_dtype(column):
+            columns[str(name)] = column.to_numpy("float64", na_value=float("nan"))
+        elif isinstance(column.dtype, pd.StringDtype):
+            columns[str(name)] = column.to_numpy("object", na_value="")
+        else:
+            columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
+    return pd.DataFrame(columns, index=frame.index)
+
+
+def refused(error: Exception, frame: pd.DataFrame, what: str) -> InvalidData:
+    """What scikit-learn complained about, in one line, with the columns that are infinite where some are."""
+    import numpy as np
+
+    infinite = [str(name) for name in frame.columns if frame[name].dtype.kind == "f" and np.isinf(frame[name]).any()]
+    if infinite:
+        return InvalidData(f"{what}: {', '.join(infinite)} is infinite in some of them.", column=infinite[0])
+    return InvalidData(f"{what}: {str(error).strip().splitlines()[0].rstrip('.')}.")

@@ -1,0 +1,202 @@
+"""How is a version judged, promoted and put to work?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.adapters import open_registry, open_tracker
+from mlops_lab.base.clock import Clock
+from mlops_lab.base.errors import NotAllowed
+from mlops_lab.base.fingerprint import fingerprint_frame
+from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
+from mlops_lab.models.registry import ModelVersion
+from mlops_lab.pipeline.dag import SkipTask, task
+from mlops_lab.pipeline.flights.frames import get_json, get_training_set, put_json
+from mlops_lab.pipeline.flights.policy import FLIGHTS_POLICY
+from mlops_lab.pipeline.flights.report import model_report
+from mlops_lab.pipeline.flights.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights, last_decision
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["canary_traffic"]
+
+Result = dict[str, Any]
+Params = Mapping[str, Any]
+
+
+@task
+def evaluate(build_training_set: Result, train: Result, params: Params, clock: Clock, home: Path) -> Result:
+    """Score the champion again on the challenger's holdout, with the champion's own features."""
+    from mlops_lab.models.training import score
+
+    tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
+    run = tracker.get_run(train["run_id"])
+    known = get_training_set(tracker.artefacts, build_training_set["known"])
+    served = get_training_set(tracker.artefacts, build_training_set["served"])
+    rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
+    champion = registry.get_production(MODEL_NAME) if MODEL_NAME in registry.list_models() else None
+    figures = None
+    if champion is not None:
+        its_run = tracker.get_run(champion.run_id)
+        service = str(its_run.params["feature_service"])
+        offline = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()]
+        online = served.frame
+        if service != params["features"]:
+            store = flight_store(home, clock=clock)
+            offline = store.get_historical_features(rows, features=service).frame
+            online = store.replay(rows, features=service).frame
+        model = tracker.artefacts.load_model(champion.artefact)
+        threshold = float(its_run.params["threshold"] or 0.5)
+        figures = score(model, offline, label=LABEL, slice_by=SLICE, threshold=threshold).flat("offline")
+        figures |= score(model, online, label=LABEL, slice_by=SLICE, threshold=threshold).flat("served")
+    measured = {
+        "metrics": run.metrics,
+        "champion": figures,
+        "data": get_json(tracker.artefacts, build_training_set["profile"]),
+        "holdout": fingerprint_frame(rows[["flight_id", LABEL]]),
+    }
+    number = champion.version if champion is not None else None
+    return {"measured": put_json(tracker.artefacts, measured), "champion": number}
+
+
+@task
+def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Clock, home: Path) -> Result:
+    """Judge the version by the policy; a refusal ends the run here, in red."""
+    registry = open_registry(home, clock=clock)
+    version = registry.get_model_version(register["name"], register["version"])
+    champion = None
+    if evaluate["champion"] is not None:
+        champion = registry.get_model_version(register["name"], evaluate["champion"])
+    found = get_json(open_tracker(home, clock=clock).artefacts, evaluate["measured"])
+    measured = Measured(
+        found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
+    )
+    report = evaluate_gates(version, champion, FLIGHTS_POLICY, measured=measured, at=logical_date)
+    registry.record_gate_report(report)
+    if not report.passed:
+        reasons = " ".join(result.sentence for result in report.failures)
+        raise NotAllowed(f"the gate refused {version.name} v{version.version}: {reasons}")
+    return {"passed": True, "rules": len(report.results)}
+
+
+@task(trigger_rule="none_failed", approval=True)
+def approve(
+    register: Result, params: Params, clock: Clock, home: Path, decision: Mapping[str, Any] | None = None
+) -> Result:
+    """Wait for somebody other than the author to agree, where that is asked for."""
+    registry = open_registry(home, clock=clock)
+    name, version = register["name"], register["version"]
+    if params["approval"] and not registry.requires_approval(name):
+        registry.set_policy(name, requires_approval=True, actor=params["author"], why="asked for by the pipeline")
+    if not registry.requires_approval(name):
+        raise SkipTask("nobody has to agree")
+    standing = registry.get_approval(name, version)
+    if standing is None or standing.state in ("expired", "outdated"):
+        standing = registry.request_approval(name, version, requested_by=params["author"], why="the gate passed")
+    if decision is not None and standing.state == "pending":  # an engine has asked; the registry says who may answer
+        answer = registry.approve if decision["approved"] else registry.reject
+        standing = answer(name, version, by=decision["by"], comment=decision["comment"])
+    if standing.state == "rejected":
+        raise NotAllowed(f"{name} v{version} was rejected by {standing.decided_by}: {standing.comment}")
+    if standing.state != "approved":
+        raise NotAllowed(f"{name} v{version} waits for an approval by somebody other than its author.", waiting=True)
+    return {"approved_by": standing.decided_by}
+
+
+@task(trigger_rule="none_failed")
+def promote(register: Result, params: Params, clock: Clock, home: Path) -> Result:
+    """Take the version through Staging into Production; the former one is archived."""
+    registry = open_registry(home, clock=clock)
+    report = registry.get_gate_report(register["name"], register["version"])
+    if report is None:
+        raise NotAllowed(f"{register['name']} v{register['version']} has no gate report.")
+    promotion = registry.promote(report, actor=params["author"], why="the gate passed")
+    return {"version": promotion.version, "archived_version": promotion.archived_version}
+
+
+@task
+def roll_out(register: Result, params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
+    """Give the new version its share of the flights, watch it, and finish or take it back."""
+    from mlops_lab.models.rollout import promotion_of, rollout
+
+    registry = open_registry(home, clock=clock)
+    name, version = register["name"], register["version"]
+    promotion = promotion_of(registry, name, version)
+    challenger = registry.get_model_version(name, version)
+    former = promotion.archived_version
+    champion = registry.get_model_version(name, former) if former is not None else None
+    traffic = canary_traffic(challenger, champion, days=params["watch_days"], at=logical_date, home=home, clock=clock)
+    deployment = rollout(promotion, registry, traffic=traffic)
+    return {"state": deployment.state, "weight": deployment.weight, "why": deployment.why}
+
+
+def canary_traffic(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    *,
+    days: int,
+    at: datetime,
+    home: Path,
+    clock: Clock,
+) -> pd.DataFrame:
+    """The flights that a canary is watched on, each with what both models would have answered.
+
+    They are those of the days after `at`. Where the data ends before that (the year does), the last days before it
+    are flown again: the model has not learnt from them, but the gate has seen them.
+
+    Returns:
+        One row a flight, in the form that `rollout` takes; NaN where there is no champion.
+
+    Raises:
+        InvalidData: there are no flights on those days.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock, parse_utc
+    >>> version = ModelVersion(name="late", version=1, run_id="r1", artefact="sha256:0", stage="Production", aliases=(),
+    ...                        tags={}, author="ada", created=parse_utc("2014-01-01"), description="")
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     canary_traffic(version, None, days=7, at=parse_utc("2012-06-01"), home=home, clock=FakeClock())
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidData: no flight decided from 2012-06-01 on was over by 2012-06-10; the data reaches from
+    2013-01-01 to 2014-01-01.
+    """
+    from mlops_lab.models.training import predict
+
+    start, end = at, at + timedelta(days=days)
+    if end > last_decision():
+        start, end = at - timedelta(days=days), at
+    flights = labelled_flights(start, end + timedelta(days=2))  # the last outcomes arrive a day or two later
+    flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
+    tracker, store = open_tracker(home, clock=clock), flight_store(home, clock=clock)
+
+    def answers(version: ModelVersion) -> Any:
+        service = str(tracker.get_run(version.run_id).params["feature_service"])
+        model = tracker.artefacts.load_model(version.artefact)
+        return predict(model, store.replay(flights, features=service).frame)
+
+    return (
+        flights[["flight_id", "event_timestamp", "label_timestamp", LABEL]]
+        .set_axis(["key", "at", "known_at", "truth"], axis=1)
+        .assign(
+            truth=flights[LABEL].astype("int8"),
+            challenger=answers(challenger),
+            champion=answers(champion) if champion is not None else float("nan"),
+        )
+    )
+
+
+@task(trigger_rule="all_done")
+def report(register: Result | None, clock: Clock, home: Path) -> Result:
+    """Write down for people what was measured and decided, also when the answer was no."""
+    if register is None:
+        raise SkipTask("there is no version to report on")
+    tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
+    version = registry.get_model_version(register["name"], register["version"])
+    text = model_report(
+        version, tracker.get_run(version.run_id), registry.get_gate_report(version.name, version.version)
+    )
+    return {"markdown": tracker.artefacts.put_bytes(text.encode())}

@@ -1,0 +1,1 @@
+"""Drawings, panels, exercises and the classroom."""

@@ -1,0 +1,201 @@
+"""Is a new feature honest, well defined, no worse in service, and judged by the whole policy?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.teaching.checks.capstone_flights import (
+    KEYS,
+    decisions_of_june,
+    examined,
+    joined,
+    rows_known_at,
+    schema_of,
+    some_days,
+    store_with,
+    with_another_future,
+)
+from mlops_lab.teaching.checks.exercise import expect
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_lab.data.features import FeatureView
+
+__all__ = ["CHAMPION_VIEWS", "POLICY", "judge_report", "judge_rows", "judge_service", "judge_view"]
+
+#: What the pipeline's `as_known` is made of, and the fingerprint of its FLIGHTS_POLICY. This room does not know that
+#: one; the tests compare the two.
+CHAMPION_VIEWS = ("flight_schedule", "airport_weather", "airport_departures", "carrier_departures", "aircraft_last_leg")
+POLICY = "sha256:7da279d5019a226d2e1f679da6aa8981bb393b1f14910345eed7ec70613b5362"
+
+_COVERED = 0.3  # share of decisions that must find a row
+
+
+def judge_rows(my_rows: Callable[[pd.DataFrame], Any]) -> None:
+    """Rows must be a table with keys and both times, look at no future, reach the decisions and say something.
+
+    >>> judge_rows(0)
+    Traceback (most recent call last):
+    mlops_lab.teaching.checks.exercise.NotYet: write a function: def my_rows(flights).
+    """
+    expect(callable(my_rows), "write a function: def my_rows(flights).")
+    flights = some_days()
+    rows = my_rows(flights.copy())
+    _expect_table(rows)
+    keys = [name for name in KEYS if name in rows.columns]
+    features = list(schema_of(rows, keys))
+    expect(features, "besides keys and timestamps there is no feature in it.")
+    last = flights["sched_dep"].max()
+    said = "the rows tell of other days than the flights that came in: use the argument, not a table from outside."
+    expect((rows["event_timestamp"] - last).max().days < 3 and len(rows.index) > 0, said)
+    _expect_honest(my_rows, flights, keys)
+    known = joined(rows, keys)
+    found = float(known[features].notna().any(axis=1).mean())
+    said = (
+        f"only {found:.0%} of the decisions find a row. Does {' and '.join(keys)} hold the values of the decisions' "
+        "column of that name? And is the row there two hours before departure?"
+    )
+    expect(found >= _COVERED, said)
+    said = f"{' and '.join(features)}: the same for every decision. What never changes tells no two flights apart."
+    expect(any(known[name].nunique() > 1 for name in features), said)
+
+
+def _expect_table(rows: Any) -> None:
+    import pandas as pd
+
+    expect(isinstance(rows, pd.DataFrame), f"return a DataFrame, not {type(rows).__name__}.")
+    expect("event_timestamp" in rows.columns, "the column event_timestamp is missing: from when on is a row true?")
+    said = (
+        "the column created_timestamp is missing: without it a row counts as known the moment it describes, even if "
+        "nobody could have computed it by then."
+    )
+    expect("created_timestamp" in rows.columns, said)
+    for name in ("event_timestamp", "created_timestamp"):
+        said = f"{name} must hold moments with a time zone (UTC), not {rows[name].dtype}."
+        expect(isinstance(rows[name].dtype, pd.DatetimeTZDtype), said)
+        expect(rows[name].notna().all(), f"{name} is null in {int(rows[name].isna().sum())} rows.")
+    said = f"no key: at least one column must be called {', '.join(KEYS[:-1])} or {KEYS[-1]}, as in the decisions."
+    expect(any(name in rows.columns for name in KEYS), said)
+    expect(len(rows.index) > 0, "there are no rows.")
+
+
+def _expect_honest(my_rows: Callable[[pd.DataFrame], pd.DataFrame], flights: pd.DataFrame, keys: list[str]) -> None:
+    """Change what happens after a moment; what was known at that moment must not move."""
+    rows = my_rows(flights.copy())
+    for moment in ("2013-03-06T15:00Z", "2013-03-07T19:30Z", "2013-03-08T23:00Z"):
+        tampered = my_rows(with_another_future(flights, moment))
+        before, after = (rows_known_at(each, moment, keys) for each in (rows, tampered))
+        if before.equals(after):
+            continue
+        shown = f"{moment[11:16]} on {int(moment[8:10])} March"
+        whole_days = rows["event_timestamp"].nunique() <= len(flights["sched_dep"].dt.date.unique()) + 2
+        said = (
+            f"a whole day is in each row, and at {shown} the row of that very day counts as known: when only later "
+            "flights were changed, it changed. A daily average is known when the day is over."
+        )
+        expect(not whole_days, said)
+        said = f"what counts as known at {shown} changed when only later flights were changed: the feature looks ahead."
+        expect(False, said)
+
+
+def judge_view(view: Any) -> None:
+    """A view must name its keys, hold long enough, and say since when its rows are known.
+
+    >>> judge_view(0)
+    Traceback (most recent call last):
+    mlops_lab.teaching.checks.exercise.NotYet: give a FeatureView, with name, entities, schema, ttl and source.
+    """
+    from mlops_lab.data.features import FeatureView
+
+    expect(isinstance(view, FeatureView), "give a FeatureView, with name, entities, schema, ttl and source.")
+    taken = view.name in CHAMPION_VIEWS
+    expect(not taken, f"there is a view called {view.name!r} already; give yours a name of its own.")
+    created = view.source.created_timestamp_column
+    said = "its source has no created_timestamp_column: the store would show every row before it could be known."
+    expect(created is not None, said)
+    said = f"created_timestamp_column is {created!r}, the time of the event: then nothing is ever known late."
+    expect(created != view.source.timestamp_field, said)
+    rows = view.source.read()
+    unknown = [key for key in view.join_keys if key not in rows.columns]
+    expect(not unknown, f"its entity has the join key {unknown[:1]}, and the rows have no such column.")
+    strange = [key for key in view.join_keys if key not in KEYS]
+    expect(not strange, f"the decisions have no column {strange[:1]} to join on; they have {', '.join(KEYS)}.")
+    known, served = (_of_june(view, live=live) for live in (False, True))
+    expect(known.equals(served), "training would see rows that had not landed in service: replay and join differ.")
+    found = float(known.notna().any(axis=1).mean())
+    said = (
+        f"only {found:.0%} of the decisions in June find a row. The newest row is often hours old two hours before "
+        "departure: let it hold longer (ttl), or look at the keys."
+    )
+    expect(found >= _COVERED, said)
+
+
+def _of_june(view: Any, *, live: bool) -> pd.DataFrame:
+    with store_with(view) as store:
+        join = store.replay if live else store.get_historical_features
+        found: pd.DataFrame = join(
+            decisions_of_june(), features=[f"{view.name}:{name}" for name in view.features]
+        ).frame
+        return found[list(view.features)]
+
+
+def judge_service(service: Any) -> None:
+    """A service must hold something new and be no worse than the champion in weeks that nobody was shown.
+
+    >>> judge_service(0)
+    Traceback (most recent call last):
+    mlops_lab.teaching.checks.exercise.NotYet: give a FeatureService, with a name and a list of views.
+    """
+    from mlops_lab.data.features import FeatureService
+
+    expect(isinstance(service, FeatureService), "give a FeatureService, with a name and a list of views.")
+    base = tuple(view for view in service.features if view.name in CHAMPION_VIEWS)
+    expect(len(base) < len(service.features), "there is nothing of yours in it: add your view to the champion's views.")
+    lost = [name for name in CHAMPION_VIEWS if name not in [view.name for view in base]]
+    said = f"the champion's {', '.join(lost)} are left out: keep the champion's views, and add yours."
+    expect(not lost, said)
+    champion, found = _of_champion(base), examined(service)
+    offline, served, before = found["offline.roc_auc"], found["served.roc_auc"], champion["served.roc_auc"]
+    said = (
+        f"in June its AUC falls from {offline:.3f} offline to {served:.3f} served: a view in it shows rows before they "
+        "had landed."
+    )
+    expect(offline - served <= 0.02, said)
+    said = f"in June its AUC in service is {served:.3f}, and the champion's is {before:.3f}: more than 0.005 worse."
+    expect(served >= before - 0.005, said)
+    said = (
+        f"in June its Brier score in service is {found['served.brier']:.4f}, and the champion's is "
+        f"{champion['served.brier']:.4f}: more than 0.002 worse."
+    )
+    expect(found["served.brier"] <= champion["served.brier"] + 0.002, said)
+
+
+@lru_cache(maxsize=1)
+def _of_champion(views: tuple[FeatureView, ...]) -> Mapping[str, float]:
+    from mlops_lab.data.features import FeatureService
+
+    return examined(FeatureService("champion", views))
+
+
+def judge_report(report: Any) -> None:
+    """A report must come from the whole policy, against the champion, and be a passed one.
+
+    >>> judge_report(0)
+    Traceback (most recent call last):
+    mlops_lab.teaching.checks.exercise.NotYet: give the report that evaluate_gates returns.
+    """
+    from mlops_lab.models.registry import GateReport
+
+    expect(isinstance(report, GateReport), "give the report that evaluate_gates returns.")
+    said = "it was judged by another policy than FLIGHTS_POLICY: the bar is not yours to lower."
+    expect(report.policy == POLICY, said)
+    expect(report.champion is not None, "it was judged as a first model, as if there were no champion to beat.")
+    expect(report.version != report.champion, "it judges the champion itself; judge your candidate.")
+    gaps = [result.figure for result in report.results if result.rule == "no_worse_than_champion"]
+    said = "your candidate is the champion once more: solve 09.3, then run the cell again that examines your service."
+    expect(any(gap is None or abs(gap) > 1e-9 for gap in gaps), said)
+    reasons = " ".join(result.sentence for result in report.failures)
+    expect(report.passed, f"the gate refused it: {reasons}")

@@ -1,0 +1,194 @@
+"""On which flights is the capstone judged, and how is a planted future made?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView
+
+__all__ = [
+    "KEYS",
+    "decisions_of_june",
+    "examined",
+    "joined",
+    "rows_known_at",
+    "schema_of",
+    "some_days",
+    "store_with",
+    "with_another_future",
+]
+
+KEYS = ("flight_id", "origin", "dest", "carrier", "tailnum")
+TRAIN_FROM, EXAM_FROM = "2013-05-15", "2013-06-15"
+_DTYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
+
+
+def some_days() -> pd.DataFrame:
+    """A week of March, which the notebook never shows.
+
+    >>> len(some_days()) > 5000
+    True
+    """
+    from mlops_lab.data import flights as datasets
+
+    march = datasets.load_flights(month=3)
+    week: pd.DataFrame = march[march["sched_dep"].dt.day.between(3, 9)].reset_index(drop=True)
+    return week
+
+
+def with_another_future(flights: pd.DataFrame, moment: str) -> pd.DataFrame:
+    """The same flights, known alike until a moment, and differing in everything that happens after it.
+
+    Who has left by then has left; who has not leaves at another time than it did; who is in the air arrives at another
+    time. The schedule stays, and so does a cancellation that was sure by then (the sixteenth minute after the scheduled
+    arrival, as in `datasets.outcomes`).
+
+    >>> flights = some_days()
+    >>> later = with_another_future(flights, "2013-03-06T15:00Z")
+    >>> changed = flights["arr_delay"].ne(later["arr_delay"]) & flights["arr_delay"].notna()
+    >>> bool((flights.loc[changed, "arr_at"] > "2013-03-06T15:00Z").all()), bool(changed.any())
+    (True, True)
+    """
+    import numpy as np
+    import pandas as pd
+
+    at, frame = pd.Timestamp(moment), flights.copy()
+    rng = np.random.default_rng(9)
+    minutes = pd.to_timedelta(rng.integers(20, 400, len(frame)), unit="min").as_unit("us")
+    sure = frame["arr_at"].isna() & (frame["sched_arr"] + pd.Timedelta(minutes=16) <= at)
+    waits = ~(frame["dep_at"] <= at) & ~sure
+    flies = (frame["dep_at"] <= at) & ~(frame["arr_at"] <= at) & ~sure
+    begin = frame["sched_dep"].where(frame["sched_dep"] > at, at)
+    leaves = frame["dep_at"].where(~waits, (begin + minutes).dt.as_unit("us"))
+    gate_to_gate = frame["sched_arr"] - frame["sched_dep"]
+    lands = frame["arr_at"].where(~waits, (leaves + gate_to_gate).dt.as_unit("us"))
+    lands = lands.where(~flies, (at + minutes).to_series(index=frame.index).dt.as_unit("us"))
+    for moved, planned, delay, changed in (
+        (leaves, "sched_dep", "dep_delay", waits),
+        (lands, "sched_arr", "arr_delay", waits | flies),
+    ):
+        frame[delay] = frame[delay].where(~changed, (moved - frame[planned]).dt.total_seconds() / 60)
+    frame["dep_at"], frame["arr_at"] = leaves, lands
+    frame["air_time"] = frame["air_time"].where(~(waits | flies), (lands - leaves).dt.total_seconds() / 60)
+    for name in ("cancelled", "diverted"):
+        frame[name] = frame[name] & ~(waits | flies)
+    return frame
+
+
+def rows_known_at(rows: pd.DataFrame, moment: str, keys: list[str]) -> pd.DataFrame:
+    """The feature rows that count as known at a moment, in an order of their own, figures rounded.
+
+    >>> import pandas as pd
+    >>> times = pd.to_datetime(["2013-03-05T10:00Z", "2013-03-05T12:00Z"])
+    >>> rows = pd.DataFrame({"dest": ["ORD", "ORD"], "event_timestamp": times, "created_timestamp": times, "n": [1, 2]})
+    >>> rows_known_at(rows, "2013-03-05T11:00Z", ["dest"])["n"].tolist()
+    [1.0]
+    """
+    import pandas as pd
+
+    at = pd.Timestamp(moment)
+    known = rows[(rows["created_timestamp"] <= at) & (rows["event_timestamp"] <= at)]
+    first = [*keys, "event_timestamp", "created_timestamp"]
+    known = known.drop_duplicates(first, keep="last")  # of rows alike in all of these the store uses the last written
+    numbers = known.select_dtypes("number").columns
+    known = known.assign(**{name: known[name].astype("float64").round(6) + 0.0 for name in numbers})
+    return known[sorted(known.columns)].sort_values(first).reset_index(drop=True)
+
+
+def schema_of(rows: pd.DataFrame, keys: list[str]) -> dict[str, str]:
+    """The features of a frame (what is neither key nor timestamp) and the type of each.
+
+    >>> import pandas as pd
+    >>> schema_of(pd.DataFrame({"dest": ["ORD"], "delay": [1.5], "busy": [True]}), ["dest"])
+    {'delay': 'float64', 'busy': 'bool'}
+    """
+    times = ("event_timestamp", "created_timestamp")
+    names = [str(name) for name in rows.columns if name not in (*keys, *times)]
+    return {name: _DTYPES.get(rows[name].dtype.kind, "string") for name in names}
+
+
+def joined(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """The rows joined to the decisions of the week they are about, as known at each.
+
+    >>> from mlops_lab.data import flights as datasets
+    >>> "leg_delay" in joined(datasets.aircraft_last_leg(some_days()), ["tailnum"])
+    True
+    """
+    from datetime import timedelta
+
+    from mlops_lab.data import flights as datasets
+    from mlops_lab.data.features import Entity, FeatureView, Field, Source
+
+    view = FeatureView(
+        "rows_to_be_judged",
+        entities=[Entity("judged", join_keys=keys)],
+        schema=[Field(name, dtype) for name, dtype in schema_of(rows, keys).items()],
+        ttl=timedelta(days=60),
+        source=Source("rows_to_be_judged", rows, created_timestamp_column="created_timestamp"),
+    )
+    asked = datasets.decisions(some_days())
+    asked = asked[asked["event_timestamp"] >= "2013-03-05"].reset_index(drop=True)
+    with store_with(view) as store:
+        return store.get_historical_features(asked, features=[f"{view.name}:{name}" for name in view.features]).frame
+
+
+@contextmanager
+def store_with(*objects: FeatureView | FeatureService) -> Iterator[FeatureStore]:
+    """A feature store in a folder that is thrown away, with these definitions applied.
+
+    >>> with store_with() as store:
+    ...     store.list_feature_views()
+    []
+    """
+    from mlops_lab.base.clock import FakeClock
+    from mlops_lab.data.features import FeatureStore
+
+    with tempfile.TemporaryDirectory() as home:
+        store = FeatureStore(home, clock=FakeClock())
+        store.apply(list(objects))
+        yield store
+
+
+@lru_cache(maxsize=1)
+def _early_summer() -> pd.DataFrame:
+    from mlops_lab.data import flights as datasets
+
+    flights = datasets.load_flights(month=[5, 6])
+    known = datasets.outcomes(flights)
+    frame = datasets.decisions(flights).assign(late=known["late"], label_timestamp=known["event_timestamp"])
+    return frame[frame["event_timestamp"] >= TRAIN_FROM].reset_index(drop=True)
+
+
+def decisions_of_june() -> pd.DataFrame:
+    """Two weeks of decisions with their outcomes, which the notebook does not show.
+
+    >>> bool(decisions_of_june()["event_timestamp"].min() >= some_days()["sched_dep"].max())
+    True
+    """
+    frame = _early_summer()
+    return frame[frame["event_timestamp"] >= EXAM_FROM].reset_index(drop=True)
+
+
+def examined(service: FeatureService) -> Mapping[str, float]:
+    """The figures of a model that learns from a month of flights and is examined on the last two weeks of June.
+
+    >>> examined.__name__  # takes seconds: see exercise 09.3
+    'examined'
+    """
+    from mlops_lab.base.clock import FakeClock, parse_utc
+    from mlops_lab.models.tracking import Tracker
+    from mlops_lab.models.training import train
+
+    with store_with(*service.features, service) as store, tempfile.TemporaryDirectory() as home:
+        known = store.get_historical_features(_early_summer(), features=service)
+        served = store.replay(decisions_of_june(), features=service)
+        with closing(Tracker(home, clock=FakeClock())) as tracker:
+            run = train(known, tracker, label="late", split_at=parse_utc(EXAM_FROM), served=served)
+    return dict(run.metrics)

@@ -1,0 +1,140 @@
+"""What is an exercise made of?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlops_lab.base.errors import InvalidDefinition
+
+__all__ = ["Exercise", "Kind", "Mistake", "NotYet", "Option", "Quiz", "expect", "plain"]
+
+Kind = Literal["predict", "change", "build"]
+
+
+class NotYet(Exception):
+    """What is wrong with an answer, in a sentence to the learner.
+
+    >>> raise NotYet("that row had not arrived yet.")
+    Traceback (most recent call last):
+    mlops_lab.teaching.checks.exercise.NotYet: that row had not arrived yet.
+    """
+
+
+def expect(condition: object, otherwise: str) -> None:
+    """Go on when the condition holds; else say what is wrong with the answer.
+
+    >>> expect(1 + 1 == 2, "two, in this house.")
+
+    Raises:
+        NotYet: the condition does not hold.
+    """
+    if not condition:
+        raise NotYet(otherwise)
+
+
+def plain(value: Any) -> Any:
+    """A single NumPy value as Python's own, so that an answer counts whether it was typed or computed.
+
+    >>> import numpy as np
+    >>> plain(np.int64(8)), plain(np.bool_(True)), plain([8])
+    (8, True, [8])
+    """
+    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer people give: its source, and words of the message that only it gets.
+
+    >>> Mistake("wind = 12.0", says="had not arrived").says
+    'had not arrived'
+    """
+
+    source: str
+    says: str
+
+
+@dataclass(frozen=True, repr=False)
+class Exercise:
+    """One exercise; the package's docstring says what each part is for.
+
+    >>> def test(answer):
+    ...     expect(answer == 4, "count the fence posts, not the gaps.")
+    >>> Exercise(
+    ...     id="01.9", kind="predict", question="How many?", answer="posts", stub="posts = ...", test=test,
+    ...     solution="posts = 4", mistakes=(Mistake("posts = 3", "fence posts"), Mistake("posts = 'x'", "posts")),
+    ...     hints=("Draw it.", "Count both ends.", "Three gaps."), lesson="Both ends count.",
+    ... )
+    Exercise('01.9', predict)
+
+    Raises:
+        InvalidDefinition: the id is not of the form NN.k, or hints or mistakes are missing.
+    """
+
+    id: str
+    kind: Kind
+    question: str
+    answer: str
+    stub: str
+    test: Callable[[Any], None]
+    solution: str
+    mistakes: tuple[Mistake, ...]
+    hints: tuple[str, ...]
+    lesson: str
+    setup: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d\d\.[1-9]\d*", self.id):
+            raise InvalidDefinition(f"exercise id {self.id!r} is not of the form 01.2: notebook, dot, number.")
+        if len(self.hints) != 3:
+            raise InvalidDefinition(f"exercise {self.id} has {len(self.hints)} hints; it takes exactly three.")
+        if len(self.mistakes) < 2:
+            raise InvalidDefinition(f"exercise {self.id} needs at least two mistakes, each with its own message.")
+
+    def __repr__(self) -> str:
+        return f"Exercise({self.id!r}, {self.kind})"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to choose in a quiz, and what to say to whoever chooses it.
+
+    >>> Option("the last row", "It had not arrived yet.").right
+    False
+    """
+
+    text: str
+    feedback: str
+    right: bool = False
+
+
+@dataclass(frozen=True, repr=False)
+class Quiz:
+    """A question with options in a fixed order, exactly one of them right.
+
+    >>> Quiz("01.q9", "Which?", (Option("this", "Yes.", right=True), Option("that", "No: it is late.")))
+    Quiz('01.q9')
+
+    Raises:
+        InvalidDefinition: the id is not of the form NN.qk, or not exactly one option is right.
+    """
+
+    id: str
+    question: str
+    options: tuple[Option, ...]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d\d\.q[1-9]\d*", self.id):
+            raise InvalidDefinition(f"quiz id {self.id!r} is not of the form 01.q2: notebook, dot, q, number.")
+        right = sum(option.right for option in self.options)
+        if right != 1 or len(self.options) < 2:
+            raise InvalidDefinition(f"quiz {self.id} has {right} right options of {len(self.options)}; it takes one.")
+        texts = [option.text for option in self.options]
+        if len(set(texts)) < len(texts):
+            raise InvalidDefinition(f"quiz {self.id} offers the same option twice.")
+
+    def __repr__(self) -> str:
+        return f"Quiz({self.id!r})"

@@ -1,0 +1,129 @@
+"""What does the first notebook ask?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_REFUSED = frozenset({"approve", "promote", "roll_out"})
+_AFTER = ("approve", "promote", "materialize", "roll_out", "report")
+
+
+def _predict_tasks(answer: Any) -> None:
+    expect(not isinstance(answer, str), "give a set of names, also when it has one: {'promote'}.")
+    names = _names(answer)
+    unknown = sorted(str(name) for name in names if name not in _AFTER)
+    expect("gate" not in names, "the gate does run: it looks, and fails. Which tasks never get their turn?")
+    expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(unknown)}.")
+    expect("materialize" not in names, "materialize waits for check_data alone; no arrow leads to it from the gate.")
+    expect("report" not in names, "look at what stands below report in the drawing: it runs when all is done, however.")
+    expect(names == _REFUSED, "follow the arrows on: whoever waits for a task that never ran never runs either.")
+
+
+def _names(answer: Any) -> set[Any]:
+    try:
+        return set(answer)
+    except TypeError:
+        expect(False, "give a set of names, such as {'promote', 'report'}.")
+        raise
+
+
+def _change_rule(answer: Any) -> None:
+    expect(callable(answer), "write a function of two figures.")
+    expect(_says(answer, 0.60, 0.60) is False, "a model that is honest and bad goes through: keep the floor.")
+    expect(_says(answer, 0.74, 0.74) is True, "the honest model is refused: it lost nothing between paper and service.")
+    expect(_says(answer, 0.90, 0.64) is False, "the colleague's model goes through: look at what it has as served.")
+    expect(
+        _says(answer, 0.90, 0.70) is False, "it reaches the floor as served, but it lost 0.20 on the way: refuse that."
+    )
+    expect(
+        _says(answer, 0.90, 0.875) is False, "0.025 was lost on the way: no more than 0.02 is allowed, at any height."
+    )
+    expect(_says(answer, 0.66, 0.66) is True, "0.66 is the bound, and whoever reaches it has reached it: use >=.")
+    expect(_says(answer, 0.745, 0.740) is True, "a loss of 0.005 is chance, not a leak: 0.02 is allowed.")
+    expect(_says(answer, 0.70, 0.75) is True, "better in service than on paper is no reason to refuse.")
+
+
+def _says(answer: Any, offline: float, served: float) -> bool | None:
+    found = plain(answer(offline, served))
+    expect(found is not None, "the function returns nothing: return True or False.")
+    expect(isinstance(found, bool), f"the function returns {found!r}; return True or False.")
+    return bool(found)
+
+
+EXERCISES = (
+    Exercise(
+        id="00.1",
+        kind="predict",
+        question="If the gate fails, which of approve, promote, materialize, roll_out and report never run?",
+        answer="never",
+        stub="never = ...  # a set of names",
+        test=_predict_tasks,
+        solution='never = {"approve", "promote", "roll_out"}',
+        mistakes=(
+            Mistake(f"never = set({_AFTER!r})", "no arrow leads to it"),
+            Mistake('never = {"approve", "promote", "roll_out", "report"}', "when all is done"),
+            Mistake('never = {"promote"}', "follow the arrows on"),
+            Mistake('never = {"gate", "promote"}', "the gate does run"),
+            Mistake('never = "promote"', "a set of names, also when"),
+        ),
+        hints=(
+            "Put a finger on the gate in the drawing and follow every arrow that leaves it, to its end.",
+            "Two of the five are safe: one has no arrow from the gate, the other waits for all to be done, not well.",
+            "materialize and report run. The other three do not.",
+        ),
+        lesson="a failure stops what depends on it and nothing else, and the report is written in any case.",
+    ),
+    Exercise(
+        id="00.2",
+        kind="change",
+        question="Change the rule so that it also looks at what the model would have had in service.",
+        answer="may_replace",
+        stub='''\
+def may_replace(offline, served):
+    """True when the model may go to work; both figures are AUCs."""
+    ...''',
+        test=_change_rule,
+        solution="""\
+def may_replace(offline, served):
+    return served >= 0.66 and offline - served <= 0.02""",
+        mistakes=(
+            Mistake("def may_replace(offline, served):\n    return offline >= 0.66", "look at what it has as served"),
+            Mistake("def may_replace(offline, served):\n    return served >= 0.66", "it lost 0.20 on the way"),
+            Mistake("def may_replace(offline, served):\n    return offline - served <= 0.02", "keep the floor"),
+            Mistake(
+                "def may_replace(offline, served):\n    return served >= 0.66 and offline == served", "0.005 is chance"
+            ),
+            Mistake(
+                "def may_replace(offline, served):\n    return served >= 0.66 and abs(offline - served) <= 0.02",
+                "better in service than on paper",
+            ),
+            Mistake("may_replace = True", "write a function"),
+        ),
+        hints=(
+            "Which of the two figures will the passengers meet?",
+            "Two demands: a floor of 0.66 for the figure in service, and at most 0.02 lost between the two.",
+            "return served >= ... and offline - served <= ...",
+        ),
+        lesson="that is served_skew with a floor: two lines that no chart of the training data replaces.",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="00.q1",
+        question="Why did the colleague's model look so good?",
+        options=(
+            Option("It was trained on more flights.", "both learnt from the same flights, January to August."),
+            Option(
+                "Its features hold delays of the very day it is asked about.",
+                "the average of a date is known when the date is over, and the model is asked in the morning.",
+                right=True,
+            ),
+            Option("An AUC of 0.90 is chance.", "on 110,000 flights chance moves the third digit, not the first."),
+        ),
+    ),
+)

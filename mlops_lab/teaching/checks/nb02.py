@@ -1,0 +1,206 @@
+"""What does the notebook on training ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_WORDS = ("train", "holdout", "neither")
+_THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+
+def _predict_sides(sides: Any) -> None:
+    listed = sides.values() if isinstance(sides, dict) else sides
+    expect(hasattr(listed, "__iter__") and not isinstance(listed, str), "give a list of four words, one a flight.")
+    sides = [word.strip().lower() if isinstance(word, str) else word for word in listed]
+    expect(len(sides) == 4, "give a list of four words, one a flight.")
+    strange = [word for word in sides if word not in _WORDS]
+    expect(not strange, f"the words are {', '.join(_WORDS)}; {strange[:1]} is none of them.")
+    a, b, c, d = sides
+    expect(a == "train", "A was decided and over before the split: that is what a model learns from.")
+    expect(b != "train", "B's answer came in at 01:10, after the split: that night nobody could have learnt from it.")
+    expect(b != "holdout", "B was decided before the split, so the exam, which begins at the split, does not ask it.")
+    expect(c == "holdout", "C is decided at the very moment of the split: the exam begins there.")
+    expect(d == "train", "D's answer came in at the very moment of the split: it was known by then, so it counts.")
+
+
+def _cost(late: Any, chance: Any, threshold: float, missed: float, alarm: float) -> float:
+    """The slow, obvious way: one flight after the other."""
+    total = 0.0
+    for happened, probability in zip(late.tolist(), chance.tolist(), strict=True):
+        raised = probability >= threshold
+        total += missed if happened and not raised else alarm if raised and not happened else 0.0
+    return total
+
+
+def _cheapest(late: Any, chance: Any, missed: float, alarm: float) -> float:
+    return min(_THRESHOLDS, key=lambda each: (_cost(late, chance, each, missed, alarm), each))
+
+
+def _build_choose(choose: Callable[..., Any]) -> None:
+    import numpy as np
+
+    expect(callable(choose), "write a function: def choose(late, chance, missed, alarm).")
+    chance = np.linspace(0.05, 0.95, 91)
+    late = np.arange(91) * 37 % 91 < np.arange(91)  # the likelier, the more often, without being sorted
+
+    def given(missed: float, alarm: float) -> Any:
+        answer = plain(choose(late.copy(), chance.copy(), missed, alarm))
+        is_number = isinstance(answer, int | float) and not isinstance(answer, bool)
+        expect(is_number, "return one number from THRESHOLDS.")
+        return answer
+
+    same, dear, cheap = given(1, 1), given(8, 1), given(1, 8)
+    for got in (same, dear, cheap):
+        expect(
+            any(abs(got - each) < 1e-6 for each in _THRESHOLDS),
+            f"{got:.3g} is not among THRESHOLDS; try each of them and keep the cheapest.",
+        )
+    expect(not same == dear == cheap, "the costs change nothing in your answer: count missed flights and alarms apart.")
+    expect(dear < cheap, "a missed flight that costs more calls for a lower threshold; are the two costs swapped?")
+    expect(
+        abs(choose(np.array([True, False]), np.array([0.55, 0.15]), 1, 1) - 0.2) < 1e-6,
+        "where the thresholds 0.2 to 0.5 all cost nothing, 0.2 is wanted: take the lowest of them.",
+    )
+    for seed in range(6):
+        chances = np.random.default_rng(seed).random(60).round(1)
+        happened = np.random.default_rng(seed + 100).random(60) < chances
+        for missed, alarm in ((1, 1), (3, 1), (1, 5)):
+            wanted = _cheapest(happened, chances, missed, alarm)
+            got = choose(happened.copy(), chances.copy(), missed, alarm)
+            near = min(_THRESHOLDS, key=lambda each: abs(each - got))
+            cost, lowest = (_cost(happened, chances, each, missed, alarm) for each in (near, wanted))
+            expect(
+                cost == lowest,  # not the threshold itself: who adds up means finds some of the equal costs unequal
+                f"with costs {missed} and {alarm} one case has its lowest cost at {wanted:g}, not {got:g}; a chance "
+                "exactly at the threshold raises the alarm.",
+            )
+
+
+EXERCISES = (
+    Exercise(
+        id="02.1",
+        kind="predict",
+        question="On which side of a split at midnight is each of the four flights?",
+        answer="sides",
+        stub="sides = ...  # a list of four words",
+        test=_predict_sides,
+        solution='sides = ["train", "neither", "holdout", "train"]',
+        mistakes=(
+            Mistake('sides = ["train", "train", "holdout", "train"]', "nobody could have learnt from it"),
+            Mistake('sides = ["train", "holdout", "holdout", "train"]', "does not ask it"),
+            Mistake('sides = ["train", "neither", "neither", "train"]', "the exam begins there"),
+            Mistake('sides = ["train", "neither", "holdout", "neither"]', "it was known by then"),
+            Mistake('sides = ["train", "test", "test", "train"]', "none of them"),
+        ),
+        hints=(
+            "Ask two things of each flight: was it decided before the split, and was its answer in by the split?",
+            "Decided at the split or later is the exam; decided before and answered by then is what one learns from.",
+            "One flight was decided before and answered after: it is the one that belongs to neither side.",
+        ),
+        lesson="the answer has a time of its own, and a split must respect both.",
+    ),
+    Exercise(
+        id="02.2",
+        kind="build",
+        question="Choose the threshold at which missed flights and false alarms cost least in total.",
+        answer="choose",
+        stub='''\
+def choose(late, chance, missed, alarm):
+    """The threshold with the lowest total cost; late and chance are arrays of one length."""
+    ...''',
+        test=_build_choose,
+        solution="""\
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        raised = chance >= threshold
+        return missed * (late & ~raised).sum() + alarm * (raised & ~late).sum()
+
+    return min(THRESHOLDS, key=cost)""",
+        mistakes=(
+            Mistake(
+                """\
+def choose(late, chance, missed, alarm):
+    return max(THRESHOLDS, key=lambda threshold: ((chance >= threshold) == late).mean())""",
+                "the costs change nothing",
+            ),
+            Mistake(
+                """\
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        raised = chance >= threshold
+        return alarm * (late & ~raised).sum() + missed * (raised & ~late).sum()
+
+    return min(THRESHOLDS, key=cost)""",
+                "swapped",
+            ),
+            Mistake(
+                """\
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        raised = chance > threshold
+        return missed * (late & ~raised).sum() + alarm * (raised & ~late).sum()
+
+    return min(THRESHOLDS, key=cost)""",
+                "exactly at the threshold",
+            ),
+            Mistake(
+                """\
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        raised = chance >= threshold
+        return missed * (late & ~raised).sum() + alarm * (raised & ~late).sum()
+
+    return min(reversed(THRESHOLDS), key=cost)""",
+                "take the lowest of them",
+            ),
+            Mistake(
+                "def choose(late, chance, missed, alarm):\n    return alarm / (alarm + missed)", "among THRESHOLDS"
+            ),
+            Mistake("choose = 0.5", "write a function"),
+        ),
+        hints=(
+            "For one threshold, which flights raise the alarm? Then count two kinds of error.",
+            "A missed flight is late and raised no alarm; a false alarm is raised and not late. Multiply by the costs.",
+            "min(THRESHOLDS, key=cost) keeps the first of equals, and THRESHOLDS is in ascending order.",
+        ),
+        lesson="the threshold belongs to the costs, not to the model; 0.5 is for errors that cost the same.",
+        setup=f"THRESHOLDS = {_THRESHOLDS!r}",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="02.q1",
+        question="A random split gives AUC 0.83, a split by time 0.77. Which figure do you promise?",
+        options=(
+            Option(
+                "0.83: it uses the data better.",
+                "it lets the model see flights of the very hours it is asked about, which service never does.",
+            ),
+            Option("0.80, the mean of both.", "a mean with a flattering figure flatters half as much."),
+            Option(
+                "0.77: the exam looks like the work to come.",
+                "in service every question comes after everything that was learnt.",
+                right=True,
+            ),
+        ),
+    ),
+    Quiz(
+        id="02.q2",
+        question="A partner sends you model.pkl. When is it too late to check what is in it?",
+        options=(
+            Option("When the first prediction is wrong.", "by then whatever it wanted to run has long run."),
+            Option(
+                "When pickle.load returns.",
+                "loading carries out the file's instructions, so the check has to come before it.",
+                right=True,
+            ),
+            Option("When it is promoted.", "a gate judges figures; the file was opened long before it."),
+        ),
+    ),
+)

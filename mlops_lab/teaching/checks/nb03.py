@@ -1,0 +1,228 @@
+"""What does the notebook on the evaluation gate ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
+from mlops_lab.models.registry import GateReport, ModelVersion
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_NAN, _INFINITE = float("nan"), float("inf")
+_AT = parse_utc("2013-07-01")
+
+
+def _predict_naive(answer: Any) -> None:
+    expect(isinstance(answer, str), 'give the word it returns, in quotes: "yes" or "no".')
+    word = answer.strip().lower()
+    expect(word != "no", "for a no, NaN < 0.65 has to be true; every comparison with NaN is false.")
+    expect(word != "error", "nothing is raised: Python compares NaN with anything, quietly.")
+    expect(word == "yes", 'the function returns one of two words, "yes" or "no".')
+
+
+def _build_reaches(reaches: Callable[..., Any]) -> None:
+    expect(callable(reaches), "write a function: def reaches(figures, name, floor).")
+
+    def given(figures: Mapping[str, float], floor: float) -> Any:
+        try:
+            return plain(reaches(dict(figures), "auc", floor))
+        except (KeyError, TypeError):
+            return "an error"
+
+    bad = given({"auc": 0.60}, 0.65)
+    expect(bad is not None, "the function returns nothing: return True or False.")
+    expect(bad != "an error", "a figure called auc is asked for, and it is an exception: look up `name`.")
+    expect(isinstance(bad, bool), f"the function returns {bad!r}; return True or False.")
+    expect(not given({"auc": _NAN}, 0.65), "NaN gets through: it is no figure, so it cannot reach anything.")
+    expect(given({"auc": 0.70}, 0.65) is True, "0.70 reaches a floor of 0.65: say True.")
+    expect(given({"auc": 0.60}, 0.65) is False, "0.60 does not reach a floor of 0.65: say False.")
+    expect(given({"auc": 0.65}, 0.65) is True, "a figure exactly at the floor reaches it: the bound is inclusive.")
+    missing = [given({}, 0.65), given({"auc": None}, 0.65)]  # type: ignore[dict-item]
+    expect("an error" not in missing, "a figure that is missing is a no, not an exception: somebody has to read it.")
+    expect(not any(missing), "a figure that is missing gets through.")
+    expect(given({}, 0.0) is False, "with a floor of 0 a missing figure gets through: a default is an invented figure.")
+    expect(given({"auc": _INFINITE}, 0.65) is False, "an infinite figure gets through: no measurement is infinite.")
+    expect(given({"auc": 0.2, "other": 0.9}, 0.65) is False, "only the figure that was asked for counts.")
+
+
+_KINDS = {"flight_id": "text", "origin": "text", "event_timestamp": "time", "late": "bool"}
+_DATA = DataProfile(20_000, _KINDS, dict.fromkeys(_KINDS, 0.0), _AT - timedelta(days=1), _AT)  # as agreed, all of it
+_EVERY = {"roc_auc": 0.74, "brier": 0.14, "calibration_error": 0.02}
+_CHAMPION = {f"{kind}.{name}": figure for kind in ("offline", "served") for name, figure in _EVERY.items()} | {
+    f"{kind}.roc_auc.{part}": figure
+    for kind in ("offline", "served")
+    for part, figure in (("EWR", 0.73), ("JFK", 0.74), ("LGA", 0.75))
+}
+
+
+def _judged(policy: GatePolicy, **changed: float) -> GateReport:
+    """The policy's report on the champion's twin, changed in some figures (`served_LGA` for served.roc_auc.LGA)."""
+    metrics = dict(_CHAMPION)
+    for name, figure in changed.items():
+        kind, _, part = name.partition("_")
+        metrics[f"{kind}.roc_auc" + (f".{part}" if part else "")] = figure
+    versions = [
+        ModelVersion(
+            name="late_flights", version=number, run_id=f"r{number}", artefact=f"sha256:{number:064d}", stage="None",
+            aliases=(), tags={}, author="ada", created=_AT, description="",
+        )
+        for number in (1, 2)
+    ]  # fmt: skip
+    measured = Measured(metrics, champion=_CHAMPION, data=_DATA)
+    return evaluate_gates(versions[1], versions[0], policy, measured=measured, at=_AT)
+
+
+def _build_policy(policy: Any) -> None:
+    expect(isinstance(policy, GatePolicy), "give a GatePolicy: GatePolicy([one rule, another rule]).")
+    leaking = _judged(policy, offline=0.90)
+    expect(not leaking.passed, "a model with 0.90 on the chart and 0.74 in service gets through: compare the two.")
+    coin = _judged(policy, served_LGA=0.52)
+    expect(not coin.passed, "a model that is no better than a coin at LGA gets through: its average hides it.")
+    worse = {f"{kind}{part}": 0.68 for kind in ("offline", "served") for part in ("", "_EWR", "_JFK", "_LGA")}
+    expect(not _judged(policy, **worse).passed, "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance.")
+    twin = _judged(policy)
+    reason = twin.failures[0].sentence if twin.failures else ""
+    expect(twin.passed, f"the champion itself, trained again, is refused: {reason}")
+
+
+_RULES = "from mlops_lab.models.gates import Floor, GatePolicy, NoWorseThanChampion, ServedSkew, SliceFloor"
+
+EXERCISES = (
+    Exercise(
+        id="03.1",
+        kind="predict",
+        question='What does `may_replace` say when the exam gave no figure, only NaN: "yes" or "no"?',
+        answer="said",
+        stub="said = ...",
+        test=_predict_naive,
+        solution='said = "yes"',
+        mistakes=(
+            Mistake('said = "no"', "every comparison with NaN"),
+            Mistake('said = "error"', "nothing is raised"),
+            Mistake("said = False", "in quotes"),
+        ),
+        hints=(
+            "The function asks one question: is the figure below 0.65?",
+            "NaN is neither below 0.65, nor above it, nor equal to it.",
+            "The if is not entered, so the last line answers.",
+        ),
+        lesson="a gate that asks what is wrong lets everything through that cannot be asked.",
+    ),
+    Exercise(
+        id="03.2",
+        kind="build",
+        question="Write a floor that only a real measurement can reach: not a missing one, not NaN, not infinity.",
+        answer="reaches",
+        stub='''\
+def reaches(figures, name, floor):
+    """True when `figures` (a dict) holds a real figure of this name, at the floor or above it."""
+    ...''',
+        test=_build_reaches,
+        solution="""\
+import math
+
+def reaches(figures, name, floor):
+    figure = figures.get(name)
+    return figure is not None and math.isfinite(figure) and figure >= floor""",
+        mistakes=(
+            Mistake("def reaches(figures, name, floor):\n    return not figures[name] < floor", "NaN gets through"),
+            Mistake("def reaches(figures, name, floor):\n    return figures[name] >= floor", "not an exception"),
+            Mistake(
+                "def reaches(figures, name, floor):\n    return (figures.get(name) or 0.0) >= floor", "invented figure"
+            ),
+            Mistake(
+                "def reaches(figures, name, floor):\n"
+                "    figure = figures.get(name)\n"
+                "    return figure is not None and figure >= floor",
+                "infinite figure",
+            ),
+            Mistake(
+                "def reaches(figures, name, floor):\n    return name in figures and figures[name] > floor", "inclusive"
+            ),
+            Mistake("reaches = 0.65", "write a function"),
+        ),
+        hints=(
+            "Do not ask whether it is too low. Ask whether it is there, is a number, and is enough.",
+            "figures.get(name) gives None for what is missing; math.isfinite is false for NaN and for infinity.",
+            "Three conditions joined with and, the one about None first.",
+        ),
+        lesson="ask for the proof that it is good, never for the proof that it is bad.",
+    ),
+    Exercise(
+        id="03.3",
+        kind="build",
+        question="Write a policy that refuses a leak, a bad airport and a worse model, but not the champion again.",
+        answer="policy",
+        stub="policy = ...",
+        test=_build_policy,
+        solution="""\
+policy = GatePolicy([
+    Floor("served.roc_auc", 0.66),
+    NoWorseThanChampion("served.roc_auc", 0.01),
+    SliceFloor("served.roc_auc", 0.62, slices=("EWR", "JFK", "LGA")),
+    ServedSkew("roc_auc", 0.02),
+])""",
+        mistakes=(
+            Mistake('policy = GatePolicy([Floor("served.roc_auc", 0.66)])', "on the chart and 0.74 in service"),
+            Mistake(
+                'policy = GatePolicy([Floor("served.roc_auc", 0.66), ServedSkew("roc_auc", 0.02)])', "a coin at LGA"
+            ),
+            Mistake(
+                'policy = GatePolicy([SliceFloor("served.roc_auc", 0.6, slices=("EWR", "JFK", "LGA")), '
+                'ServedSkew("roc_auc", 0.02)])',
+                "replaces a champion",
+            ),
+            Mistake(
+                'policy = GatePolicy([Floor("served.roc_auc", 0.9), ServedSkew("roc_auc", 0.02)])',
+                "trained again, is refused",
+            ),
+            Mistake('policy = [Floor("served.roc_auc", 0.66)]', "give a GatePolicy"),
+        ),
+        hints=(
+            "One rule for each of the three models that must not pass.",
+            "ServedSkew sees a leak, SliceFloor a bad airport, NoWorseThanChampion the comparison.",
+            "The bounds seen above will do; the figure is roc_auc for the skew, and served.roc_auc for the others.",
+        ),
+        lesson="each rule is there for one way of being wrong; take one out, and that way is open.",
+        setup=_RULES,
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="03.q1",
+        question="Why is the champion scored again, when its own exam is on record?",
+        options=(
+            Option(
+                "Because its figure may have been typed wrongly.",
+                "the record is kept by the registry; nobody types it.",
+            ),
+            Option(
+                "Because the two exams were on different flights.",
+                "an easy month makes every model look good; only on the same flights is a difference the model's.",
+                right=True,
+            ),
+            Option(
+                "Because a model gets worse by being used.", "it is the same file, byte for byte; the world changes."
+            ),
+        ),
+    ),
+    Quiz(
+        id="03.q2",
+        question="No flight from LGA was late in the exam, so the AUC of LGA is NaN. What should the gate do?",
+        options=(
+            Option("Leave LGA out.", "then the rule holds for fewer airports than it names, and nobody notices."),
+            Option("Count it as 0.5.", "that invents a measurement; next time somebody invents 0.7."),
+            Option(
+                "Fail, and say that LGA was not measured.",
+                "what was not measured cannot pass; a person can then take a longer exam.",
+                right=True,
+            ),
+        ),
+    ),
+)

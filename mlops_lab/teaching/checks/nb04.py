@@ -1,0 +1,233 @@
+"""What does the notebook on the model registry ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.models.registry import MOVES, STAGES, Event
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+
+def _way_back(moves: Any) -> None:
+    expect(isinstance(moves, list | tuple), "give a list of stages, first to last.")
+    moves = [stage.strip().capitalize() if isinstance(stage, str) else stage for stage in moves]
+    unknown = [repr(stage) for stage in moves if stage not in STAGES]
+    expect(not unknown, f"there is no stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
+    expect(moves and moves[-1] == "Production", "the last stage of the list is Production: there it shall arrive.")
+    expect(moves[0] != "Archived", "it is in Archived already; write only where it goes.")
+    here = "Archived"
+    for stage in moves:
+        allowed = ", ".join(MOVES[here])
+        expect(stage in MOVES[here], f"from {here} it cannot go to {stage}; from {here} it can go to {allowed}.")
+        here = stage
+    expect(len(moves) == 2, "every move is legal, but it goes round in a circle; leave the detour out.")
+
+
+def _first_of_october(version: Any) -> None:
+    expect(
+        isinstance(version, int | float) and not isinstance(version, bool), "give the number of a version: 1, 2 or 3."
+    )
+    expect(version != 2, "version 2 had passed its gate, but until 2 October nobody had agreed: it was waiting.")
+    expect(version != 3, "version 3 did not exist yet, and it never came through the gate.")
+    expect(version == 1, "there is no such version; read the lines from 15 August to 2 October again.")
+
+
+_START = parse_utc("2013-08-01")
+
+
+def _day(number: float) -> datetime:
+    return _START + timedelta(days=number)
+
+
+def _events(*rows: tuple[float, int, str | None, str | None]) -> list[Event]:
+    events = []
+    for seq, (day, version, source, target) in enumerate(rows, start=1):
+        action = "transition_stage" if target in STAGES else "register_model"
+        events.append(Event(seq, _day(day), "ada", action, "late", version, source, target, "a reason"))
+    return events
+
+
+_HISTORY = _events(
+    (1, 1, None, None),
+    (1, 1, None, "passed"),
+    (2, 1, "None", "Staging"),
+    (3, 1, "Staging", "Production"),
+    (4, 2, None, None),
+    (5, 2, "None", "Staging"),
+    (7, 1, "Production", "Archived"),
+    (7, 2, "Staging", "Production"),
+    (8, 3, None, None),
+    (9, 3, "None", "Archived"),
+    (11, 2, "Production", "Archived"),
+    (13, 1, "Archived", "Production"),
+)
+
+
+def _oracle(events: Sequence[Event], at: datetime) -> int | None:
+    """The slow, obvious way: the stage of every version, then who is in Production."""
+    stages = {event.version: event.target for event in events if event.at <= at and event.target in STAGES}
+    return next((version for version, stage in stages.items() if stage == "Production"), None)
+
+
+def _retell(in_production: Callable[..., Any]) -> None:
+    expect(callable(in_production), "write a function: def in_production(events, at).")
+
+    def given(day: float, events: Sequence[Event] = _HISTORY) -> Any:
+        return plain(in_production(list(events), _day(day)))
+
+    fourth = given(4)
+    said = "on day 4 version 1 is in Production, and the function returns nothing: return its number."
+    expect(fourth is not None, said)
+    expect(isinstance(fourth, int | float), f"return the number of the version, not a {type(fourth).__name__}.")
+
+    expect(given(0) is None, "before the first event nobody is in Production, so the answer is None.")
+    expect(given(4) == 1, "events after the moment that is asked for do not count: on day 4 it was version 1.")
+    expect(given(6) == 1, "version 2 was only in Staging on day 6; look for the target Production.")
+    expect(given(3) == 1, "what happens at the very moment counts: use <=, not <.")
+    expect(given(8) == 2, "on day 7 version 2 took the place of version 1.")
+    expect(given(10) == 2, "on day 9 version 3 was archived, which never was in Production: version 2 stays.")
+    expect(given(12) is None, "on day 11 version 2 was archived and nobody followed: the answer is None.")
+    expect(given(14) == 1, "on day 13 version 1 came back from the archive.")
+    expect(given(1, []) is None, "without any event the answer is None.")
+    for half_days in range(30):
+        for length in range(len(_HISTORY) + 1):
+            events, day = _HISTORY[:length], half_days / 2
+            wanted = _oracle(events, _day(day))
+            said = f"on day {day}, after {length} events, the slow way gives {wanted}."
+            expect(given(day, events) == wanted, said)
+
+
+_LOOP = """\
+def in_production(events, at):
+    current = None
+    for event in events:
+        if {condition}:
+            current = {value}
+    return current"""
+
+EXERCISES = (
+    Exercise(
+        id="04.1",
+        kind="change",
+        question="By which stages does an archived version come back to Production?",
+        answer="moves",
+        stub="moves = [...]",
+        test=_way_back,
+        solution='moves = ["Staging", "Production"]',
+        mistakes=(
+            Mistake('moves = ["Production"]', "from Archived it cannot go to Production"),
+            Mistake('moves = ["None", "Staging", "Production"]', "from Archived it cannot go to None"),
+            Mistake('moves = ["Archived", "Staging", "Production"]', "in Archived already"),
+            Mistake('moves = ["Staging", "Archived", "Staging", "Production"]', "in a circle"),
+        ),
+        hints=(
+            "Read the row of Archived in the output above.",
+            "There is only one way out of Archived. Where does it lead?",
+            "Two stages are enough.",
+        ),
+        lesson="out of the archive leads only the way through Staging, and it needs a new gate report there.",
+    ),
+    Exercise(
+        id="04.2",
+        kind="predict",
+        question="Which version was in Production on 1 October 2013?",
+        answer="version",
+        stub="version = ...",
+        test=_first_of_october,
+        solution="version = 1",
+        mistakes=(
+            Mistake("version = 2", "it was waiting"),
+            Mistake("version = 3", "did not exist yet"),
+            Mistake('version = "1"', "the number of a version"),
+        ),
+        hints=(
+            "Which versions existed on that day?",
+            "One of them waited for somebody.",
+            "Grace said yes on 2 October.",
+        ),
+        lesson="a model is not in service when it is trained, but when it is promoted.",
+    ),
+    Exercise(
+        id="04.3",
+        kind="build",
+        question="Tell the history again: which version was in Production at the moment `at`?",
+        answer="in_production",
+        stub='''\
+def in_production(events, at):
+    """The number of the version in Production at the moment `at`, or None; events come in order."""
+    ...''',
+        test=_retell,
+        solution="""\
+def in_production(events, at):
+    current = None
+    for event in events:
+        if event.at <= at and event.target == "Production":
+            current = event.version
+        elif event.at <= at and event.source == "Production":
+            current = None
+    return current""",
+        mistakes=(
+            Mistake(
+                _LOOP.format(condition='event.target == "Production"', value="event.version"),
+                "before the first event nobody",
+            ),
+            Mistake(_LOOP.format(condition="event.at <= at", value="event.version"), "on day 4 it was version 1"),
+            Mistake(
+                _LOOP.format(condition='event.at < at and event.target == "Production"', value="event.version"),
+                "use <=",
+            ),
+            Mistake(
+                _LOOP.format(condition='event.at <= at and event.target == "Production"', value="event.version"),
+                "nobody followed",
+            ),
+            Mistake(
+                _LOOP.format(
+                    condition='event.at <= at and event.target in ("Production", "Archived")',
+                    value='event.version if event.target == "Production" else None',
+                ),
+                "version 2 stays",
+            ),
+            Mistake("in_production = 1", "write a function"),
+        ),
+        hints=(
+            "Keep one variable, the present version, and go through the events in order.",
+            "A move to Production sets it. What has to happen when the version in Production is archived?",
+            'When event.source is "Production" the place is empty again; ignore events later than `at`.',
+        ),
+        lesson="that is what production_at does: the tables can always be told again from the history.",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="04.q1",
+        question="Why did MLflow give up its four stages for aliases?",
+        options=(
+            Option("Stages were slow to change.", "a stage is one word in a table, as quick as an alias."),
+            Option(
+                "Four fixed words do not fit every team.",
+                "an alias is any name you need, and a version may have several. The rules are then yours to keep.",
+                right=True,
+            ),
+            Option("Aliases are safer.", "in MLflow an alias can be set past every check; here two of them cannot."),
+        ),
+    ),
+    Quiz(
+        id="04.q2",
+        question="What does the chain of hashes give you?",
+        options=(
+            Option("Nobody can change the file.", "you have just changed it; the chain shows it, it does not stop it."),
+            Option(
+                "A changed line does not go unnoticed.",
+                "its hash no longer fits, and every later line hangs on that hash.",
+                right=True,
+            ),
+            Option("Every approval was wise.", "it keeps who said yes and when; whether that was wise it cannot know."),
+        ),
+    ),
+)

@@ -1,0 +1,247 @@
+"""What does the notebook on orchestration ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import MlopsLabError
+from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "features": (),
+    "train": ("features",),
+    "evaluate": ("train",),
+    "materialize": ("features",),
+    "gate": ("evaluate",),
+    "promote": ("gate", "materialize"),
+}
+
+
+def _order_tasks(order: Any) -> None:
+    expect(isinstance(order, list | tuple), "give a list of the task names, first to last.")
+    unknown = [name for name in order if name not in _NEEDS]
+    expect(not unknown, f"there is no task {unknown[:1]}; the names are {', '.join(_NEEDS)}.")
+    missing = [name for name in _NEEDS if name not in order]
+    expect(not missing, f"every task runs; missing is {', '.join(missing)}.")
+    expect(len(order) == len(_NEEDS), "a task runs once: a name stands there twice.")
+    place = {name: number for number, name in enumerate(order)}
+    for name, needs in _NEEDS.items():
+        for need in needs:
+            said = f"{name} starts before {need} is done, and needs what it makes."
+            expect(place[need] < place[name], said)
+
+
+def _count_runs(runs: Any) -> None:
+    expect(isinstance(runs, int) and not isinstance(runs, bool), "give a whole number of runs.")
+    expect(runs != 14, "14 counts the weekends too: the last field of the cron expression says Monday to Friday.")
+    expect(runs != 60, "60 reads the 6 as minutes of the hour: the first field is the minute, the second the hour.")
+    expect(runs == 10, "count the days the expression allows, from Monday the 1st to Sunday the 14th: one run each.")
+
+
+_SETTINGS = ("retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay")
+_FOR_EVER = 10**9
+_PATIENCE = 'settings = {{"retries": {}, "retry_delay": {}, "retry_exponential_backoff": {}}}'
+_CHOICE = 'rules = {{"promote": "{}", "alarm": "{}", "tidy_up": "{}"}}'
+
+
+def _ask(settings: Mapping[str, Any], down: float) -> tuple[bool, int, float]:
+    """Run a task whose service is down for so many seconds: did it succeed, in how many attempts, after how long?"""
+    clock = FakeClock()
+    start = clock.now()
+
+    def ask() -> None:
+        if (clock.now() - start).total_seconds() < down:
+            raise TimeoutError("the service does not answer")
+
+    dag = DAG("patience")
+    dag.add(Task("ask", ask, **settings))
+    run = run_dag(dag, logical_date=start, clock=clock)
+    took = (clock.now() - start).total_seconds()
+    return run.state == "success", len(run.task("ask").attempts), took
+
+
+def _be_patient(settings: Any) -> None:
+    expect(isinstance(settings, dict), "give a dict of settings, as in the stub.")
+    expect(set(settings) <= set(_SETTINGS), f"the settings there are: {', '.join(_SETTINGS)}.")
+    retries = settings.get("retries", 0)
+    expect(isinstance(retries, int) and 0 <= retries <= 1000, "retries is a whole number, and a thousand are plenty.")
+    try:
+        never, long, short = (_ask(settings, down) for down in (_FOR_EVER, 600, 20))
+    except MlopsLabError as error:
+        raise NotYet(str(error)) from None
+    expect(never[1] <= 10, f"it asks {never[1]} times when nobody answers; ten are allowed. Let the waits grow.")
+    expect(
+        never[2] <= 3600, f"it gives up after {never[2] / 60:.0f} minutes only; an hour is allowed. Bound the waits."
+    )
+    expect(
+        long[0],
+        f"it gives up after {long[2] / 60:.1f} minutes; the service is down for 10. Wait longer, or more often.",
+    )
+    expect(
+        short[2] <= 60,
+        f"after a hiccup of 20 seconds it goes on after {short[2]:.0f} seconds; begin with a short wait.",
+    )
+
+
+def _end(state: str) -> None:
+    if state != "success":
+        raise (FailTask if state == "failed" else SkipTask)("as asked")
+
+
+def _third(rule: str, gate: str, approve: str) -> str:
+    """What becomes of a task with this rule when the two tasks before it end like this?"""
+    dag = DAG("rules")
+    dag.add(Task("gate", lambda: _end(gate)))
+    dag.add(Task("approve", lambda: _end(approve)))
+    dag.add(Task("third", lambda: None, trigger_rule=rule), upstream=["gate", "approve"])
+    return run_dag(dag, logical_date="2013-07-10", clock=FakeClock()).states["third"]
+
+
+def _choose_rules(rules: Any) -> None:
+    names = ("promote", "alarm", "tidy_up")
+    expect(isinstance(rules, dict), "give a dict: task name to trigger rule.")
+    missing = [name for name in names if name not in rules]
+    expect(not missing, f"give every task its rule; missing is {', '.join(missing)}.")
+    for name in names:
+        known = isinstance(rules[name], str) and rules[name] in TRIGGER_RULES
+        expect(known, f"there is no rule {rules[name]!r}; there is {', '.join(TRIGGER_RULES)}.")
+    for gate, approve, may_promote, alarms in (
+        ("success", "success", True, False),
+        ("success", "skipped", True, False),
+        ("failed", "success", False, True),
+        ("success", "failed", False, True),
+        ("failed", "failed", False, True),
+    ):
+        when = f"when gate ends {gate} and approve {approve}"
+        ran = {name: _third(rules[name], gate, approve) == "success" for name in names}
+        said = "does not run" if may_promote else "runs: a version is promoted that was refused"
+        expect(ran["promote"] is may_promote, f"{when}, promote {said}.")
+        expect(ran["alarm"] is alarms, f"{when}, alarm {'stays silent' if alarms else 'sounds'}.")
+        expect(ran["tidy_up"], f"{when}, tidy_up does not run and leaves a mess.")
+
+
+EXERCISES = (
+    Exercise(
+        id="05.1",
+        kind="build",
+        question="Put the six tasks in an order in which each finds ready what it needs. More than one is right.",
+        answer="order",
+        stub="order = [...]",
+        test=_order_tasks,
+        solution='order = ["features", "train", "evaluate", "materialize", "gate", "promote"]',
+        mistakes=(
+            Mistake('order = ["train", "features", "evaluate", "materialize", "gate", "promote"]', "train starts"),
+            Mistake('order = ["features", "train", "evaluate", "gate", "promote"]', "missing is materialize"),
+            Mistake('order = ["features", "train", "evaluate", "gate", "promote", "materialize"]', "promote starts"),
+            Mistake('order = ["features", "train", "evaluate", "materialise", "gate", "promote"]', "there is no task"),
+        ),
+        hints=(
+            "Which task needs nothing? It can only go first.",
+            "After each task, ask which tasks have all they need now.",
+            "promote waits for two: the gate and materialize.",
+        ),
+        lesson="any order that respects the edges is right; an executor picks one and keeps to it.",
+        setup=f"needs = {dict(_NEEDS)!r}",
+    ),
+    Exercise(
+        id="05.2",
+        kind="predict",
+        question="A DAG has the schedule `0 6 * * 1-5`. How many runs from Monday 1 July to Sunday 14 July 2013?",
+        answer="runs",
+        stub="runs = ...",
+        test=_count_runs,
+        solution="runs = 10",
+        mistakes=(
+            Mistake("runs = 14", "counts the weekends"),
+            Mistake("runs = 60", "minutes of the hour"),
+            Mistake("runs = 2", "one run each"),
+            Mistake('runs = "ten"', "a whole number"),
+        ),
+        hints=(
+            "The five fields are minute, hour, day of the month, month, day of the week.",
+            "0 6 is six o'clock sharp; 1-5 is Monday to Friday.",
+            "Two weeks of five days.",
+        ),
+        lesson="one run a working day; a run skipped in the night is what catchup is about.",
+    ),
+    Exercise(
+        id="05.3",
+        kind="change",
+        question="Which settings get a task through an outage of ten minutes without hammering a service that is down?",
+        answer="settings",
+        stub="""\
+settings = {
+    "retries": ...,
+    "retry_delay": ...,
+    "retry_exponential_backoff": ...,
+}""",
+        test=_be_patient,
+        solution="""\
+settings = {
+    "retries": 7,
+    "retry_delay": 10,
+    "retry_exponential_backoff": True,
+}""",
+        mistakes=(
+            Mistake(_PATIENCE.format(60, 10, False), "it asks 61 times"),
+            Mistake(_PATIENCE.format(1, 600, False), "after 600 seconds"),
+            Mistake(_PATIENCE.format(3, 10, True), "gives up after 1.2"),
+            Mistake(_PATIENCE.format(9, 10, True), "85 minutes only"),
+        ),
+        hints=(
+            "A fixed wait cannot do it: a short one asks too often, a long one is slow after a hiccup.",
+            "With back-off and a first wait of 10 seconds, the tries are at 0, 10, 30, 70, 150 seconds and so on.",
+            "Go on with that row until it has passed 600 seconds; count the retries.",
+        ),
+        lesson="short waits first, long ones later: that is what back-off is for.",
+    ),
+    Exercise(
+        id="05.4",
+        kind="change",
+        question="Which trigger rule does each of the three tasks need?",
+        answer="rules",
+        stub='rules = {"promote": ..., "alarm": ..., "tidy_up": ...}',
+        test=_choose_rules,
+        solution='rules = {"promote": "none_failed", "alarm": "one_failed", "tidy_up": "all_done"}',
+        mistakes=(
+            Mistake(_CHOICE.format("all_success", "one_failed", "all_done"), "approve skipped, promote does not run"),
+            Mistake(_CHOICE.format("one_success", "one_failed", "all_done"), "promoted that was refused"),
+            Mistake(_CHOICE.format("none_failed", "all_failed", "all_done"), "alarm stays silent"),
+            Mistake(_CHOICE.format("none_failed", "always", "all_done"), "alarm sounds"),
+            Mistake(_CHOICE.format("none_failed", "one_failed", "all_success"), "leaves a mess"),
+        ),
+        hints=(
+            "Make the table above for more rules, or read TRIGGER_RULES in mlops_lab.pipeline.dag.",
+            "promote minds failures but not skips; alarm needs one failure, not two.",
+            "The three names begin with none, one and all.",
+        ),
+        lesson="one rule a task, and nobody has to write an if.",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="05.q1",
+        question="The plug is pulled in the middle of promote, and the run is resumed. Why does that do no harm?",
+        options=(
+            Option(
+                "Because a task that was running is never run again.",
+                "it is run again: nobody knows how far it came, so the executor must try.",
+            ),
+            Option(
+                "Because promoting what is in Production already changes nothing.",
+                "the task is idempotent: twice does no more than once. The orchestrator cannot do that for you.",
+                right=True,
+            ),
+            Option(
+                "Because the logical date stays the same.",
+                "it does stay the same, but a task that sends a letter would send it twice for one date, too.",
+            ),
+        ),
+    ),
+)

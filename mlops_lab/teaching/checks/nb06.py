@@ -1,0 +1,212 @@
+"""What does the notebook on CI gating ask?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mlops_lab.ci import evaluate, expand_matrix
+from mlops_lab.teaching.checks.ci_holes import HOLES, repair, summarise
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_SURPRISES = {
+    "'' == 0": "a text is made a number before it is compared with one, and the empty text is made 0.",
+    "'Main' == 'main'": "GitHub compares texts without looking at capital letters.",
+    "'false' && true": "'false' in quotes is a text that is not empty, so it counts as true.",
+    "contains('refs/heads/main-2', 'main')": "in a text, contains looks for a part of it.",
+    "contains(fromJSON('[\"main-2\"]'), 'main')": "in a list, contains looks for a whole entry.",
+}
+
+
+def _guess(guesses: Any) -> None:
+    expect(isinstance(guesses, dict), "give a dict: expression to True or False.")
+    missing = [text for text in _SURPRISES if text not in guesses]
+    expect(not missing, f"no guess yet for {', '.join(missing)}.")
+    for text, why in _SURPRISES.items():
+        guess, value = plain(guesses[text]), evaluate(text)
+        expect(isinstance(guess, bool), f"for {text} say True or False.")
+        expect(guess is value, f"{text} is {str(value).lower()}: {why}")
+
+
+_MATRIX: dict[str, Any] = {
+    "model": ["logistic", "boosted"],
+    "airport": ["EWR", "JFK", "LGA"],
+    "exclude": [{"model": "boosted", "airport": "LGA"}],
+    "include": [
+        {"model": "logistic", "penalty": "l1"},
+        {"model": "baseline"},
+    ],
+}
+
+
+def _count_legs(legs: Any) -> None:
+    expect(isinstance(legs, int | float) and not isinstance(legs, bool), "give a whole number.")
+    expect(legs != 8, "penalty contradicts nothing in the legs of logistic, so it joins them and makes no new one.")
+    expect(legs != 7, "exclude takes one of the six away.")
+    expect(legs != 5, "there is no leg with the model baseline, so that entry makes one of its own.")
+    expect(legs == len(expand_matrix(_MATRIX)), f"not {legs}: write the six pairs down and strike one out.")
+
+
+_FIXED = {
+    6: "    continue-on-error: false",
+    9: "      - run: set -o pipefail; bash gate.sh | tee report.txt",
+    10: '      - {env: {TITLE: "${{ github.event.pull_request.title }}"}, run: \'echo "judged $TITLE"\'}',
+    14: "    if: ${{ !cancelled() && needs.gate.result == 'success' }}",
+    15: "    environment: production",
+}
+
+
+def _without(number: int, **other: str) -> str:
+    left = {line: text for line, text in _FIXED.items() if line != number}
+    return f"repairs = {left | {int(line[1:]): text for line, text in other.items()}!r}"
+
+
+def _guesses(*values: bool) -> str:
+    return f"guesses = {dict(zip(_SURPRISES, values, strict=True))!r}"
+
+
+EXERCISES = (
+    Exercise(
+        id="06.1",
+        kind="predict",
+        question="Which of these conditions are true?",
+        answer="guesses",
+        stub="""\
+guesses = {
+    "'' == 0": ...,
+    "'Main' == 'main'": ...,
+    "'false' && true": ...,
+    "contains('refs/heads/main-2', 'main')": ...,
+    "contains(fromJSON('[\\"main-2\\"]'), 'main')": ...,
+}""",
+        test=_guess,
+        solution=_guesses(True, True, True, True, False),
+        mistakes=(
+            Mistake(_guesses(False, True, True, True, False), "the empty text is made 0"),
+            Mistake(_guesses(True, False, True, True, False), "capital letters"),
+            Mistake(_guesses(True, True, False, True, False), "a text that is not empty"),
+            Mistake(_guesses(True, True, True, False, False), "a part of it"),
+            Mistake(_guesses(True, True, True, True, True), "a whole entry"),
+        ),
+        hints=(
+            "evaluate(...) takes any of them; guess before you look.",
+            "Things of different kinds are made numbers first. Everything that is not empty, null, 0 or false is true.",
+            "Only one of the five is false.",
+        ),
+        lesson="conditions convert what they compare, so compare like with like.",
+    ),
+    Exercise(
+        id="06.2",
+        kind="change",
+        question="Which two conditions make passed a check that nobody can get around?",
+        answer="conditions",
+        stub='conditions = {"job": ..., "step": ...}',
+        test=summarise,
+        solution="""\
+conditions = {
+    "job": "always()",
+    "step": "needs.lint.result != 'success' || needs.test.result != 'success'",
+}""",
+        mistakes=(
+            Mistake('conditions = {"job": "success()", "step": "failure()"}', "test is failure, passed is skipped"),
+            Mistake(
+                'conditions = {"job": "always()", "step": "contains(needs.*.result, \'failure\')"}',
+                "test is cancelled, passed ends as success",
+            ),
+            Mistake(
+                'conditions = {"job": "always()", "step": "failure() || cancelled()"}',
+                "failure, passed ends as success",
+            ),
+            Mistake('conditions = {"job": "always()", "step": "always()"}', "it should be success"),
+            Mistake('conditions = {"job": "allways()", "step": "always()"}', "would not take that"),
+        ),
+        hints=(
+            "The job has to run whatever became of the others.",
+            "The step has to refuse in every case but one; think of cancelled and of skipped.",
+            "Compare needs.lint.result and needs.test.result with 'success'.",
+        ),
+        lesson="ask for the one good case, and let everything else be bad.",
+    ),
+    Exercise(
+        id="06.3",
+        kind="predict",
+        question="How many jobs does this matrix make?",
+        answer="legs",
+        stub="legs = ...",
+        test=_count_legs,
+        solution="legs = 6",
+        mistakes=(
+            Mistake("legs = 8", "joins them"),
+            Mistake("legs = 7", "takes one of the six away"),
+            Mistake("legs = 5", "one of its own"),
+            Mistake("legs = 9", "not 9"),
+        ),
+        hints=(
+            "First all pairs, then exclude, then include, entry by entry.",
+            "An entry of include joins every leg that it does not contradict.",
+            "Three legs take the penalty; no leg can take the model baseline.",
+        ),
+        lesson="exclude comes first; include joins where it can, and makes a leg of its own where it cannot.",
+    ),
+    Exercise(
+        id="06.4",
+        kind="build",
+        question="Close the five holes in release.yml, line by line.",
+        answer="repairs",
+        stub="""\
+repairs = {
+    1: ...,  # the number of a line: the line as it should be
+}""",
+        test=repair,
+        solution=f"repairs = {_FIXED!r}",
+        mistakes=(
+            Mistake(_without(6), "counts as a success"),
+            Mistake(_without(9), "nobody notices"),
+            Mistake(_without(10), "a command of its own"),
+            Mistake(_without(14), "goes on all the same"),
+            Mistake(_without(15), "never asked"),
+            Mistake(_without(14, _14="    if: false"), "and deploy does not run"),
+            Mistake(_without(10, _10="      - run: echo judged"), "no longer printed"),
+            Mistake(_without(6, _6="  continue-on-error: false"), "would not take that"),
+        ),
+        hints=(
+            "Go through the file from the top and ask of every line: what if the answer is no?",
+            "Two holes forget the gate's no, one lets deploy start, one asks the wrong people, one is for strangers.",
+            "Look at the lines 6, 9, 10, 14 and 15. A whole step fits one line: {env: {…}, run: …}.",
+        ),
+        lesson="each of these five lines has been merged somewhere with a green tick beside it.",
+        setup=f"release = {HOLES!r}",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="06.q1",
+        question="A pull request may be merged when the check deploy-test is there and not red. A condition skipped"
+        " that job. What does GitHub do?",
+        options=(
+            Option("It waits until the job has run.", "it would wait for a job that never started; this one is done."),
+            Option(
+                "It lets the pull request through.",
+                "a skipped job reports success. So the check you require must be one that always runs.",
+                right=True,
+            ),
+            Option("It refuses the merge.", "one would hope so; but skipped counts as not needed, not as failed."),
+        ),
+    ),
+    Quiz(
+        id="06.q2",
+        question="Ada wrote the model, started promote.yml and is one of the reviewers of production. What keeps her"
+        " from waving it through?",
+        options=(
+            Option("That she is its author.", "GitHub does not know who wrote a model; the registry does."),
+            Option(
+                "The rule that whoever started a run may not review it.",
+                "it is a box to tick in the environment's settings, and it is off until somebody ticks it.",
+                right=True,
+            ),
+            Option("That two reviewers have to agree.", "one is enough, however many there are."),
+        ),
+    ),
+)

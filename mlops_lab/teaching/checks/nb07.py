@@ -1,0 +1,238 @@
+"""What does the notebook on rollouts ask?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.teaching.checks.rollout_practice import rolled_out
+
+__all__ = ["EXERCISES", "QUIZZES"]
+
+_WEIGHTS = (1, 5, 25, 60)
+
+
+class _Key(str):
+    """A text whose built-in hash is not that of its text, as the same text's is not in another process."""
+
+    def __hash__(self) -> int:
+        return str.__hash__(self[::-1] + "another process")
+
+
+def _build_door(door: Callable[..., Any]) -> None:
+    expect(callable(door), "write a function: def door(keys, weight).")
+    keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
+            for number in range(100, 150)]  # fmt: skip
+
+    def asked(some: list[str], weight: int) -> list[bool]:
+        given = door(list(some), weight)
+        expect(given is not None and hasattr(given, "__len__"), "return a list with True or False for every key.")
+        expect(len(given) == len(some), f"{len(some)} keys were asked and {len(given)} answers came.")
+        return [bool(one) for one in given]
+
+    before = asked(keys, 25)
+    expect(asked(keys, 25) == before, "the same flights asked twice get two answers: chance decides, not the key.")
+    backwards = asked(keys[::-1], 25)[::-1]
+    said = "asked in another order, a flight gets another model: its place in the list decides, not the key."
+    expect(backwards == before, said)
+    said = (
+        "hash() gives a text another number in every process, so a restart shuffles the passengers: "
+        "take a hash of the text's bytes, such as sha256."
+    )
+    expect(asked([_Key(key) for key in keys], 25) == before, said)
+    opened = [asked(keys, weight) for weight in _WEIGHTS]
+    for early, late, weight in zip(opened, opened[1:], _WEIGHTS[1:], strict=False):
+        lost = sum(was and not stays for was, stays in zip(early, late, strict=True))
+        expect(
+            not lost, f"at {weight} percent {lost} flights go back to the champion: the weight must not change draws."
+        )
+    for weight, answers in zip(_WEIGHTS, opened, strict=True):
+        share = 100 * sum(answers) / len(keys)
+        expect(abs(share - weight) < 3, f"at weight {weight} it answers {share:.1f} percent of {len(keys)} flights.")
+    expect(not any(asked(keys, 0)), "at weight 0 somebody gets through.")
+    expect(all(asked(keys, 100)), "at weight 100 somebody is left outside.")
+
+
+def _predict_judged(answer: Any) -> None:
+    expect(isinstance(answer, int) and not isinstance(answer, bool), "give a whole number of flights.")
+    expect(answer != 6, "six counts every flight in the table; f had not even asked at 22:00.")
+    expect(answer != 5, "five had asked by 22:00, but of some of them nobody knew yet how it ended.")
+    expect(answer != 4, "four had left by 22:00; a flight is late when it arrives, and two were still in the air.")
+    expect(answer != 2, "two were known before 22:00, and one more at that very minute: known is known.")
+    expect(answer == 3, "count the rows whose column `known` is at or before 22:00.")
+
+
+def _change_policy(policy: Any) -> None:
+    from mlops_lab.models.rollout import RolloutPolicy
+
+    expect(isinstance(policy, RolloutPolicy), "give a RolloutPolicy, such as RolloutPolicy(min_labels=50).")
+    first = policy.weights[0]
+    expect(first <= 5, f"the first step gives the challenger {first} percent of the passengers before anybody looked.")
+    expect(
+        policy.margin <= 0.05, f"with a margin of {policy.margin:g} a model that is far worse counts as good enough."
+    )
+    for seed in (1, 3, 4):
+        bad = rolled_out(policy, seed=seed, worse=True)
+        most = max(step.weight for step in bad.steps)
+        said = (
+            f"a model that is good for four quiet days only got {most} percent of the passengers: "
+            "judge a step on more outcomes."
+        )
+        expect(most <= 5, said)
+        expect(bad.state == "rolled_back", f"after three weeks the bad model is still {bad.state} at {most} percent.")
+        good = rolled_out(policy, seed=seed, worse=False)
+        said = (
+            f"now the good model is taken back too: {good.why}. At 5 percent some 45 outcomes a day arrive, so a step "
+            "that asks for more of them needs more patience."
+        )
+        expect(good.state != "rolled_back", said)
+        said = f"after three weeks the good model is still at {good.weight} percent: ask for less, or in fewer steps."
+        expect(good.state == "finished", said)
+
+
+EXERCISES = (
+    Exercise(
+        id="07.1",
+        kind="build",
+        question="Write the door: which requests does the challenger answer at this weight?",
+        answer="door",
+        stub='''\
+def door(keys, weight):
+    """For each key: does the challenger answer it?"""
+    ...''',
+        test=_build_door,
+        solution="""\
+def door(keys, weight):
+    draws = [int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10_000 / 100 for key in keys]
+    return [draw < weight for draw in draws]""",
+        mistakes=(
+            Mistake(
+                """\
+def door(keys, weight):
+    return [random.random() * 100 < weight for key in keys]""",
+                "chance decides",
+            ),
+            Mistake(
+                """\
+def door(keys, weight):
+    return [place % 100 < weight for place, key in enumerate(keys)]""",
+                "its place in the list",
+            ),
+            Mistake(
+                """\
+def door(keys, weight):
+    return [hash(key) % 100 < weight for key in keys]""",
+                "another number in every process",
+            ),
+            Mistake(
+                """\
+def door(keys, weight):
+    draws = [int(hashlib.sha256(f"{key}{weight}".encode()).hexdigest(), 16) % 100 for key in keys]
+    return [draw < weight for draw in draws]""",
+                "go back to the champion",
+            ),
+            Mistake(
+                """\
+def door(keys, weight):
+    return [key.encode()[-5] % 10 * 10 < weight for key in keys]""",
+                "of 4200 flights",
+            ),
+            Mistake("door = 5", "write a function"),
+        ),
+        hints=(
+            "The answer may depend on the key and the weight, and on nothing else: not on chance, not on the order.",
+            "Turn each key into a number from 0 to 100 that does not depend on the weight, then compare.",
+            "hashlib.sha256(key.encode()).hexdigest() is a number in base 16; int(…, 16) % 10_000 / 100 is its draw.",
+        ),
+        lesson="the key decides, so nobody is sent back and forth, and the door only ever opens.",
+        setup="import hashlib\nimport random",
+    ),
+    Exercise(
+        id="07.2",
+        kind="predict",
+        question="How many of the six flights may the watch judge at 22:00?",
+        answer="judged_at_22",
+        stub="judged_at_22 = ...",
+        test=_predict_judged,
+        solution="judged_at_22 = 3",
+        mistakes=(
+            Mistake("judged_at_22 = 6", "had not even asked"),
+            Mistake("judged_at_22 = 5", "had asked by 22:00"),
+            Mistake("judged_at_22 = 4", "still in the air"),
+            Mistake("judged_at_22 = 2", "at that very minute"),
+            Mistake("judged_at_22 = 'three'", "a whole number"),
+        ),
+        hints=(
+            "Being asked is not being answered, and having left is not having arrived.",
+            "Only one column says when the outcome was known.",
+            "Flight c never left. That it will not come in time was known at 22:00, and 22:00 counts.",
+        ),
+        lesson="labels arrive late, and those that arrive latest are the late flights themselves.",
+    ),
+    Exercise(
+        id="07.3",
+        kind="change",
+        question="Which policy keeps a bad model at 5 percent and still lets a good one take over in three weeks?",
+        answer="careful",
+        stub="careful = ...",
+        test=_change_policy,
+        solution="careful = RolloutPolicy(min_labels=300, patience_days=14)",
+        mistakes=(
+            Mistake("careful = RolloutPolicy()", "for four quiet days only"),
+            Mistake("careful = RolloutPolicy(min_labels=300)", "the good model is taken back too"),
+            Mistake("careful = RolloutPolicy(weights=(50, 100))", "before anybody looked"),
+            Mistake("careful = RolloutPolicy(margin=0.5)", "counts as good enough"),
+            Mistake("careful = RolloutPolicy(min_labels=900, patience_days=60)", "is still at 25 percent"),
+            Mistake("careful = 300", "give a RolloutPolicy"),
+        ),
+        hints=(
+            "Look at the trace: on how many flights did the watch decide to open the door for version 3?",
+            "Ask for more outcomes before a step is judged: min_labels. At 5 percent about 45 a day arrive.",
+            "300 outcomes take a week at 5 percent, and the default patience is a week: give it two.",
+        ),
+        lesson="more outcomes make a step safer and slower; patience has to grow with them.",
+        setup="from mlops_lab.models.rollout import RolloutPolicy",
+    ),
+)
+
+QUIZZES = (
+    Quiz(
+        id="07.q1",
+        question="Why does the watch ask the champion about the challenger's flights too?",
+        options=(
+            Option(
+                "Both models meet the same storm, so only their difference is left.",
+                "two groups of flights differ by luck; the same flights do not.",
+                right=True,
+            ),
+            Option(
+                "So that the passenger gets the better of the two answers.",
+                "the passenger gets one answer; the other one goes nowhere, it is a shadow.",
+            ),
+            Option(
+                "Because the challenger may fail to answer.",
+                "that is counted too, as the error rate, but it needs no champion.",
+            ),
+        ),
+    ),
+    Quiz(
+        id="07.q2",
+        question="After the crash the rollout went on where it was. Why could it?",
+        options=(
+            Option(
+                "The process had saved its variables before it died.",
+                "it had no time to save anything: a power cut asks nobody.",
+            ),
+            Option(
+                "It began again from the first day, quickly.",
+                "then the first two looks would stand in the history twice.",
+            ),
+            Option(
+                "Each look was written as an event before anything was done about it.",
+                "so the history knows what was decided, and doing it again does no harm.",
+                right=True,
+            ),
+        ),
+    ),
+)

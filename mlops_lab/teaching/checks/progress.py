@@ -1,0 +1,209 @@
+"""How far has the learner come, and where is that written down?
+
+One small file an exercise: two notebooks open at once never overwrite each other, a crash spoils nothing (the file is
+replaced whole), and a damaged file costs one line of the table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from html import escape
+from pathlib import Path
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.teaching.checks.catalogue import all_exercises, all_quizzes
+
+__all__ = ["ProgressTable", "Standing", "course_home", "export_progress", "progress", "read_standing", "record"]
+
+_STATUS = ("not attempted", "not yet", "passed")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one exercise or quiz stands: its best status so far, the tries, the hints looked at."""
+
+    status: str = _STATUS[0]
+    attempts: int = 0
+    hints: int = 0
+
+
+def course_home() -> Path:
+    """`MLOPS_LAB_HOME`, else `.mlops_lab` in the nearest folder upwards that has one or holds the project."""
+    if named := os.environ.get("MLOPS_LAB_HOME"):
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / ".mlops_lab").is_dir() or (folder / "pyproject.toml").is_file():
+            return folder / ".mlops_lab"
+    return here / ".mlops_lab"
+
+
+def _file(entry: str) -> Path:
+    return course_home() / "progress" / f"{entry}.json"
+
+
+def read_standing(entry: str) -> tuple[Standing, str]:
+    """How this exercise stands, with what there is to say about its file: nothing, usually.
+
+    A file that cannot be understood is moved aside, so it is spoken of once.
+    """
+    path = _file(entry)
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return Standing(), ""
+    except OSError as error:
+        return Standing(), f"Progress could not be read ({error.strerror})."
+    try:
+        return _parsed(text), ""
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return Standing(), _put_aside(path)
+
+
+def _parsed(text: bytes) -> Standing:
+    fields = json.loads(text)
+    status, attempts, hints = fields["status"], fields["attempts"], fields["hints"]
+    whole = all(type(count) is int and count >= 0 for count in (attempts, hints))
+    if status not in _STATUS or not whole:
+        raise ValueError
+    return Standing(status, attempts, hints)
+
+
+def _put_aside(path: Path) -> str:
+    aside = path.with_suffix(".damaged")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        return f"The progress file {path.name} is damaged and could not be moved aside ({error.strerror})."
+    return f"The progress file {path.name} was damaged; it is kept as {aside.name}, and this exercise starts anew."
+
+
+def record(entry: str, change: Callable[[Standing], Standing]) -> tuple[Standing, str]:
+    """Write down what `change` makes of the standing; what was passed once stays passed. Never raises OSError."""
+    before, note = read_standing(entry)
+    after = change(before)
+    if _STATUS.index(before.status) > _STATUS.index(after.status):
+        after = replace(after, status=before.status)
+    try:
+        _write(_file(entry), asdict(after))
+    except OSError as error:
+        note = note or f"Progress could not be kept ({error.strerror}); the answer counts all the same."
+    return after, note
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            json.dump(content, file, indent=1, sort_keys=True)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True, repr=False)
+class ProgressTable:
+    """What is done and what is left, a row for every exercise and quiz.
+
+    >>> table = ProgressTable((("01.1", "predict", Standing("passed", 2, 1)), ("01.2", "build", Standing())))
+    >>> table
+    1 of 2 passed
+    01.1  predict  passed         2 tries  1 hint
+    01.2  build    not attempted
+    """
+
+    rows: tuple[tuple[str, str, Standing], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> int:
+        """How many are passed."""
+        return sum(standing.status == "passed" for _, _, standing in self.rows)
+
+    def __repr__(self) -> str:
+        lines = [f"{self.passed} of {len(self.rows)} passed"]
+        for entry, kind, standing in self.rows:
+            tries, hints = _counts(standing)
+            lines.append(f"{entry:5} {kind:8} {standing.status:13}  {tries:7}  {hints}".rstrip())
+        return "\n".join([*lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{title}</th>' for title in ("exercise", "kind", "status", "tries", "hints"))
+        rows = "".join(
+            f'<tr><th scope="row">{escape(entry)}</th><td>{kind}</td><td>{_MARK[standing.status]} {standing.status}'
+            f"</td><td>{standing.attempts}</td><td>{_helped(standing)}</td></tr>"
+            for entry, kind, standing in self.rows
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        caption = f"<caption>{self.passed} of {len(self.rows)} passed</caption>"
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+
+
+_MARK = {"passed": "✓", "not yet": "…", "not attempted": "–"}
+
+
+def _counts(standing: Standing) -> tuple[str, str]:
+    def said(count: int, one: str, more: str) -> str:
+        return "" if not count else f"{count} {one if count == 1 else more}"
+
+    helped = _helped(standing)
+    return said(standing.attempts, "try", "tries"), helped if standing.hints > 3 else said(
+        standing.hints, "hint", "hints"
+    )
+
+
+def _helped(standing: Standing) -> str:
+    return "solution seen" if standing.hints > 3 else str(standing.hints)  # it comes after the third hint
+
+
+def progress() -> ProgressTable:
+    """The table of all exercises and quizzes, read from the learner's own folder.
+
+    >>> progress().passed >= 0
+    True
+    """
+    entries = [(one.id, str(one.kind)) for one in all_exercises()] + [(one.id, "quiz") for one in all_quizzes()]
+    rows, notes = [], []
+    for entry, kind in sorted(entries):
+        standing, note = read_standing(entry)
+        rows.append((entry, kind, standing))
+        if note:
+            notes.append(note)
+    return ProgressTable(tuple(rows), tuple(notes))
+
+
+def export_progress(path: str | os.PathLike[str]) -> Path:
+    """Write the table as one JSON file, to hand in or to keep; a file of that name is replaced.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     export_progress(Path(folder, "mine.json")).name
+    'mine.json'
+
+    Raises:
+        InvalidData: the file cannot be written there.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InvalidData(f"{str(target)!r} is a folder; name the file to be made in it, such as mine.json.")
+    table = progress()
+    content = {
+        "course": "MLOps Lab",
+        "passed": table.passed,
+        "of": len(table.rows),
+        "exercises": {entry: {"kind": kind, **asdict(standing)} for entry, kind, standing in table.rows},
+    }
+    try:
+        _write(target, content)
+    except OSError as error:
+        raise InvalidData(f"cannot write {str(target)!r}: {error.strerror or error}.") from None
+    return target

@@ -1,0 +1,118 @@
+"""How does a night's run break: a task that fails for too long, tasks that wait for each other?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.base.errors import CycleError
+from mlops_lab.pipeline.dag import DAG, Task, from_yaml, list_runs, run_dag, to_yaml
+from mlops_lab.teaching.classroom.fault import Fault, Sight
+from mlops_lab.teaching.classroom.stage import read, write
+from mlops_lab.teaching.drawing import draw_dag
+
+__all__ = ["CYCLE", "FLAKY_TASK"]
+
+_NIGHT = parse_utc("2013-10-01T04:00Z")
+_STEPS = ("fetch_weather", "train", "gate", "promote")
+
+
+def _run_night(home: Path) -> None:
+    """A real run: the weather service is down for as many attempts as the scene says."""
+    failures = int(read(home, "outage")["failures"])
+    tried: list[int] = []
+
+    def fetch_weather() -> int:
+        tried.append(1)
+        if len(tried) <= failures:
+            raise ConnectionError("the weather service does not answer")
+        return len(tried)
+
+    dag, wait = DAG("night"), timedelta(minutes=5)
+    dag.add(Task(_STEPS[0], fetch_weather, retries=2, retry_delay=wait, retry_exponential_backoff=True), upstream=[])
+    for before, name in pairwise(_STEPS):
+        dag.add(Task(name, _done), upstream=[before])
+    run_dag(dag, logical_date=_NIGHT + timedelta(days=failures), clock=FakeClock(_NIGHT), home=home)
+
+
+def _done() -> None:
+    """What comes after the weather is not what this scene is about."""
+
+
+def _quiet_night(home: Path) -> None:
+    write(home, "outage", {"failures": 2})
+    _run_night(home)
+
+
+def _long_night(home: Path) -> None:
+    write(home, "outage", {"failures": 5})
+    _run_night(home)
+
+
+def _look_at_night(home: Path) -> Sight:
+    run = list_runs(home, dag_id="night")[-1]
+    first = run.task(_STEPS[0])
+    told = "\n".join(
+        [f"attempt {each.number}: {each.state}{': ' if each.why else ''}{each.why}" for each in first.attempts]
+        + [f"{task_id}: {state}" for task_id, state in run.states.items()]
+    )
+    dag = DAG("night")
+    for number, name in enumerate(_STEPS):
+        dag.add(Task(name, _done), upstream=list(_STEPS[max(number - 1, 0) : number]))
+    good = run.state == "success"
+    line = f"{_STEPS[0]} {first.state} after {len(first.attempts)} attempts; the run is {run.state}"
+    return Sight(good, line, told, draw_dag(dag, run))
+
+
+FLAKY_TASK = Fault(
+    name="flaky-task",
+    title="A service stays away for longer than the retries wait",
+    notebook="05",
+    damage="the weather service fails five times in a row, not twice; the task has two retries",
+    lesson="Retries bridge a hiccup, not an outage: what depends on it does not run, and the trace says why.",
+    prepare=_quiet_night,
+    harm=_long_night,
+    look=_look_at_night,
+)
+
+
+def _straight(home: Path) -> None:
+    dag = DAG("flights", description="five tasks of a night")
+    before: list[str] = []
+    for name in ("fetch", "train", "gate", "promote", "roll_out"):
+        dag.add(Task(name), upstream=before)
+        before = [name]
+    (home / "dag.yml").write_text(to_yaml(dag), encoding="utf-8")
+
+
+def _in_a_circle(home: Path) -> None:
+    """Somebody wants training to start from what the gate found: an edge from `gate` back to `train`."""
+    path = home / "dag.yml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip() == "- fetch")
+    lines.insert(at + 1, lines[at].replace("fetch", "gate"))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _look_at_order(home: Path) -> Sight:
+    text = (home / "dag.yml").read_text(encoding="utf-8")
+    try:
+        dag = from_yaml(text)
+    except CycleError as error:
+        return Sight(False, str(error), "dag.yml is refused when it is read, before anything runs:\n" + text)
+    order = " → ".join(dag.topological_order())
+    return Sight(True, f"{len(dag.tasks)} tasks, each after what it needs", order, draw_dag(dag))
+
+
+CYCLE = Fault(
+    name="cycle",
+    title="Two tasks wait for each other",
+    notebook="05",
+    damage="dag.yml gets one more edge: train also waits for gate",
+    lesson="An order exists or it does not: a cycle is found at definition, as a path, and not at four in the morning.",
+    prepare=_straight,
+    harm=_in_a_circle,
+    look=_look_at_order,
+)

@@ -1,0 +1,44 @@
+"""Which failures are there to show?"""
+
+from __future__ import annotations
+
+from mlops_lab.base.errors import UnknownName
+from mlops_lab.teaching.classroom.breaking_features import LATE_DATA, STALE_VIEW
+from mlops_lab.teaching.classroom.breaking_models import BAD_CANARY, LEAK, NAN_METRIC
+from mlops_lab.teaching.classroom.breaking_registry import EDITED_HISTORY, SELF_APPROVAL, TAMPERED_ARTEFACT
+from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK
+from mlops_lab.teaching.classroom.breaking_workflows import SKIPPED_GATE, UNPINNED_ACTION
+from mlops_lab.teaching.classroom.fault import Fault
+
+__all__ = ["FAULTS", "find_fault"]
+
+#: Every failure, in the order of the notebooks that teach it.
+FAULTS: tuple[Fault, ...] = (
+    LEAK,
+    LATE_DATA,
+    STALE_VIEW,
+    NAN_METRIC,
+    TAMPERED_ARTEFACT,
+    EDITED_HISTORY,
+    SELF_APPROVAL,
+    FLAKY_TASK,
+    CYCLE,
+    SKIPPED_GATE,
+    UNPINNED_ACTION,
+    BAD_CANARY,
+)
+
+
+def find_fault(name: str) -> Fault:
+    """The fault of this name.
+
+    >>> find_fault("leak")
+    Fault(leak, notebook 01)
+
+    Raises:
+        UnknownName: there is none.
+    """
+    for fault in FAULTS:
+        if fault.name == name:
+            return fault
+    raise UnknownName("failure to show", name, [fault.name for fault in FAULTS])

@@ -1,0 +1,176 @@
+"""How far has a class come? Read from the files that learners exported, whatever else lies in the folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.teaching.checks import all_exercises, all_quizzes
+from mlops_lab.teaching.classroom.handed_in import MARKS, NotCountedError, handed_in, read_standings, shown
+
+__all__ = ["MARKS", "ClassReport", "Learner", "read_class"]
+
+_MOST_FILES, _MOST_REMARKS = 1000, 10
+_SOLUTION = 4  # a fourth look at the hints shows the solution
+
+
+@dataclass(frozen=True, repr=False)
+class Learner:
+    """What one file says: for every exercise and quiz of this course its status, the tries, the hints looked at.
+
+    >>> Learner("mine", {"01.1": ("passed", 2, 0), "01.2": ("not yet", 1, 4)})
+    Learner('mine', 1 of 2 passed)
+    """
+
+    name: str
+    standings: Mapping[str, tuple[str, int, int]]
+
+    @property
+    def passed(self) -> int:
+        """How many exercises and quizzes are passed."""
+        return sum(status == "passed" for status, _, _ in self.standings.values())
+
+    def in_notebook(self, number: str) -> tuple[int, int]:
+        """How many of a notebook are passed, and how many there are."""
+        found = [status for entry, (status, _, _) in self.standings.items() if entry.startswith(f"{number}.")]
+        return sum(status == "passed" for status in found), len(found)
+
+    def __repr__(self) -> str:
+        return f"Learner({self.name!r}, {self.passed} of {len(self.standings)} passed)"
+
+
+@dataclass(frozen=True, repr=False)
+class ClassReport:
+    """A class: its learners in the order of their files, and a line for every file that needs one.
+
+    >>> report = ClassReport((Learner("a", {"01.1": ("passed", 1, 0)}), Learner("b", {"01.1": ("not yet", 3, 4)})), ())
+    >>> print(report.table())
+    learner  01  passed
+    a         1  1 of 1
+    b         0  0 of 1
+    >>> report.hardest()
+    [('01.1', 1, 1, 0, 1)]
+    """
+
+    learners: tuple[Learner, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def notebooks(self) -> list[str]:
+        """The numbers of the notebooks that have something to pass."""
+        return sorted({entry[:2] for learner in self.learners for entry in learner.standings})
+
+    def table(self) -> str:
+        """One line a learner: how many are passed of each notebook, and in all."""
+        from rich.cells import cell_len  # 列 takes the room of two letters
+
+        rows = [["learner", *self.notebooks, "passed"]]
+        for one in self.learners:
+            counts = [str(one.in_notebook(number)[0]) for number in self.notebooks]
+            rows.append([one.name, *counts, f"{one.passed} of {len(one.standings)}"])
+        names = max(cell_len(row[0]) for row in rows)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = []
+        for row in rows:
+            numbers = [cell.rjust(width) for cell, width in zip(row[1:-1], widths[1:-1], strict=True)]
+            lines.append("  ".join([row[0] + " " * (names - cell_len(row[0])), *numbers, row[-1]]))
+        return "\n".join(lines)
+
+    def hardest(self) -> list[tuple[str, int, int, int, int]]:
+        """Every exercise as (id, passed, not yet, not attempted, solutions seen); where most are stuck comes first."""
+        found = []
+        for entry in self.learners[0].standings if self.learners else ():
+            seen = [learner.standings[entry] for learner in self.learners]
+            passed, late, never = (sum(status == word for status, _, _ in seen) for word in MARKS)
+            found.append((entry, passed, late, never, sum(hints >= _SOLUTION for _, _, hints in seen)))
+        return sorted(found, key=lambda row: (-row[2], row[1], row[0]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        words = ("status", "attempts", "hints")
+        return {
+            "learners": [
+                {
+                    "name": learner.name,
+                    "passed": learner.passed,
+                    "of": len(learner.standings),
+                    "exercises": {
+                        entry: dict(zip(words, found, strict=True)) for entry, found in learner.standings.items()
+                    },
+                }
+                for learner in self.learners
+            ],
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join([self.table(), *self.notes])
+
+
+def read_class(folder: str | Path, *, anonymous: bool = False) -> ClassReport:
+    """Read every `*.json` of a folder as a progress file; what is none costs a line and nothing else.
+
+    The figures are counted anew from the exercises: what a file says of its own sum is not believed. Files are never
+    run, followed when they are links, or read beyond 256 KB.
+
+    Args:
+        folder: where the exported files lie, one a learner, or one in a folder of each learner's, as learning platforms
+            pack them.
+        anonymous: number the learners in the order of their files, and name no file; otherwise a file's name is the
+            learner's, or the name of its folder.
+
+    Raises:
+        InvalidData: the folder cannot be read, or there is no `*.json` in it, or more than 1,000.
+
+    >>> import tempfile
+    >>> from mlops_lab.teaching.checks import export_progress
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = export_progress(Path(folder, "mine.json"))
+    ...     _ = Path(folder, "notes.json").write_text("[]")
+    ...     report = read_class(folder)
+    >>> [learner.name for learner in report.learners], report.notes
+    (['mine'], ('notes.json: not counted: it is no progress file of this course.',))
+    """
+    place = Path(folder)
+    paths, left_out = handed_in(place)
+    if not paths:
+        packed = " Unpack what is packed first." if left_out else ""
+        raise InvalidData(
+            f"there is no .json file in {place}; learners make one with: mlops-lab class export FILE{packed}"
+        )
+    if len(paths) > _MOST_FILES:
+        raise InvalidData(f"{len(paths):,} .json files in {place} are more than a class; {_MOST_FILES:,} at most.")
+    kinds = [one.id for one in all_exercises()] + [one.id for one in all_quizzes()]
+    together = Counter(path.parent for path in paths)
+    learners: list[Learner] = []
+    notes, before = [], dict[tuple[Any, ...], str]()
+    for number, path in enumerate(paths, 1):
+        label = shown(path.relative_to(place).as_posix())
+        try:
+            standings, extra = read_standings(path, sorted(kinds))
+        except NotCountedError as problem:
+            notes.append(f"{f'file {number}' if anonymous else label}: not counted: {problem}.")
+            continue
+        own = path.parent.name if together[path.parent] == 1 else f"{path.parent.name}/{path.stem}"
+        name = shown(path.stem if path.parent == place else own)
+        if anonymous:
+            name = label = f"learner {len(learners) + 1}"
+        learners.append(Learner(name, standings))
+        told = []
+        if extra:
+            told.append(f"what this course does not have is left out ({extra})")
+        same = tuple(standings.values())
+        if same in before and any(status != "not attempted" for status, _, _ in same):
+            told.append(f"says the same as {before[same]}, and both are counted")
+        before.setdefault(same, label)
+        if told:
+            notes.append(f"{label}: {'; '.join(told)}.")
+    for name, why in left_out[:_MOST_REMARKS]:
+        notes.append(f"{'a file' if anonymous else shown(name)}: not counted: {why}.")
+    if len(left_out) > _MOST_REMARKS:
+        notes.append(f"{len(left_out) - _MOST_REMARKS} more: not counted either.")
+    return ClassReport(tuple(learners), tuple(notes))

@@ -1,0 +1,221 @@
+"""How large is each of a few numbers, and how does a number move along an axis?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.teaching.drawing.plots.plot import COLOURS, INK, QUIET, Plot, letters
+from mlops_lab.teaching.drawing.words import plain, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_bars", "plot_line"]
+
+Bars = Mapping[str, float | None] | Mapping[str, Mapping[str, float | None]]
+_HATCHES = ("", "//", "..", "xx", "\\\\", "++")
+_DASHES = ("-", "--", "-.", ":")
+_MOST_POINTS = 31  # a line with more points than a month has days tells its key figures instead
+
+
+def plot_bars(title: str, values: Bars, unit: str = "", *, decimals: int = 2) -> Plot:
+    """Horizontal bars, each with its name and its number written beside it.
+
+    Args:
+        title: One line.
+        values: Name to number, or group to name to number (two bars a model: offline and served). None and NaN show as
+            "no figure".
+        unit: What the numbers count, such as "AUC" or "minutes".
+        decimals: Digits after the point.
+
+    Raises:
+        InvalidData: nothing to plot, or something that is no number.
+
+    >>> measured = {"as known": {"offline": 0.7, "served": 0.7}, "daily": {"offline": 0.89, "served": 0.64}}
+    >>> plot_bars("promised and served", measured, "AUC")
+    promised and served
+    as known, offline  0.70 AUC
+    as known, served   0.70 AUC
+    daily, offline     0.89 AUC
+    daily, served      0.64 AUC
+    """
+    bars: list[tuple[str, str, float | None]] = []
+    for group, value in values.items():
+        if isinstance(value, Mapping):
+            bars += [(f"{group}, {name}", str(name), _number(each, f"{group}, {name}")) for name, each in value.items()]
+        else:
+            bars.append((str(group), "", _number(value, str(group))))
+    if not bars:
+        raise InvalidData("there is nothing to plot: give at least one name with its number.")
+    series = list(dict.fromkeys(name for _, name, _ in bars))
+    names = [plain(label) for label, _, _ in bars]
+    said = [_said(value, decimals, plain(unit)) for _, _, value in bars]
+    wide = max(len(name) for name in names)
+    outline = [plain(title), *(f"{name:<{wide}}  {text}" for name, text in zip(names, said, strict=True))]
+
+    def draw(axes: Axes) -> None:
+        for row, (_, name, value) in enumerate(bars):
+            place = series.index(name)
+            hatch = _HATCHES[place % len(_HATCHES)]
+            colour = COLOURS[place % len(COLOURS)]
+            axes.barh(
+                row, value or 0.0, height=0.7, color=colour if not hatch else "#ffffff", edgecolor=colour, hatch=hatch
+            )
+            left = value is not None and value < 0
+            axes.annotate(
+                _said(value, decimals, ""),
+                (value or 0.0, row),
+                xytext=(-5 if left else 5, 0),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                color=INK,
+            )
+        axes.set_yticks(range(len(bars)), [letters(shortened(name, 40)) for name in names])
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.margins(x=0.18)
+        axes.set_xlabel(letters(unit or "value"))
+
+    return Plot(plain(title), "\n".join(outline), draw, size=(7.0, 1.2 + 0.38 * len(bars)))
+
+
+def plot_line(
+    title: str,
+    lines: Mapping[str, Sequence[float | None]],
+    *,
+    x: Sequence[object],
+    x_label: str,
+    y_label: str,
+    decimals: int = 1,
+) -> Plot:
+    """One or more lines over a common axis, each with its name at its end (delay by hour, AUC by month).
+
+    The text has every point, or, of more than 31, each line's first, lowest, highest and last.
+
+    Args:
+        title: One line.
+        lines: Name to values, one for each of `x`; None and NaN leave a gap.
+        x: Numbers, or texts for evenly spaced places.
+        x_label: What `x` is, with its unit.
+        y_label: What the values are, with their unit.
+        decimals: Digits after the point.
+
+    Raises:
+        InvalidData: nothing to plot, unequal lengths, or something that is no number.
+
+    >>> plot_line("mean delay", {"EWR": [3.1, 12.25], "JFK": [None, 9]}, x=[6, 18], x_label="hour", y_label="minutes")
+    mean delay
+    minutes by hour
+    hour  EWR   JFK
+    6     3.1     –
+    18   12.2   9.0
+    """
+    if not lines or not len(x):
+        raise InvalidData("there is nothing to plot: give at least one line with one point.")
+    values = {str(name): [_number(each, f"line {name!r}") for each in line] for name, line in lines.items()}
+    for name, line in values.items():
+        if len(line) != len(x):
+            raise InvalidData(f"line {name!r} has {len(line)} values for {len(x)} places on the x axis.")
+    numeric = all(isinstance(each, int | float) and not isinstance(each, bool) for each in x)
+    places = [float(str(each)) for each in x] if numeric else [float(place) for place in range(len(x))]
+    head = [plain(title), f"{plain(y_label)} by {plain(x_label)}"]
+    outline = head + (_table(x_label, x, values, decimals) if len(x) <= _MOST_POINTS else _ends(x, values, decimals))
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        ends = []
+        for place, (name, line) in enumerate(values.items()):
+            colour, dashes = COLOURS[place % len(COLOURS)], _DASHES[place % len(_DASHES)]
+            marker = "o" if len(places) <= _MOST_POINTS else ""
+            points = [math.nan if each is None else each for each in line]
+            axes.plot(places, points, color=colour, linestyle=dashes, linewidth=2, marker=marker, markersize=4)
+            known = [(at, each) for at, each in zip(places, line, strict=True) if each is not None]
+            if known:
+                ends.append((known[-1], letters(shortened(name, 24)), colour))
+        axes.set(xlabel=letters(x_label), ylabel=letters(y_label))
+        if not numeric:
+            step = max(1, len(x) // 12)
+            axes.set_xticks(places[::step], [letters(shortened(str(each), 16)) for each in x[::step]])
+        if numeric and all(at.is_integer() for at in places):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+        axes.set_axisbelow(True)
+        _name_ends(axes, ends)
+
+    return Plot(plain(title), "\n".join(outline), draw)
+
+
+def _name_ends(axes: Axes, ends: list[tuple[tuple[float, float], str, str]]) -> None:
+    """The names at the right edge, at the height of each line's last point, moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    apart = (high - low) * 0.075
+    height = -math.inf
+    for (at, end), name, colour in sorted(ends, key=lambda each: each[0][1]):
+        height = max(end, height + apart)
+        axes.annotate(
+            name,
+            (at, end),
+            xytext=(1.03, height),
+            textcoords=("axes fraction", "data"),
+            color=colour,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.6, "shrinkB": 4},
+        )
+
+
+def _table(x_label: str, x: Sequence[object], values: Mapping[str, list[float | None]], decimals: int) -> list[str]:
+    rows = [[plain(x_label), *(plain(name) for name in values)]]
+    rows += [
+        [plain(at), *(_said(line[place], decimals, "", missing="–") for line in values.values())]
+        for place, at in enumerate(x)
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join([f"{row[0]:<{wide[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], wide[1:], strict=True))])
+        for row in rows
+    ]
+
+
+def _ends(x: Sequence[object], values: Mapping[str, list[float | None]], decimals: int) -> list[str]:
+    said = []
+    for name, line in values.items():
+        known = [(each, at) for each, at in zip(line, x, strict=True) if each is not None]
+        if not known:
+            said.append(f"{plain(name)}: no figure in {len(x):,} points")
+            continue
+        key = {
+            "first": known[0],
+            "lowest": min(known, key=_value),
+            "highest": max(known, key=_value),
+            "last": known[-1],
+        }
+        words = ", ".join(f"{word} {each:,.{decimals}f} at {plain(at)}" for word, (each, at) in key.items())
+        said.append(f"{plain(name)}: {words} ({len(known):,} points)")
+    return said
+
+
+def _value(point: tuple[float, object]) -> float:
+    return point[0]
+
+
+def _number(value: object, what: str) -> float | None:
+    """A finite number, or None where there is none."""
+    if value is None:
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InvalidData(f"{what} is {value!r}, which is no number.") from None
+    if math.isinf(number):
+        raise InvalidData(f"{what} is infinite, which no axis can show.")
+    return None if math.isnan(number) else number
+
+
+def _said(value: float | None, decimals: int, unit: str, *, missing: str = "no figure") -> str:
+    return missing if value is None else f"{value:,.{decimals}f} {unit}".rstrip()

@@ -1,0 +1,180 @@
+"""Which controls does a panel have, such that everybody can find and move them?
+
+A slider of ipywidgets has no accessible name, and JupyterLab's command mode takes its arrow keys. `RangeInput` is the
+browser's own `<input type=range>` in a `<label>`, which has both. `OwnKeys` does the same for the lists, boxes and
+buttons beside it. Their code is part of the widgets: nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from mlops_lab.base.errors import InvalidData, UnknownName
+
+__all__ = ["Memory", "OwnKeys", "RangeInput", "choice", "switch"]
+
+_ESM = """
+function render({ model, el }) {
+  const label = document.createElement("label");
+  const name = document.createElement("span");
+  const input = document.createElement("input");
+  const shown = document.createElement("span");
+  label.className = "lab-range";
+  input.type = "range";
+  input.setAttribute("data-lm-suppress-shortcuts", "true");
+  shown.setAttribute("aria-hidden", "true");
+  const said = () => {
+    const names = model.get("names");
+    const value = model.get("value");
+    return names.length ? names[value] : value.toFixed(model.get("decimals"));
+  };
+  const draw = () => {
+    name.textContent = model.get("label");
+    input.min = model.get("low");
+    input.max = model.get("high");
+    input.step = model.get("step");
+    input.value = model.get("value");
+    shown.textContent = said();
+    input.setAttribute("aria-valuetext", said());
+  };
+  input.addEventListener("input", () => {
+    model.set("value", Number(input.value));
+    model.save_changes();
+  });
+  model.on("change", draw);
+  draw();
+  label.append(name, input, shown);
+  el.append(label);
+}
+export default { render };
+"""
+
+_CSS = """
+.lab-range { display: flex; align-items: center; gap: 8px; color: var(--jp-ui-font-color1, inherit); }
+.lab-range { font-family: var(--jp-ui-font-family, inherit); font-size: var(--jp-ui-font-size1, 13px); }
+.lab-range > span:first-child { min-width: 118px; }
+.lab-range > span:last-child { min-width: 52px; font-variant-numeric: tabular-nums; }
+.lab-range > input { width: 170px; }
+.lab-panel .widget-dropdown > .widget-label { text-align: left; }
+"""
+
+
+class RangeInput(anywidget.AnyWidget):
+    """A slider with a name: `value` moves from `low` to `high` by `step`; `observe` as of any widget.
+
+    With `names` it chooses among them: `value` is the place, and the name is what is shown and said.
+
+    >>> floor = RangeInput(label="floor", low=0.5, high=0.9, step=0.005, value=0.66)
+    >>> floor.value = 0.7
+    >>> floor.value = 7
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidData: floor goes from 0.5 to 0.9, so it cannot be 7.0.
+    """
+
+    _esm = _ESM
+    _css = _CSS
+    value = traitlets.Float(0.0).tag(sync=True)
+    label = traitlets.Unicode("").tag(sync=True)
+    low = traitlets.Float(0.0).tag(sync=True)
+    high = traitlets.Float(1.0).tag(sync=True)
+    step = traitlets.Float(0.01).tag(sync=True)
+    decimals = traitlets.Int(3).tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        label: str,
+        value: float,
+        low: float = 0.0,
+        high: float = 1.0,
+        step: float = 1.0,
+        decimals: int = 3,
+        names: Sequence[str] = (),
+    ) -> None:
+        if names:
+            low, high, step = 0.0, float(len(names) - 1), 1.0
+        super().__init__(
+            label=label, low=low, high=high, step=step, decimals=decimals, names=list(names), value=float(value)
+        )
+
+    @traitlets.validate("value")
+    def _within(self, proposal: Mapping[str, Any]) -> float:
+        value = float(proposal["value"])
+        if not self.low - 1e-9 <= value <= self.high + 1e-9:  # NaN is nowhere between
+            raise InvalidData(f"{self.label} goes from {self.low:g} to {self.high:g}, so it cannot be {value}.")
+        return round(value, 9)  # the browser counts in steps, and 0.1 + 0.2 is not 0.3
+
+    @property
+    def name(self) -> str:
+        """What is shown beside the slider."""
+        return str(self.names[round(self.value)]) if self.names else f"{self.value:.{self.decimals}f}"
+
+
+_KEYS_ESM = """
+function render({ el }) {
+  let gone = false;
+  // JupyterLab asks the element with the focus itself: around it, the mark would not be seen.
+  const mark = (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  const listen = () => {
+    const controls = el.closest(".lab-controls");
+    if (controls) controls.addEventListener("focusin", mark);
+    else if (!gone) requestAnimationFrame(listen);
+  };
+  el.style.display = "none";
+  listen();
+  return () => { gone = true; };
+}
+export default { render };
+"""
+
+
+class OwnKeys(anywidget.AnyWidget):
+    """Nothing to see: the controls around it keep their keys, where JupyterLab and its slides would take them.
+
+    Without it the letters `dd`, typed to find a name in a list, delete the cell, and the space bar that presses a
+    button turns the slide. The box around the controls has the class `lab-controls`.
+
+    >>> controls = widgets.VBox([choice("who", ["ada", "grace"], "ada"), OwnKeys()])
+    >>> _ = controls.add_class("lab-controls")
+    """
+
+    _esm = _KEYS_ESM
+
+
+class Memory(traitlets.HasTraits):
+    """A part of a panel's state that no control shows: `value` is a tuple.
+
+    >>> Memory().value
+    ()
+    """
+
+    value = traitlets.Tuple()
+
+
+def choice(label: str, options: Sequence[str], value: str) -> Any:
+    """A list to choose from, named by its label.
+
+    >>> choice("features", ["as_known", "daily_averages"], "as_known").value
+    'as_known'
+
+    Raises:
+        UnknownName: the value is none of the options.
+    """
+    if value not in options:
+        raise UnknownName(label, value, options)
+    return widgets.Dropdown(description=label, options=list(options), value=value, style={"description_width": "118px"})
+
+
+def switch(label: str, *, value: bool = False) -> Any:
+    """A box to tick.
+
+    >>> switch("no champion yet").value
+    False
+    """
+    return widgets.Checkbox(description=label, value=value, indent=False)

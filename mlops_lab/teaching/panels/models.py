@@ -1,0 +1,45 @@
+"""Which versions are in a panel's throw-away registry?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlops_lab.base.clock import Clock
+from mlops_lab.models.gates import GatePolicy, Measured, evaluate_gates
+from mlops_lab.models.registry import GateReport, Registry
+from mlops_lab.models.tracking import Tracker
+
+__all__ = ["AUTHOR", "judged", "register_versions"]
+
+AUTHOR = "ada"
+
+
+def register_versions(home: Path, count: int, *, name: str, clock: Clock) -> None:
+    """Register so many versions by one author, each with bytes of its own; none of them is a model that predicts.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     register_versions(Path(home), 2, name="late", clock=FakeClock())
+    ...     registry = Registry(home, clock=FakeClock())
+    ...     [version.version for version in registry.search(name="late")]
+    [1, 2]
+    """
+    tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    for number in range(1, count + 1):
+        artefact = tracker.artefacts.put_bytes(f"stands for version {number}".encode())
+        registry.register_model(
+            tracker.log_run("train", artefact=artefact, author=AUTHOR, params={"number": number}), name
+        )
+    tracker.close()
+    registry.close()
+
+
+def judged(registry: Registry, name: str, version: int, *, policy: GatePolicy, measured: Measured) -> GateReport:
+    """The gate's report on a version, against whoever is in Production at this moment.
+
+    >>> judged.__name__  # see `RegistryPanel`
+    'judged'
+    """
+    challenger, champion = registry.get_model_version(name, version), registry.get_production(name)
+    return evaluate_gates(challenger, champion, policy, measured=measured, at=registry.clock.now())

@@ -1,0 +1,119 @@
+"""How are a panel's own pictures written down?
+
+Opaque white cards with dark letters, legible on a light and on a dark page, and the same bytes on every machine: no
+renderer has a say in them. Pixels throughout.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from html import escape
+
+from mlops_lab.teaching.drawing.style import EDGE, TEXT, Look
+from mlops_lab.teaching.drawing.words import plain
+
+__all__ = ["INK", "box", "caption", "card", "dot", "line", "nested", "text"]
+
+INK = TEXT
+_FONT = "Helvetica,Arial,sans-serif"
+_UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
+
+
+def card(body: str, *, width: float, height: float, name: str) -> str:
+    """An `<svg>` on white that says what it is.
+
+    >>> card("", width=10, height=5, name="a & b")[:60]
+    '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labe'
+    """
+    size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '
+        f'style="max-width:100%;height:auto" font-family="{_FONT}" font-size="13">'
+        f'<title>{escape(plain(name))}</title><rect width="100%" height="100%" fill="#ffffff" rx="4"/>{body}</svg>'
+    )
+
+
+def text(x: float, y: float, words: str, *, colour: str = INK, anchor: str = "start", bold: bool = False) -> str:
+    """Letters with their baseline at `y`.
+
+    >>> text(1, 2, "a<b")
+    '<text x="1" y="2" fill="#1a1a1a">a&lt;b</text>'
+    """
+    more = (f' text-anchor="{anchor}"' if anchor != "start" else "") + (' font-weight="bold"' if bold else "")
+    return f'<text x="{_n(x)}" y="{_n(y)}" fill="{colour}"{more}>{escape(plain(words))}</text>'
+
+
+def line(points: Sequence[tuple[float, float]], *, colour: str = EDGE, width: float = 2, dashes: str = "") -> str:
+    """A line through points.
+
+    >>> line([(0, 0), (4, 2.5)], dashes="4 3")
+    '<polyline points="0,0 4,2.5" fill="none" stroke="#808080" stroke-width="2" stroke-dasharray="4 3"/>'
+    """
+    drawn = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="{_n(width)}"{dashed}/>'
+
+
+def dot(x: float, y: float, *, colour: str, radius: float = 5, full: bool = True) -> str:
+    """A point, full or hollow.
+
+    >>> dot(1, 2, colour="#000000", full=False)
+    '<circle cx="1" cy="2" r="5" fill="#ffffff" stroke="#000000" stroke-width="2"/>'
+    """
+    fill = colour if full else "#ffffff"
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
+
+
+def box(x: float, y: float, *, width: float, height: float, look: Look, name: str = "", kind: str = "") -> str:
+    """A box in the look of a state, with letters in its middle; `kind` is its class, for tests to find it.
+
+    >>> from mlops_lab.teaching.drawing.style import state_look
+    >>> "stroke-dasharray" in box(0, 0, width=9, height=9, look=state_look("skipped"))
+    True
+    """
+    dashes = {"dashed": ' stroke-dasharray="5 3"', "dotted": ' stroke-dasharray="2 3"'}.get(look.line, "")
+    thick = 2.5 if look.line == "bold" else 1.5
+    frame = (
+        f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="4" fill="{look.fill}" '
+        f'stroke="{look.border}" stroke-width="{thick}"{dashes}/>'
+    )
+    inside = text(x + width / 2, y + height / 2 + 4.5, name, anchor="middle") if name else ""
+    return f'<g class="{escape(kind)}">{frame}{inside}</g>' if kind else frame + inside
+
+
+def caption(lines: Sequence[str], *, width: int) -> tuple[str, float]:
+    """Lines of text from the top, the first in bold, wrapped at `width` letters; and where they end.
+
+    >>> body, bottom = caption(["title", "word " * 30], width=100)
+    >>> body.count("<text"), bottom
+    (3, 74)
+    """
+    wrapped = [(part, number == 0) for number, words in enumerate(lines) for part in textwrap.wrap(plain(words), width)]
+    body = "".join(text(12, 24 + 20 * row, part, bold=bold) for row, (part, bold) in enumerate(wrapped))
+    return body, 24 + 20 * len(wrapped) - 10
+
+
+def nested(svg: str, *, x: float, y: float) -> tuple[str, float, float]:
+    """Another `<svg>` put at a place, with its width and height.
+
+    >>> nested('<svg width="72pt" height="36pt" style="height:auto" viewBox="0 0 72 36"><g/></svg>', x=5, y=6)
+    ('<svg x="5" y="6" width="96" height="48" viewBox="0 0 72 36"><g/></svg>', 96.0, 48.0)
+    """
+    end = svg.index(">")
+    root = svg[:end]
+    sizes = []
+    for name in ("width", "height"):
+        found = re.search(rf"\s{name}=[\"']([\d.]+)(pt|px|)[\"']", root)
+        sizes.append(float(found.group(1)) * _UNITS[found.group(2)] if found else 100.0)
+    rest = re.sub(r"\s(?:width|height|style|role|aria-label)=(?:\"[^\"]*\"|'[^']*')", "", root.removeprefix("<svg"))
+    return (
+        f'<svg x="{_n(x)}" y="{_n(y)}" width="{_n(sizes[0])}" height="{_n(sizes[1])}"{rest}{svg[end:]}',
+        sizes[0],
+        sizes[1],
+    )
+
+
+def _n(number: float) -> str:
+    return f"{number:.2f}".rstrip("0").rstrip(".")
