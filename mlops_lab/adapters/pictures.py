@@ -60,7 +60,8 @@ def engine_picture(name: str) -> EnginePicture:
 
     >>> engine_picture("mlflow_models")
     Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no picture 'mlflow_models'; there is: feast_service, mlflow_model, mlflow_version.
+    mlops_lab.base.errors.UnknownName: no picture 'mlflow_models'; there is: feast_service, mlflow_model,
+    mlflow_version.
     Did you mean 'mlflow_model'?
     """
     if name not in PICTURES:

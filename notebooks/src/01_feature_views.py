@@ -232,7 +232,8 @@ wind = ...
 check("01.1", wind)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("01.1")` into a cell of your own; ask again for the next hint.
+# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("01.1")` into a cell of your own; ask again for the
+# next hint.
 
 # %% [markdown]
 # ## Say it once: a feature view

@@ -49,7 +49,8 @@ said = ...
 check("03.1", said)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("03.1")` into a cell of your own; ask again for the next hint. Now
+# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("03.1")` into a cell of your own; ask again for the
+# next hint. Now
 # look:
 
 # %%

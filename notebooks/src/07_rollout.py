@@ -235,7 +235,8 @@ wins = (brier["challenger"] < brier["champion"]).sum()
 print(f"by Brier score the challenger is the better one on {wins} of {len(brier)} days")
 
 # %% [markdown]
-# The same flights, 16 of 21. That is why the watch of `mlops_lab.models.rollout` compares Brier scores in pairs. Each look
+# The same flights, 16 of 21. That is why the watch of `mlops_lab.models.rollout` compares Brier scores in pairs.
+# Each look
 # ends in one of three words:
 #
 # | decision | when |

@@ -286,7 +286,8 @@ def test_every_column_has_a_meaning_and_every_number_with_a_dimension_a_unit() -
 
 
 def test_importing_the_room_imports_no_heavy_library() -> None:
-    program = "import sys, mlops_lab.data.flights; print(sorted({'pandas', 'numpy', 'pyarrow', 'sklearn'} & set(sys.modules)))"
+    program = "import sys, mlops_lab.data.flights; "
+    program += "print(sorted({'pandas', 'numpy', 'pyarrow', 'sklearn'} & set(sys.modules)))"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 

@@ -211,7 +211,8 @@ def test_what_cannot_be_exported_is_one_line(words, told, capsys):
 
 
 def test_no_cloud_library_is_imported_to_write_a_file():
-    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f; from mlops_lab.adapters.exports import *\n"
+    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f\n"
+    code += "from mlops_lab.adapters.exports import *\n"
     code += "to_vertex(f()), to_sagemaker(f()), to_kubernetes()\n"
     code += "print(*{'kfp', 'boto3', 'google', 'sagemaker', 'pandas', 'sklearn'} & set(sys.modules))"
 

@@ -66,7 +66,8 @@ def test_writing_is_the_same_after_a_detour_through_yaml(engine):
 
 
 def test_no_engine_is_imported_to_write_its_file():
-    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f; from mlops_lab.adapters.exports import *\n"
+    code = "import sys; from mlops_lab.pipeline.flights import flights_pipeline as f\n"
+    code += "from mlops_lab.adapters.exports import *\n"
     code += "to_airflow(f()), to_prefect(f()); print(*{'airflow', 'prefect', 'pydantic'} & set(sys.modules))"
 
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -33,7 +33,8 @@ def in_microseconds(times: Any, what: str) -> Any:
     >>> import numpy as np
     >>> in_microseconds(np.array([1_000, 1_001]), "column 'at' of source 's'")
     Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: column 'at' of source 's' has times finer than a microsecond, which Feast's stores
+    mlops_lab.base.errors.InvalidData: column 'at' of source 's' has times finer than a microsecond, which Feast's
+    stores
     cannot tell apart; round them first.
     """
     if (times % 1000 != 0).any():

@@ -28,7 +28,8 @@ class VertexTarget:
 
     >>> VertexTarget("late-flights")
     Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidDefinition: 'late-flights' is no endpoint; write projects/P/locations/REGION/endpoints/ID.
+    mlops_lab.base.errors.InvalidDefinition: 'late-flights' is no endpoint; write
+    projects/P/locations/REGION/endpoints/ID.
 
     See Also:
         https://cloud.google.com/vertex-ai/docs/predictions/configure-traffic-split

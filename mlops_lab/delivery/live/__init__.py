@@ -1,7 +1,8 @@
 """How do real servers take over from one another, while everybody goes on asking?
 
 `live_rollout` starts a server for the champion and one for the challenger, opens one door in front of both, and lets
-the watch of `mlops_lab.models.rollout` decide. `Door` is what stands between; the registry's history says at every moment
+the watch of `mlops_lab.models.rollout` decide. `Door` is what stands between; the registry's history says at every
+moment
 whom it may let out.
 """
 

@@ -67,7 +67,8 @@ def estimator_scorer(estimator: Any) -> Scorer:
 def compiled_scorer(estimator: Any) -> Scorer | None:
     """The same answers without scikit-learn's overhead, or None for an estimator that cannot be taken apart.
 
-    The `logistic` pipeline of `mlops_lab.models.training.build_model` can be. Only public attributes of the fitted steps
+    The `logistic` pipeline of `mlops_lab.models.training.build_model` can be. Only public attributes of the fitted
+    steps
     are read, and nothing is believed: the result is compared with `predict_proba` before it is returned.
 
     >>> import pandas as pd

@@ -89,7 +89,8 @@ def run_flights(
 
     >>> run_flights("home", params={"feature": "as_known"})
     Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no param 'feature'; there is: approval, author, features, holdout_days, model, seed,
+    mlops_lab.base.errors.UnknownName: no param 'feature'; there is: approval, author, features, holdout_days, model,
+    seed,
     train_from, watch_days. Did you mean 'features'?
     """
     moment = parse_utc(date) if isinstance(date, str) else to_utc(date)

@@ -161,7 +161,8 @@ def canary_traffic(
     >>> with tempfile.TemporaryDirectory() as home:
     ...     canary_traffic(version, None, days=7, at=parse_utc("2012-06-01"), home=home, clock=FakeClock())
     Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: no flight decided from 2012-06-01 on was over by 2012-06-10; the data reaches from
+    mlops_lab.base.errors.InvalidData: no flight decided from 2012-06-01 on was over by 2012-06-10; the data reaches
+    from
     2013-01-01 to 2014-01-01.
     """
     from mlops_lab.models.training import predict

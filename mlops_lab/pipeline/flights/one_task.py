@@ -76,7 +76,8 @@ def run_one_task(
     >>> with tempfile.TemporaryDirectory() as home:
     ...     run_one_task("train", home=home)
     Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: task 'train' comes after 'build_training_set', which has not run in this home folder
+    mlops_lab.base.errors.InvalidData: task 'train' comes after 'build_training_set', which has not run in this home
+    folder
     with this date and these params.
     """
     pipeline = dag if dag is not None else flights_pipeline()

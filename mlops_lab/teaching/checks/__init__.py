@@ -13,7 +13,8 @@ In a notebook::
 Nothing is sent anywhere: progress is one small file an exercise under `progress/` in the folder that the environment
 variable `MLOPS_LAB_HOME` names, else in `.mlops_lab` beside the course.
 
-To add an exercise to notebook NN, add an `Exercise` to `EXERCISES` in `mlops_lab/teaching/checks/nbNN.py` (and a `Quiz` to
+To add an exercise to notebook NN, add an `Exercise` to `EXERCISES` in `mlops_lab/teaching/checks/nbNN.py` (and a
+`Quiz` to
 `QUIZZES`); a module of that name is found without being announced anywhere. An exercise has
 
 - `id` "NN.k", `kind` (predict, change, build), `question`, `answer`: the name of the learner's variable;

@@ -42,7 +42,8 @@ def summarise(conditions: Any) -> None:
 
     >>> summarise({"job": "success()", "step": "failure()"})
     Traceback (most recent call last):
-    mlops_lab.teaching.checks.exercise.NotYet: when lint is success and test is failure, passed is skipped, and GitHub lets a
+    mlops_lab.teaching.checks.exercise.NotYet: when lint is success and test is failure, passed is skipped, and
+    GitHub lets a
     skipped check through.
     """
     expect(isinstance(conditions, dict), 'give a dict with the two conditions, "job" and "step".')
@@ -117,7 +118,8 @@ def repair(repairs: Any) -> None:
 
     >>> repair({6: "    continue-on-error: false"})
     Traceback (most recent call last):
-    mlops_lab.teaching.checks.exercise.NotYet: the gate fails, and deploy goes on all the same: look at what is inside ${{ }}.
+    mlops_lab.teaching.checks.exercise.NotYet: the gate fails, and deploy goes on all the same: look at what
+    is inside ${{ }}.
     """
     expect(isinstance(repairs, dict), "give a dict: number of a line to the line as it should be.")
     lines = HOLES.splitlines()
