@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
 
 __all__ = [
     "CycleError",
@@ -70,7 +70,18 @@ def _listed(options: Sequence[str]) -> str:
 
 
 class MlopsLabError(Exception):
-    """Anything this package refuses to do."""
+    """Anything this package refuses to do; it goes to another process, or into a copy, with its text and its facts."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A builtin error is made again by calling its class with `args`, which is the text and not what ours take.
+        return _made_again, (type(self), self.args, dict(vars(self)))
+
+
+def _made_again(kind: type[MlopsLabError], args: tuple[Any, ...], facts: dict[str, Any]) -> MlopsLabError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(facts)
+    return error
 
 
 class UnknownName(MlopsLabError, LookupError):

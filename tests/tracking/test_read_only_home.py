@@ -131,7 +131,7 @@ def test_a_snapshot_is_not_kept_once_the_file_can_be_written(home, monkeypatch):
         raise sqlite3.OperationalError("unable to open database file")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("mlops_lab.models.tracking.database.Database._prepare", refused)
+        meanwhile.setattr("mlops_lab.base.storage.Database._prepare", refused)
         registry = Registry(home, clock=FakeClock())
         before = registry.verify()
 
@@ -145,7 +145,7 @@ def test_a_missing_file_is_still_the_error_it_was(tmp_path, monkeypatch):
     def refused(self, connection):
         raise sqlite3.OperationalError("unable to open database file")
 
-    monkeypatch.setattr("mlops_lab.models.tracking.database.Database._prepare", refused)
+    monkeypatch.setattr("mlops_lab.base.storage.Database._prepare", refused)
 
     with pytest.raises(HomeError, match="unable to open"):
         Registry(tmp_path)

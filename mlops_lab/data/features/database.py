@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlops_lab.base.errors import HomeError, IntegrityError
-from mlops_lab.base.read_only import connect_read_only
+from mlops_lab.base.storage import connect_read_only
 
 __all__ = ["Reader", "writing"]
 

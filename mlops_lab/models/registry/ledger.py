@@ -10,12 +10,13 @@ from typing import Any
 
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc
 from mlops_lab.base.errors import InvalidData, UnknownName, expect
+from mlops_lab.base.storage import Database
 from mlops_lab.models.registry.history import BEGINNING, append, read_events, verify
 from mlops_lab.models.registry.names import check_name, check_person, check_version
 from mlops_lab.models.registry.records import Event
 from mlops_lab.models.registry.schema import APPLICATION_ID, SCHEMA, VERSION
 from mlops_lab.models.registry.state import ACTIONS
-from mlops_lab.models.tracking import ArtefactStore, Database
+from mlops_lab.models.tracking import ArtefactStore
 from mlops_lab.models.tracking.values import check_text
 
 __all__ = ["Ledger"]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.base.storage import Database
 from mlops_lab.models.tracking.artefacts import ArtefactStore
-from mlops_lab.models.tracking.database import Database
 from mlops_lab.models.tracking.order import in_order
 from mlops_lab.models.tracking.values import Scalar, check_text, check_texts, figure, named, scalar, spoken, written
 

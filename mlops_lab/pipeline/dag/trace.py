@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlops_lab.base.errors import HomeError, InvalidData
-from mlops_lab.base.read_only import connect_read_only
+from mlops_lab.base.storage import connect_read_only
 from mlops_lab.pipeline.dag.journal import Guard, Journal, text_of
 from mlops_lab.pipeline.dag.lock import Lock
 from mlops_lab.pipeline.dag.run import DagRun

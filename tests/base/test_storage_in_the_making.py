@@ -1,4 +1,4 @@
-"""tracking.database: a file that another process is just making is new, or ours, and never somebody else's."""
+"""base.storage: a file that another process is just making is new, or ours, and never somebody else's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from types import SimpleNamespace
 
-from mlops_lab.models.tracking.database import Database
+from mlops_lab.base.storage import Database
 
 
 class Overtaken:
@@ -30,6 +30,6 @@ def test_a_schema_that_comes_while_one_looks_is_nobody_elses(tmp_path):
     path = tmp_path / "new.db"
 
     with closing(sqlite3.connect(path)) as connection:
-        known = ours._recognise(Overtaken(connection, lambda: database(path).close()))
+        known = ours._recognized(Overtaken(connection, lambda: database(path).close()))
 
-    assert known is False
+    assert known is None
