@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
 FLOORS = (
-    ("errors", "clock", "fingerprint", "read_only", "datasets"),
+    ("errors", "clock", "fingerprint", "storage", "datasets"),
     ("features", "tracking", "dag", "actions"),
     ("training", "registry"),
     ("gates", "lineage", "backends", "drift"),
