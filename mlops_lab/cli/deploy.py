@@ -25,7 +25,9 @@ _PLACES = {"kubernetes": "KUBE_NAMESPACE", "sagemaker": "SAGEMAKER_ENDPOINT", "v
 @click.option("--weight", type=click.IntRange(0, 100), help="Percent of the traffic for the challenger.")
 @click.option("--rollback", is_flag=True, help="Give everything back to the champion: the same as --weight 0.")
 @click.option("--endpoint", metavar="NAME", help="Where: see below.  [default: from the environment]")
-@click.option("--pods", type=click.IntRange(2, 1000), default=4, show_default=True, help="Kubernetes: pods of both.")
+@click.option(
+    "--pods", type=click.IntRange(2, 1000), help="Kubernetes: pods of both at least.  [default: those that run]"
+)
 @click.option("--region", metavar="NAME", help="SageMaker: the AWS region.  [default: from the environment]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def deploy(
@@ -33,7 +35,7 @@ def deploy(
     weight: int | None,
     rollback: bool,
     endpoint: str | None,
-    pods: int,
+    pods: int | None,
     region: str | None,
     as_json: bool,
 ) -> None:
@@ -82,7 +84,7 @@ def deploy(
         click.echo(repr(split).removeprefix("TrafficSplit(").removesuffix(")"))
 
 
-def _target(target: str, place: str, *, pods: int, region: str | None) -> Target:
+def _target(target: str, place: str, *, pods: int | None, region: str | None) -> Target:
     from mlops_lab.adapters.targets import KubernetesTarget, SageMakerTarget, VertexTarget
 
     if target == "kubernetes":

@@ -1,18 +1,20 @@
-"""How does a Kubernetes cluster give a challenger its share: by numbers of pods behind one Service?"""
+"""A challenger's share on a Kubernetes cluster: numbers of pods behind one Service."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_lab.adapters.split import TargetUnreachable, TrafficSplit
-from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.base.errors import InvalidData, MlopsLabError, NotAllowed
 
 __all__ = ["KubernetesTarget", "pods_for"]
 
-_KEPT = "mlops-lab/allowed"
+_KEPT = "mlops-lab/allowed"  # on the autoscaler: its bounds before the rollout
+_STEP = "mlops-lab/step"  # on the challenger: from which numbers of pods to which, while a step is under way
 _SECONDS = 330  # the Deployments' own progressDeadlineSeconds is 300
 _NO_CLUSTER = ("connection refused", "no such host", "no configuration", "i/o timeout", "was refused", "timed out")
 
@@ -34,10 +36,10 @@ def pods_for(weight: int, pods: int) -> tuple[int, int]:
     return pods - challenger, challenger
 
 
-def _kubectl(arguments: Sequence[str], text: str = "") -> str:
+def _kubectl(arguments: Sequence[str]) -> str:
     command = ["kubectl", *arguments]
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603, PLW1510
     except FileNotFoundError:
         raise TargetUnreachable("kubernetes", "kubectl is not installed") from None
     except subprocess.TimeoutExpired:
@@ -53,22 +55,23 @@ def _kubectl(arguments: Sequence[str], text: str = "") -> str:
 class KubernetesTarget:
     """Two Deployments behind one Service, as `mlops-lab export kubernetes` writes them in production-canary.
 
-    The share is whole pods: the challenger's Deployment grows first and must be ready, then the champion's shrinks (its
-    autoscaler's bounds are moved with it, or it would grow back), so that nothing is lost on the way. The other way
-    round when it is taken back.
+    The share is whole pods of those that run, whatever their number is: whichever Deployment grows is ready before the
+    other shrinks, and both together never become fewer. The champion's autoscaler is held at its share (it would grow
+    back otherwise) and may still add pods under load. Where nothing was given, there is nothing to take back.
 
     Args:
         namespace: where they are.
         name: the champion's Deployment; the challenger's is the same with `-canary`.
-        pods: pods of both together.
-        call: what runs kubectl with arguments and a text for its input; for tests.
+        pods: so many pods of both together at least; those that run when left out.
+        call: what runs kubectl with arguments; for tests.
 
-    >>> said = []
-    >>> target = KubernetesTarget("late-flights", pods=4, call=lambda words, text="": said.append(words[0]) or "{}")
-    >>> target.set_weight(25)
-    TrafficSplit(kubernetes late-flights/late-flights: champion 75 %, challenger 25 %; 3 and 1 pods)
-    >>> said
-    ['scale', 'rollout', 'get', 'scale', 'rollout']
+    >>> running = {"late-flights": 12, "late-flights-canary": 0}
+    >>> def kubectl(words):
+    ...     if words[0] == "scale":
+    ...         running[words[1].partition("/")[2]] = int(words[2].partition("=")[2])
+    ...     return json.dumps({"spec": {"replicas": running[words[2]]}}) if words[:2] == ["get", "deployment"] else ""
+    >>> KubernetesTarget("late-flights", call=kubectl).set_weight(25)
+    TrafficSplit(kubernetes late-flights/late-flights: champion 75 %, challenger 25 %; 9 and 3 pods)
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class KubernetesTarget:
         namespace: str,
         *,
         name: str = "late-flights",
-        pods: int = 4,
+        pods: int | None = None,
         call: Callable[..., str] = _kubectl,
     ) -> None:
         self.namespace = namespace
@@ -87,62 +90,119 @@ class KubernetesTarget:
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Scale the two Deployments; whichever grows is ready before the other shrinks."""
-        champion, challenger = pods_for(weight, self.pods)
-        steps = [(f"{self.name}-canary", challenger), (self.name, champion)]
-        for deployment, pods in steps if weight else reversed(steps):
-            if deployment == self.name:
-                self._bound(pods, all_of_it=not weight)
-            self._scale(deployment, pods)
-        share = 100 * challenger / (champion + challenger)
+        canary = f"{self.name}-canary"
+        champion_now, _ = self._running(self.name)
+        challenger_now, cut_off = self._running(canary, missing_is_none=not weight)
+        allowed, kept = self._autoscaler()
+        if not weight and not challenger_now and kept is None:  # nothing was given
+            return self._split(champion_now, 0, weight)
+        total = _total(champion_now, challenger_now, cut_off)
+        if weight:
+            total = max(total, self.pods or 0, 2 if weight < 100 else 1)
+        champion, challenger = pods_for(weight, total) if total else (0, 0)
+        self._annotate(f"{champion_now}+{challenger_now}-{champion}+{challenger}")
+        if challenger >= challenger_now:
+            self._scale(canary, challenger, challenger_now)
+            added = self._running(self.name)[0] - champion_now  # by load, while the challenger was starting
+            if added > 0:
+                champion, more = pods_for(weight, total + added)
+                self._scale(canary, more, challenger)
+                challenger = more
+        self._bound(champion, challenger, allowed, kept, all_of_it=not weight)
+        running = self._running(self.name)[0]
+        if challenger <= challenger_now:
+            champion = max(champion, running)
+        self._scale(self.name, champion, running)
+        if challenger < challenger_now:
+            self._scale(canary, challenger, challenger_now)
+        self._annotate(None)
+        return self._split(champion, challenger, weight)
+
+    def _split(self, champion: int, challenger: int, weight: int) -> TrafficSplit:
+        share = 100 * challenger / (champion + challenger) if challenger else 0.0
         how = f"{champion} and {challenger} pods"
         return TrafficSplit(
             "kubernetes", f"{self.namespace}/{self.name}", 100 - share, share, asked=float(weight), how=how
         )
 
-    def _ask(self, words: Sequence[str]) -> str:
+    def _ask(self, *words: str) -> str:
         """What kubectl answers; once it has changed something, being away is no longer neutral."""
         try:
-            answer = self._call(words)
+            answer = self._call([*words, "--namespace", self.namespace])
         except TargetUnreachable as error:
             if not self._changed:
                 raise
             raise MlopsLabError(f"kubernetes was lost half-way ({error.why}); ask for the same weight again.") from None
-        self._changed = self._changed or words[0] in ("scale", "patch")
+        self._changed = self._changed or words[0] in ("annotate", "scale", "patch", "set")
         return answer
 
-    def _scale(self, deployment: str, pods: int) -> None:
-        where = ["--namespace", self.namespace]
-        self._ask(["scale", f"deployment/{deployment}", f"--replicas={pods}", *where])
-        self._ask(["rollout", "status", f"deployment/{deployment}", "--timeout=300s", *where])
+    def _running(self, deployment: str, *, missing_is_none: bool = False) -> tuple[int, str]:
+        """How many pods a Deployment is to have, and the step that was cut off, as its annotation tells."""
+        found = self._object("deployment", deployment)
+        if not found and missing_is_none:
+            return 0, ""
+        if not found:
+            raise NotAllowed(
+                f"the namespace {self.namespace} has no Deployment {deployment}; apply the overlay production-canary."
+            )
+        notes = found.get("metadata", {}).get("annotations") or {}
+        return int(found["spec"].get("replicas", 1)), str(notes.get(_STEP, ""))
 
-    def _bound(self, pods: int, *, all_of_it: bool) -> None:
+    def _scale(self, deployment: str, pods: int, present: int) -> None:
+        if pods != present:
+            self._ask("scale", f"deployment/{deployment}", f"--replicas={pods}")
+        self._ask("rollout", "status", f"deployment/{deployment}", "--timeout=300s")
+
+    def _annotate(self, step: str | None) -> None:
+        note = f"{_STEP}-" if step is None else f"{_STEP}={step}"
+        self._ask("annotate", f"deployment/{self.name}-canary", note, "--overwrite")
+
+    def _autoscaler(self) -> tuple[tuple[int, int] | None, str | None]:
+        """The bounds of the champion's autoscaler, None without one; and what they were before the rollout."""
+        found = self._object("hpa", self.name)
+        if not found:
+            return None, None
+        kept = (found.get("metadata", {}).get("annotations") or {}).get(_KEPT)
+        return (int(found["spec"].get("minReplicas", 1)), int(found["spec"]["maxReplicas"])), kept
+
+    def _bound(
+        self, champion: int, challenger: int, allowed: tuple[int, int] | None, kept: str | None, *, all_of_it: bool
+    ) -> None:
         """Hold the champion's autoscaler at its share, and let it go again when the champion has everything.
 
-        What it was allowed before is kept in an annotation of its own, so that another process can give it back.
+        What it was allowed before is kept in an annotation of its own, so that another process can give it back. Both
+        Deployments together may grow to what the champion was allowed alone.
         """
-        where = ["--namespace", self.namespace]
-        found = _autoscaler(self._ask(["get", "hpa", self.name, "--ignore-not-found", "--output=json", *where]))
-        if not found or not pods:
-            return  # at 0 pods an autoscaler rests
-        allowed = (found["spec"].get("minReplicas", 1), found["spec"]["maxReplicas"])
-        kept = (found.get("metadata", {}).get("annotations") or {}).get(_KEPT)
-        if all_of_it and kept is None:
+        if allowed is None or not champion:  # at 0 pods an autoscaler rests
             return
+        least, most = map(int, kept.split("-")) if kept else allowed
         if all_of_it:
-            least, _, most = str(kept).partition("-")
-            wanted, note = (int(least), int(most)), None
+            wanted, note = (least, most), None
         else:
-            wanted, note = (pods, max(pods, self.pods)), kept or f"{allowed[0]}-{allowed[1]}"
+            wanted, note = (champion, max(champion, most - challenger)), f"{least}-{most}"
         if wanted != allowed or note != kept:
             spec = {"minReplicas": wanted[0], "maxReplicas": wanted[1]}
             patch = json.dumps({"metadata": {"annotations": {_KEPT: note}}, "spec": spec})
-            self._ask(["patch", "hpa", self.name, "--type=merge", f"--patch={patch}", *where])
+            self._ask("patch", "hpa", self.name, "--type=merge", f"--patch={patch}")
+
+    def _object(self, kind: str, name: str) -> dict[str, Any]:
+        """What `kubectl get` answers; empty where there is no such object."""
+        text = self._ask("get", kind, name, "--ignore-not-found", "--output=json")
+        needed = {"deployment": "spec", "hpa": "maxReplicas"}[kind]
+        try:
+            found = dict(json.loads(text or "{}"))
+            if found and needed not in {**found, **found["spec"]}:
+                raise ValueError(needed)
+        except (ValueError, KeyError, TypeError):
+            raise MlopsLabError(f"kubectl get {kind} {name} answered something else.") from None
+        return found
 
 
-def _autoscaler(text: str) -> dict[str, Any]:
-    """What `kubectl get hpa` answered; empty where there is none."""
-    try:
-        found = json.loads(text or "{}")
-        return dict(found) if found and "maxReplicas" in found["spec"] else {}
-    except (ValueError, KeyError, TypeError):
-        raise MlopsLabError("kubectl get hpa answered no autoscaler.") from None
+def _total(champion: int, challenger: int, cut_off: str) -> int:
+    """The pods of both together; those before the step, where it was cut off after one of the two had grown."""
+    found = re.fullmatch(r"(\d+)\+(\d+)-(\d+)\+(\d+)", cut_off)
+    if found is not None:
+        before, then = (int(found[1]), int(found[2])), (int(found[3]), int(found[4]))
+        if champion in (before[0], then[0]) and challenger in (before[1], then[1]):
+            return max(sum(before), sum(then))
+    return champion + challenger
