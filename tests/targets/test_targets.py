@@ -36,15 +36,20 @@ class Cluster:
 
     def __init__(self, champion, challenger, autoscaler=None):
         self.pods = {"late-flights": champion, "late-flights-canary": challenger}
-        self.autoscaler, self.notes = autoscaler, {}
+        self.autoscaler, self.notes, self.step = autoscaler, {}, ""
         self.fewest = champion + challenger
         self.said = []
 
-    def __call__(self, words, text=""):
+    def __call__(self, words):
         self.said.append(" ".join(words[:3]))
         if words[0] == "scale":
             self.pods[words[1].removeprefix("deployment/")] = int(words[2].removeprefix("--replicas="))
             self.fewest = min(self.fewest, sum(self.pods.values()))
+        if words[:2] == ["get", "deployment"]:
+            notes = {"annotations": {"mlops-lab/step": self.step}} if words[2].endswith("canary") and self.step else {}
+            return json.dumps({"metadata": notes, "spec": {"replicas": self.pods[words[2]]}})
+        if words[0] == "annotate":
+            self.step = words[2].partition("=")[2]
         if words[:2] == ["get", "hpa"]:
             return (
                 json.dumps({"metadata": {"annotations": self.notes}, "spec": self.autoscaler})
@@ -96,7 +101,7 @@ def test_an_autoscaler_is_held_at_the_champions_share_and_only_once():
     shift(target, 25)
     shift(target, 25)
 
-    assert cluster.autoscaler == {"minReplicas": 6, "maxReplicas": 8}
+    assert cluster.autoscaler == {"minReplicas": 6, "maxReplicas": 18}  # and 2: as many as it was allowed alone
     assert cluster.said.count("patch hpa late-flights") == 1
 
 
@@ -111,13 +116,92 @@ def test_an_autoscaler_gets_back_what_it_was_allowed_when_the_champion_has_every
     assert cluster.notes == {}
 
 
+@settings(deadline=None, derandomize=True, max_examples=100)
+@given(
+    st.integers(1, 40),
+    st.lists(st.sampled_from([0, 1, 5, 25, 50, 99, 100]), min_size=1, max_size=6),
+    st.sampled_from([None, 2, 4, 30]),
+    st.booleans(),
+)
+def test_production_never_has_fewer_pods_than_before_whatever_is_asked(running, weights, pods, autoscaled):
+    cluster = Cluster(running, 0, autoscaler={"minReplicas": 1, "maxReplicas": 50} if autoscaled else None)
+
+    for weight in weights:
+        split = shift(KubernetesTarget("late", pods=pods, call=cluster), weight)
+        assert split.how == "{} and {} pods".format(*cluster.pods.values())
+    shift(KubernetesTarget("late", pods=pods, call=cluster), 0)
+
+    assert cluster.fewest >= running
+    assert cluster.pods["late-flights-canary"] == 0
+    assert (cluster.autoscaler, cluster.notes) == (({"minReplicas": 1, "maxReplicas": 50} if autoscaled else None), {})
+
+
+def test_a_rollback_with_nothing_under_way_changes_nothing():
+    cluster = Cluster(12, 0, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+
+    split = shift(KubernetesTarget("late", pods=4, call=cluster), 0)
+
+    assert split.how == "12 and 0 pods"
+    assert {said.split()[0] for said in cluster.said} == {"get"}
+
+
+def test_without_a_number_the_pods_that_run_are_shared():
+    cluster = Cluster(12, 0, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+
+    split = shift(KubernetesTarget("late", call=cluster), 25)
+
+    assert split.how == "9 and 3 pods"
+    assert cluster.autoscaler == {"minReplicas": 9, "maxReplicas": 17}
+
+
+def test_a_step_that_was_cut_off_is_gone_on_with_and_adds_no_pods():
+    cluster = Cluster(12, 0)
+
+    def cut_off(words):
+        if words[0] == "rollout":
+            raise MlopsLabError("the job was ended")
+        return cluster(words)
+
+    with pytest.raises(MlopsLabError, match="was ended"):
+        shift(KubernetesTarget("late", call=cut_off), 25)
+    assert cluster.pods == {"late-flights": 12, "late-flights-canary": 3}
+    shift(KubernetesTarget("late", call=cluster), 25)
+
+    assert cluster.pods == {"late-flights": 9, "late-flights-canary": 3}
+    assert cluster.step == ""
+
+
+def test_what_load_adds_while_the_challenger_starts_stays():
+    cluster = Cluster(12, 0)
+
+    def busy(words):
+        if words[0] == "rollout" and cluster.pods["late-flights"] == 12:
+            cluster.pods["late-flights"] = 16
+        return cluster(words)
+
+    split = shift(KubernetesTarget("late", call=busy), 25)
+
+    assert split.how == "12 and 4 pods"
+
+
+def test_a_challenger_that_is_not_there_is_told_and_nothing_is_scaled():
+    cluster = Cluster(4, 0)
+
+    def without(words):
+        return "" if words[1:3] == ["deployment", "late-flights-canary"] else cluster(words)
+
+    with pytest.raises(MlopsLabError, match="has no Deployment late-flights-canary; apply the overlay"):
+        shift(KubernetesTarget("late", call=without), 25)
+    assert cluster.pods == {"late-flights": 4, "late-flights-canary": 0}
+
+
 def test_a_cluster_that_is_lost_half_way_is_an_error_and_not_neutral():
     cluster = Cluster(4, 0)
 
-    def lost(words, text=""):
+    def lost(words):
         if words[0] == "rollout":
             raise TargetUnreachable("kubernetes", "no cluster answers kubectl")
-        return cluster(words, text)
+        return cluster(words)
 
     with pytest.raises(MlopsLabError, match="lost half-way") as caught:
         shift(KubernetesTarget("late", call=lost), 25)
@@ -175,16 +259,23 @@ def kubectl(folder, text):
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
+TWO_DEPLOYMENTS = """
+pods = 4 * ("late-flights" in sys.argv)
+if sys.argv[1:3] == ["get", "deployment"]:
+    print('{"spec": {"replicas": %d}}' % pods)
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in is a script")
 @pytest.mark.parametrize(
     ("text", "code", "told"),
     [
-        ("", 0, "champion 75 %, challenger 25 %; 3 and 1 pods"),
+        (TWO_DEPLOYMENTS, 0, "champion 75 %, challenger 25 %; 3 and 1 pods"),
         ("sys.exit('The connection to the server localhost:8080 was refused')", 4, "no cluster answers kubectl"),
         ("sys.exit('dial tcp: lookup x: no such host')", 4, "no cluster answers kubectl"),
-        ("sys.exit('Error from server (Forbidden): deployments is forbidden')", 1, "kubectl scale refused"),
+        ("sys.exit('Error from server (Forbidden): deployments is forbidden')", 1, "kubectl get refused"),
         (
-            "if sys.argv[1] == 'rollout': sys.exit('error: deployment exceeded its progress deadline')",
+            f"{TWO_DEPLOYMENTS}if sys.argv[1] == 'rollout': sys.exit('error: exceeded its progress deadline')",
             1,
             "progress deadline",
         ),

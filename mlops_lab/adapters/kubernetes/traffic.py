@@ -39,7 +39,7 @@ def pods_for(weight: int, pods: int) -> tuple[int, int]:
 def _kubectl(arguments: Sequence[str]) -> str:
     command = ["kubectl", *arguments]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603, PLW1510
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
     except FileNotFoundError:
         raise TargetUnreachable("kubernetes", "kubectl is not installed") from None
     except subprocess.TimeoutExpired:
@@ -100,6 +100,7 @@ class KubernetesTarget:
         if weight:
             total = max(total, self.pods or 0, 2 if weight < 100 else 1)
         champion, challenger = pods_for(weight, total) if total else (0, 0)
+        grows = champion >= champion_now
         self._annotate(f"{champion_now}+{challenger_now}-{champion}+{challenger}")
         if challenger >= challenger_now:
             self._scale(canary, challenger, challenger_now)
@@ -110,7 +111,7 @@ class KubernetesTarget:
                 challenger = more
         self._bound(champion, challenger, allowed, kept, all_of_it=not weight)
         running = self._running(self.name)[0]
-        if challenger <= challenger_now:
+        if grows:  # its autoscaler may have been faster
             champion = max(champion, running)
         self._scale(self.name, champion, running)
         if challenger < challenger_now:
