@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import tempfile
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The same examples on every machine, and none that fails because another program was busy: a slow machine is no bug.
-settings.register_profile(
-    "course", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+# While writing and before a change lands: the same examples on every machine. At night: others each time, and many; the
+# seed is printed, and what it finds is kept as a test of its own. None fails because a slow machine is slow.
+CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+settings.register_profile("course", derandomize=True, max_examples=30, **CALM)
+settings.register_profile("nightly", derandomize=False, max_examples=500, database=None, **CALM)
 settings.load_profile("course")
 
 # Whatever a shell starts with & is deaf to Ctrl-C, and so would be every program that a test wants to interrupt.
@@ -21,6 +23,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What is not among the fast, whoever marks what: they need a browser, an engine, a kernel or a linter over everything.
 NOT_FAST = {"benchmarks", "browser", "cloud", "conformance", "engines", "feast", "mlflow", "playground", "tecton"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
+def pytest_configure(config):
+    """At night, draw a seed that can be named."""
+    if getattr(config.option, "hypothesis_profile", None) == "nightly" and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_report_header(config):
+    """The seed of the property tests, so that a night can be had again with `--hypothesis-seed`."""
+    seed = getattr(config.option, "hypothesis_seed", None)
+    return None if seed is None else f"property tests: --hypothesis-seed={seed}"
 
 
 def pytest_collection_modifyitems(items):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate, split
@@ -202,7 +202,6 @@ def test_hash_files_without_a_workspace_says_so():
 TEXT = st.text(alphabet=st.sampled_from(list("abgithub.()[]*,'!=<>&|0123x+-_ \n\té😊\u2003{}\"$")), max_size=60)
 
 
-@settings(deadline=None, derandomize=True, max_examples=400)
 @given(st.one_of(TEXT, st.text(max_size=40)))
 def test_any_text_at_all_gives_a_value_or_our_error(text):
     stage = None
@@ -221,7 +220,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
 @given(VALUES, VALUES, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]))
 def test_comparisons_of_any_values_are_mirror_images(left, right, operator):
     mirror = operator.translate(str.maketrans("<>", "><"))
@@ -230,7 +228,6 @@ def test_comparisons_of_any_values_are_mirror_images(left, right, operator):
     assert evaluate(f"a {operator} b", contexts) is evaluate(f"b {mirror} a", contexts)
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_printed_so_that_it_reads_back(number):
     text = number_text(number)
@@ -239,7 +236,6 @@ def test_a_number_is_printed_so_that_it_reads_back(number):
     assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]\d+)?", text)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.text(max_size=10))
 def test_text_equals_itself_whatever_its_case(text):
     assert fold(fold(text)) == fold(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData
@@ -125,7 +125,6 @@ VALUES = st.sampled_from(["x", "y", "z"])
 ENTRIES = st.lists(st.dictionaries(st.sampled_from("abcd"), VALUES, min_size=1, max_size=3), max_size=4)
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
 @given(
     st.dictionaries(st.sampled_from("abc"), st.lists(VALUES, min_size=1, max_size=3, unique=True), max_size=3),
     ENTRIES,

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
@@ -366,7 +366,6 @@ def test_local_actions_are_read_with_their_own_places(tmp_path):
     assert str(caught.value.problems[1]) == "7:7: Required property is missing: shell"
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.integers(0, 10**6))
 def test_a_damaged_file_gives_a_workflow_or_our_error(seed):
     chance = random.Random(seed)  # noqa: S311 (no secret)

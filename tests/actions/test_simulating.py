@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock
@@ -713,7 +713,6 @@ RESULTS = st.sampled_from(["success", "failure", "success"])
 CONDITIONS = st.sampled_from(["", "always()", "failure()", "'!cancelled()'", "success()"])
 
 
-@settings(deadline=None, derandomize=True, max_examples=120)
 @given(st.lists(st.tuples(RESULTS, CONDITIONS, st.sets(st.integers(0, 6), max_size=3)), min_size=1, max_size=7))
 def test_any_graph_ends_as_a_slow_obvious_walk_says(plan):
     text, outcomes = "", {}

@@ -130,7 +130,7 @@ def both(request, tmp_path_factory):
     return Both(tmp_path_factory.mktemp(request.param), request.param)
 
 
-@settings(deadline=None, derandomize=True, max_examples=40, suppress_health_check=list(HealthCheck), database=None)
+@settings(suppress_health_check=list(HealthCheck), database=None)
 @given(question=questions())
 def test_any_small_table_is_joined_replayed_and_served_alike(both, question):
     view, frame, (first, second) = question

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock
@@ -87,7 +87,6 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=120)
 @example("\x85 \u2028\u2029\ufeff", ["\x85", {"\u2028": "\r\n\x85"}], "all_done", ["\x85"])
 @given(words, values, st.sampled_from(sorted(TRIGGER_RULES)), st.lists(words, max_size=2))
 def test_any_text_and_any_json_value_come_back(text: str, value: Any, rule: str, tags: list[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock, SystemClock
@@ -250,7 +250,6 @@ def built(plan: list[tuple[list[int], str, str]], *, mended: bool = False) -> DA
     return dag
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
 @given(plans())
 def test_states_are_those_of_the_simulator_with_one_worker_and_with_three(plan: Any) -> None:
     dag = built(plan)
@@ -261,7 +260,6 @@ def test_states_are_those_of_the_simulator_with_one_worker_and_with_three(plan: 
     assert alone.trace() == together.trace()
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
 @given(plans())
 def test_a_resume_after_mending_ends_as_a_run_of_the_mended_dag(plan: Any) -> None:
     broken, mended = built(plan), built(plan, mended=True)

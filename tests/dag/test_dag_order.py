@@ -6,7 +6,7 @@ from graphlib import TopologicalSorter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import CycleError, UnknownName
@@ -30,7 +30,6 @@ def slow_order(upstream: dict[str, list[str]]) -> list[str]:
     return order
 
 
-@settings(deadline=None, derandomize=True)
 @given(graphs())
 def test_the_order_is_that_of_taking_the_first_ready_name_again_and_again(upstream: dict[str, list[str]]) -> None:
     order = topological_order(upstream)
@@ -38,7 +37,6 @@ def test_the_order_is_that_of_taking_the_first_ready_name_again_and_again(upstre
     assert order == slow_order(upstream)
 
 
-@settings(deadline=None, derandomize=True)
 @given(graphs())
 def test_graphlib_accepts_the_order(upstream: dict[str, list[str]]) -> None:
     sorter = TopologicalSorter(upstream)
@@ -52,7 +50,6 @@ def test_graphlib_accepts_the_order(upstream: dict[str, list[str]]) -> None:
     assert not sorter.is_active()
 
 
-@settings(deadline=None, derandomize=True)
 @given(graphs(), st.data())
 def test_a_cycle_is_reported_as_a_path_whose_every_step_is_an_edge(
     graph: dict[str, list[str]], data: st.DataObject

@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 from croniter import croniter
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
@@ -103,7 +103,6 @@ def test_the_moments_are_those_of_airflow(cron: str, zone: str, start: str, mome
     assert found == expected
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(
     st.sampled_from([*PRESETS.values(), "*/7 3,9 * * *", "15 10 1-7 * 1", "0 0 31 * *", "59 23 * 2,12 *"]),
     st.datetimes(datetime(2012, 1, 1), datetime(2015, 1, 1)),  # noqa: DTZ001
@@ -118,7 +117,6 @@ def test_in_utc_the_moments_are_those_of_croniter(cron: str, start: datetime) ->
     assert found == expected
 
 
-@settings(deadline=None, derandomize=True, max_examples=80)
 @given(
     st.sampled_from(["0 * * * *", "30 2 * * *", "*/20 1-3 * * *", "0 0 1 * *"]),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca"]),

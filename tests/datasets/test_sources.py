@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData, UnknownName
@@ -99,7 +99,6 @@ def test_rolling_features_are_those_of_a_loop_over_the_past(
     assert (frame["event_timestamp"].dt.minute % every == 0).all()
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(
     st.lists(
         st.tuples(

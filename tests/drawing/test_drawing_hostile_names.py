@@ -6,7 +6,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
@@ -91,7 +91,6 @@ def test_the_outline_and_the_page_keep_a_hostile_name_on_one_line_as_text(name: 
 
 
 @given(names=st.lists(st.text(max_size=30), min_size=1, max_size=4, unique=True))
-@settings(deadline=None, derandomize=True, max_examples=60)
 def test_any_names_make_a_picture_with_one_box_each(names: list[str]) -> None:
     drawing = drawing_of(*names)
 
@@ -103,7 +102,6 @@ def test_any_names_make_a_picture_with_one_box_each(names: list[str]) -> None:
 
 
 @given(one=st.text(), other=st.text())
-@settings(deadline=None, derandomize=True)
 def test_identifiers_are_plain_and_distinct(one: str, other: str) -> None:
     found = identifier("task", one)
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData, UnknownName
@@ -93,7 +93,6 @@ def test_a_plot_is_saved_by_suffix(suffix: str, tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=2, max_size=40))
-@settings(deadline=None, derandomize=True)
 def test_the_auc_is_scikit_learns(rows: list[tuple[bool, int]]) -> None:
     from sklearn.metrics import roc_auc_score
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData
@@ -20,7 +20,6 @@ minutes = st.integers(0, 12).map(lambda count: timedelta(minutes=30 * count))
 
 
 @given(rows=st.lists(st.tuples(minutes, minutes), min_size=1, max_size=7), ttl=st.none() | minutes, after=minutes)
-@settings(deadline=None, derandomize=True, max_examples=30)
 def test_the_timeline_uses_the_row_that_the_feature_store_joins(
     rows: list[tuple[timedelta, timedelta]], ttl: timedelta | None, after: timedelta
 ) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
@@ -52,13 +52,11 @@ texts = st.lists(st.sampled_from(["EWR", "JFK", "LGA", "", "Zürich"]), min_size
 numbers = st.lists(st.floats(-1e6, 1e6) | st.just(math.nan) | st.integers(-3, 3), min_size=1, max_size=60)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(texts, texts)
 def test_the_index_of_texts_is_that_of_the_textbook(before, now):
     assert population_stability(before, now) == pytest.approx(slow_psi(before, now), abs=1e-9)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(numbers, numbers)
 def test_the_index_of_numbers_is_never_negative_and_0_for_the_same(before, now):
     there, same = population_stability(before, now), population_stability(before, list(before))
@@ -68,7 +66,6 @@ def test_the_index_of_numbers_is_never_negative_and_0_for_the_same(before, now):
     assert same == 0
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=40), st.lists(st.floats(-100, 100), min_size=2, max_size=40))
 def test_the_distance_is_scipys(before, now):
     assert kolmogorov_smirnov(before, now) == pytest.approx(ks_2samp(before, now, method="asymp").statistic)

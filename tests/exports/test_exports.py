@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.adapters.exports import airflow_dags, to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
@@ -212,7 +212,6 @@ def test_hostile_text_stays_text(write, text):
 
 
 @given(text=words)
-@settings(deadline=None, derandomize=True)
 def test_a_literal_and_a_docstring_are_read_back_as_they_were(text):
     source = f"def f():\n    {docstring(text, '    ')}\n"
 
@@ -222,7 +221,6 @@ def test_a_literal_and_a_docstring_are_read_back_as_they_were(text):
 
 
 @given(names=st.lists(st.from_regex(r"[\w.\-]{1,12}", fullmatch=True), unique=True, max_size=8))
-@settings(deadline=None, derandomize=True)
 def test_every_name_becomes_an_identifier_of_its_own(names):
     import unicodedata
 

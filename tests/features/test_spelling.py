@@ -6,7 +6,7 @@ import math
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.data.features import keys, spelling
@@ -29,7 +29,6 @@ def arrow(texts):
     return pa.array(texts, pa.large_string())
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.one_of(alike, strange), st.one_of(alike, strange), st.integers(0, 3))
 def test_a_text_has_one_number_and_an_unknown_one_none(texts, asked, cut):
     kept = texts[cut:]

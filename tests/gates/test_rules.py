@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import parse_utc
@@ -100,7 +100,6 @@ def test_bounds_are_inclusive(rule: Floor, metrics: dict[str, float], passed: bo
     assert rule.judge(Measured(metrics)).passed is passed
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
 @given(figure=st.floats(0, 1), margin=st.floats(0, 1))
 def test_the_same_model_retrained_always_passes_against_itself(figure: float, margin: float) -> None:
     same = {"served.roc_auc": figure, "served.brier": figure}
@@ -109,7 +108,6 @@ def test_the_same_model_retrained_always_passes_against_itself(figure: float, ma
         assert NoWorseThanChampion(metric, margin).judge(Measured(same, champion=same)).passed
 
 
-@settings(deadline=None, derandomize=True, max_examples=300)
 @given(figure=st.floats(0, 1), champion=st.floats(0, 1), margin=st.floats(0, 0.5))
 def test_the_margin_is_kept_in_the_direction_that_is_worse(figure: float, champion: float, margin: float) -> None:
     measured = Measured({"roc_auc": figure, "brier": figure}, champion={"roc_auc": champion, "brier": champion})

@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -314,7 +314,6 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         read_manifests([tmp_path])
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-5, 99999) | st.text(max_size=8),

@@ -237,9 +237,6 @@ class RegistryMachine(RuleBasedStateMachine):
 
 
 RegistryMachine.TestCase.settings = settings(
-    deadline=None,
-    derandomize=True,
-    max_examples=25,
     stateful_step_count=25,
     suppress_health_check=list(HealthCheck),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock
@@ -333,7 +333,6 @@ def test_every_step_is_a_line_of_the_history(registry: Registry) -> None:
     assert done.trace().count("\n") == len(done.steps) + 1
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=50), st.integers(0, 100), st.integers(0, 100))
 def test_who_was_answered_by_the_challenger_still_is_at_a_higher_weight(keys: list[str], one: int, other: int) -> None:
     low, high = sorted((one, other))

@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.data.features import FeatureStore
@@ -133,7 +133,6 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=250)
 @given(json_values)
 def test_no_json_at_all_makes_the_desk_fail(filled_home, value):
     from mlops_lab.delivery.server import open_desk

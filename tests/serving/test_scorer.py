@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.delivery.server import compiled_scorer, estimator_scorer
@@ -35,7 +35,6 @@ texts = st.one_of(st.sampled_from(["UA", "AA", "B6", "rare", "", "True", "False"
 rows = st.lists(st.tuples(texts, numbers, numbers, numbers, texts), min_size=1, max_size=30)
 
 
-@settings(max_examples=60)
 @given(rows)
 def test_any_row_gets_the_probability_that_predict_proba_gives(drawn):
     columns = {name: list(values) for name, values in zip(FRAME.columns, zip(*drawn, strict=True), strict=True)}

@@ -8,7 +8,7 @@ import stat
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.adapters.targets import (
@@ -64,7 +64,6 @@ class Cluster:
         return ""
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
 @given(st.integers(0, 100), st.integers(2, 500))
 def test_pods_are_the_closest_share_that_gives_both_something(weight, pods):
     champion, challenger = pods_for(weight, pods)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import Birch
@@ -43,7 +43,6 @@ MODELS = {
 }
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
 @given(data=st.binary(max_size=2000))
 def test_bytes_come_back_and_are_named_by_their_sha256(tmp_path_factory, data):
     store = ArtefactStore(tmp_path_factory.mktemp("home"))

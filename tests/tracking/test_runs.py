@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock
@@ -27,7 +27,6 @@ def tracker(tmp_path):
 TEXT = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20).filter(str.strip)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(
     params=st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | st.floats() | TEXT, max_size=4),
     metrics=st.dictionaries(TEXT, st.floats(), max_size=4),

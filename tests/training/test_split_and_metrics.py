@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as library
 from sklearn.dummy import DummyClassifier
@@ -26,7 +26,6 @@ def _rows(days: list[int], known_after: list[int]) -> pd.DataFrame:
     return pd.DataFrame({"event_timestamp": times, "label_timestamp": known})
 
 
-@settings(deadline=None, derandomize=True, max_examples=200)
 @given(
     days=st.lists(st.integers(0, 20), min_size=2, max_size=30),
     waits=st.data(),
@@ -64,7 +63,6 @@ def test_an_empty_frame_says_so() -> None:
         time_split(_rows([0], [0]).iloc[:0], parse_utc("2013-08-03"))
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 0.99)), min_size=2, max_size=60))
 def test_every_figure_is_the_one_the_library_gives(pairs: list[tuple[bool, float]]) -> None:
     truth = np.array([pair[0] for pair in pairs])

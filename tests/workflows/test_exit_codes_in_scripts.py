@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shell_commands import commands
 from workflow_commands import arguments, ignored_exit_code
@@ -125,7 +125,6 @@ GLUE = st.sampled_from([" | ", " || ", " && ", "\n", "; "])
 
 
 @needs_bash
-@settings(deadline=None, derandomize=True, max_examples=100)
 @given(first=PIECES, rest=st.lists(st.tuples(GLUE, PIECES), max_size=3))
 def test_whatever_bash_loses_the_policy_finds(tmp_path_factory, first, rest):
     script = first + "".join(glue + piece for glue, piece in rest)
