@@ -3,7 +3,9 @@
 
     python3 start.py [lab] [arguments]  open the course in JupyterLab; the arguments go to JupyterLab (--debug: its log)
     python3 start.py demo [--dark]      all live panels on one page for a projector; the arguments go to Voila
-    python3 start.py test [arguments]   prove the course; the arguments go to pytest (none: everything, side by side)
+    python3 start.py test [arguments]   prove the course; the arguments go to pytest (none: everything that a change
+                                        must pass, side by side); test fast: what one runs while writing; test nightly:
+                                        what takes long, and property tests on new examples
     python3 start.py test-engines [NAMES] [arguments]
                                         run it on real engines too, in environments of their own (.venv-NAME): airflow,
                                         prefect, feast-mlflow, tecton, cloud, serving, playground (a browser alone); and
@@ -26,6 +28,10 @@ ROOT = os.path.dirname(os.path.realpath(__file__))
 OLDEST = (3, 11)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 FIRST_NOTEBOOK = "notebooks/00_start_here.ipynb"
+TIERS = {
+    "fast": ["-m", "fast", "tests"],
+    "nightly": ["-m", "nightly or hypothesis", "--hypothesis-profile=nightly", "tests"],
+}
 FILES = (
     "pyproject.toml",
     "constraints.txt",
@@ -56,8 +62,10 @@ def demo(_, arguments):
 
 def test(_, arguments):
     """What Python is told in order to run the tests; a notebook's cells share a kernel, so a file stays together."""
-    workers = str(min(os.cpu_count() or 1, 4))
-    return ["-m", "pytest"] + (arguments or ["-n", workers, "--dist", "loadfile"])
+    beside = ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile"]
+    if arguments and arguments[0] in TIERS:
+        return ["-m", "pytest"] + TIERS[arguments[0]] + beside + arguments[1:]
+    return ["-m", "pytest"] + (arguments or beside)
 
 
 def engines(_, arguments):

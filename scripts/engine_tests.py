@@ -31,6 +31,7 @@ class Engine:
     tests: tuple[str, ...]
     own: tuple[str, ...] = ()
     inside: bool = True
+    marks: str = "not nightly"
 
 
 ENGINES = {
@@ -56,9 +57,11 @@ ENGINES = {
         own=("pandas", "pyarrow"),
     ),
     "playground": Engine(("playground", "engine-test"), "jupyterlite_core", ("tests/playground",)),
-    "accessibility": Engine((), "", ("tests/browser/test_browser_axe.py", "tests/browser/test_browser_everywhere.py")),
+    "accessibility": Engine(
+        (), "", ("tests/browser/test_browser_axe.py", "tests/browser/test_browser_everywhere.py"), marks="browser"
+    ),
 }
-QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra", "-m", "not nightly")
+QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")
 TIMES = ("--durations=0", "--durations-min=1")
 
 
@@ -90,7 +93,7 @@ def prepare(name: str) -> str:
 def run(python: str, names: list[str], options: list[str]) -> int:
     """Run the tests of engines that share a pytest; its exit code."""
     tests = list(dict.fromkeys(path for name in names for path in ENGINES[name].tests))
-    quiet = QUIET if ENGINES[names[0]].inside else ()
+    quiet = [*QUIET, "-m", ENGINES[names[0]].marks] if ENGINES[names[0]].inside else []
     began = time.monotonic()
     command = [python, "-m", "pytest", *quiet, *(options or [*tests, *TIMES])]
     folder = str(Path(python).parent)

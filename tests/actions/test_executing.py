@@ -341,6 +341,7 @@ def test_a_scratch_folder_that_is_given_is_kept(tmp_path):
     assert os.listdir(tmp_path) == ["scratch"]
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_too_long_is_cancelled_and_its_cleaning_steps_still_run(tmp_path):
     text = (
         "on: push\njobs:\n  a:\n    runs-on: x\n    timeout-minutes: 0.02\n    steps:\n      - {id: s, run: sleep 60}\n"

@@ -42,6 +42,7 @@ def compare(texts: list[str], answers: list[list]) -> tuple[list, int, int]:
     return different, refused, same
 
 
+@pytest.mark.slow
 def test_recorded_verdicts_of_githubs_parser_are_ours():
     records = [json.loads(line) for line in mutants.RECORDED.read_text(encoding="utf-8").splitlines()]
 

@@ -366,6 +366,7 @@ def test_local_actions_are_read_with_their_own_places(tmp_path):
     assert str(caught.value.problems[1]) == "7:7: Required property is missing: shell"
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**6))
 def test_a_damaged_file_gives_a_workflow_or_our_error(seed):
     chance = random.Random(seed)  # noqa: S311 (no secret)

@@ -172,6 +172,7 @@ def lines_of(summary: list[str]) -> list[str]:
 JUNE = {"date": "2013-06-01"}
 
 
+@pytest.mark.nightly
 def test_a_passing_model_goes_through_gate_approval_and_rollout_as_in_act(tmp_path, monkeypatch):
     run, ours, theirs = both(tmp_path, monkeypatch, "train.yml", "workflow_dispatch", inputs=JUNE)
 
@@ -183,6 +184,7 @@ def test_a_passing_model_goes_through_gate_approval_and_rollout_as_in_act(tmp_pa
     assert_same(run, ours, theirs)
 
 
+@pytest.mark.nightly
 def test_the_leaking_model_ends_at_the_gate_and_nothing_after_it_runs_as_in_act(tmp_path, monkeypatch):
     leaking = {**JUNE, "features": "daily_averages"}
 
@@ -203,6 +205,7 @@ def test_a_broken_test_stops_all_that_needs_it_and_the_summary_job_says_so_as_in
     assert_same(run, ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_whole_matrix_passes_as_in_act(tmp_path, monkeypatch):
     run, ours, theirs = both(tmp_path, monkeypatch, "ci.yml", "push")
 

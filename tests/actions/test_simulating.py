@@ -713,6 +713,7 @@ RESULTS = st.sampled_from(["success", "failure", "success"])
 CONDITIONS = st.sampled_from(["", "always()", "failure()", "'!cancelled()'", "success()"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(RESULTS, CONDITIONS, st.sets(st.integers(0, 6), max_size=3)), min_size=1, max_size=7))
 def test_any_graph_ends_as_a_slow_obvious_walk_says(plan):
     text, outcomes = "", {}

@@ -14,7 +14,7 @@ import pytest
 from axe_table import THEMES, examine, pages, reading
 from browser_lab import find_chromium
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 ALL = "accessibility" in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
 CHOSEN = [path for path in pages() if ALL or path.name[:2] in ("00", "03") or path.parent.name == "teacher"]
 

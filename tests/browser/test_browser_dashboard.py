@@ -50,7 +50,7 @@ class Page:
         return [*told, *contrast.text.faults, *contrast.line.faults]
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
+@pytest.fixture(scope="module", params=["light", pytest.param("dark", marks=pytest.mark.nightly)])
 def theme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

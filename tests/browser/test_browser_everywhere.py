@@ -16,6 +16,7 @@ from browser_lab import Browser
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.nightly,
     pytest.mark.skipif(
         "accessibility" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(","),
         reason="python start.py test-engines accessibility runs it",

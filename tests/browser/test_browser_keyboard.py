@@ -89,6 +89,7 @@ class Hands:
         raise AssertionError(f"Tab does not lead to control {control}")
 
 
+@pytest.mark.nightly
 def test_a_whole_lesson_by_keyboard_alone(browser: Browser) -> None:
     from playwright.sync_api import expect
 

@@ -12,7 +12,7 @@ from browser_lab import Browser
 from build_notebooks import from_source, serialise
 
 pytest.importorskip("jupyterlab_slideshow", reason="the slides are shown by the extra teach")
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 
 LESSON = """\
 # %% [markdown]

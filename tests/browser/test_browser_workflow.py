@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browser_lab import Browser
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "06_ci_gating.ipynb"
 
 

@@ -29,6 +29,7 @@ def test_the_stub_is_not_attempted(exercise: Exercise) -> None:
     assert verdict.status == "not attempted"
 
 
+@pytest.mark.slow
 @EXERCISES
 def test_every_mistake_is_answered_with_its_own_message(exercise: Exercise) -> None:
     verdicts = [_answer(exercise, mistake.source) for mistake in exercise.mistakes]
@@ -40,6 +41,7 @@ def test_every_mistake_is_answered_with_its_own_message(exercise: Exercise) -> N
     assert len({verdict.message for verdict in verdicts}) == len(verdicts)
 
 
+@pytest.mark.slow
 @EXERCISES
 def test_the_solution_passes_and_says_what_was_learnt(exercise: Exercise) -> None:
     verdict = _answer(exercise, exercise.solution)
@@ -47,6 +49,7 @@ def test_the_solution_passes_and_says_what_was_learnt(exercise: Exercise) -> Non
     assert (verdict.status, verdict.message) == ("passed", exercise.lesson)
 
 
+@pytest.mark.slow
 @EXERCISES
 def test_the_solution_passes_a_second_time_on_the_same_answer(exercise: Exercise) -> None:
     names: dict[str, Any] = {}

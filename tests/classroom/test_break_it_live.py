@@ -70,6 +70,7 @@ def the_shipped_results_are_these(home):
         assert shipped[name].holdout == fresh[name].holdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_path):
     (tmp_path / "registry.db").write_bytes(b"somebody's own")
@@ -137,6 +138,7 @@ def test_resetting_when_nothing_is_broken_says_so(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("moment", ["prepare", "harm", "look"])
 def test_a_process_killed_at_any_moment_leaves_what_reset_mends(moment, tmp_path):
     code = f"""

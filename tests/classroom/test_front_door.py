@@ -115,7 +115,7 @@ def test_the_front_door_shows_one_film_and_one_picture_and_two_commands_before_a
         "notebooks/teacher/pictures/gate.webp",
         "notebooks/teacher/pictures/flow.svg",
     ]
-    assert re.findall(r"^python start\.py(.*?) *#", top, flags=re.MULTILINE)[:2] == ["", " test"]
+    assert re.findall(r"^python3 start\.py(.*?) *#", top, flags=re.MULTILINE)[:2] == ["", " test"]
 
 
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["readme", "guide"])
@@ -126,7 +126,7 @@ def test_start_py_knows_every_command_that_is_asked_of_it(text):
     finally:
         sys.path.remove(str(ROOT))
 
-    asked = re.findall(r"python start\.py(?: ([a-z][a-z-]*))?(?: --dark)?(?=`| *#|$)", text, flags=re.MULTILINE)
+    asked = re.findall(r"python3? start\.py(?: ([a-z][a-z-]*))?(?: --dark)?(?=`| *#|$)", text, flags=re.MULTILINE)
 
     assert len(asked) >= 2
     assert {name for name in asked if name} <= set(start.COMMANDS)

@@ -111,6 +111,7 @@ def test_binder_signs_the_notebooks_so_that_their_pictures_show():
         assert list(ROOT.glob(pattern))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Binder's machines run Linux")
 def test_binders_last_step_works_from_an_empty_home(tmp_path):
     variables = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}

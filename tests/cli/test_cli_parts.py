@@ -44,6 +44,7 @@ LOOKS = [
 IDS = ["-".join(words[:2]).lstrip("-") for words, _ in LOOKS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "keys"), LOOKS, ids=IDS)
 def test_json_is_one_object_with_stable_keys(words, keys, filled):
     answer = filled(*words, "--json")
@@ -282,6 +283,7 @@ def test_a_rollout_that_is_over_stays_over_when_it_is_resumed(terminal):
     assert terminal.state() == before
 
 
+@pytest.mark.slow
 def test_a_version_promoted_by_hand_rolls_out_when_it_is_told_to(terminal):
     terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
     terminal("registry", "approve", "latest", "--by", "grace")
@@ -295,6 +297,7 @@ def test_a_version_promoted_by_hand_rolls_out_when_it_is_told_to(terminal):
     assert (done.code, done.json["rollout"]["champion"], done.json["rollout"]["version"]) == (0, 1, 3)
 
 
+@pytest.mark.slow
 def test_a_rejected_version_stays_out_whatever_is_resumed(terminal):
     terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
     rejected = terminal("registry", "reject", "latest", "--by", "grace", "--comment", "not on a holiday")
@@ -325,6 +328,7 @@ def test_a_backfill_stops_at_the_first_failure_and_tries_it_again(empty):
     assert len(empty("dag", "list", "--json").json["runs"]) == 1
 
 
+@pytest.mark.slow
 def test_a_backfill_skips_the_dates_that_are_done(terminal):
     short = ("--param", "train_from=2013-05-01", "--param", "holdout_days=10", "--param", "watch_days=1")
     words = ("dag", "backfill", "--from", "2013-06-01", "--to", "2013-06-01", *short, "-q")

@@ -85,6 +85,7 @@ def test_the_object_of_a_run_has_stable_keys(runs):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_somebody_else_and_goes_on_when_he_agrees(terminal):
     waiting = terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
     itself = terminal("registry", "approve", "latest", "--by", " ADA ")
@@ -155,6 +156,7 @@ def test_a_home_that_is_a_file_is_one_line(tmp_path, empty):
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
+@pytest.mark.slow
 def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     tracker, registry = Tracker(empty.home), Registry(empty.home)
     run = tracker.log_run(
@@ -178,6 +180,7 @@ def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     assert registry.get_production("late_flights").version == 1
 
 
+@pytest.mark.slow
 def test_changed_bytes_of_the_champion_end_the_run(terminal):
     artefact = terminal("registry", "show", "1", "--json").json["version"]["artefact"]
     path = Tracker(terminal.home).artefacts.path(artefact)
@@ -207,6 +210,7 @@ def begun(home, how):
         return process.wait(), rest
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
 def test_a_run_that_was_stopped_in_the_middle_goes_on(how, code, empty):

@@ -87,6 +87,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @example("\x85 \u2028\u2029\ufeff", ["\x85", {"\u2028": "\r\n\x85"}], "all_done", ["\x85"])
 @given(words, values, st.sampled_from(sorted(TRIGGER_RULES)), st.lists(words, max_size=2))
 def test_any_text_and_any_json_value_come_back(text: str, value: Any, rule: str, tags: list[str]) -> None:
@@ -127,6 +128,7 @@ def test_what_a_module_only_imports_is_not_one_of_its_functions(name: str) -> No
 HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [

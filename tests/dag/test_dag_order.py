@@ -70,6 +70,7 @@ def test_a_cycle_is_reported_as_a_path_whose_every_step_is_an_edge(
     assert list(upstream).index(path[0]) == min(list(upstream).index(name) for name in path)
 
 
+@pytest.mark.slow
 def test_a_chain_and_a_ring_of_a_hundred_thousand_tasks_do_not_recurse() -> None:
     chain = {f"t{at}": [f"t{at - 1}"] if at else [] for at in range(100_000)}
 

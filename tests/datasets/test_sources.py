@@ -78,6 +78,7 @@ def recomputed(flights: pd.DataFrame, moment: pd.Timestamp, hours: tuple[int, ..
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "prefix", "hours", "every"),
     [(airport_departures, "airport", (1, 3), 30), (carrier_departures, "carrier", (3,), 60)],
@@ -99,6 +100,7 @@ def test_rolling_features_are_those_of_a_loop_over_the_past(
     assert (frame["event_timestamp"].dt.minute % every == 0).all()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(
@@ -158,6 +160,7 @@ def test_an_aircraft_in_the_air_has_no_arrival_delay_yet(flights: pd.DataFrame) 
     assert frame["leg_arr_delay"].isna()[frame["leg_in_air"]].all()
 
 
+@pytest.mark.slow
 def test_the_schedule_speaks_new_york_time_and_says_it_thirty_days_before(
     rows: dict[str, pd.DataFrame],
 ) -> None:

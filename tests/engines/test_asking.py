@@ -86,6 +86,7 @@ def test_what_an_engine_started_is_ended_with_it(planted, tmp_path, ending, told
     assert not is_alive(child)
 
 
+@pytest.mark.slow
 @posix_only
 def test_an_engine_ends_when_the_one_that_asked_is_killed(tmp_path):
     engine = (

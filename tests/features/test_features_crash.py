@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -14,7 +13,6 @@ import pytest
 
 from mlops_lab.data.features import FeatureStore
 
-KILLS = int(os.environ.get("MLOPS_LAB_KILLS", "8"))  # hundreds for a soak
 ENTITIES, HOURS = 400, 30
 
 FEEDER = f"""
@@ -53,10 +51,12 @@ def hours_held(home, view):
     return int((mark - START) / pd.Timedelta(1, "h")), set(rows.to_dict()["hour"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=pytest.mark.nightly)])
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
-def test_a_kill_at_any_instant_leaves_every_view_at_one_watermark(tmp_path):
+def test_a_kill_at_any_instant_leaves_every_view_at_one_watermark(tmp_path, kills):
     chance = random.Random(0)  # noqa: S311
-    for _ in range(KILLS):
+    for _ in range(kills):
         feeder = subprocess.Popen([sys.executable, "-c", FEEDER, str(tmp_path), "1000000"], stdout=subprocess.PIPE)
         done = [int(feeder.stdout.readline()) for _ in range(chance.randint(1, 8))]
         time.sleep(chance.random() * 0.02)  # any instant will do

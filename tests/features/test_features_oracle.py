@@ -163,6 +163,7 @@ def plain(column):
     return [None if pd.isna(value) else value for value in column]
 
 
+@pytest.mark.slow
 @given(case=cases())
 def test_the_join_and_the_replay_equal_the_slow_obvious_loop(case):
     entities, rows = frames_of(case)
@@ -225,6 +226,7 @@ def test_a_row_exactly_ttl_old_is_visible_and_one_unit_older_is_not(unit, tmp_pa
 EVERYBODY = [{"a": a, "b": b} for a in ("x", "y", "never seen", None) for b in (1, 2, 77, None)]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_online_equals_offline_after_every_materialisation(data):
     case = simple_case(data.draw, [(), ("created",)])
@@ -250,6 +252,7 @@ def test_online_equals_offline_after_every_materialisation(data):
             assert plain(aged.to_dict()["value"]) == [as_value(value, case["dtype"]) for value in expected]
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_replay_equals_a_store_that_is_fed_as_rows_land(data):
     case = simple_case(data.draw, [("landed",), ("created", "landed"), ("created",), ()])

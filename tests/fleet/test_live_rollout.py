@@ -80,6 +80,7 @@ def test_a_good_challenger_climbs_while_everybody_asks_as_the_replay_says_and_a_
     assert Registry(home).verify()
 
 
+@pytest.mark.nightly
 def test_a_bad_challenger_is_taken_back_under_load_and_not_heard_again(home, promotion, traffic):
     upside_down = traffic.assign(truth=np.where(traffic["truth"] == 1, 0, 1))  # the world is not what it learnt
     policy = RolloutPolicy(weights=(50, 100), min_labels=30, margin=0.0, patience_days=3)

@@ -66,6 +66,7 @@ def faults(package: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_import_goes_downstairs():
     assert faults(PACKAGE) == []
 

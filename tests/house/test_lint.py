@@ -16,6 +16,7 @@ def run(*command: str, folder: Path = ROOT) -> tuple[int, str]:
     return answer.returncode, answer.stdout + answer.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join)
 def test_the_repository_is_clean(command):
     code, words = run(*command)

@@ -314,6 +314,7 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         read_manifests([tmp_path])
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers(-5, 99999) | st.text(max_size=8),

@@ -59,6 +59,7 @@ def course(folder: Path, source: str) -> Path:
     return folder / "77_small.ipynb"
 
 
+@pytest.mark.slow
 def test_a_second_build_gives_the_same_bytes_and_a_check_sees_a_change(tmp_path: Path) -> None:
     target = course(tmp_path, SMALL)
 
@@ -86,6 +87,7 @@ UNFIT = {
 }
 
 
+@pytest.mark.slow
 def test_a_notebook_that_is_not_fit_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     for number, (name, (code, _)) in enumerate(UNFIT.items()):
@@ -101,6 +103,7 @@ def test_a_notebook_that_is_not_fit_is_not_written(tmp_path: Path) -> None:
         assert said in run.stderr
 
 
+@pytest.mark.slow
 def test_an_unknown_name_says_what_there_is(tmp_path: Path) -> None:
     course(tmp_path, SMALL)
 

@@ -265,6 +265,7 @@ def _nbval(files: list[Path]) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_the_sound_notebook_is_green(found: dict[str, set[str]]) -> None:
     assert found["sound"] == set()
 

@@ -50,6 +50,7 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
 
 
+@pytest.mark.slow
 def test_every_task_ran_after_all_that_it_waits_for_as_graphlib_demands(year: SimpleNamespace) -> None:
     dag, sorter = flights_pipeline(), graphlib.TopologicalSorter[str]()
     for name in dag.tasks:
@@ -111,6 +112,7 @@ def test_results_are_references_and_no_frames(year: SimpleNamespace) -> None:
     assert len(json.dumps([instance.result for instance in year.runs[0].task_instances])) < 5_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policy",
     [
@@ -131,6 +133,7 @@ def test_a_gate_that_fails_promotes_nothing(
     assert year.registry.get_production(MODEL_NAME) == before
 
 
+@pytest.mark.slow
 def test_a_nan_metric_is_refused(year: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     def nan_everywhere(artefacts: ArtefactStore, reference: str) -> dict[str, object]:
         found = get_json(artefacts, reference)
@@ -148,6 +151,7 @@ def test_a_nan_metric_is_refused(year: SimpleNamespace, monkeypatch: pytest.Monk
     assert year.registry.get_production(MODEL_NAME) == before
 
 
+@pytest.mark.slow
 def test_where_an_approval_is_asked_for_the_run_waits_and_goes_on_when_somebody_else_agrees(tmp_path: Path) -> None:
     clock = FakeClock(DATE)
     registry = Registry(tmp_path, clock=clock)
@@ -166,6 +170,7 @@ def test_where_an_approval_is_asked_for_the_run_waits_and_goes_on_when_somebody_
     assert [len(resumed.task(name).attempts) for name in ("train", "approve", "promote")] == [1, 2, 1]
 
 
+@pytest.mark.slow
 def test_a_rejected_version_is_no_success(tmp_path: Path) -> None:
     clock = FakeClock(DATE)
     waiting = run_flights(tmp_path, date=DATE, clock=clock, params={**SHORT, "approval": True})

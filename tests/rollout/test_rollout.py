@@ -275,6 +275,7 @@ def test_of_two_looks_at_the_same_day_the_first_counts(tmp_path: Path) -> None:
     assert deployment_of(registry, promotion) == once
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_resumes_in_another_process(tmp_path: Path) -> None:
     script = textwrap.dedent(
         f"""

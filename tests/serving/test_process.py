@@ -42,6 +42,7 @@ def raw(port, data):
         return found
 
 
+@pytest.mark.slow
 def test_one_server_through_its_whole_life(home, serve):
     server = serve(home, "--body-seconds", "1", "--max-body", "100000", "--drain", "1")
     server.read_until("listening")
@@ -104,6 +105,7 @@ def test_a_tampered_artefact_is_never_served(home, serve):
     assert '"event": "ready"' not in "".join(server.lines)
 
 
+@pytest.mark.slow
 def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
     holder = sqlite3.connect(home / "registry.db", isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -120,6 +122,7 @@ def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
     assert ask(server.port, "POST", "/invocations", BODY)[0] == 200
 
 
+@pytest.mark.slow
 def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serve):
     server = serve(home, "--quiet")
     server.read_until("ready")
@@ -152,6 +155,7 @@ def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serv
     assert server.end() == 0
 
 
+@pytest.mark.slow
 def test_every_line_of_the_log_is_json_whatever_is_sent(home, serve):
     server = serve(home)
     server.read_until("ready")

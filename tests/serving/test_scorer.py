@@ -61,6 +61,7 @@ def test_a_model_of_numbers_only_or_texts_only_is_taken_apart_too(kept):
     assert fast(columns) == pytest.approx(estimator_scorer(model)(columns), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_another_kind_of_model_is_left_to_answer_itself():
     trees = build_model("gradient_boosting", FRAME).fit(
         FRAME.assign(airline=FRAME["airline"].astype("object"), in_air=FRAME["in_air"].astype("object")), LATE

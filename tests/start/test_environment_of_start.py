@@ -269,6 +269,7 @@ def test_ctrl_c_stops_the_installer_and_the_next_start_repairs(environment, tmp_
         assert environment.look("pytest", [])[1].startswith("an earlier installation was not finished")
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("when", ["before the start knows its installer", "with an installer that is slow to stop"])
 def test_ctrl_c_at_a_bad_moment_leaves_no_installer_behind(environment, tmp_path, monkeypatch, gates, when):
@@ -429,6 +430,7 @@ def test_a_variable_by_which_packages_are_reached_stays(environment, monkeypatch
     assert environment.variables()[name] == "mine"
 
 
+@pytest.mark.slow
 @posix_only
 def test_pip_installs_into_the_environment_whatever_its_variables_say(environment, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()

@@ -131,6 +131,7 @@ def test_a_file_in_the_place_of_the_environment_is_left_alone(clone):
     assert (clone / ".venv").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_without_a_network_there_is_one_clear_sentence(clone):
     nowhere = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}
 

@@ -188,6 +188,7 @@ def test_other_training_gives_another_fingerprint(tmp_path):
     assert one != other
 
 
+@pytest.mark.nightly
 def test_another_process_with_another_hash_seed_gives_the_same_fingerprint(tmp_path):
     script = (
         "import sys; from sklearn.linear_model import LogisticRegression\n"

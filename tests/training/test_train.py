@@ -41,6 +41,7 @@ def tracker(tmp_path: Path) -> Tracker:
     return Tracker(tmp_path, clock=FakeClock())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_the_same_data_and_seed_give_the_same_bytes(tracker: Tracker, model: str) -> None:
     runs = [train(rows(), tracker, label="late", split_at=SPLIT, model=model, seed=3) for _ in range(2)]

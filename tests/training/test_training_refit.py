@@ -78,6 +78,7 @@ def test_another_model_is_noticed(flights):
     assert not refit(model, rows, ~late).is_same
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fitted_again_is_told(flights):
     rows, late, model = flights
 

@@ -124,6 +124,7 @@ PIECES = st.sampled_from(
 GLUE = st.sampled_from([" | ", " || ", " && ", "\n", "; "])
 
 
+@pytest.mark.slow
 @needs_bash
 @given(first=PIECES, rest=st.lists(st.tuples(GLUE, PIECES), max_size=3))
 def test_whatever_bash_loses_the_policy_finds(tmp_path_factory, first, rest):
