@@ -115,7 +115,6 @@ def test_an_autoscaler_gets_back_what_it_was_allowed_when_the_champion_has_every
     assert cluster.notes == {}
 
 
-@settings(deadline=None, derandomize=True, max_examples=100)
 @given(
     st.integers(1, 40),
     st.lists(st.sampled_from([0, 1, 5, 25, 50, 99, 100]), min_size=1, max_size=6),
