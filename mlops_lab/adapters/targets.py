@@ -9,7 +9,7 @@ vertex      the traffic split of an endpoint, by google-cloud-aiplatform
 from __future__ import annotations
 
 from mlops_lab.adapters.kubernetes.traffic import KubernetesTarget, pods_for
-from mlops_lab.adapters.sagemaker.traffic import SageMakerTarget, endpoint_requests
+from mlops_lab.adapters.sagemaker.traffic import SageMakerTarget
 from mlops_lab.adapters.split import Target, TargetUnreachable, TrafficSplit, shift
 from mlops_lab.adapters.vertex.traffic import VertexTarget
 
@@ -20,7 +20,6 @@ __all__ = [
     "TargetUnreachable",
     "TrafficSplit",
     "VertexTarget",
-    "endpoint_requests",
     "pods_for",
     "shift",
 ]

@@ -10,7 +10,7 @@ import warnings
 import pytest
 
 from mlops_lab.adapters.exports import check_sagemaker, to_sagemaker
-from mlops_lab.adapters.targets import SageMakerTarget, TargetUnreachable, endpoint_requests, shift
+from mlops_lab.adapters.targets import SageMakerTarget, TargetUnreachable, shift
 from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.models.registry import Registry
@@ -211,9 +211,15 @@ def test_the_pipeline_is_created_and_a_model_waits_for_approval(definition):
 def endpoint():
     with mock_aws():
         client = boto3.client("sagemaker")
-        data = {"champion": "s3://bucket/v1/model.tar.gz", "challenger": "s3://bucket/v2/model.tar.gz"}
-        for operation, request in endpoint_requests("late-flights", image=IMAGE, role=ROLE, **data):
-            getattr(client, operation)(**request)
+        variants = []
+        for name, weight in (("champion", 1.0), ("challenger", 0.0)):
+            container = {"Image": IMAGE, "ModelDataUrl": f"s3://bucket/{name}/model.tar.gz"}
+            model = f"late-flights-{name}"
+            client.create_model(ModelName=model, PrimaryContainer=container, ExecutionRoleArn=ROLE)
+            size = {"InitialInstanceCount": 1, "InstanceType": "ml.m5.large", "InitialVariantWeight": weight}
+            variants.append({"VariantName": name, "ModelName": model, **size})
+        client.create_endpoint_config(EndpointConfigName="late-flights", ProductionVariants=variants)
+        client.create_endpoint(EndpointName="late-flights", EndpointConfigName="late-flights")
         yield client
 
 

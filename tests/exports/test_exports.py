@@ -288,7 +288,8 @@ def asking() -> DAG:
 def test_an_approval_is_airflows_operator_and_hands_on_who_answered():
     text = to_airflow(asking())
 
-    assert 'agree_result = Approval(task_id="agree", function=agree, takes=[]).output' in text
+    assert 'agree_result = Approval(\n        task_id="agree", function=agree, takes=[], response_timeout=' in text
+    assert "response_timeout=timedelta(days=3), execution_timeout=None" in text
     assert "def agree(decision=None):" in text
     assert "decision=decision)" in text
     assert "first_result >> agree_result" in text
@@ -351,3 +352,13 @@ def test_a_deployment_is_yaml_that_says_what_the_dag_says_and_no_template(text):
     assert deployment["entrypoint"] == "night_flow.py:night"
     assert deployment["tags"] == ([text] if "{{" not in text else []) + ["plain"]
     assert "{{" not in str(deployment)
+
+
+def test_runs_go_one_at_a_time_and_nothing_waits_for_ever():
+    airflow, prefect, deployment = (write(flights_pipeline()) for write in (to_airflow, to_prefect, to_prefect_yaml))
+
+    assert "max_active_runs=1," in airflow
+    assert 'default_args={"execution_timeout": timedelta(hours=6)},' in airflow
+    assert "global_limit=1," in prefect
+    assert "timeout=max(1, int(until - monotonic()))" in prefect  # for all answers together
+    assert "concurrency_limit: 1\n" in deployment

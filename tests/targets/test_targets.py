@@ -19,6 +19,7 @@ from mlops_lab.adapters.targets import (
     pods_for,
     shift,
 )
+from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError
 from mlops_lab.cli import main
 
@@ -343,12 +344,78 @@ def test_missing_credentials_are_away_and_no_refusal():
         shift(SageMakerTarget("late", client=Refusing(NoCredentialsError("SECRET"))), 5)
 
 
-class Updating:
+class Endpoint:
+    """An endpoint that takes so many looks to settle after each change, and refuses another change meanwhile."""
+
+    def __init__(self, looks=3, state="InService", then="InService"):
+        self.looks, self.state, self.then, self.left = looks, state, then, looks if state == "Updating" else 0
+        self.weights = {"champion": 1.0, "challenger": 0.0}
+        self.asked = []
+
     def describe_endpoint(self, **request):
-        variants = [{"VariantName": name} for name in ("champion", "challenger")]
-        return {"EndpointStatus": "Updating", "ProductionVariants": variants}
+        if self.state == "Updating":
+            self.left -= 1
+            self.state = "Updating" if self.left else self.then
+        variants = [{"VariantName": name, "CurrentWeight": each} for name, each in self.weights.items()]
+        return {"EndpointStatus": self.state, "ProductionVariants": variants}
+
+    def update_endpoint_weights_and_capacities(self, DesiredWeightsAndCapacities, **request):  # noqa: N803
+        assert self.state != "Updating"
+        wanted = {each["VariantName"]: each["DesiredWeight"] for each in DesiredWeightsAndCapacities}
+        self.asked.append(wanted["challenger"])
+        if self.then == "InService":
+            self.weights = wanted
+        self.state, self.left = "Updating", self.looks
 
 
-def test_an_endpoint_that_is_being_changed_is_left_alone():
-    with pytest.raises(MlopsLabError, match="is Updating; wait until it is InService"):
-        shift(SageMakerTarget("late", client=Updating()), 5)
+def test_each_weight_waits_until_the_endpoint_is_in_service_again():
+    endpoint = Endpoint()
+    target = SageMakerTarget("late", client=endpoint, clock=FakeClock())
+
+    for weight in (5, 25, 100, 0):
+        shift(target, weight)
+        assert endpoint.state == "InService"
+
+    assert endpoint.asked == [5, 25, 100, 0]
+
+
+def test_an_endpoint_that_never_settles_is_told_after_the_longest_wait():
+    clock = FakeClock("2014-01-01")
+
+    with pytest.raises(MlopsLabError, match=r"is Updating after 6\d\d? s; wait until it is InService"):
+        shift(SageMakerTarget("late", client=Endpoint(10**9, "Updating"), clock=clock, seconds=60), 5)
+
+    assert clock.now() < parse_utc("2014-01-01T00:02:00Z")
+
+
+@pytest.mark.parametrize("state", ["Updating", "Failed", "UpdateRollbackFailed", "OutOfService"])
+def test_a_rollback_is_asked_for_in_whatever_state_the_endpoint_rests(state):
+    endpoint = Endpoint(state=state)
+
+    split = shift(SageMakerTarget("late", client=endpoint, clock=FakeClock()), 0)
+
+    assert (endpoint.asked, split.challenger) == ([0], 0)
+
+
+@pytest.mark.parametrize("state", ["Failed", "OutOfService"])
+def test_an_endpoint_that_is_broken_is_given_no_weight(state):
+    endpoint = Endpoint(state=state)
+
+    with pytest.raises(MlopsLabError, match=f"is {state}; wait until it is InService"):
+        shift(SageMakerTarget("late", client=endpoint, clock=FakeClock()), 5)
+
+    assert endpoint.asked == []
+
+
+def test_a_change_that_ends_elsewhere_is_no_success():
+    with pytest.raises(MlopsLabError, match="is Failed"):
+        shift(SageMakerTarget("late", client=Endpoint(then="Failed"), clock=FakeClock()), 5)
+
+
+def test_a_change_that_the_service_took_back_is_no_success():
+    class Stubborn(Endpoint):
+        def update_endpoint_weights_and_capacities(self, **request):
+            self.state, self.left = "Updating", 2
+
+    with pytest.raises(MlopsLabError, match="with the weights champion 1 and challenger 0: it rolled back by itself"):
+        shift(SageMakerTarget("late", client=Stubborn(), clock=FakeClock()), 5)

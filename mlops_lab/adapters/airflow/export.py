@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from mlops_lab.adapters.naming import Step, by_keyword, identifiers, steps
@@ -76,6 +77,8 @@ class Approval(ApprovalOperator):
         user = given["responded_by_user"] or {"name": "nobody"}
         decision = {"approved": given["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
         return self.execute(context, decision=decision)'''
+_LONGEST_TASK = timedelta(hours=6)  # for a task without a limit of its own: what hangs must not hold every later run
+_LONGEST_WAIT = timedelta(days=3)  # for somebody's yes
 _USED = {
     *("os", "UTC", "datetime", "timedelta", "import_module", "signature", "attrgetter", "Path", "call", "dag"),
     *("DAG", "CronTriggerTimetable", "Param", "get_current_context", "task"),
@@ -100,7 +103,8 @@ def to_airflow(dag: DAG) -> str:
 
     What differs there: Airflow adds up to a tenth of jitter to a back-off, starts `one_success` and `one_failed` early,
     accepts params that the DAG does not have, does not hold a date param against its minimum and maximum, and runs no
-    task at all for a date before `start_date`, which it calls a success.
+    task at all for a date before `start_date`, which it calls a success. One run at a time: they share the home folder.
+    A task without a limit of its own is ended after six hours there, and an approval is waited for three days.
 
     A task with `approval=True` is an `ApprovalOperator`: when its function waits for somebody's yes, Airflow lists it
     under Required Actions. Who answers there, and how, is handed to the function as `decision`, so that the registry
@@ -149,7 +153,7 @@ def _docstring(dag: DAG) -> str:
 
 
 def _head(dag: DAG, defined: str) -> str:
-    has_duration = "timedelta(" in defined
+    has_duration = bool(dag.tasks) or "timedelta(" in defined
     moments = ["UTC", "datetime"] if dag.start_date is not None else []
     times = [*moments, *["timedelta"] * has_duration]
     names = ["DAG", *["CronTriggerTimetable"] * (dag.schedule is not None), *["Param"] * bool(dag.params)]
@@ -198,8 +202,8 @@ def _wired(step: Step, functions: dict[str, str], results: dict[str, str]) -> st
         return call(f"{results[name]} = {functions[name]}(", taken, indent="    ")
     settings = {"task_id": literal(name), "function": functions[name], "takes": f"[{', '.join(taken)}]"}
     settings |= _settings(step.task)
-    if "execution_timeout" in settings:  # Airflow's would end the waiting
-        settings["response_timeout"] = settings.pop("execution_timeout")
+    settings["response_timeout"] = settings.get("execution_timeout", duration(_LONGEST_WAIT))
+    settings["execution_timeout"] = "None"  # Airflow's would end the waiting
     return call(f"{results[name]} = Approval(", settings, ").output", indent="    ")
 
 
@@ -223,6 +227,9 @@ def _dag(dag: DAG) -> str:
     if dag.start_date is not None:
         settings.append(f"start_date={moment(dag.start_date)}")
     settings.append(f"catchup={dag.catchup and dag.schedule is not None}")
+    settings.append("max_active_runs=1")  # two runs at once would write into one home folder
+    if dag.tasks:
+        settings.append(f'default_args={{"execution_timeout": {duration(_LONGEST_TASK)}}}')
     if dag.tags:
         settings.append(f"tags={literal(list(dag.tags))}")
     if dag.params:

@@ -193,6 +193,7 @@ def _value(value: object, is_date: bool) -> str:
 
 def _serve(dag: DAG, name: str) -> str:
     words = {"name": literal(dag.dag_id)}
+    words["global_limit"] = "1"  # two runs at once would write into one home folder
     if dag.tags:
         words["tags"] = literal(list(dag.tags))
     if dag.schedule is not None:

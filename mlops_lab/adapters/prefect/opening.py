@@ -10,7 +10,7 @@ import os
 from inspect import signature
 from operator import attrgetter
 from pathlib import Path
-{typing}
+{monotonic}{typing}
 from prefect import allow_failure, flow, {pause}task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
@@ -83,8 +83,9 @@ def may_retry(task, task_run, state):
 '''
 APPROVAL = {
     "{pause}": "pause_flow_run, ",
+    "{monotonic}": "from time import monotonic\n",
     "{input}": "from prefect.input import RunInput\n",
-    "{answer}": '\nWAITING = {"state": "waiting", "result": None}\n',
+    "{answer}": '\nWAITING = {"state": "waiting", "result": None}\nPATIENCE = 3 * 24 * 3600  # seconds in all\n',
     "{decision}": '\n        "decision": run.get("decision"),',
     "{waiting}": """    except Exception as refused:
         if not getattr(refused, "waiting", False):
@@ -105,8 +106,9 @@ class Decision(RunInput):
 def ask(task, run, *upstream):
     """Start a task that may wait for somebody's yes; then the flow pauses, and starts it again with the Decision."""
     ended = start(task, run, *upstream)
+    until = monotonic() + PATIENCE
     while ended.result(raise_on_failure=False) == WAITING:
-        decision = pause_flow_run(wait_for_input=Decision, timeout=7 * 24 * 3600)
+        decision = pause_flow_run(wait_for_input=Decision, timeout=max(1, int(until - monotonic())))
         ended = start(task, {**run, "decision": decision.model_dump()}, *upstream)
     return ended''',
 }
@@ -116,7 +118,7 @@ USED = {
     *("os", "date", "import_module", "signature", "attrgetter", "Path", "Annotated", "Literal", "allow_failure"),
     *("flow", "task", "NO_CACHE", "flow_run", "task_run", "Cron", "Completed", "Failed", "AwareDatetime", "Field"),
     *("FlowRunContext", "ThreadPoolTaskRunner"),
-    *("pause_flow_run", "RunInput", "Decision", "WAITING", "ask", "decision"),
+    *("pause_flow_run", "RunInput", "Decision", "WAITING", "ask", "decision", "monotonic", "PATIENCE"),
     *("NotRun", "start", "step", "state_of", "result", "may_retry", "run", "logical_date", "self"),
     *("params", "moment", "wait_for", "return_state"),  # names in the flow, and two that Prefect keeps for itself
 }

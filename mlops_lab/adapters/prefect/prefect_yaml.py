@@ -43,6 +43,7 @@ def to_prefect_yaml(dag: DAG, *, flow_file: str | None = None) -> str:
       - cron: 0 6 * * *
         timezone: America/New_York
         active: true
+      concurrency_limit: 1
       work_pool:
         name: default
 
@@ -59,5 +60,6 @@ def to_prefect_yaml(dag: DAG, *, flow_file: str | None = None) -> str:
     if dag.schedule is not None:
         cron = PRESETS.get(dag.schedule, dag.schedule)
         deployment["schedules"] = [{"cron": cron, "timezone": dag.timezone, "active": True}]
+    deployment["concurrency_limit"] = 1  # two runs at once would write into one home folder
     deployment["work_pool"] = {"name": "default"}
     return _HEAD.replace("FILE", file) + yaml_text({"name": dag.dag_id, "deployments": [deployment]})

@@ -1,15 +1,19 @@
-"""How does a SageMaker endpoint give a challenger its share: by the weights of its two variants?"""
+"""A challenger's share on a SageMaker endpoint: the weights of its two variants."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlops_lab.adapters.split import TargetUnreachable, TrafficSplit
-from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, UnknownName
+from mlops_lab.base.clock import Clock, SystemClock
+from mlops_lab.base.errors import MissingExtra, MlopsLabError, UnknownName
 
-__all__ = ["SageMakerTarget", "endpoint_requests"]
+__all__ = ["SageMakerTarget"]
 
 _VARIANTS = ("champion", "challenger")
+_CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+_SECONDS = 1800.0  # as long as the waiter `endpoint_in_service` of boto3 waits
 _AWAY = (
     "NoCredentialsError",
     "NoRegionError",
@@ -19,93 +23,89 @@ _AWAY = (
 )
 
 
-def endpoint_requests(
-    endpoint: str, *, image: str, role: str, champion: str, challenger: str, instance_type: str = "ml.m5.large"
-) -> list[tuple[str, dict[str, Any]]]:
-    """The calls that put a champion and a challenger behind one endpoint, as (operation of boto3, its arguments).
-
-    The challenger begins at weight 0: it is there, and nobody is answered by it yet.
-
-    Args:
-        endpoint: the endpoint's name.
-        image: the course's image, in ECR.
-        role: the ARN of the role that the containers run under.
-        champion: where in S3 the champion's home folder is, as a model.tar.gz.
-        challenger: the same for the challenger.
-        instance_type: what each runs on.
-
-    >>> calls = endpoint_requests("late", image="ecr/late:v2", role="arn:aws:iam::1:role/r",
-    ...                           champion="s3://b/v1/model.tar.gz", challenger="s3://b/v2/model.tar.gz")
-    >>> [operation for operation, _ in calls]
-    ['create_model', 'create_model', 'create_endpoint_config', 'create_endpoint']
-
-    See Also:
-        https://docs.aws.amazon.com/sagemaker/latest/dg/model-ab-testing.html
-    """
-    calls: list[tuple[str, dict[str, Any]]] = []
-    variants = []
-    for variant, data in zip(_VARIANTS, (champion, challenger), strict=True):
-        if not data.startswith("s3://"):
-            raise InvalidDefinition(f"the {variant}'s home folder is {data!r}; SageMaker takes s3:// only.")
-        name = f"{endpoint}-{variant}"
-        container = {"Image": image, "ModelDataUrl": data, "Environment": {"MLOPS_LAB_VERSION": "latest"}}
-        request = {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": role}
-        calls.append(("create_model", {**request, "EnableNetworkIsolation": True}))
-        variants.append(
-            {
-                "VariantName": variant,
-                "ModelName": name,
-                "InitialInstanceCount": 1,
-                "InstanceType": instance_type,
-                "InitialVariantWeight": 1.0 if variant == "champion" else 0.0,
-                "ContainerStartupHealthCheckTimeoutInSeconds": 300,
-            }
-        )
-    config = f"{endpoint}-config"
-    calls.append(("create_endpoint_config", {"EndpointConfigName": config, "ProductionVariants": variants}))
-    calls.append(("create_endpoint", {"EndpointName": endpoint, "EndpointConfigName": config}))
-    return calls
-
-
 class SageMakerTarget:
-    """An endpoint with the variants `champion` and `challenger`, as `endpoint_requests` makes it.
+    """An endpoint with the variants `champion` and `challenger`.
+
+    SageMaker takes minutes to shift weights and refuses another change meanwhile. So each call waits until the endpoint
+    rests, asks, waits until it is in service again, and looks whether it has the weights that were asked for. A
+    rollback (weight 0) is asked for in whatever state the endpoint rests.
 
     Args:
         endpoint: the endpoint's name.
         region: the AWS region; what the environment says when left out.
         client: a boto3 client for SageMaker; for tests.
+        clock: what waits between two looks.
+        seconds: how long one call waits at most for the endpoint, before the change and after it.
 
-    >>> class Paper:
+    >>> class Endpoint:
+    ...     weights = {"champion": 1.0, "challenger": 0.0}
     ...     def describe_endpoint(self, **_):
-    ...         variants = [{"VariantName": name, "CurrentWeight": 1.0} for name in ("champion", "challenger")]
+    ...         variants = [{"VariantName": name, "CurrentWeight": each} for name, each in self.weights.items()]
     ...         return {"EndpointStatus": "InService", "ProductionVariants": variants}
     ...     def update_endpoint_weights_and_capacities(self, **request):
-    ...         print(request["DesiredWeightsAndCapacities"][1])
-    >>> SageMakerTarget("late", client=Paper()).set_weight(5)
-    {'VariantName': 'challenger', 'DesiredWeight': 5.0}
+    ...         wanted = request["DesiredWeightsAndCapacities"]
+    ...         self.weights = {each["VariantName"]: each["DesiredWeight"] for each in wanted}
+    >>> SageMakerTarget("late", client=Endpoint()).set_weight(5)
     TrafficSplit(sagemaker late: champion 95 %, challenger 5 %)
     """
 
-    def __init__(self, endpoint: str, *, region: str | None = None, client: Any = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        region: str | None = None,
+        client: Any = None,
+        clock: Clock | None = None,
+        seconds: float = _SECONDS,
+    ) -> None:
         self.endpoint = endpoint
         self.region = region
+        self.seconds = seconds
         self._client = client
+        self._clock = clock if clock is not None else SystemClock()
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Set both variants' weights in one call: there is no moment between the old shares and the new."""
-        found = self._ask("describe_endpoint", EndpointName=self.endpoint)
+        found = self._at_rest()
         there = [str(each["VariantName"]) for each in found.get("ProductionVariants", [])]
         for name in _VARIANTS:
             if name not in there:
                 raise UnknownName("variant", name, there, where=f"endpoint {self.endpoint}")
-        if found["EndpointStatus"] != "InService":
-            raise MlopsLabError(f"endpoint {self.endpoint} is {found['EndpointStatus']}; wait until it is InService.")
+        if weight and found["EndpointStatus"] != "InService":
+            raise self._not_in_service(found)
         shares = {"champion": 100.0 - weight, "challenger": float(weight)}
         wanted = [{"VariantName": name, "DesiredWeight": share} for name, share in shares.items()]
         self._ask(
             "update_endpoint_weights_and_capacities", EndpointName=self.endpoint, DesiredWeightsAndCapacities=wanted
         )
+        found = self._at_rest()
+        if found["EndpointStatus"] != "InService":
+            raise self._not_in_service(found)
+        given = {each["VariantName"]: each.get("CurrentWeight") for each in found.get("ProductionVariants", [])}
+        reached = [given[name] for name in _VARIANTS if given.get(name) is not None]
+        if len(reached) == len(_VARIANTS) and not _same_shares(reached, list(shares.values())):
+            told = " and ".join(f"{name} {given[name]:g}" for name in _VARIANTS)
+            raise MlopsLabError(
+                f"endpoint {self.endpoint} is in service again, but with the weights {told}: it rolled back by itself."
+            )
         return TrafficSplit("sagemaker", self.endpoint, 100.0 - weight, float(weight), asked=float(weight))
+
+    def _at_rest(self) -> dict[str, Any]:
+        """The endpoint once nothing changes it any more, in whatever state that leaves it."""
+        waited, pause = 0.0, 1.0
+        while True:
+            found = self._ask("describe_endpoint", EndpointName=self.endpoint)
+            if found["EndpointStatus"] not in _CHANGING:
+                return found
+            if waited >= self.seconds:
+                raise self._not_in_service(found, after=f" after {waited:g} s")
+            self._clock.sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, 15.0)
+
+    def _not_in_service(self, found: Mapping[str, Any], after: str = "") -> MlopsLabError:
+        why = f" ({str(found['FailureReason'])[:200]})" if found.get("FailureReason") else ""
+        status = found["EndpointStatus"]
+        return MlopsLabError(f"endpoint {self.endpoint} is {status}{after}{why}; wait until it is InService.")
 
     def _ask(self, operation: str, **request: Any) -> dict[str, Any]:
         if self._client is None:
@@ -138,3 +138,9 @@ class SageMakerTarget:
             return MlopsLabError(f"sagemaker {operation} failed: {kind}.")
         told = answer.get("Error", {})
         return MlopsLabError(f"sagemaker {operation} refused: {told.get('Code')}: {str(told.get('Message'))[:200]}")
+
+
+def _same_shares(reached: Sequence[float], wanted: Sequence[float]) -> bool:
+    """Are these the same shares, whatever their sum is?"""
+    total = sum(reached)
+    return total > 0 and all(abs(100 * one / total - other) < 0.01 for one, other in zip(reached, wanted, strict=True))
