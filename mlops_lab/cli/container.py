@@ -110,6 +110,17 @@ def _take(source: Path, target: Path) -> None:
     return None
 
 
+def _pack(home: Path, folder: Path) -> None:
+    """The home folder as one file, which replaces the former one whole: of a folder, old files would stay."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(folder / "model.tar.gz.new", "w:gz") as archive:
+            archive.add(home, arcname=".")
+        os.replace(folder / "model.tar.gz.new", folder / "model.tar.gz")
+    except (OSError, tarfile.TarError) as error:
+        raise HomeError(folder, f"{home} cannot be packed there ({type(error).__name__})") from None
+
+
 def _copy(source: Path, target: Path) -> None:
     try:
         shutil.copytree(source, target, dirs_exist_ok=True, symlinks=False)
@@ -169,6 +180,7 @@ def _hyperparameters(path: Path) -> dict[str, str]:
 @click.option("--date", metavar="D", help="The logical date of the run.  [default: 2014-01-01]")
 @click.option("--param", "texts", multiple=True, metavar="K=V", help="Any param of the pipeline; repeat it.")
 @click.option("--from", "source", metavar="DIR", help="Copy this home folder to --home first.")
+@click.option("--pack", metavar="DIR", help="Write the home folder to DIR/model.tar.gz afterwards: a later --from DIR.")
 @click.option("--evaluation", metavar="FILE", help="Write the verdict and the metrics for a condition step.")
 @answer_options
 def task(
@@ -176,6 +188,7 @@ def task(
     date: str | None,
     texts: tuple[str, ...],
     source: str | None,
+    pack: str | None,
     evaluation: str | None,
     home: Path,
     as_json: bool,
@@ -188,6 +201,8 @@ def task(
     if source is not None:
         _take(Path(source), home)
     ended = _run(list(names), home, date, texts)
+    if pack is not None:
+        _pack(home, Path(pack))
     if evaluation is not None:
         _write_evaluation(Path(evaluation), ended, home)
     if as_json:

@@ -100,8 +100,9 @@ def test_every_container_runs_the_image_that_was_asked_for_and_little_else(name,
     for pod in filter(None, pods):
         (container,) = pod["containers"]
         assert container["image"] in (IMAGE, "ghcr.io/ada/late-flights:v4")
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        secured = {**pod.get("securityContext", {}), **container["securityContext"]}
+        assert secured["runAsNonRoot"] is True
+        assert secured["seccompProfile"] == {"type": "RuntimeDefault"}
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert {"requests", "limits"} <= set(container["resources"])
@@ -122,6 +123,36 @@ def test_the_canary_has_another_image_behind_the_same_service(rendered, tmp_path
     assert all(selector.items() <= each["metadata"]["labels"].items() for each in (stable, canary))
 
 
+# https://github.com/knative/serving/blob/main/pkg/apis/serving/fieldmask.go: what a Knative without feature flags takes.
+KNATIVE_POD = {"automountServiceAccountToken", "containers", "volumes", "serviceAccountName", "imagePullSecrets"}
+KNATIVE_SECURITY = {
+    *("allowPrivilegeEscalation", "capabilities", "readOnlyRootFilesystem"),
+    *("runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfile"),
+}
+KSERVE_OWN = {"canaryTrafficPercent", "minReplicas", "maxReplicas"}
+
+
+def test_kserve_asks_knative_for_nothing_that_is_off_by_default(rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered["overlays/production-kserve"])
+    (service,) = read_manifests([path])
+
+    predictor = service.get("spec", "predictor")
+
+    assert set(predictor) - KSERVE_OWN <= KNATIVE_POD
+    assert set(predictor["containers"][0]["securityContext"]) <= KNATIVE_SECURITY
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_number_of_pods_is_written_that_an_apply_would_turn_back(name, rendered, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(rendered[name])
+
+    written = {repr(each): each.get("spec", "replicas") for each in read_manifests([path])}
+
+    assert {name: pods for name, pods in written.items() if pods is not None} == {}
+
+
 def test_argo_takes_the_pods_over_from_the_deployment(rendered, tmp_path):
     path = tmp_path / "all.yaml"
     path.write_text(rendered["overlays/production-argo"])
@@ -130,7 +161,7 @@ def test_argo_takes_the_pods_over_from_the_deployment(rendered, tmp_path):
     steps = objects["Rollout late-flights"].get("spec", "strategy", "canary", "steps")
 
     assert [step["setWeight"] for step in steps if "setWeight" in step] == [5, 25, 100]
-    assert objects["Deployment late-flights"].get("spec", "replicas") == 0
+    assert objects["Rollout late-flights"].get("spec", "workloadRef", "scaleDown") == "never"
     assert objects["HorizontalPodAutoscaler late-flights"].get("spec", "scaleTargetRef", "kind") == "Rollout"
 
 

@@ -55,14 +55,14 @@ def test_it_compiles_to_the_same_pipeline_every_time(written, tmp_path):
     assert "registry.example.com/late-flights:v1" in texts[0]
 
 
-def run(pipeline, folder, **params):
+def run(pipeline, folder, date=DATE, **params):
     """What each task ended as, by its name, and the home folder after the last."""
     from kfp import local
 
     logging.disable(logging.WARNING)
     try:
         local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
-        pipeline(date=DATE, **SHORT, **params)
+        pipeline(date=date, **SHORT, **params)
     finally:
         logging.disable(logging.NOTSET)
     states, last = {}, None
@@ -70,7 +70,7 @@ def run(pipeline, folder, **params):
         home = output.parent / "home"
         for result in home.glob("tasks/*/*.json"):
             states[result.stem] = json.loads(result.read_text())["state"]
-        last = home
+        last = home if home.is_dir() else last  # the one that keeps a home folder leaves none of its own
     return states, last
 
 
@@ -96,6 +96,43 @@ def test_a_real_run_gives_the_model_and_the_verdict_of_the_embedded_one(features
     assert outcome(embedded) == ("promoted" if verdict.passed else "refused")
     below = {"approve", "promote", "roll_out"}
     assert below.isdisjoint(states) if not verdict.passed else below <= set(states)
+
+
+def test_no_task_is_cached(written, tmp_path):
+    import yaml
+
+    compiled = tmp_path / "pipeline.yaml"
+    subprocess.run([sys.executable, str(written), str(compiled)], check=True, timeout=300, capture_output=True)
+    spec = next(yaml.safe_load_all(compiled.read_text()))
+
+    parts = [spec["root"], *spec["components"].values()]
+    tasks = {name: task for part in parts for name, task in part.get("dag", {}).get("tasks", {}).items()}
+    runs = {name: task for name, task in tasks.items() if not name.startswith("condition-")}
+    assert len(runs) == len(flights_pipeline().tasks) + 3  # home: brought, and kept in one of two ways
+    assert [name for name, task in runs.items() if task.get("cachingOptions", {}).get("enableCache")] == []
+
+
+def test_the_second_night_finds_the_champion_of_the_first(pipeline, tmp_path):
+    kept = tmp_path / "production"
+
+    run(pipeline, tmp_path / "first", home=str(kept))
+    first = Registry(kept / (kept / "NEWEST").read_text())
+    assert first.get_production(MODEL_NAME).version == 1
+    run(pipeline, tmp_path / "second", date="2013-02-11", home=str(kept))
+
+    second = Registry(kept / (kept / "NEWEST").read_text())
+    assert [each.version for each in second.search(name=MODEL_NAME)] == [1, 2]
+    assert second.get_gate_report(MODEL_NAME, 2).champion == 1
+
+
+def test_a_refused_night_is_remembered_too(pipeline, tmp_path):
+    kept = tmp_path / "production"
+
+    run(pipeline, tmp_path / "refused", features="daily_averages", home=str(kept))
+
+    found = Registry(kept / (kept / "NEWEST").read_text())
+    assert not found.get_gate_report(MODEL_NAME, 1).passed
+    assert found.get_production(MODEL_NAME) is None
 
 
 class Endpoints:

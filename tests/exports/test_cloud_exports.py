@@ -73,14 +73,14 @@ def test_hostile_texts_stay_texts_in_the_vertex_file():
     defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
     assert imported == {"sys"}
-    assert defined == ["bring_home", "run_task", "pipeline"]
+    assert defined == ["bring_home", "keep_home", "run_task", "pipeline"]
 
 
 def test_what_comes_after_the_gate_stands_below_the_condition_and_the_report_does_not():
     tree = ast.parse(to_vertex(flights_pipeline()))
     pipeline = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "pipeline")
 
-    (below,) = [node for node in pipeline.body if isinstance(node, ast.With)]
+    below, _ = [node for node in pipeline.body if isinstance(node, ast.With)]
 
     names = [node.targets[0].id for node in below.body if isinstance(node, ast.Assign)]
     outside = [node.targets[0].id for node in pipeline.body if isinstance(node, ast.Assign)]
@@ -293,3 +293,18 @@ def test_vertex_waits_no_longer_than_the_longest_delay():
     text = to_vertex(from_dict(document, modules=[steps, delivery]))
 
     assert 'backoff_max_duration="90s"' in text
+
+
+def test_the_home_folder_goes_back_to_where_the_next_sagemaker_run_begins(definition):
+    condition = definition["Steps"][-1]["Arguments"]
+    (begins,) = definition["Steps"][0]["Arguments"]["ProcessingInputs"]
+    ends = {
+        step["Name"]: {each["OutputName"]: each for each in step["Arguments"]["ProcessingOutputConfig"]["Outputs"]}
+        for step in (condition["IfSteps"][0], condition["ElseSteps"][0])
+    }
+
+    assert set(ends) == {"Promote", "KeepRefused"}
+    for outputs in ends.values():
+        assert outputs["production"]["S3Output"]["S3Uri"] == begins["S3Input"]["S3Uri"]
+    assert condition["ElseSteps"][1]["DependsOn"] == ["KeepRefused"]
+    assert "CacheConfig" not in json.dumps(definition)

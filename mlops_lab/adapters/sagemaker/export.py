@@ -1,4 +1,4 @@
-"""How is the pipeline written as a SageMaker pipeline definition?"""
+"""The pipeline as a SageMaker pipeline definition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _TASKS = {
     "PrepareData": ("check_data", "build_training_set"),
     "Train": ("train", "register"),
     "Evaluate": ("evaluate", "gate"),
+    "Promote": ("approve", "promote", "materialize", "roll_out", "report"),
+    "KeepRefused": ("report",),
 }
+_PRODUCTION = "production/home"
 _TYPES = {"integer": "Integer", "number": "Float", "boolean": "Boolean"}
 _CONTENT = ["application/json", "text/csv"]
 
@@ -27,11 +30,13 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
     """The pipeline as the JSON that SageMaker's `CreatePipeline` takes.
 
     Processing makes the training set, training fits and registers, processing judges, and a condition on the gate's
-    answer either puts the model into the model registry, where it waits for somebody's approval, or fails with the
-    reason. Each step runs the course's image (`mlops-lab container …`) and hands the home folder on through S3.
+    answer either promotes and puts the model into SageMaker's model registry, where it waits for somebody's approval,
+    or fails with the reason. Each step runs the course's image (`mlops-lab container …`) and hands the home folder on
+    through S3. At the end it goes back, as one packed file, to `production/home` below the parameter `Storage`, where
+    the first step of the next run finds it; before the first run any file has to lie there.
 
-    What differs there: promotion, rollout and report are not steps. The approval is SageMaker's own (the model package
-    is pending until somebody approves it), and `mlops-lab deploy sagemaker` shifts the traffic afterwards.
+    What differs there: what SageMaker serves waits for the approval of its model package, and `mlops-lab deploy
+    sagemaker` shifts the traffic afterwards. No step is cached: each writes into the home folder.
 
     Args:
         dag: the flights pipeline; its params become the pipeline's parameters.
@@ -74,7 +79,7 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
             "ExperimentName": _get("Execution.PipelineName"),
             "TrialName": _get("Execution.PipelineExecutionId"),
         },
-        "Steps": [_prepare(dag), _train(dag), _evaluate(dag), _gate()],
+        "Steps": [_prepare(dag), _train(dag), _evaluate(dag), _gate(dag)],
     }
     check_sagemaker(definition)
     return json.dumps(definition, indent=2) + "\n"
@@ -90,6 +95,10 @@ def _get(what: str) -> dict[str, str]:
 
 def _joined(*values: Any, by: str = "/") -> dict[str, Any]:
     return {"Std:Join": {"On": by, "Values": list(values)}}
+
+
+def _production() -> dict[str, Any]:
+    return _joined(_get("Parameters.Storage"), _PRODUCTION)
 
 
 def _folder(step: str) -> dict[str, Any]:
@@ -125,7 +134,7 @@ def _processing(
                     "OutputName": name,
                     "AppManaged": False,
                     "S3Output": {
-                        "S3Uri": _joined(_folder(step), name),
+                        "S3Uri": _production() if name == "production" else _joined(_folder(step), name),
                         "LocalPath": path,
                         "S3UploadMode": "EndOfJob",
                     },
@@ -162,8 +171,16 @@ _RETRY = [
 
 
 def _prepare(dag: DAG) -> dict[str, Any]:
-    source = _joined(_get("Parameters.Storage"), "production/home")
-    return _step("PrepareData", "Processing", _processing(dag, "PrepareData", source), RetryPolicies=_RETRY)
+    arguments = _processing(dag, "PrepareData", _production())
+    return _step("PrepareData", "Processing", arguments, RetryPolicies=_RETRY)
+
+
+def _keep(dag: DAG, name: str) -> dict[str, Any]:
+    """The last tasks, after which the home folder goes back to where the next run begins."""
+    source = _get("Steps.Evaluate.ProcessingOutputConfig.Outputs['home'].S3Output.S3Uri")
+    folder = f"{_BASE}/production"
+    arguments = _processing(dag, name, source, "--pack", folder, output={"production": folder})
+    return _step(name, "Processing", arguments, RetryPolicies=_RETRY)
 
 
 def _train(dag: DAG) -> dict[str, Any]:
@@ -206,7 +223,7 @@ def _evaluate(dag: DAG) -> dict[str, Any]:
     return _step("Evaluate", "Processing", arguments, PropertyFiles=files, RetryPolicies=_RETRY)
 
 
-def _gate() -> dict[str, Any]:
+def _gate(dag: DAG) -> dict[str, Any]:
     def looked_up(path: str) -> dict[str, Any]:
         return {"Std:JsonGet": {"PropertyFile": _get("Steps.Evaluate.PropertyFiles.Evaluation"), "Path": path}}
 
@@ -238,7 +255,7 @@ def _gate() -> dict[str, Any]:
     refused = {"ErrorMessage": _joined("The gate refused:", looked_up("gate.why"), by=" ")}
     arguments = {
         "Conditions": [passed],
-        "IfSteps": [_step("RegisterModel", "RegisterModel", register)],
-        "ElseSteps": [_step("GateRefused", "Fail", refused)],
+        "IfSteps": [_keep(dag, "Promote"), _step("RegisterModel", "RegisterModel", register)],
+        "ElseSteps": [_keep(dag, "KeepRefused"), _step("GateRefused", "Fail", refused, DependsOn=["KeepRefused"])],
     }
     return _step("GatePassed", "Condition", arguments)

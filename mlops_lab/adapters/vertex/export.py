@@ -1,4 +1,4 @@
-"""How is a DAG written as a pipeline for Vertex AI (KFP 2)?"""
+"""A DAG as a pipeline for Vertex AI (KFP 2)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ __all__ = ["to_vertex"]
 _TYPES = {"string": "str", "date": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _TAKEN = (
     "bring_home",
+    "keep_home",
     "run_task",
     "compiler",
     "dsl",
@@ -22,7 +23,8 @@ _TAKEN = (
     "home",
     "task_id",
     "before",
-    *("given", "params", "folder", "ended", "shutil", "tempfile", "run_one_task", "said_no"),  # inside the components
+    *("target", "source", "kept", "newest", "name", "os", "pathlib"),  # inside the components
+    *("given", "params", "folder", "ended", "shutil", "tempfile", "run_one_task", "said_no"),
 )
 
 _COMPONENTS = '''
@@ -35,14 +37,37 @@ IMAGE = {image}  # the course's image with kfp in it; its Dockerfile says how
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def bring_home(source: str, home: dsl.Output[dsl.Artifact]):
-    """Copy the home folder of Production, where the champion is; an empty one when there is none yet."""
-    import os
+    """Copy the newest of the home folders that earlier runs kept in `source`; an empty one when there is none yet."""
+    import pathlib
     import shutil
 
-    if source:
-        shutil.copytree(source, home.path, dirs_exist_ok=True)
+    kept = pathlib.Path(source or "nowhere")
+    newest = kept / "NEWEST"
+    if source and newest.exists():
+        kept = kept / newest.read_text().strip()
+    if source and kept.is_dir():
+        shutil.copytree(kept, home.path, dirs_exist_ok=True)
     else:
-        os.makedirs(home.path, exist_ok=True)
+        pathlib.Path(home.path).mkdir(parents=True, exist_ok=True)
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def keep_home(target: str, date: str, before: dsl.Input[dsl.Artifact]):
+    """Keep the home folder in `target`, where the next run finds it; named last, so that a half copy is never found."""
+    import os
+    import pathlib
+    import shutil
+    import tempfile
+
+    if not target:
+        print("no folder was given as `home`: what this run promoted ends with it")
+        return
+    os.makedirs(target, exist_ok=True)
+    folder = tempfile.mkdtemp(prefix=f"{{date[:10]}}-", dir=target)
+    shutil.copytree(before.path, folder, dirs_exist_ok=True)
+    name = pathlib.Path(target, "NEWEST.new")
+    name.write_text(os.path.basename(folder))
+    os.replace(name, pathlib.Path(target, "NEWEST"))
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -75,6 +100,11 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
     Every task runs in the course's image and takes the home folder as an artefact from the task before it, so tasks run
     one after the other. The task `condition` decides: what comes after it, unless that runs in any case, stands below a
     `dsl.If` and is skipped when it says no; the pipeline itself then succeeds, because the gate did its work.
+
+    The pipeline's argument `home` is a folder (of a mounted bucket, /gcs/BUCKET/late_flights) where each run keeps its
+    home folder at its end, also when the gate refused, and where the next one begins; a run that fails keeps nothing.
+    Left empty, the run begins with nothing and keeps nothing: for a trial. No task is cached, because each one writes:
+    the same date again would get yesterday's answer.
 
     What differs there: a report is written before the promotion and not beside it, and a task that waits for somebody's
     approval ends as `waiting`; the tasks after it do not run, and the next run finds the approval given.
@@ -110,13 +140,17 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
     names = identifiers(found, {*_TAKEN, *words.values()})
     below = _below(dag, condition)
     order = [name for name in found if name not in below] + [name for name in found if name in below]
-    lines, last, opened = [], "home_of_production", False
+    passed = f'{names[condition]}.outputs["Output"] == "success"'
+    lines, last, refused, opened = [], "home_of_production", "", False
     for name in order:
         if name in below and not opened:
-            lines.append(f'    with dsl.If({names[condition]}.outputs["Output"] == "success"):')
-            opened = True
+            lines.append(f"    with dsl.If({passed}):")
+            opened, refused = True, last
         lines += _wired(name, dag, names, last=last, indent="        " if opened else "    ")
         last = names[name]
+    lines.append(f"{'    ' * (1 + opened)}{_keep(last)}")
+    if opened:
+        lines += [f"    with dsl.If({passed.replace('==', '!=')}):", f"        {_keep(refused)}"]
     declared = "".join(f"    {word}: {_TYPES[dag.params[name].type]},\n" for name, word in words.items())
     entries = [f"{literal(name)}: {word}" for name, word in words.items()]
     given = call("params = {", entries, "}", indent="        ")
@@ -125,6 +159,10 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
         "\n".join([_opening(dag), components, "", "", _pipeline(dag, words, date), *lines, "", "", _closing(dag)])
         + "\n"
     )
+
+
+def _keep(last: str) -> str:
+    return f'keep_home(target=home, date=date, before={last}.outputs["home"]).set_caching_options(False)'
 
 
 def _below(dag: DAG, condition: str) -> set[str]:
@@ -154,7 +192,7 @@ def _pipeline(dag: DAG, words: dict[str, str], date: str) -> str:
     inner = "".join(f"    {each},\n" for each in arguments)
     named = call("@dsl.pipeline(", {"name": literal(_name(dag)), "description": literal(sentence(dag.description))})
     given = call("given = {", [f"{literal(word)}: {word}" for word in ("date", *words.values())], "}", indent="    ")
-    first = f"{given}\n    home_of_production = bring_home(source=home)"
+    first = f"{given}\n    home_of_production = bring_home(source=home).set_caching_options(False)"
     return f"{named}\ndef pipeline(\n{inner}):\n{first}"
 
 
@@ -176,6 +214,7 @@ def _wired(name: str, dag: DAG, names: dict[str, str], *, last: str, indent: str
         call(f"{names[name]} = run_task(", [f"task_id={literal(name)}", f"before={before}", "**given"], indent=indent)
     ]
     lines.append(f"{indent}{names[name]}.set_display_name({literal(name)})")
+    lines.append(f"{indent}{names[name]}.set_caching_options(False)")
     if task.retries:
         seconds = int(task.retry_delay.total_seconds())
         retry = {"num_retries": str(task.retries), "backoff_duration": literal(f"{seconds}s")}
