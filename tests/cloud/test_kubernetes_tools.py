@@ -123,7 +123,7 @@ def test_the_canary_has_another_image_behind_the_same_service(rendered, tmp_path
     assert all(selector.items() <= each["metadata"]["labels"].items() for each in (stable, canary))
 
 
-# https://github.com/knative/serving/blob/main/pkg/apis/serving/fieldmask.go: what a Knative without feature flags takes.
+# What a Knative without feature flags takes: https://github.com/knative/serving/blob/main/pkg/apis/serving/fieldmask.go
 KNATIVE_POD = {"automountServiceAccountToken", "containers", "volumes", "serviceAccountName", "imagePullSecrets"}
 KNATIVE_SECURITY = {
     *("allowPrivilegeEscalation", "capabilities", "readOnlyRootFilesystem"),
