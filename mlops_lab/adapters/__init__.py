@@ -7,7 +7,11 @@ in every process and every later command sees the same. All of them have the met
 
 from __future__ import annotations
 
-from mlops_lab.adapters.choice import (
+from mlops_lab.adapters.copying import Copied, copy_registry, move_registry
+from mlops_lab.adapters.feast.differences import Difference, conformance, differences_of
+from mlops_lab.adapters.feast.objects import to_feast
+from mlops_lab.adapters.feast.store import FeastStore
+from mlops_lab.pipeline.engines import (
     FEATURE_ENGINES,
     REGISTRY_ENGINES,
     Engines,
@@ -18,10 +22,6 @@ from mlops_lab.adapters.choice import (
     open_registry,
     open_tracker,
 )
-from mlops_lab.adapters.copying import Copied, copy_registry, move_registry
-from mlops_lab.adapters.feast.differences import Difference, conformance, differences_of
-from mlops_lab.adapters.feast.objects import to_feast
-from mlops_lab.adapters.feast.store import FeastStore
 
 __all__ = [
     "FEATURE_ENGINES",

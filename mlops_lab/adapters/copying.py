@@ -11,12 +11,12 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_lab.adapters.choice import REGISTRY_ENGINES, engines_of, open_registry, open_tracker, save_engines
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
 from mlops_lab.models.registry import Event, Registry
 from mlops_lab.models.registry.history import append
 from mlops_lab.models.tracking import Tracker
+from mlops_lab.pipeline.engines import REGISTRY_ENGINES, engines_of, open_registry, open_tracker, save_engines
 
 __all__ = ["Copied", "copy_registry", "move_registry"]
 

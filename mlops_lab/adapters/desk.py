@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.choice import Engines, open_registry, open_tracker
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.models.registry import GateReport, ModelVersion, RuleResult
 from mlops_lab.models.tracking import Run
+from mlops_lab.pipeline.engines import Engines, open_registry, open_tracker
 
 __all__ = ["Desk"]
 

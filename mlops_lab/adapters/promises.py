@@ -17,9 +17,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.choice import Engines
 from mlops_lab.adapters.desk import Desk
 from mlops_lab.adapters.registry_promises import REGISTRY_PROMISES
+from mlops_lab.pipeline.engines import Engines
 
 __all__ = [
     "KEPT_RUN",

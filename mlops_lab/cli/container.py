@@ -73,7 +73,7 @@ def _version(home: Path) -> list[str]:
 
 
 def _is_home(folder: Path) -> bool:
-    from mlops_lab.adapters import has_registry
+    from mlops_lab.pipeline.engines import has_registry
 
     return has_registry(folder)
 
@@ -221,12 +221,12 @@ def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...])
 
 
 def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
-    from mlops_lab import adapters as backends
     from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline import engines
     from mlops_lab.pipeline.flights import MODEL_NAME
 
     clock = SystemClock()
-    registry, tracker = backends.open_registry(home, clock=clock), backends.open_tracker(home, clock=clock)
+    registry, tracker = engines.open_registry(home, clock=clock), engines.open_tracker(home, clock=clock)
     versions = registry.search(name=MODEL_NAME) if MODEL_NAME in registry.list_models() else []
     metrics = tracker.get_run(versions[-1].run_id).metrics if versions else {}
     passed = {one.task_id: one.state for one in ended}.get("gate") == "success"

@@ -148,8 +148,8 @@ def _home(home: Path) -> Check:
 
 
 def _registry(home: Path) -> Check:
-    from mlops_lab.adapters import has_registry, open_registry
     from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.engines import has_registry, open_registry
 
     if not has_registry(home):
         return Check("registry", True, "empty; the first run makes one")

@@ -37,8 +37,8 @@ def _store(home: Path) -> Iterator[FeatureStore]:
     """The store of the home folder; where it keeps no features yet, one that leaves nothing behind."""
     from tempfile import TemporaryDirectory
 
-    from mlops_lab.adapters import open_feature_store
     from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.engines import open_feature_store
     from mlops_lab.pipeline.flights import SERVICES, flight_store
 
     if (home / "features.db").exists() or (home / "feast").exists():

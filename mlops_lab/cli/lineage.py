@@ -40,9 +40,9 @@ def lineage(
       mlops-lab lineage --view airport_weather
       mlops-lab lineage --draw lineage.svg
     """
-    from mlops_lab.adapters import open_tracker
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.models import lineage as room
+    from mlops_lab.pipeline.engines import open_tracker
     from mlops_lab.teaching.drawing import draw_lineage
 
     registry, tracker = open_registry(home), open_tracker(home, clock=SystemClock())

@@ -104,9 +104,9 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
     """The flights to ask about, each with every feature that one of the two models needs, as it was known then."""
     from datetime import timedelta
 
-    from mlops_lab.adapters import open_tracker
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
+    from mlops_lab.pipeline.engines import open_tracker
     from mlops_lab.pipeline.flights import LABEL, flight_store, labelled_flights
     from mlops_lab.pipeline.flights.steps import last_decision
 

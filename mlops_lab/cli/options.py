@@ -104,12 +104,12 @@ def open_home(home: Path) -> Path:
 
 def open_registry(home: Path) -> Registry:
     """The registry of a home folder that has one."""
-    from mlops_lab import adapters as backends
     from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline import engines
 
-    if not backends.has_registry(open_home(home)) and home.is_dir():
+    if not engines.has_registry(open_home(home)) and home.is_dir():
         raise InvalidData(f"the home folder {home} has no registry yet; fill it with: mlops-lab run --home {home}")
-    return backends.open_registry(home, clock=SystemClock())
+    return engines.open_registry(home, clock=SystemClock())
 
 
 def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:

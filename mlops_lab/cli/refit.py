@@ -30,12 +30,12 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from mlops_lab.adapters import open_tracker
     from mlops_lab.base.clock import SystemClock, parse_utc
     from mlops_lab.models.lineage import training_rows
     from mlops_lab.models.training import refit as fitted_again
     from mlops_lab.models.training import time_split
     from mlops_lab.models.training.refit import TOLERANCE
+    from mlops_lab.pipeline.engines import open_tracker
 
     version = version_of(open_registry(home), subject)
     tracker = open_tracker(home, clock=SystemClock())

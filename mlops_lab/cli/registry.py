@@ -71,9 +71,9 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
 @answer_options
 def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) -> None:
     """One version: stage, run, gate, approval."""
-    from mlops_lab.adapters import open_tracker
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.verdict import report_lines
+    from mlops_lab.pipeline.engines import open_tracker
 
     found = open_registry(home)
     version = version_of(found, subject)

@@ -102,9 +102,9 @@ def run(
     Params: features, model, train_from, holdout_days, watch_days, approval, seed, author (see: mlops-lab dag draw)
     Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 130 stopped by Ctrl-C
     """
-    from mlops_lab.adapters import choose_engines
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict
+    from mlops_lab.pipeline.engines import choose_engines
     from mlops_lab.pipeline.flights import OUTCOMES, outcome, run_flights
 
     before = None if resume is None else run_to_resume(home, resume)

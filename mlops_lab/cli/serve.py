@@ -104,6 +104,6 @@ def serve(
 
 
 def _usual_home() -> Path:
-    from mlops_lab.adapters import has_registry
+    from mlops_lab.pipeline.engines import has_registry
 
     return _SAGEMAKER if has_registry(_SAGEMAKER) else Path(HOME)

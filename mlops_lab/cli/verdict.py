@@ -20,8 +20,8 @@ _FIGURES = ("offline.roc_auc", "served.roc_auc")
 
 def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     """Everything that a run of the flights pipeline says, from its trace and the home folder."""
-    from mlops_lab.adapters import engines_of, open_registry, open_tracker
     from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.engines import engines_of, open_registry, open_tracker
     from mlops_lab.pipeline.flights import OUTCOMES, get_json
 
     engines = engines_of(home)

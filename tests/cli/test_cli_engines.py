@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_lab.adapters import Engines, choice, choose_engines, engines_of
 from mlops_lab.adapters.desk import Desk
 from mlops_lab.adapters.mlflow import connection as mlflow_connection
 from mlops_lab.base.errors import IntegrityError
 from mlops_lab.cli import main
+from mlops_lab.pipeline import engines as choice
+from mlops_lab.pipeline.engines import Engines, choose_engines, engines_of
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_lab.adapters.choice import Engines
 from mlops_lab.adapters.promises import alone_of, answer_of, kept_answers
 from mlops_lab.adapters.registry_promises import REGISTRY_PROMISES
+from mlops_lab.pipeline.engines import Engines
 
 ENGINES = [
     "embedded",

@@ -124,8 +124,8 @@ def test_a_history_deleted_by_hand_is_one_clear_error(moved):
 
 
 def test_a_server_that_stops_half_way_is_one_line(tmp_path, own_server):
-    from mlops_lab.adapters.choice import Engines
     from mlops_lab.adapters.desk import Desk
+    from mlops_lab.pipeline.engines import Engines
 
     with own_server(tmp_path) as address:
         desk = Desk(tmp_path / "home", Engines(registry="mlflow", registry_uri=address))

@@ -139,9 +139,9 @@ def test_mlflow_s_own_registry_says_what_the_history_says(kept, mlflow_of):
 def test_what_somebody_changes_past_the_gate_is_noticed_and_changes_nothing(tmp_path, tamper):
     import warnings
 
-    from mlops_lab.adapters.choice import Engines
     from mlops_lab.adapters.desk import Desk
     from mlops_lab.adapters.promises import prepare_home
+    from mlops_lab.pipeline.engines import Engines
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
@@ -164,9 +164,9 @@ def test_what_somebody_changes_past_the_gate_is_noticed_and_changes_nothing(tmp_
 def test_a_cut_off_history_is_noticed(tmp_path):
     import sqlite3
 
-    from mlops_lab.adapters.choice import Engines
     from mlops_lab.adapters.desk import Desk
     from mlops_lab.adapters.promises import prepare_home
+    from mlops_lab.pipeline.engines import Engines
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
@@ -181,9 +181,9 @@ def test_a_cut_off_history_is_noticed(tmp_path):
 def test_a_changed_event_is_noticed(tmp_path):
     import sqlite3
 
-    from mlops_lab.adapters.choice import Engines
     from mlops_lab.adapters.desk import Desk
     from mlops_lab.adapters.promises import prepare_home
+    from mlops_lab.pipeline.engines import Engines
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))

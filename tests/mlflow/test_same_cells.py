@@ -69,11 +69,11 @@ def on_engines(monkeypatch):
         import mlops_lab.data.features
         import mlops_lab.models.registry
         import mlops_lab.models.tracking
-        from mlops_lab.adapters import choice
         from mlops_lab.adapters.feast.store import FeastStore
         from mlops_lab.adapters.mlflow.registry import MlflowRegistry
         from mlops_lab.adapters.mlflow.tracker import MlflowTracker
         from mlops_lab.adapters.promises import prepare_home
+        from mlops_lab.pipeline import engines as choice
 
         def on_new_database(kind):
             def make(home, *, clock=None, uri=None):

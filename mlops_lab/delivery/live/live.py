@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters import open_registry
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import NotAllowed
 from mlops_lab.delivery.live.asking import Client
@@ -23,6 +22,7 @@ from mlops_lab.delivery.live.processes import Servers
 from mlops_lab.delivery.live.routing import Routing
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
+from mlops_lab.pipeline.engines import open_registry
 
 if TYPE_CHECKING:
     import pandas as pd

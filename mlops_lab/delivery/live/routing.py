@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlops_lab.adapters import engines_of, open_registry
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import HomeError
 from mlops_lab.delivery.server import Refusal
 from mlops_lab.models.rollout import answered_by_challenger, deployment_of, promotion_of
+from mlops_lab.pipeline.engines import engines_of, open_registry
 
 __all__ = ["Plan", "Routing"]
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters import engines_of, open_feature_store
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.delivery.server.bodies import ABSENT, Table
 from mlops_lab.delivery.server.refusal import Refusal
+from mlops_lab.pipeline.engines import engines_of, open_feature_store
 
 __all__ = ["Lookup", "has_online_store"]
 

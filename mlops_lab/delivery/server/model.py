@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters import open_registry, open_tracker
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import IntegrityError, InvalidData, NotAllowed
 from mlops_lab.delivery.server.scorer import Columns, Scorer, compiled_scorer, estimator_scorer, kinds_of
 from mlops_lab.models.registry import ModelVersion, Registry
+from mlops_lab.pipeline.engines import open_registry, open_tracker
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mlops_lab.adapters import has_registry
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import HomeError, InvalidData, MissingExtra, MlopsLabError
 from mlops_lab.delivery.server.app import create_app
@@ -24,6 +23,7 @@ from mlops_lab.delivery.server.lookup import Lookup, has_online_store
 from mlops_lab.delivery.server.model import load_served_model
 from mlops_lab.delivery.server.station import Station
 from mlops_lab.delivery.server.telling import Log
+from mlops_lab.pipeline.engines import has_registry
 
 __all__ = ["open_desk", "serve"]
 

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters import open_registry, open_tracker
 from mlops_lab.base.clock import Clock
 from mlops_lab.base.errors import NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_frame
 from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
 from mlops_lab.models.registry import ModelVersion
 from mlops_lab.pipeline.dag import SkipTask, task
+from mlops_lab.pipeline.engines import open_registry, open_tracker
 from mlops_lab.pipeline.flights.frames import get_json, get_training_set, put_json
 from mlops_lab.pipeline.flights.policy import FLIGHTS_POLICY
 from mlops_lab.pipeline.flights.report import model_report

@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters import open_tracker
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.models.drift import DriftPolicy, DriftReport, watch_drift
 from mlops_lab.models.registry import ModelVersion
+from mlops_lab.pipeline.engines import open_tracker
 from mlops_lab.pipeline.flights.steps import LABEL, flight_store, labelled_flights, last_decision
 
 if TYPE_CHECKING:

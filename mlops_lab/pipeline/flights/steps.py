@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters import open_feature_store, open_registry, open_tracker
 from mlops_lab.base.clock import Clock, parse_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data import flights as datasets
 from mlops_lab.data.features import FeatureStore
 from mlops_lab.models.gates import profile
 from mlops_lab.pipeline.dag import task
+from mlops_lab.pipeline.engines import open_feature_store, open_registry, open_tracker
 from mlops_lab.pipeline.flights.code import code_version
 from mlops_lab.pipeline.flights.definitions import flight_objects
 from mlops_lab.pipeline.flights.frames import get_training_set, put_json, put_training_set

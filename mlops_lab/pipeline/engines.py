@@ -1,22 +1,23 @@
-"""Which engines was this home folder told to use?
+"""The engines of a home folder: who keeps its features, and who its runs and models.
 
-The choice is a small file of the home folder, `engines.json`, written whole or not at all.
+The choice is a small file of the home folder, `engines.json`. The adapters are found by name in a table, and imported
+when they are asked for: the core knows of their names only.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, MissingExtra, UnknownName
+from mlops_lab.base.storage import write_atomically
 from mlops_lab.data.features import FeatureStore
 from mlops_lab.models.registry import Registry
 from mlops_lab.models.tracking import Tracker
@@ -39,6 +40,18 @@ __all__ = [
 FEATURE_ENGINES = ("embedded", "feast")
 REGISTRY_ENGINES = ("embedded", "mlflow")
 _FILE = "engines.json"
+# What opens a part of a home folder with an engine: module and name. Another engine is another line.
+_ADAPTERS = {
+    ("feature store", "feast"): "mlops_lab.adapters.feast.store:FeastStore",
+    ("tracker", "mlflow"): "mlops_lab.adapters.mlflow.tracker:MlflowTracker",
+    ("registry", "mlflow"): "mlops_lab.adapters.mlflow.registry:MlflowRegistry",
+    ("connection", "mlflow"): "mlops_lab.adapters.mlflow.connection:connect",
+}
+
+
+def _adapter(part: str, engine: str) -> Any:
+    module, _, name = _ADAPTERS[part, engine].partition(":")
+    return getattr(import_module(module), name)
 
 
 @dataclass(frozen=True)
@@ -133,8 +146,7 @@ def choose_engines(
         )
     if chosen != before:
         if chosen.registry_uri is not None:
-            from mlops_lab.adapters.mlflow.connection import connect
-
+            connect = _adapter("connection", chosen.registry)
             connect(home, chosen.registry_uri)  # a wrong address is told now, and not remembered
         save_engines(home, chosen)
     return chosen
@@ -143,18 +155,7 @@ def choose_engines(
 def save_engines(home: Path, engines: Engines) -> None:
     """Write the choice down, whole or not at all."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=home, prefix=".engines-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(asdict(engines), file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, home / _FILE)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_atomically(home / _FILE, json.dumps(asdict(engines), indent=2))
     except OSError as error:
         raise HomeError(home, error.strerror or str(error)) from None
 
@@ -177,11 +178,10 @@ def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
     ...     open_feature_store(home, clock=FakeClock())
     FeatureStore(views=[])
     """
-    if engines_of(home).features == "feast":
-        from mlops_lab.adapters.feast.store import FeastStore
-
-        return cast(FeatureStore, FeastStore(Path(home).absolute(), clock=clock))
-    return FeatureStore(home, clock=clock)
+    engine = engines_of(home).features
+    if engine == "embedded":
+        return FeatureStore(home, clock=clock)
+    return cast(FeatureStore, _adapter("feature store", engine)(Path(home).absolute(), clock=clock))
 
 
 def open_tracker(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Tracker:
@@ -195,11 +195,9 @@ def open_tracker(home: str | Path, *, clock: Clock, engines: Engines | None = No
     Tracker() None
     """
     engines = engines_of(home) if engines is None else engines
-    if engines.registry == "mlflow":
-        from mlops_lab.adapters.mlflow.tracker import MlflowTracker
-
-        return MlflowTracker(home, clock=clock, uri=engines.registry_uri)
-    return Tracker(home, clock=clock)
+    if engines.registry == "embedded":
+        return Tracker(home, clock=clock)
+    return cast(Tracker, _adapter("tracker", engines.registry)(home, clock=clock, uri=engines.registry_uri))
 
 
 def open_registry(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Registry:
@@ -213,11 +211,9 @@ def open_registry(home: str | Path, *, clock: Clock, engines: Engines | None = N
     Registry() None
     """
     engines = engines_of(home) if engines is None else engines
-    if engines.registry == "mlflow":
-        from mlops_lab.adapters.mlflow.registry import MlflowRegistry
-
-        return MlflowRegistry(home, clock=clock, uri=engines.registry_uri)
-    return Registry(home, clock=clock)
+    if engines.registry == "embedded":
+        return Registry(home, clock=clock)
+    return cast(Registry, _adapter("registry", engines.registry)(home, clock=clock, uri=engines.registry_uri))
 
 
 def _check(what: str, name: str, known: Iterable[str]) -> str:
