@@ -6,12 +6,13 @@ Everything here follows GitHub's documentation; where it is silent, GitHub's own
 from __future__ import annotations
 
 from mlops_lab.ci.concurrency import ConcurrencyGroups
-from mlops_lab.ci.environments import Environment, Review
+from mlops_lab.ci.environments import Environment, Review, environments_from
 from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.executing import execute
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate
 from mlops_lab.ci.loading import load_workflow, parse_workflow
 from mlops_lab.ci.matrix import expand_matrix
+from mlops_lab.ci.nodes import read_yaml
 from mlops_lab.ci.performing import Outcome
 from mlops_lab.ci.results import JobRun, Moment, StepRun, WorkflowRun
 from mlops_lab.ci.simulating import simulate
@@ -34,11 +35,13 @@ __all__ = [
     "Workflow",
     "WorkflowError",
     "WorkflowRun",
+    "environments_from",
     "evaluate",
     "execute",
     "expand_matrix",
     "interpolate",
     "load_workflow",
     "parse_workflow",
+    "read_yaml",
     "simulate",
 ]

@@ -54,7 +54,7 @@ def enter_environment(leg: Leg) -> Generator[Sleep | Wait, None, str]:
     if environment is None:
         leg.note(f"{leg.name}: the environment {leg.environment!r} was not described; it was taken as unprotected")
         return ""
-    if refused := refused_branch(environment, leg.state.trigger.ref):
+    if refused := refused_branch(environment, leg.state.trigger.executing_ref):
         return refused
     leg.asked_at = leg.now
     ready = leg.now + timedelta(minutes=environment.wait_timer)
@@ -73,7 +73,7 @@ def enter_environment(leg: Leg) -> Generator[Sleep | Wait, None, str]:
     while leg.now < ready and not leg.cancelled:
         yield Sleep((ready - leg.now) / timedelta(seconds=1))
     leg.reason = ""
-    leg.secrets.update(environment.secrets)
+    leg.secrets.update({} if leg.state.trigger.is_untrusted else environment.secrets)
     variables = leg.contexts.get("vars")
     leg.contexts["vars"] = {**(variables if isinstance(variables, Mapping) else {}), **environment.variables}
     return ""

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from mlops_lab.base.errors import InvalidDefinition, UnknownName
-from mlops_lab.ci.trigger import glob_matches
+from mlops_lab.ci.globs import glob_matches
 
 __all__ = ["EXPIRY", "Environment", "Review", "environments_from", "refused_branch", "refused_review"]
 
@@ -28,8 +28,9 @@ class Environment:
     >>> Environment("production", reviewers=("ana", "ben"), prevent_self_review=True, wait_timer=10)
     Environment('production', reviewers ana, ben, no self-review, wait 10 min)
 
-    Attributes: `reviewers` (one approval suffices), `prevent_self_review`, `wait_timer` (minutes), `branches` (patterns
-    of the branches that may deploy; empty: all), `secrets` and `variables` (readable only once the rules have passed).
+    Attributes: `reviewers` (one approval suffices), `prevent_self_review`, `wait_timer` (minutes), `branches`, `tags`
+    (patterns of what may deploy; none of either: everything; a pull request's branch is `refs/pull/N/merge`),
+    `secrets` and `variables` (readable only once the rules have passed).
 
     Raises:
         InvalidDefinition: more than six reviewers, or a timer beyond 43,200 minutes.
@@ -40,6 +41,7 @@ class Environment:
     prevent_self_review: bool = False
     wait_timer: float = 0
     branches: Sequence[str] = ()
+    tags: Sequence[str] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +60,7 @@ class Environment:
         rules += ["no self-review"] if self.prevent_self_review else []
         rules += [f"wait {self.wait_timer:g} min"] if self.wait_timer else []
         rules += [f"branches {', '.join(self.branches)}"] if self.branches else []
+        rules += [f"tags {', '.join(self.tags)}"] if self.tags else []
         return f"Environment({', '.join([repr(self.name), *rules])})"
 
 
@@ -103,9 +106,10 @@ def environments_from(given: Mapping[str, Environment | Mapping[str, Any]]) -> d
 def refused_branch(environment: Environment, ref: str) -> str:
     """Why a ref may not deploy there; the empty string when it may."""
     name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-    if not environment.branches or glob_matches(list(environment.branches), name):
-        return ""
     kind = "Tag" if ref.startswith("refs/tags/") else "Branch"
+    wanted = environment.tags if kind == "Tag" else environment.branches
+    if not (environment.branches or environment.tags) or glob_matches(list(wanted), name):
+        return ""
     return f'{kind} "{name}" is not allowed to deploy to {environment.name} due to environment protection rules.'
 
 

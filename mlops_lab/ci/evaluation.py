@@ -12,7 +12,7 @@ from mlops_lab.ci.expressions.functions import FUNCTIONS
 from mlops_lab.ci.expressions.parser import parse
 from mlops_lab.ci.expressions.references import references
 from mlops_lab.ci.expressions.status import asks_for_status
-from mlops_lab.ci.expressions.template import is_insertion
+from mlops_lab.ci.expressions.template import is_insertion, is_mixed, lone
 from mlops_lab.ci.expressions.tree import Node as Tree
 from mlops_lab.ci.expressions.values import Value, to_number
 from mlops_lab.ci.nodes import Node
@@ -68,7 +68,12 @@ class Evaluator:
         if node is None:
             return None
         if node.kind == "sequence":
-            return [self.value(item, contexts, status) for item in node.items()]
+            found: list[Value] = []
+            for item in node.items():
+                one = self.value(item, contexts, status)
+                spliced = isinstance(one, list) and item.kind == "string"  # an expression for several elements
+                found += one if spliced and isinstance(one, list) else [one]
+            return found
         if node.kind == "mapping":
             return self._mapping([(key.word, item) for key, item in node.pairs()], contexts)
         if node.kind != "string" or "${{" not in node.value:
@@ -78,12 +83,7 @@ class Evaluator:
             for tree in self._trees(node.value, contexts):
                 for path in references(tree):
                     self.on_reference(path)
-            return interpolate(
-                node.value.strip() if _is_lone(node.value) else node.value,
-                contexts,
-                status=status,
-                workspace=self.workspace,
-            )
+            return interpolate(node.value, contexts, status=status, workspace=self.workspace)
         except ExpressionError as error:
             raise TemplateError(self.file, node, error) from None
 
@@ -108,7 +108,7 @@ class Evaluator:
             value = self.value(node, contexts)
             if "${{" not in name:
                 found[name] = value
-            elif not is_insertion(name):
+            elif not is_insertion(name.rstrip(" ")):
                 found[self.text(replace(node, kind="string", value=name.strip()), contexts)] = value
             elif isinstance(value, Mapping):
                 found.update(value)
@@ -135,15 +135,14 @@ class Evaluator:
         """
         if node is None:
             return status == "success"
-        text = node.word.strip()
-        holes = "${{" in text
+        text = node.word
         try:
-            if holes and not _is_lone(text):
+            if is_mixed(text):
                 trees = list(self._trees(text, contexts))
                 asked = any(asks_for_status(tree) for tree in trees)
                 truth = is_truthy(interpolate(text, contexts, status=status, workspace=self.workspace))
             else:
-                expression = text[3:-2].strip() if holes else text
+                expression = text if (inner := lone(text)) is None else inner
                 tree = parse(expression, names=contexts, functions=_ARITIES)
                 for path in references(tree):
                     self.on_reference(path)
@@ -157,13 +156,34 @@ class Evaluator:
             raise TemplateError(self.file, node, error) from None
         return truth and (asked or status == "success")
 
+    def looks_past_status(self, node: Node | None, contexts: Mapping[str, Value]) -> bool:
+        """Does an `if` call a status function, so that what failed before does not decide by itself?"""
+        if node is None:
+            return False
+        text = node.word
+        text = text if is_mixed(text) or lone(text) is not None else f"${{{{ {text} }}}}"
+        try:
+            return any(asks_for_status(tree) for tree in self._trees(text, contexts))
+        except ExpressionError:
+            return False
+
+    def paths(self, node: Node | None, contexts: Mapping[str, Value]) -> list[tuple[str, ...]]:
+        """The names that an `if` or a template reads."""
+        text = node.word if node is not None and node.kind == "string" else ""
+        try:
+            return [path for tree in self._trees(text if "${{" in text else f"${{{{ {text} }}}}", contexts)
+                    for path in references(tree)] if text else []  # fmt: skip
+        except ExpressionError:
+            return []
+
+    def paths_below(self, node: Node | None, contexts: Mapping[str, Value]) -> list[tuple[str, ...]]:
+        """The names that a node and all below it read."""
+        if node is None:
+            return []
+        inner = [*node.items(), *(value for _, value in node.pairs())]
+        return self.paths(node, contexts) + [path for one in inner for path in self.paths_below(one, contexts)]
+
     def _trees(self, text: str, contexts: Mapping[str, Value]) -> Iterator[Tree | None]:
         for part in split(text):
             if isinstance(part, Hole):
                 yield parse(part.expression, names=contexts, functions=_ARITIES)
-
-
-def _is_lone(text: str) -> bool:
-    """Is the text one `${{ … }}` and nothing else, blanks aside?"""
-    parts = split(text.strip())
-    return len(parts) == 1 and isinstance(parts[0], Hole)

@@ -59,7 +59,10 @@ def matrix_legs(matrix: Mapping[str, Value]) -> list[MatrixLeg]:
     if count > MAX_LEGS * 100:  # before they are written out
         raise _too_many(count)
     combinations = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())] if lists else []
-    originals = [one for one in combinations if not any(_same(entry, one) for entry in excluded)]
+    struck = _struck(lists, excluded, len(combinations)) if combinations else 0
+    originals = [one for number, one in enumerate(combinations) if not struck >> number & 1]
+    if len(originals) > MAX_LEGS:
+        raise _too_many(len(originals))
     legs = [MatrixLeg(dict(one), leg_title(one)) for one in originals]
     for entry in included:
         filters = {name: value for name, value in entry.items() if name.lower() in known}
@@ -67,11 +70,34 @@ def matrix_legs(matrix: Mapping[str, Value]) -> list[MatrixLeg]:
         matching = [leg for leg, original in zip(legs, originals, strict=False) if _same(filters, original)]
         for leg in matching:
             leg.values.update(added)
+        if len(legs) > MAX_LEGS:
+            break
         if not matching:
             legs.append(MatrixLeg({**filters, **added}, leg_title({**filters, **added})))
     if len(legs) > MAX_LEGS:
         raise _too_many(len(legs))
     return legs
+
+
+def _struck(lists: Mapping[str, list[Value]], excluded: Sequence[Mapping[str, Value]], count: int) -> int:
+    """The combinations that an `exclude` entry matches, as bits: each value is compared once."""
+    every = (1 << count) - 1
+    bits: dict[str, list[int]] = {}
+    inner = count
+    for name, values in lists.items():
+        inner //= len(values)
+        turn = inner * len(values)
+        again = sum(1 << at for at in range(0, count, turn))
+        bits[name.lower()] = [(((1 << inner) - 1) << (index * inner)) * again for index in range(len(values))]
+    names = {name.lower(): values for name, values in lists.items()}
+    found = 0
+    for entry in excluded:
+        matching = every
+        for name, wanted in entry.items():
+            ways = zip(names[name.lower()], bits[name.lower()], strict=True)
+            matching &= sum(bit for value, bit in ways if _same(wanted, value))
+        found |= matching
+    return found
 
 
 def _check(

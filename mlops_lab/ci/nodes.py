@@ -18,13 +18,13 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from mlops_lab.ci.errors import Problem, WorkflowError
-from mlops_lab.ci.expressions.values import Value, to_text
+from mlops_lab.ci.expressions.values import Value, to_number, to_text
 
 __all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_NODES", "Node", "read_yaml"]
 
 MAX_CHARACTERS = 1024 * 1024
 MAX_NODES = 50_000  # after aliases are written out
-MAX_DEPTH = 100
+MAX_DEPTH = 50
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")
 _BOOLEAN = re.compile(r"true|True|TRUE|false|False|FALSE")
@@ -163,7 +163,7 @@ def _resolved(text: str) -> tuple[str, Any]:
     if _NUMBER.fullmatch(text):
         return "number", float(text)
     if _BASED.fullmatch(text):
-        return "number", float(min(int(text, 0), 10**308))
+        return "number", to_number(text)
     if found := _SPECIAL.fullmatch(text):
         return "number", math.nan if found[1] is None else math.inf * (-1 if found[1] == "-" else 1)
     return "string", text

@@ -108,7 +108,10 @@ class ToldOutcomes:
 
     def __init__(self, told: Mapping[str, Outcome | str], root: Path | None = None) -> None:
         self.root = root
-        self.told = {key: value if isinstance(value, Outcome) else Outcome(value) for key, value in told.items()}
+        self.told = {
+            key: value if isinstance(value, Outcome) else Outcome(value, knows_outputs=False)
+            for key, value in told.items()
+        }
         self.used: set[str] = set()
         self.seen: dict[str, None] = {}
         self.spent: set[tuple[str, str]] = set()

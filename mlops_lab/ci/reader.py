@@ -161,18 +161,15 @@ class Reader(ExpressionReader):
             return None
         return node
 
-    def scalars(self, node: Node | None, place: str, *, computed: bool = False, part: str = "") -> dict[str, Node]:
+    def scalars(self, node: Node | None, place: str, *, computed: bool = False) -> dict[str, Node]:
         """A mapping of the user's own names to scalars that may hold expressions (`env`, `with`, `outputs`).
 
         Where it may be `computed`, an expression can stand for a key, or as `${{ insert }}` for several pairs at once,
-        and is read under its own text; it can stand for the whole mapping too, unless that has a name for GitHub.
+        and is read under its own text; it can stand for the whole mapping too.
         """
         if node is not None and self.is_expression(node):
             if not computed:
                 return self.whole(node)
-            if part:
-                found = f"Unexpected type 'BasicExpressionToken' encountered while reading '{part}'."
-                self.problem(node, f"{found} The type 'MappingToken' was expected.")
             self.template(node, place)
             return {INSERT: node}
         read: dict[str, Node | None] = {}

@@ -34,7 +34,7 @@ class ExpressionReader:
     @staticmethod
     def is_expression(node: Node) -> bool:
         """Is the node one `${{ … }}` and nothing else?"""
-        return node.kind == "string" and node.value.strip().startswith("${{") and node.value.strip().endswith("}}")
+        return node.kind == "string" and node.value.startswith("${{") and node.value.endswith("}}")
 
     def template(self, node: Node, place: str) -> None:
         """Check the expressions of a text, which GitHub turns into one `format(…)`, with an expression's limits."""

@@ -90,7 +90,7 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
         environment_url=url,
         concurrency=read_concurrency(reader, found.get("concurrency"), "job"),
         permissions=read_permissions(reader, found.get("permissions")),
-        env=reader.scalars(found.get("env"), "job-env", computed=True, part="job env"),
+        env=reader.scalars(found.get("env"), "job-env", computed=True),
         defaults=read_defaults(reader, found.get("defaults"), "job-defaults"),
         outputs=reader.scalars(found.get("outputs"), "job-outputs"),
         steps=read_steps(reader, found.get("steps")),

@@ -63,7 +63,7 @@ def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: 
         shell=_shell(reader, found.get("shell"), place),
         working_directory=reader.scalar(found.get("working-directory"), place),
         arguments=reader.scalars(found.get("with"), place, computed=True),
-        env=reader.scalars(found.get("env"), place, computed=True, part="step env"),
+        env=reader.scalars(found.get("env"), place, computed=True),
         continue_on_error=reader.scalar(found.get("continue-on-error"), place, kind="boolean"),
         timeout_minutes=reader.scalar(found.get("timeout-minutes"), place, kind="number"),
         unmodelled=special or ("background" if background else ""),

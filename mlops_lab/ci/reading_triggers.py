@@ -112,7 +112,7 @@ def _event(reader: Reader, key: Node, node: Node) -> Event:
     keys = (*filters, *(() if types is None else ("types",)))
     if name in _INPUT_KINDS:
         keys = ("inputs", "secrets", "outputs") if name == "workflow_call" else ("inputs",)
-    found = reader.mapping(node, keys)
+    found = reader.loosely(node) if name == "workflow_dispatch" else reader.mapping(node, keys)
     for first in ("branches", "tags", "paths"):
         if first in found and f"{first}-ignore" in found:
             reader.problem(found[f"{first}-ignore"], f"you may only define one of {first} and {first}-ignore")
@@ -184,7 +184,8 @@ def read_inputs(reader: Reader, node: Node | None, kinds: tuple[str, ...]) -> di
         reader.identifier(key)
         known = keys[:1] + keys[2:5] if call else keys
         before = len(reader.problems)
-        found = reader.mapping(value, known, required=("type",) if call else ())
+        given = None if value.kind == "null" and not call else value
+        found = reader.mapping(given, known, required=("type",) if call else ())
         kind = reader.word(found.get("type"), options=kinds) or "string"
         options = tuple(reader.word(option, empty=True) or "" for option in reader.sequence(found.get("options")))
         sound = len(reader.problems) == before

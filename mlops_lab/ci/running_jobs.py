@@ -52,6 +52,11 @@ class JobGraph:
         }
         self.jobs = {name: _JobState(job) for name, job in workflow.jobs.items()}
         self.levels = {name: number for number, names in enumerate(workflow.levels()) for name in names}
+        self.needing: dict[str, list[str]] = {}
+        for job in workflow.jobs.values():
+            for needed in job.needs:
+                self.needing.setdefault(needed, []).append(job.id)
+        self.open = len(self.jobs)
         self.cancelled = ""
         self.own_groups: list[str] = []
 
@@ -63,7 +68,7 @@ class JobGraph:
     @property
     def is_done(self) -> bool:
         """Are all jobs completed?"""
-        return all(state.result is not None for state in self.jobs.values())
+        return self.open == 0
 
     # -- one job --------------------------------------------------------------------------------------------------
 
@@ -78,12 +83,13 @@ class JobGraph:
             with evaluating("if", job.id):
                 wanted = evaluate.condition(job.condition, contexts, self._status(job))
             if not wanted:
-                why = f"if: {job.condition.word}" if job.condition is not None else self._why_not(job)
-                self._end(state, "skipped", why)
+                by_itself = self._status(job) == "success" or evaluate.looks_past_status(job.condition, contexts)
+                why = f"if: {job.condition.word.strip()}" if job.condition is not None and by_itself else ""
+                self._end(state, "skipped", why or self._why_not(job))
                 return
             self._expand(state, evaluate, contexts)
         except ExpressionError as error:
-            self._end(state, "failure", str(error))
+            self._end(state, "failure", str(error) + self._unknown(job, evaluate, contexts))
             return
         except MlopsLabError as error:
             line = f"{self.workflow.file} (Line: {job.line}, Col: {job.column})"
@@ -99,6 +105,20 @@ class JobGraph:
             state.outputs.update({name: value for name, value in leg.outputs.items() if value})
         state.outputs = {**dict.fromkeys(state.legs[-1].outputs, ""), **state.outputs}
         self._end(state, result, "")
+
+    def _unknown(self, job: Job, evaluate: Evaluator, contexts: Mapping[str, Value]) -> str:
+        """Which outputs a matrix reads that nobody knows when nothing is executed, and how to tell them."""
+        told = []
+        for path in evaluate.paths_below(job.strategy.matrix, contexts):
+            needed = next((name for name in job.needs if path[:3] == ("needs", name.lower(), "outputs")), None)
+            if needed is None or len(path) < 4 or self.state.performer.real or self.jobs[needed].outputs.get(path[3]):
+                continue
+            node = self.jobs[needed].job.outputs.get(path[3])
+            steps: dict[str, Value] = {name: {} for name in ("steps", *contexts)}
+            for step in evaluate.paths(node, steps):
+                if len(step) == 4 and step[0] == "steps":
+                    told.append(f"--output {needed}/{step[1]}.{step[3]}='[1, 2]'")
+        return f" {' '.join(told)} would say it: nothing was executed, so that nobody knows this output" if told else ""
 
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:
         with evaluating("strategy", state.job.id):
@@ -138,11 +158,12 @@ class JobGraph:
 
     def _end(self, state: _JobState, result: str, why: str) -> None:
         state.result, state.reason = result, why
+        self.open -= 1
         if not state.legs:
             self.state.moment(self.prefix + self.title_of(state.job), result, why)
-        for other in self.jobs.values():
-            if other.task is not None and state.job.id in other.job.needs:
-                self.state.scheduler.wake(other.task)
+        for name in self.needing.get(state.job.id, ()):
+            if (task := self.jobs[name].task) is not None:
+                self.state.scheduler.wake(task)
         if self.is_done and self.caller is not None:
             self.caller.wake()
 

@@ -79,7 +79,7 @@ def _run_step(leg: Leg, step: Step, number: int, scope: Scope) -> Generator[Slee
         contexts["env"] = dict(env)
         name = scope.evaluator.text(step.name, contexts) if step.name is not None else name
         if not scope.evaluator.condition(step.condition, contexts, status):
-            return StepRun(step.id, name, "skipped", "skipped", _why_skipped(step, status))
+            return StepRun(step.id, name, "skipped", "skipped", _why_skipped(step, status, scope, contexts))
         forgiving = _truth(scope.evaluator.value(step.continue_on_error, contexts))
         minutes = scope.evaluator.minutes(step.timeout_minutes, contexts) if step.timeout_minutes else None
         request = _request(leg, step, number, scope, name, env, contexts, minutes)
@@ -131,10 +131,20 @@ def _request(
     )
 
 
-def _why_skipped(step: Step, status: str) -> str:
-    if status != "success":
+def _why_skipped(step: Step, status: str, scope: Scope, contexts: Mapping[str, Value]) -> str:
+    """What decided: the status of the job, or the `if`, with what in it nobody knows."""
+    if step.condition is None or (
+        status != "success" and not scope.evaluator.looks_past_status(step.condition, contexts)
+    ):
         return f"the job's status is {status}"
-    return f"if: {step.condition.word}" if step.condition is not None else ""
+    paths = scope.evaluator.paths(step.condition, contexts)
+    unknown = [
+        ".".join(path)
+        for path in paths
+        if path[0] == "steps" and path[2:3] == ("outputs",) and path[1] in scope.unknown
+    ]
+    told = f"; {' and '.join(dict.fromkeys(unknown))} not known, taken as empty" if unknown else ""
+    return f"if: {step.condition.word.strip()}{told}"
 
 
 def _truth(value: Value) -> bool:

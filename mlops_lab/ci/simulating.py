@@ -137,6 +137,8 @@ def run_workflow(workflow: Workflow, event: str | Trigger, performer: Performer,
         groups=around.groups,
         variables=around.variables,
     )
+    if privileges := trigger.privileges():
+        state.note(privileges)
     state.desk = ReviewDesk(state, around.approvals)
     before, state.groups.on_cancel = state.groups.on_cancel, state.cancel_named
     try:
@@ -150,14 +152,16 @@ def _run(
     not_started: str,
 ) -> WorkflowRun:  # fmt: skip
     github = trigger.github(workflow)
-    graph = JobGraph(state, workflow, github=github, inputs=values, secrets=around.secrets)
+    graph = JobGraph(
+        state, workflow, github=github, inputs=values, secrets={} if trigger.is_untrusted else around.secrets
+    )
     evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
     name = evaluate.text(workflow.run_name, graph.contexts) or workflow.name
     if not_started:
         return _record(workflow, trigger, name, state, graph, status="not_triggered", reason=not_started)
     state.moment("run", "queued", f"on {trigger.event}")
     for trap in traps_of(workflow):
-        state.note(trap)
+        state.note(str(trap))
     if workflow.concurrency is not None:
         group = evaluate.text(workflow.concurrency.group, graph.contexts)
         if not group:

@@ -20,8 +20,11 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option("--event", metavar="EVENT", help="What happened.  [default: the first event of the file's `on`]"),
-    click.option("--activity", metavar="TYPE", help="What exactly, such as opened."),
+    click.option("--activity", metavar="TYPE", help="What exactly, such as opened; of a schedule, the cron."),
     click.option("--ref", metavar="REF", default="refs/heads/main", show_default=True, help="On which branch or tag."),
+    click.option("--base", metavar="BRANCH", default="main", show_default=True, help="Where a pull request goes."),
+    click.option("--head", metavar="BRANCH", default="feature", show_default=True, help="Where it comes from."),
+    click.option("--fork", is_flag=True, help="The pull request is of a fork."),
     click.option("--actor", metavar="WHO", default="octocat", show_default=True, help="By whom."),
     click.option("--changed", multiple=True, metavar="PATH", help="A file that was changed, for `paths`.  (repeat)"),
     click.option("--payload", metavar="JSON", help="A file with the `github.event`."),
@@ -36,6 +39,12 @@ _OPTIONS = (
     ),
     click.option(
         "--reviewers", multiple=True, metavar="ENV=A,B", help="Who may review jobs of this environment.  (repeat)"
+    ),
+    click.option(
+        "--environments",
+        "rules",
+        metavar="FILE",
+        help="YAML or JSON: each environment's reviewers, prevent_self_review, wait_timer, branches, tags, secrets.",
     ),
     click.option("--prevent-self-review", is_flag=True, help="Whoever started the run may not review it."),
     click.option("--approve", multiple=True, metavar="ENV=WHO", help="Somebody approves.  (repeat)"),
@@ -63,6 +72,9 @@ class Happening:
     event: str | None
     activity: str | None
     ref: str
+    base: str
+    head: str
+    fork: bool
     actor: str
     changed: tuple[str, ...]
     payload: str | None
@@ -70,6 +82,7 @@ class Happening:
     variables: tuple[str, ...]
     secrets: tuple[str, ...]
     reviewers: tuple[str, ...]
+    rules: str | None
     prevent_self_review: bool
     approve: tuple[str, ...]
     reject: tuple[str, ...]
@@ -87,6 +100,9 @@ class Happening:
         trigger = Trigger(
             event,
             ref=self.ref if self.ref.startswith("refs/") else f"refs/heads/{self.ref}",
+            base_ref=self.base,
+            head_ref=self.head,
+            fork=self.fork,
             actor=self.actor,
             activity=self.activity,
             paths=self.changed or None,
@@ -106,7 +122,7 @@ class Happening:
     def _environments(self) -> dict[str, Environment]:
         from mlops_lab.ci import Environment
 
-        found = {}
+        found = _rules(self.rules)
         for name, words in pairs(self.reviewers, "--reviewers"):
             people = tuple(word.strip() for word in words.split(",") if word.strip())
             if not people:
@@ -170,7 +186,8 @@ def told_outcomes(outcomes: Sequence[str], outputs: Sequence[str]) -> dict[str, 
         given.setdefault(step, {})[output] = value
     conclusions = {name: value.strip().lower() for name, value in pairs(outcomes, "--outcome")}
     return {
-        name: Outcome(conclusions.get(name, "success"), outputs=given.get(name, {})) for name in (*conclusions, *given)
+        name: Outcome(conclusions.get(name, "success"), outputs=given.get(name, {}), knows_outputs=name in given)
+        for name in (*conclusions, *given)
     }
 
 
@@ -200,6 +217,22 @@ def _payload(path: str | None) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidData(f"--payload {path!r} holds no JSON object.")
     return found
+
+
+def _rules(path: str | None) -> dict[str, Environment]:
+    from mlops_lab.base.errors import MlopsLabError
+    from mlops_lab.ci import environments_from, read_yaml
+    from mlops_lab.cli.options import read_text
+
+    if path is None:
+        return {}
+    given = read_yaml(read_text(path), file=path)[0].plain()
+    if not isinstance(given, dict) or not all(isinstance(each, dict) for each in given.values()):
+        raise InvalidData(f"--environments {path!r} must hold a mapping: environment to its rules.")
+    try:
+        return {each.name: each for each in environments_from(given).values()}
+    except (MlopsLabError, TypeError, AttributeError) as error:
+        raise InvalidData(f"--environments {path!r}: {error}") from None
 
 
 def _check_environments(workflow: Workflow, environments: Mapping[str, Environment]) -> None:

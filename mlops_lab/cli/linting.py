@@ -97,9 +97,8 @@ def _ours(file: str) -> list[Finding]:
         return [Finding(shown, each.line, each.column, "mlops-lab", "", _reason(each)) for each in error.problems]
     found = []
     for trap in traps_of(workflow):
-        place = trap.partition("`if` at ")[2].partition(" mixes")[0].rsplit(":", 2)
-        line, column = (int(each) for each in place[1:])
-        found.append(Finding(file, line, column, "mlops-lab", "always-true", trap))
+        shown = file if trap.file == workflow.file else str(workflow.root / trap.file)
+        found.append(Finding(shown, trap.line, trap.column, "mlops-lab", "always-true", str(trap)))
     return found + _impossible_matrices(file, workflow)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from pathlib import Path
 
@@ -229,11 +230,12 @@ def test_comparisons_of_any_values_are_mirror_images(left, right, operator):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_number_is_printed_so_that_it_reads_back(number):
+def test_a_number_is_printed_with_fifteen_significant_digits(number):
     text = number_text(number)
 
-    assert float(text) == number
-    assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]\d+)?", text)
+    assert math.isclose(float(text), number, rel_tol=5e-15, abs_tol=1e-322)
+    assert len(re.sub(r"E.*|\D", "", text).strip("0")) <= 15
+    assert re.fullmatch(r"-?\d+(\.\d+)?(E[+-]\d+)?", text)
 
 
 @given(st.text(max_size=10))

@@ -45,7 +45,7 @@ def evaluate(
     ...     "github": {"ref": "refs/heads/main"}, "needs": {"test": {"result": "success"}}})
     ['success']
     >>> evaluate("format('{0} of {1}', 0x10, 1e21)")
-    '16 of 1e+21'
+    '16 of 1E+21'
     >>> evaluate("success() || failure()", status="failure")
     True
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from mlops_lab.ci.expressions.functions import Function, failed
 from mlops_lab.ci.expressions.values import Value, to_text
+from mlops_lab.ci.globs import file_matches
 
 __all__ = ["hash_files", "hash_function"]
 
@@ -47,7 +46,7 @@ def hash_files(workspace: Path, patterns: Sequence[str]) -> str:
         chosen = False
         relative = path.relative_to(workspace).as_posix()
         for keeps, pattern in rules:
-            if _matches(pattern, relative):
+            if file_matches(pattern, relative):
                 chosen = keeps
         if chosen:
             any_found = True
@@ -77,36 +76,3 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _rule(line: str) -> tuple[bool, str]:
     keeps = not line.startswith("!")
     return keeps, line.lstrip("!").removeprefix("./").strip("/")
-
-
-def _matches(pattern: str, path: str) -> bool:
-    """Does the pattern match the path, or a folder that holds it?"""
-    parts = path.split("/")
-    expression = _regex(pattern)
-    return any(expression.fullmatch("/".join(parts[:length])) for length in range(1, len(parts) + 1))
-
-
-@lru_cache(maxsize=256)
-def _regex(pattern: str) -> re.Pattern[str]:
-    pieces: list[str] = []
-    for part in pattern.split("/"):
-        if part == "**":
-            pieces.append("(?:[^/]+/)*")
-            continue
-        text = re.sub(r"\*+", "*", part)
-        pieces.append("".join(_piece(glyph) for glyph in re.findall(r"\[[^\]/]+\]|.", text, re.DOTALL)) + "/")
-    whole = "".join(pieces)
-    if pattern.endswith("**"):
-        whole += "[^/]+/"
-    return re.compile(whole.removesuffix("/"))
-
-
-def _piece(glyph: str) -> str:
-    if glyph == "*":
-        return "[^/]*"
-    if glyph == "?":
-        return "[^/]"
-    if len(glyph) > 1:
-        inner = glyph[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-        return "[" + ("^" + inner[1:] if inner[0] in "!^" else inner) + "]"
-    return re.escape(glyph)

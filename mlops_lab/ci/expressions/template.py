@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from mlops_lab.ci.expressions.errors import ExpressionError
 
-__all__ = ["INSERT", "Hole", "is_insertion", "split"]
+__all__ = ["INSERT", "Hole", "is_insertion", "is_mixed", "lone", "split"]
 
 INSERT = "${{ insert }}"  # as a key: put the pairs of the value here
 
@@ -36,14 +36,28 @@ def split(text: str) -> list[str | Hole]:
     return list(_parts(text))
 
 
+def lone(text: str) -> str | None:
+    r"""The expression of a text that is one `${{ … }}` and no character more; None for any other text.
+
+    >>> lone("${{ github.ref == '}}' }}"), lone("${{ false }}\n"), lone("a")
+    ("github.ref == '}}'", None, None)
+    """
+    parts = split(text)
+    return parts[0].expression if len(parts) == 1 and isinstance(parts[0], Hole) else None
+
+
+def is_mixed(text: str) -> bool:
+    """Does the text hold an expression and something else, if only a blank or a line end?"""
+    return "${{" in text and lone(text) is None
+
+
 def is_insertion(text: str) -> bool:
     """Is the text the directive `${{ insert }}`, as a key of a mapping may be?
 
     >>> is_insertion("${{insert}}"), is_insertion("${{ insert }}!")
     (True, False)
     """
-    found = text.strip()
-    return found.startswith("${{") and found.endswith("}}") and found[3:-2].strip() == "insert"
+    return text.startswith("${{") and text.endswith("}}") and text[3:-2].strip() == "insert"
 
 
 def _parts(text: str) -> Iterator[str | Hole]:

@@ -1,0 +1,289 @@
+"""What GitHub's servers and its runner do where the npm parser, or a first reading of the documentation, differs."""
+
+# ruff: noqa: E501 (workflows in one line)
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.ci import Environment, Outcome, Trigger, evaluate, expand_matrix, parse_workflow, simulate
+from mlops_lab.ci.expressions import hash_files
+from mlops_lab.ci.globs import glob_matches
+from mlops_lab.ci.traps import traps_of
+from mlops_lab.cli import main
+
+
+def one_job(extra: str = "", on: str = "push", steps: str = "[{run: a}]") -> str:
+    return f"on: {on}\njobs:\n  a:\n    runs-on: x\n    steps: {steps}\n{extra}"
+
+
+@pytest.mark.parametrize(
+    ("condition", "conclusion", "traps"),
+    [
+        ("|\n      ${{ false }}", "success", 1),
+        ('"${{ false }} "', "success", 1),
+        ('" ${{ false }}"', "success", 1),
+        (">-\n      ${{ false }}", "skipped", 0),
+        ("|\n      false", "skipped", 0),
+        ("${{ github.ref == '}}' }}", "skipped", 0),
+        ("${{ true }} && ${{ false }}", "success", 1),
+    ],
+)
+def test_an_if_is_one_expression_only_without_a_character_more(condition, conclusion, traps):
+    job = parse_workflow(one_job(f"    if: {condition}\n"))
+    step = parse_workflow(one_job(steps=f"\n      - run: b\n        if: {condition.replace('      ', '          ')}"))
+
+    assert [simulate(job).job("a").conclusion, len(list(traps_of(job)))] == [conclusion, traps]
+    assert [simulate(step).job("a").steps[0].conclusion, len(list(traps_of(step)))] == [conclusion, traps]
+
+
+def test_the_steps_of_a_composite_action_are_looked_at_too(tmp_path, capsys):
+    action = tmp_path / "act" / "action.yml"
+    action.parent.mkdir()
+    action.write_text('runs: {using: composite, steps: [{run: a, shell: bash, if: "${{ false }} "}]}')
+    (tmp_path / "ci.yml").write_text(one_job(steps="[{uses: $/act}]"))
+
+    code = main(["workflow", "lint", str(tmp_path / "ci.yml"), "--ours-only"])
+
+    assert code == 1
+    assert f"{action}:1:" in capsys.readouterr().out
+
+
+def test_a_line_end_behind_an_expression_stays_in_an_env():
+    run = simulate(parse_workflow(one_job("    env: {A: b}\n    outputs: {o: \"${{ 'x' }}\\n\"}\n")))
+
+    assert run.job("a").outputs == {"o": "x\n"}
+
+
+@pytest.mark.parametrize(
+    ("on", "trigger", "starts"),
+    [
+        ("{push: {branches-ignore: [wip]}}", Trigger("push", ref="refs/tags/v1"), False),
+        ("{push: {tags-ignore: [wip]}}", Trigger("push", ref="refs/heads/main"), False),
+        ("{push: {branches-ignore: [wip]}}", Trigger("push"), True),
+        ("{push: {branches-ignore: [wip], tags-ignore: [w]}}", Trigger("push", ref="refs/tags/v1"), True),
+        (
+            "{merge_group: {branches: [main]}}",
+            Trigger("merge_group", ref="refs/heads/gh-readonly-queue/main/pr-1"),
+            True,
+        ),
+        ("{merge_group: {branches: [main]}}", Trigger("merge_group", base_ref="release"), False),
+        (
+            "{merge_group: {branches: [main]}}",
+            Trigger("merge_group", payload={"merge_group": {"base_ref": "refs/heads/v1"}}),
+            False,
+        ),
+        ("{workflow_run: {workflows: [c], branches: [release]}}", Trigger("workflow_run"), False),
+        (
+            "{workflow_run: {workflows: [c], branches: [release]}}",
+            Trigger("workflow_run", payload={"workflow_run": {"head_branch": "release"}}),
+            True,
+        ),
+        ("{pull_request: {branches: [release]}}", Trigger("pull_request", base_ref="release"), True),
+        ("push", Trigger("push", payload={"head_commit": {"message": "x [skip ci]"}}), False),
+        ("push", Trigger("push", payload={"head_commit": {"message": "x\n\nskip-checks: true"}}), False),
+        ("workflow_dispatch", Trigger("workflow_dispatch", payload={"head_commit": {"message": "[skip ci]"}}), True),
+    ],
+)
+def test_a_filter_looks_at_the_ref_of_its_event(on, trigger, starts):
+    run = simulate(parse_workflow(one_job(on=on)), trigger)
+
+    assert (run.status != "not_triggered") is starts
+
+
+def test_a_schedule_says_which_of_them_it_was():
+    text = one_job(
+        "    if: github.event.schedule == '0 18 * * 5'\n", "{schedule: [{cron: '0 9 * * *'}, {cron: '0 18 * * 5'}]}"
+    )
+    workflow = parse_workflow(text)
+
+    ends = [simulate(workflow, Trigger("schedule", activity=cron)).job("a").conclusion for cron in (None, "0 18 * * 5")]
+
+    assert ends == ["skipped", "success"]
+    assert "not one of" in simulate(workflow, Trigger("schedule", activity="* * * * *")).reason
+
+
+@pytest.mark.parametrize(
+    ("rules", "trigger", "may"),
+    [
+        ({"branches": ["main"]}, Trigger("push"), True),
+        ({"branches": ["main"]}, Trigger("push", ref="refs/tags/main"), False),
+        ({"tags": ["v*"]}, Trigger("push", ref="refs/tags/v1"), True),
+        ({"tags": ["v*"]}, Trigger("push", ref="refs/heads/v1"), False),
+        ({"branches": ["main"]}, Trigger("pull_request"), False),
+        ({"branches": ["refs/pull/*/merge"]}, Trigger("pull_request"), True),
+        ({"branches": ["main"]}, Trigger("pull_request_target"), True),
+        ({}, Trigger("pull_request"), True),
+    ],
+)
+def test_an_environment_looks_at_the_ref_that_executes(rules, trigger, may):
+    workflow = parse_workflow(one_job("    environment: prod\n", f"[{trigger.event}]"))
+
+    run = simulate(workflow, trigger, environments={"prod": Environment("prod", **rules)})
+
+    assert (run.conclusion == "success") is may
+
+
+@pytest.mark.parametrize(
+    ("trigger", "given"),
+    [
+        (Trigger("pull_request"), "s p"),
+        (Trigger("pull_request", fork=True), " "),
+        (Trigger("pull_request", actor="dependabot[bot]"), " "),
+        (Trigger("pull_request_target", fork=True), "s p"),
+    ],
+)
+def test_a_pull_request_of_a_fork_gets_no_secret_not_even_of_an_environment(trigger, given):
+    text = one_job(
+        "    environment: prod\n    env: {A: '${{ secrets.S }} ${{ secrets.P }}'}\n    outputs: {o: \"${{ env.A }}\"}\n",
+        f"[{trigger.event}]",
+    )
+    workflow = parse_workflow(text)
+
+    run = simulate(
+        workflow, trigger, environments={"prod": Environment("prod", secrets={"P": "p"})}, secrets={"S": "s"}
+    )
+
+    seen = [note for note in run.notes if "may contain secret" in note]
+    assert (run.job("a").outputs == {"o": given}) is (given == " ")
+    assert bool(seen) is (given != " ")
+    assert any("secrets" in note or "token" in note for note in run.notes) is (
+        trigger.fork or trigger.actor != "octocat" or "target" in trigger.event
+    )
+
+
+def test_a_reason_is_what_decided_and_an_unknown_output_is_said_to_be_unknown():
+    steps = "[{id: gate, run: exit 2}, {name: keep, if: \"${{ !cancelled() && steps.gate.outputs.version != '' }}\", run: b}, {name: last, run: c}]"
+    run = simulate(parse_workflow(one_job(steps=steps)), outcomes={"a/gate": "failure"})
+
+    _, keep, last = run.job("a").steps
+
+    assert keep.reason == (
+        "if: ${{ !cancelled() && steps.gate.outputs.version != '' }}; steps.gate.outputs.version not known, taken as empty"
+    )
+    assert last.reason == "the job's status is failure"
+
+
+def test_a_job_whose_if_does_not_look_past_what_failed_is_skipped_for_that():
+    text = one_job("  b: {needs: a, if: github.ref != '', runs-on: x, steps: [{run: a}]}\n")
+
+    run = simulate(parse_workflow(text), outcomes={"a": "failure"})
+
+    assert run.job("b").reason == "needs a (failure)"
+
+
+def test_a_matrix_that_nobody_knows_names_what_would_tell_it():
+    text = one_job(
+        '    outputs: {m: "${{ steps.s.outputs.m }}"}\n  b: {needs: a, runs-on: x, strategy: {matrix: {v: "${{ fromJSON(needs.a.outputs.m) }}"}}, steps: [{run: a}]}\n',
+        steps="[{id: s, run: a}]",
+    )
+    workflow = parse_workflow(text)
+
+    assert "--output a/s.m='[1, 2]'" in simulate(workflow).job("b").reason
+    told = simulate(workflow, outcomes={"a/s": Outcome(outputs={"m": "[1, 2]"})})
+    assert [job.name for job in told.jobs] == ["a", "b (1)", "b (2)"]
+
+
+def test_a_list_in_a_list_is_spliced_by_an_expression_only():
+    text = one_job('    strategy: {matrix: {os: [a, "${{ fromJSON(\'[\\"b\\", \\"c\\"]\') }}", [d]]}}\n').replace(
+        "runs-on: x", 'runs-on: [self-hosted, "${{ fromJSON(\'[\\"gpu\\", \\"linux\\"]\') }}"]'
+    )
+    run = simulate(parse_workflow(text))
+
+    assert [job.matrix["os"] for job in run.jobs] == ["a", "b", "c", ["d"]]
+    assert run.jobs[0].runs_on == "self-hosted, gpu, linux"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [("20140101123456789", "2.01401011234568E+16"), ("0.1", "0.1"), ("1e21", "1E+21"), ("0.00001", "1E-05"), ("-0", "0"),
+     ("3.14159265358979312", "3.14159265358979"), ("123456789012345", "123456789012345"), ("0x" + "f" * 255, "1.12355820928895E+307")],
+)  # fmt: skip
+def test_a_number_has_fifteen_digits(number, text):
+    assert evaluate(f"format('{{0}}', {number})") == text
+
+
+def test_beyond_a_double_is_infinity():
+    assert evaluate("0x" + "f" * 256) == float("inf")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one_job(on="{workflow_dispatch: {inputs: {tag: }}}"),
+        one_job(on="{workflow_dispatch: {unknown-key: 1}}"),
+        one_job("    env: \"${{ fromJSON('{}') }}\"\n"),
+        one_job(steps="[{run: a, env: \"${{ fromJSON('{}') }}\"}]"),
+    ],
+)
+def test_what_the_server_takes_is_taken(text):
+    assert simulate(parse_workflow(text), next(iter(parse_workflow(text).events))).conclusion == "success"
+
+
+def test_a_file_deeper_than_fifty_is_refused():
+    with pytest.raises(Exception, match="Maximum object depth exceeded"):
+        parse_workflow("a: " + "[" * 50 + "]" * 50)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [("req**", True), ("src", True), ("**/*.txt", True), ("r?q*.txt", True), ("x**", False)]
+)
+def test_hash_files_matches_as_the_toolkit_does(tmp_path: Path, pattern, found):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("a")
+    (tmp_path / "requirements.txt").write_text("b")
+
+    assert bool(hash_files(tmp_path, [pattern])) is found
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: glob_matches(["*a" * 8 + "b"], "a" * 300),
+        lambda: glob_matches(["**a" * 60 + "b"], "a" * 300),
+        lambda: glob_matches(["[a-z]+" * 60 + "B"], "a" * 300),
+        lambda: _refused(_large()),
+        lambda: simulate(
+            parse_workflow("on: push\njobs:\n" + "".join(f"  j{n}: {{runs-on: x, steps: []}}\n" for n in range(4000)))
+        ),
+    ],
+    ids=["stars", "double stars", "repeats", "exclude", "jobs"],
+)
+def test_what_is_large_ends_soon(work):
+    begun = time.process_time()
+
+    work()
+
+    assert time.process_time() - begun < 5
+
+
+def _refused(matrix: dict) -> None:
+    with pytest.raises(InvalidData, match="GitHub allows at most 256"):
+        expand_matrix(matrix)
+
+
+def _large() -> dict:
+    numbers = [float(n) for n in range(160)]
+    return {"a": numbers, "b": numbers, "exclude": [{"a": float(n % 160), "b": float(n // 3)} for n in range(400)]}
+
+
+def test_many_excludes_strike_what_they_name():
+    legs = expand_matrix({"a": [1, 2, 3], "b": ["x", "Y"], "exclude": [{"a": 2}, {"b": "y", "a": 3}, {"a": 9}]})
+
+    assert legs == [{"a": 1, "b": "x"}, {"a": 1, "b": "Y"}, {"a": 3, "b": "x"}]
+
+
+def test_the_command_knows_base_head_fork_and_rules(tmp_path, capsys):
+    file, rules = tmp_path / "ci.yml", tmp_path / "rules.yml"
+    file.write_text(one_job("    environment: prod\n", "{pull_request: {branches: [release]}}"))
+    rules.write_text("prod: {branches: ['refs/pull/*/merge'], wait_timer: 5}")
+    command = ["workflow", "simulate", str(file), "--base", "release", "--fork", "--environments", str(rules)]
+
+    code = main(command)
+
+    assert code == 0
+    assert "no secrets are given" in capsys.readouterr().out
