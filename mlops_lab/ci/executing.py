@@ -93,6 +93,9 @@ def execute(
         dict(inputs or {}), environments_from(environments or {}), tuple(approvals), clock or FakeClock(),
         dict(secrets or {}), dict(variables or {}),
     )  # fmt: skip
-    run = run_workflow(workflow, event, performer, around)
+    try:
+        run = run_workflow(workflow, event, performer, around)
+    finally:
+        performer.close()
     notes = dict.fromkeys([*run.notes, *performer.notes])
     return replace(run, notes=tuple(notes), summary=performer.summary)

@@ -24,15 +24,24 @@ def action_of(leg: Leg, step: Step) -> Action | None:
 
 
 def missing_action(leg: Leg, step: Step, number: int) -> str:
-    """Why a `./` action cannot be found: it comes into the workspace with the checkout. `$/` needs none."""
-    if step.uses is None or not step.uses.startswith("./"):
+    """Why a local action cannot be found: `./` comes into the workspace with the checkout; `$/` is of the commit."""
+    if step.uses is None or not is_local(step.uses):
         return ""
+    root = leg.graph.workflow.root
+    folder = local_path(root, step.uses)
+    if step.uses.startswith("$/"):
+        there = step.uses in leg.graph.workflow.actions or (folder is not None and (folder / "Dockerfile").is_file())
+        return "" if there else f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' for action '{step.uses}'."
     before = leg.job.steps[: number - 1]
     if not any((other.uses or "").startswith("actions/checkout@") for other in before):
         leg.note(f"{leg.name}: {step.uses} is used without actions/checkout before it; GitHub would not find it")
+    if folder is None:
+        return f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile': '{step.uses}' is outside of the repository."
     workspace = leg.state.performer.workspace(leg.name)
-    folder = local_path(workspace, step.uses) if workspace is not None and leg.state.performer.real else None
-    if folder is None or any((folder / name).is_file() for name in ("action.yml", "action.yaml", "Dockerfile")):
+    if workspace is None or not leg.state.performer.real:
+        return ""
+    folder = workspace / folder.relative_to(root)
+    if any((folder / name).is_file() for name in ("action.yml", "action.yaml", "Dockerfile")):
         return ""
     return (
         f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{folder}'. "

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ __all__ = ["RealSteps"]
 
 _FILES = ("output", "env", "path", "step_summary", "state")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COMSPEC", "PATHEXT")  # of this machine's environment
+_TRACKING = "RUNNER_TRACKING_ID"
+_SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
 _GRACE = 300.0  # seconds a step has that still runs when the time of its job is over
 _FORBIDDEN = ("NODE_OPTIONS",)  # GitHub does not let a step set it for the steps after it
 _FROM_GITHUB = [
@@ -120,20 +123,27 @@ class RealSteps:
         if stand_in is None:
             self.notes.append(f"{request.leg}: {uses} was not run; it is a stub that succeeds and has no outputs")
             return Outcome(stubbed=True)
-        call = StandInCall(
-            uses, request.arguments, request.env, self.workspace(request.leg), self.repository, self.artifacts
-        )
+        known = {**self._github(request), **request.env}
+        call = StandInCall(uses, request.arguments, known, self.workspace(request.leg), self.repository, self.artifacts)
         try:
             self._copy()
             answer = stand_in(call)
-        except (OSError, MlopsLabError) as error:
+        except (OSError, ValueError, NotImplementedError, MlopsLabError) as error:
             return Outcome("failure", reason=f"the stand-in for {uses} failed: {error}")
         if isinstance(answer, Outcome):
+            if answer.stubbed:
+                self.notes.append(f"{request.leg}: {uses}: {answer.reason}")
             return answer
         return Outcome(outputs={name: str(value) for name, value in (answer or {}).items()})
 
     def _run(self, request: StepRequest) -> Outcome:
         self.count += 1
+        system = request.contexts.get("runner")
+        asked = system.get("os") if isinstance(system, Mapping) else "Linux"
+        if asked != _SYSTEMS.get(sys.platform, "Linux"):
+            self.notes.append(
+                f"{request.leg}: asks for {request.runs_on} ({asked}); its steps ran on this machine's system"
+            )
         workspace = self.workspace(request.leg)
         files = {name: self.scratch / "temp" / f"{name}_{self.count}" for name in _FILES}
         for path in files.values():
@@ -200,6 +210,23 @@ class RealSteps:
                 reader.read(line.rstrip("\r\n"))
         return code, reader
 
+    @staticmethod
+    def _github(request: StepRequest) -> dict[str, str]:
+        """`GITHUB_…`, which no `env` of a workflow can overwrite."""
+        github = request.contexts.get("github")
+        known = github if isinstance(github, Mapping) else {}
+        return {f"GITHUB_{name.upper()}": to_text(known[name]) for name in _FROM_GITHUB if name in known}
+
+    def close(self) -> None:
+        """End what the steps left running, found by the mark that each of them carries, as GitHub's runner does."""
+        mark = f"{_TRACKING}={self.scratch}-".encode()
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                if mark in entry.read_bytes():
+                    os.kill(int(entry.parent.name), signal.SIGKILL)
+            except OSError:
+                continue  # it ended by itself, or is somebody else's
+
     def _environment(self, request: StepRequest, files: Mapping[str, Path]) -> dict[str, str]:
         workspace = self.workspace(request.leg)
         github = request.contexts.get("github")
@@ -212,8 +239,9 @@ class RealSteps:
             **self.environment,
             "HOME": str(self.scratch / "home"),
             "CI": "true",
+            **{name: value for name, value in request.env.items() if name != "PATH"},
             "GITHUB_ACTIONS": "true",
-            **{f"GITHUB_{name.upper()}": to_text(known[name]) for name in _FROM_GITHUB if name in known},
+            **self._github(request),
             "GITHUB_JOB": request.job.id,
             "GITHUB_ACTION": request.step.id,
             "GITHUB_WORKSPACE": str(workspace),
@@ -223,7 +251,7 @@ class RealSteps:
             "RUNNER_TEMP": str(self.scratch / "temp"),
             "RUNNER_OS": to_text(runner.get("os")) if isinstance(runner, Mapping) else "Linux",
             "RUNNER_ARCH": "X64",
-            **request.env,
+            _TRACKING: f"{self.scratch}-{request.leg}",
             "PATH": os.pathsep.join([*self.paths.get(request.leg, []), path]),
         }
 

@@ -7,12 +7,15 @@ actions nearly every workflow uses; everything else is a stub that succeeds with
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from mlops_lab.ci.globs import file_matches
 from mlops_lab.ci.performing import Outcome
 
 __all__ = ["STAND_INS", "StandIn", "StandInCall", "find_stand_in"]
@@ -55,54 +58,92 @@ def _checkout(call: StandInCall) -> Outcome | None:
     target = _inside(call.workspace, call.argument("path"))
     if target is None:
         return Outcome("failure", reason=f"Repository path '{call.argument('path')}' is not under '{call.workspace}'")
+    own, asked = call.env.get("GITHUB_REPOSITORY", ""), call.argument("repository")
+    if asked and asked.lower() != own.lower():
+        return Outcome(
+            stubbed=True, reason=f"{asked} is another repository: it is not here, and nothing was checked out"
+        )
     if call.repository.is_dir():
         shutil.copytree(call.repository, target, symlinks=True, dirs_exist_ok=True)
-    return None
+    ref = call.argument("ref")
+    return Outcome(stubbed=True, reason=f"the files as they are now, not those of {ref}") if ref else None
 
 
 def _upload(call: StandInCall) -> Outcome | Mapping[str, str]:
-    patterns = [line.strip() for line in call.argument("path").splitlines() if line.strip()]
-    files: dict[str, Path] = {}
-    for pattern in patterns:
-        relative = pattern.removeprefix("./").rstrip("/")
-        found = [call.workspace / relative] if (call.workspace / relative).exists() else []
-        for path in found or sorted(call.workspace.glob(relative)):
-            inner = sorted(path.rglob("*")) if path.is_dir() else [path]
-            base = path if path.is_dir() else path.parent
-            files.update({str(file.relative_to(base)): file for file in inner if file.is_file()})
+    """As actions/upload-artifact: patterns, `!` takes away, no hidden files; below the least common ancestor."""
+    lines = [line.strip() for line in call.argument("path").splitlines() if line.strip()]
+    files, base = _found(lines, call.workspace, hidden=call.argument("include-hidden-files") == "true")
     if not files:
-        missing = f"No files were found with the provided path: {', '.join(patterns)}. No artifacts will be uploaded."
+        missing = f"No files were found with the provided path: {', '.join(lines)}. No artifacts will be uploaded."
         failing = call.argument("if-no-files-found", "warn") == "error"
-        return Outcome("failure" if failing else "success", reason=missing if failing else "", log=missing)
+        said = missing if call.argument("if-no-files-found", "warn") != "ignore" else ""
+        return Outcome("failure" if failing else "success", reason=missing if failing else "", log=said)
     name = call.argument("name", "artifact")
     target = _inside(call.artifacts, name)
-    if target is None or (target.exists() and call.argument("overwrite") != "true"):
+    if target is None or target == call.artifacts.resolve() or set(name) & set('\\/":<>|*?\r\n'):
+        return Outcome("failure", reason=f"The artifact name is not valid: {name}")
+    if target.exists() and call.argument("overwrite") != "true":
         return Outcome("failure", reason=f"an artifact with this name already exists on the workflow run: {name}")
+    shutil.rmtree(target, ignore_errors=True)
     digest = hashlib.sha256()
-    for relative, file in sorted(files.items()):
+    for file in files:
+        relative = file.relative_to(base)
         (target / relative).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target / relative)
-        digest.update(relative.encode() + b"\0" + file.read_bytes())
+        digest.update(relative.as_posix().encode() + b"\0" + file.read_bytes())
     return {"artifact-id": str(len(list(call.artifacts.iterdir()))), "artifact-digest": digest.hexdigest()}
 
 
+def _found(lines: Sequence[str], workspace: Path, *, hidden: bool) -> tuple[list[Path], Path]:
+    """The files that patterns choose, in order, and the folder from which their names are told."""
+    chosen: dict[Path, None] = {}
+    roots: list[Path] = []
+    for line in lines:
+        pattern = Path(os.path.normpath(workspace / line.removeprefix("!"))).as_posix()
+        if line.startswith("!"):
+            chosen = {file: None for file in chosen if not file_matches(pattern, file.as_posix())}
+            continue
+        parts = pattern.split("/")
+        fixed = next((number for number, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+        root = Path("/".join(parts[:fixed]) or "/")
+        roots.append(root)
+        inner = [root] if root.is_file() else sorted(root.rglob("*")) if root.is_dir() else []
+        for file in inner:
+            secret = any(part.startswith(".") for part in file.relative_to(root).parts) or file.name.startswith(".")
+            if file.is_file() and (hidden or not secret) and file_matches(pattern, file.as_posix()):
+                chosen[file] = None
+    base = Path(os.path.commonpath([str(root) for root in roots])) if roots else workspace
+    return sorted(chosen), base.parent if base.is_file() else base
+
+
 def _download(call: StandInCall) -> Outcome | Mapping[str, str]:
-    name = call.argument("name")
-    target = _inside(call.workspace, call.argument("path"))
+    """As actions/download-artifact: one by its name, or those of a pattern, each in a folder unless they are merged."""
+    name, target = call.argument("name"), _inside(call.workspace, call.argument("path"))
     if target is None:
         return Outcome("failure", reason="the path to download to is outside the workspace")
-    if name:
-        source = _inside(call.artifacts, name)
-        if source is None or not source.is_dir():
-            return Outcome("failure", reason=f"Unable to download artifact(s): Artifact not found for name: {name}")
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copytree(call.artifacts, target, dirs_exist_ok=True)
+    kept = {folder.name: folder for folder in sorted(call.artifacts.iterdir())}
+    if name and name not in kept:
+        return Outcome("failure", reason=f"Unable to download artifact(s): Artifact not found for name: {name}")
+    chosen = [name] if name else [each for each in kept if file_matches(call.argument("pattern", "*"), each)]
+    flat = bool(name) or call.argument("merge-multiple") == "true"
+    for each in chosen:
+        shutil.copytree(kept[each], target if flat else target / each, dirs_exist_ok=True)
+    elsewhere = call.argument("run-id")
+    if elsewhere and elsewhere != call.env.get("GITHUB_RUN_ID", elsewhere):
+        return Outcome(outputs={"download-path": str(target)}, stubbed=True, reason=f"run {elsewhere} is not here")
     return {"download-path": str(target)}
 
 
-def _python(call: StandInCall) -> Mapping[str, str]:
-    return {"python-version": call.argument("python-version"), "cache-hit": "false"}
+def _python(call: StandInCall) -> Outcome | Mapping[str, str]:
+    """The Python that is here; when another was asked for, that is said."""
+    asked, here = call.argument("python-version"), ".".join(map(str, sys.version_info[:3]))
+    outputs = {"python-version": here, "cache-hit": "false"}
+    exact = asked.removesuffix("-dev").removesuffix(".x")
+    if not exact or any(glyph in asked for glyph in "<>=~^*|") or f"{here}.".startswith(f"{exact}."):
+        return outputs
+    return Outcome(
+        outputs=outputs, stubbed=True, reason=f"Python {asked} was asked for and is not here; steps use {here}"
+    )
 
 
 def _cache(_: StandInCall) -> Mapping[str, str]:

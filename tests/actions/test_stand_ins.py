@@ -1,0 +1,120 @@
+"""What stands in for the best-known actions does what they do, or says what it did not."""
+
+# ruff: noqa: E501 (workflows in one line)
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from mlops_lab.ci import execute, parse_workflow
+
+
+def done(steps: str, root: Path, runs_on: str = "ubuntu-24.04", scratch: Path | None = None):
+    text = f"on: push\njobs:\n  a:\n    runs-on: {runs_on}\n    steps:\n{steps}"
+    return execute(parse_workflow(text, root=root), scratch=scratch)
+
+
+def kept(scratch: Path, name: str = "n") -> list[str]:
+    folder = scratch / "artifacts" / name
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+MADE = "      - run: mkdir -p a/in b .h; for f in a/x.xml a/in/x.xml b/x.xml b/secret.txt a/.env .h/y; do echo $f > $f; done\n"
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a", "b"], ["a/in/x.xml", "a/x.xml", "b/secret.txt", "b/x.xml"]),
+        (["a"], ["in/x.xml", "x.xml"]),
+        (["a/x.xml"], ["x.xml"]),
+        (["b", "!b/secret.txt"], ["x.xml"]),
+        (["b", "!**/*.txt"], ["x.xml"]),
+        (["**.xml"], []),
+        (["**/*.xml"], ["a/in/x.xml", "a/x.xml", "b/x.xml"]),
+        (["a/*.xml", "b/x.xml"], ["a/x.xml", "b/x.xml"]),
+        (["${{ runner.temp }}/t.xml"], ["t.xml"]),
+        (["${{ runner.temp }}/*.xml"], ["t.xml"]),
+    ],
+)
+def test_upload_keeps_what_the_patterns_choose_below_their_common_folder(tmp_path, paths, names):
+    path = "".join(f"              {one}\n" for one in paths)
+    steps = f'{MADE}      - run: echo t > "$RUNNER_TEMP/t.xml"\n      - uses: actions/upload-artifact@v4\n'
+    steps += f"        with:\n          name: n\n          path: |\n{path}"
+
+    run = done(steps, tmp_path / "none", scratch=tmp_path / "s")
+
+    assert run.conclusion == "success"
+    assert kept(tmp_path / "s") == names
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("{name: m1, path: d}", ["x"]),
+        ("{pattern: m*, path: d}", ["m1/x", "m2/y"]),
+        ("{pattern: m*, path: d, merge-multiple: true}", ["x", "y"]),
+        ("{path: d}", ["m1/x", "m2/y", "o/z"]),
+    ],
+)
+def test_download_takes_a_pattern_and_merges_where_asked(tmp_path, given, names):
+    steps = "      - run: touch x y z\n"
+    for name, path in (("m1", "x"), ("m2", "y"), ("o", "z")):
+        steps += f"      - {{uses: actions/upload-artifact@v4, with: {{name: {name}, path: {path}}}}}\n"
+    steps += f"      - {{uses: actions/download-artifact@v4, with: {given}}}\n"
+
+    done(steps, tmp_path / "none", scratch=tmp_path / "s")
+
+    folder = tmp_path / "s" / "work" / "job1" / "d"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == names
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        ("{uses: actions/setup-python@v5, with: {python-version: '3.8'}}", "Python 3.8 was asked for and is not here"),
+        ("{uses: actions/checkout@v4, with: {repository: other/one}}", "other/one is another repository"),
+        ("{uses: actions/checkout@v4, with: {ref: v1}}", "not those of v1"),
+    ],
+)
+def test_what_a_stand_in_did_not_do_is_said(tmp_path, step, said):
+    (tmp_path / "file").touch()
+
+    run = done(f"      - {step}\n", tmp_path)
+
+    assert run.job("a").steps[0].stubbed
+    assert any(said in note for note in run.notes)
+
+
+def test_a_foreign_system_is_said(tmp_path):
+    assert any("windows-latest" in note for note in done("      - run: 'true'\n", tmp_path, "windows-latest").notes)
+
+
+@pytest.mark.parametrize("uses", ["$/nope", "./../../etc", "./nope"])
+def test_a_local_action_that_is_not_there_fails(tmp_path, uses):
+    assert done(f"      - uses: {uses}\n", tmp_path).conclusion == "failure"
+
+
+def test_no_env_overwrites_what_github_says(tmp_path):
+    steps = "      - run: 'test \"$GITHUB_REPOSITORY$GITHUB_ACTOR\" = octo-org/octo-repooctocat'\n"
+    steps += "        env: {GITHUB_REPOSITORY: evil/evil, GITHUB_ACTOR: eve}\n"
+
+    assert done(steps, tmp_path).conclusion == "success"
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="what is left running is looked for in /proc")
+def test_what_a_step_leaves_running_is_ended(tmp_path):
+    steps = f"      - run: setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' & while [ ! -s {tmp_path}/pid ]; do sleep 0.05; done\n"
+
+    run = done(steps, tmp_path / "none")
+    pid = int((tmp_path / "pid").read_text())
+    time.sleep(0.1)
+
+    assert run.conclusion == "success"
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert pid != os.getpid()
