@@ -201,3 +201,30 @@ def test_the_plot_shows_the_answers_and_what_moved_furthest():
     assert "<svg" in plot.svg
     with pytest.raises(InvalidData, match="no report"):
         plot_drift("drift", [])
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ([5.0] * 1000, [4.0] * 1000),
+        ([0.0] * 500 + [1.0] * 500, [-1.0] * 500 + [1.0] * 500),
+        ([f"a{n}" for n in range(5000)], [f"b{n}" for n in range(5000)]),
+        ([f"a{n}" for n in range(20_000)], [f"b{n}" for n in range(20_000)]),
+    ],
+    ids=["below the first edge", "away from an atom", "5,000 new texts", "20,000 new texts"],
+)
+def test_what_moved_altogether_is_drift(before, now):
+    assert population_stability(before, now) > 1
+
+
+def test_many_texts_drawn_twice_from_one_distribution_are_no_drift():
+    draws = np.random.default_rng(0).integers(0, 500, (2, 20_000)).astype(str)
+
+    assert population_stability(*draws) < 0.1
+
+
+def test_the_distance_of_kolmogorov_and_smirnov_decides_where_bins_hide_a_move():
+    before = pd.DataFrame({"x": np.repeat(np.arange(10.0), 100)})
+    report = watch_drift(before, before + 4.0, features=["x"], policy=DriftPolicy(notice=50, drifted=100))
+
+    assert report.columns[0].state == "drifted"

@@ -53,7 +53,7 @@ def to_dict(definition: Definition) -> dict[str, Any]:
         **about,
         "entities": [to_dict(entity) for entity in definition.entities],
         "schema": [{"name": one.name, "dtype": one.dtype} for one in definition.schema],
-        "ttl": None if ttl is None else [ttl.days, ttl.seconds, ttl.microseconds],
+        "ttl": None if ttl is None else _ttl_parts(ttl),
         "source": {
             "name": source.name,
             "path": source.path,
@@ -61,8 +61,25 @@ def to_dict(definition: Definition) -> dict[str, Any]:
             "created_timestamp_column": source.created_timestamp_column,
             "landed_column": source.landed_column,
             "description": source.description,
+            **({"timezone": source.timezone} if source.timezone is not None else {}),
+            **({"field_mapping": dict(source.field_mapping)} if source.field_mapping else {}),
         },
     }
+
+
+def _ttl_parts(ttl: timedelta) -> list[int]:
+    """Days, seconds and microseconds, and after them the nanoseconds that a pandas Timedelta may have as well."""
+    finer = getattr(ttl, "nanoseconds", 0)
+    return [ttl.days, ttl.seconds, ttl.microseconds, *([finer] if finer else [])]
+
+
+def _ttl(days: int, seconds: int, microseconds: int, nanoseconds: int = 0) -> timedelta:
+    coarse = timedelta(days, seconds, microseconds)
+    if not nanoseconds:
+        return coarse
+    import pandas as pd
+
+    return pd.Timedelta(coarse) + pd.Timedelta(nanoseconds, "ns")
 
 
 def with_parts(objects: Definition | Iterable[Definition]) -> list[Definition]:
@@ -91,12 +108,11 @@ def _entity(told: dict[str, Any]) -> Entity:
 def _view(told: dict[str, Any]) -> FeatureView:
     source = dict(told["source"])
     path, name = source.pop("path"), source.pop("name")
-    days_seconds_microseconds = told["ttl"]
     return FeatureView(
         told["name"],
         entities=[_entity(entity) for entity in told["entities"]],
         schema=[Field(**one) for one in told["schema"]],
-        ttl=None if days_seconds_microseconds is None else timedelta(*days_seconds_microseconds),
+        ttl=None if told["ttl"] is None else _ttl(*told["ttl"]),
         source=Source(name, path or _elsewhere(told["name"], name), **source),
         description=told["description"],
         tags=told["tags"],

@@ -79,6 +79,9 @@ def _wholes(column: pd.Series[Any], where: str) -> Any:
 
     if pd.api.types.is_integer_dtype(column.dtype):
         try:
+            if isinstance(column.dtype, pd.ArrowDtype):  # as a plain column it would go through float64 beside a null
+                whole = pa.array(column.array).cast(pa.int64())
+                return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
             return pa.array(column, pa.int64(), from_pandas=True)
         except (pa.ArrowInvalid, OverflowError):
             raise refuse(column, "int64", where, " Some values are too large.") from None
@@ -100,8 +103,19 @@ def _wholes(column: pd.Series[Any], where: str) -> Any:
     raise refuse(column, "whole numbers (int64)", where, hint)
 
 
+def _dense(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column, with what is only left out to save room put in."""
+    import pandas as pd
+
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        return column.astype(dtype.subtype)
+    return column
+
+
 def key_column(column: pd.Series[Any], value_type: str, where: str) -> Any:
     """A key column as an Arrow array of text or int64, its nulls kept."""
+    column = _dense(column)
     return _texts(column, where) if value_type == "string" else _wholes(column, where)
 
 
@@ -116,6 +130,7 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
     import numpy as np
     import pandas as pd
 
+    column = _dense(column)
     if dtype == "string":
         return _texts_array(_texts(column, where))
     if dtype == "int64":
@@ -133,9 +148,12 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
         if not (empty or pd.api.types.is_bool_dtype(column.dtype) or kind == "boolean"):
             raise refuse(column, "true or false (bool)", where)
         return _array([None] * len(column) if empty else column, "boolean")
-    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    other = pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_complex_dtype(column.dtype)
+    numeric = pd.api.types.is_numeric_dtype(column.dtype) and not other
     if not (empty or numeric or kind in ("integer", "floating", "mixed-integer-float")):
-        raise refuse(column, "numbers (float64)", where)
+        category = isinstance(column.dtype, pd.CategoricalDtype)
+        hint = " Convert it with astype('float64') first." if kind == "decimal" or category else ""
+        raise refuse(column, "numbers (float64)", where, hint)
     if empty:
         return np.full(len(column), np.nan)
     return column.to_numpy("float64", na_value=np.nan) if column.hasnans else column.to_numpy("float64")

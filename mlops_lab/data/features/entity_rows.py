@@ -56,7 +56,7 @@ def _columns(
     """
     if hasattr(entity_rows, "columns"):
         frame: Any = entity_rows
-        check_columns(frame, list(key_types), _WHERE)
+        check_columns(frame, list(dict.fromkeys([*key_types, *map(str, frame.columns)])), _WHERE)
         columns = {str(name): frame[name].tolist() for name in frame.columns}
         return columns | {key: key_column(frame[key], kind, _WHERE).to_pylist() for key, kind in key_types.items()}
     rows: Any = [entity_rows] if isinstance(entity_rows, Mapping) else entity_rows

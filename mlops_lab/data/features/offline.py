@@ -91,8 +91,8 @@ class ViewRows:
 
     def key_values(self, rows: Any) -> list[tuple[Any, ...]]:
         """The key of each row of the source, as Python values."""
-        columns = self._key_columns(self.frame[list(self.view.join_keys)].iloc[rows], self.where)
-        values = [column.to_numpy(zero_copy_only=False).tolist() for column in columns]
+        columns = self._key_columns(self.frame, self.where)  # whole, as the join took them: a part has other types
+        values = [column.take(rows).to_pylist() for column in columns]
         return list(zip(*values, strict=True)) or [() for _ in rows]
 
     def profile(self) -> dict[str, Any]:

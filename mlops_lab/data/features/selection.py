@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from mlops_lab.data.features.definitions import FeatureService, FeatureView
 __all__ = ["Part", "Selected", "Selection", "select"]
 
 _REMEMBERED = 1000  # selections of one store
+_WHAT = "features must be a FeatureService, its name, a FeatureView, or a list of 'view:feature'"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,11 @@ class Selected:
     def __init__(self) -> None:
         self._of: object = None
         self._found: dict[tuple[object, bool], Selection] = {}
+        self._changing = threading.Lock()
 
     def get(
         self,
-        features: FeatureService | str | Iterable[str],
+        features: FeatureService | FeatureView | str | Iterable[str],
         known: Callable[[type[Any]], Mapping[str, Any]],
         applied: object,
         *,
@@ -68,17 +71,25 @@ class Selected:
         Raises:
             UnknownName, InvalidDefinition: as `select`.
         """
-        if applied is not self._of or len(self._found) >= _REMEMBERED:
-            self._of, self._found = applied, {}
+        with self._changing:
+            if applied is not self._of or len(self._found) >= _REMEMBERED:
+                self._of, self._found = applied, {}
+            remembered = self._found  # another thread may see newer definitions and begin anew: this is ours
+        if isinstance(features, FeatureView):
+            features = [f"{features.name}:{name}" for name in features.features]
         if isinstance(features, FeatureService):
             asked: object = (features.name, features.references)
+        elif isinstance(features, str):
+            asked = features
+        elif isinstance(features, Iterable) and not isinstance(features, Mapping):
+            asked = features = tuple(features)
         else:
-            asked = features = features if isinstance(features, str) else tuple(features)
+            raise InvalidDefinition(f"{_WHAT}, not {features!r:.60}.")
         try:
-            return self._found[asked, full_names]
+            return remembered[asked, full_names]
         except (KeyError, TypeError):  # not asked before; or of things that are no names, which `select` refuses
             found = select(features, known(FeatureView), known(FeatureService), full_names=full_names)
-        self._found[asked, full_names] = found
+        remembered[asked, full_names] = found
         return found
 
 
@@ -135,5 +146,5 @@ def _references(
         return features.references, features.name
     references = [features] if isinstance(features, str) else list(features)
     if not all(isinstance(reference, str) for reference in references):
-        raise InvalidDefinition("features must be a FeatureService, its name, or a list of 'view:feature'.")
+        raise InvalidDefinition(f"{_WHAT}.")
     return references, ""

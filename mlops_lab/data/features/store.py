@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore"]
 
 _Kind = TypeVar("_Kind", Entity, FeatureView, FeatureService)
-Features = FeatureService | str | Iterable[str]
+Features = FeatureService | FeatureView | str | Iterable[str]
 
 
 class FeatureStore:
     """Feature views over their sources: joined as of any past moment for training, kept at hand for serving.
 
     The methods are those of Feast's `FeatureStore` (https://rtd.feast.dev). Definitions and online values live in the
-    folder `home`; the rows of the sources stay where they are, are read when first needed and put in order once.
+    folder `home`; the rows of the sources stay where they are, are read when first needed and put in order once. A file
+    that has changed is read again. Threads may share a store.
 
     >>> import tempfile
     >>> from datetime import timedelta
@@ -58,7 +59,7 @@ class FeatureStore:
         self._clock = clock or SystemClock()
         self._catalogue = Catalogue(self._home)
         self._online = OnlineStore(self._home)
-        self._here: dict[str, FeatureView] = {}
+        self._here: Mapping[str, FeatureView] = {}  # replaced and never changed, so that threads may read it
         self._selected = Selected()
 
     def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
@@ -74,9 +75,7 @@ class FeatureStore:
         """
         found = with_parts(objects)
         applied = self._catalogue.record(found, at=self._clock.now())
-        for definition in found:
-            if isinstance(definition, FeatureView):
-                self._here[definition.name] = definition
+        self._here = {**self._here, **{one.name: one for one in found if isinstance(one, FeatureView)}}
         self._selected = Selected()
         return applied
 
@@ -229,10 +228,7 @@ class FeatureStore:
         return self._selected.get(features, self._all, self._catalogue.read(), full_names=full_names)
 
     def _rows_of(self, view: FeatureView) -> ViewRows:
-        ordered: dict[FeatureView, ViewRows] = view.source.ordered
-        if view not in ordered:
-            ordered[view] = ViewRows(view)
-        return ordered[view]
+        return view.source.kept(view, lambda: ViewRows(view))
 
     def _all(self, kind: type[_Kind]) -> Mapping[str, _Kind]:
         definitions = [*self._catalogue.read(), *self._here.values()]  # the views whose rows are here last

@@ -11,7 +11,7 @@ from mlops_lab.base.errors import InvalidData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_datetime", "moment", "time_column", "ttl_in_ns", "utc_column"]
+__all__ = ["as_datetime", "in_zone", "moment", "time_column", "ttl_in_ns", "utc_column"]
 
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _NULL = -(2**63)  # what pandas keeps where there is no time
@@ -32,8 +32,10 @@ def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
     if not len(column):
         return column.astype("object").astype("datetime64[us, UTC]")
     name, naive = column.name, f" {column.name!r} of {where} has no time zone; "
+    a_source = where.startswith("source ")
+    declare = "say which it is where the source is defined: Source(…, timezone='UTC')."
     if pd.api.types.is_datetime64_dtype(dtype) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", "") is None:
-        hint = f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
+        hint = declare if a_source else f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
         raise InvalidData(f"column{naive}{hint}", column=str(name))
     arrow = str(getattr(dtype, "pyarrow_dtype", ""))
     if arrow.startswith("timestamp["):
@@ -42,14 +44,43 @@ def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
     if dtype != "object" or pd.api.types.infer_dtype(known) != "datetime":
         found = pd.api.types.infer_dtype(known) if dtype == "object" else dtype
         raise InvalidData(
-            f"column {name!r} of {where} must hold times with a time zone, not {found}.", column=str(name)
+            f"column {name!r} of {where} must hold times with a time zone, not {found}."
+            f"{f' For dates, {declare}' if a_source and 'date' in str(found) else ''}",
+            column=str(name),
         )
     if any(value.tzinfo is None for value in known):
-        raise InvalidData(f"column{naive}some of its times are naive.", column=str(name))
+        hint = declare if a_source else "some of its times are naive."
+        raise InvalidData(f"column{naive}{hint}", column=str(name))
     try:
         return pd.to_datetime(column, utc=True)
     except (ValueError, OverflowError) as error:
         raise InvalidData(f"column {name!r} of {where} holds a time out of range: {error}.", column=str(name)) from None
+
+
+def in_zone(column: pd.Series[Any], zone: str, where: str) -> pd.Series[Any]:
+    """A column of times with those that have no zone read as local to `zone`; dates count from their midnight.
+
+    Raises:
+        InvalidData: a time that this zone does not have, or has twice, as when clocks change.
+    """
+    import pandas as pd
+
+    dates = column.dtype == "object" and pd.api.types.infer_dtype(column, skipna=True) in ("date", "datetime")
+    if dates or str(column.dtype).startswith(("date32", "date64", "timestamp[")):
+        try:
+            column = pd.to_datetime(column)
+        except (TypeError, ValueError):
+            return column  # times of several kinds: `utc_column` says what they are
+    if not pd.api.types.is_datetime64_dtype(column.dtype):
+        return column
+    try:
+        in_utc: pd.Series[Any] = column.dt.tz_localize(zone).dt.tz_convert("UTC")
+        return in_utc
+    except ValueError as error:
+        raise InvalidData(
+            f"column {column.name!r} of {where} holds a time that {zone} has not, or has twice: {error}.",
+            column=str(column.name),
+        ) from None
 
 
 def time_column(column: pd.Series[Any], where: str) -> Any:

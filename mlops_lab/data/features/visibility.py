@@ -7,6 +7,7 @@ binary search, and if it had not arrived yet, by looking left for the nearest th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -173,16 +174,19 @@ class Known:
         """Keep arrival times in ns, and whence the rows of the timeline came."""
         self._arrived, self._order = arrived, order
         self._levels: list[Whole] = []
+        self._growing = threading.Lock()  # threads share one timeline, and a level twice would be a wrong one
 
     def _level(self, height: int) -> Whole:
         import numpy as np
 
-        if not self._levels:
-            self._levels.append(self._arrived[self._order])
-        while len(self._levels) <= height:
-            below = self._levels[-1]
-            pairs = below[: len(below) // 2 * 2]  # a last one without a neighbour is never asked for from above
-            self._levels.append(np.minimum(pairs[0::2], pairs[1::2]))
+        if len(self._levels) <= height:
+            with self._growing:
+                if not self._levels:
+                    self._levels.append(self._arrived[self._order])
+                while len(self._levels) <= height:
+                    below = self._levels[-1]
+                    pairs = below[: len(below) // 2 * 2]  # a last one without a neighbour is never asked for from above
+                    self._levels.append(np.minimum(pairs[0::2], pairs[1::2]))
         return self._levels[height]
 
     def latest(self, positions: Whole, moments: Whole, belongs: Callable[[Whole, Whole], Whole]) -> Whole:

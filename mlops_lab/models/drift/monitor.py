@@ -126,9 +126,10 @@ def _moved(reference: pd.DataFrame, current: pd.DataFrame, column: str, policy: 
         psi = population_stability(reference[column], current[column])
     except InvalidData as error:
         raise InvalidData(f"column {column!r}: {error}", column=column) from None
-    state = "drifted" if psi >= policy.drifted else "notice" if psi >= policy.notice else "stable"
-    state = "expected" if column in policy.expected else state
-    return ColumnDrift(column, psi, kolmogorov_smirnov(reference[column], current[column]), state)
+    ks = kolmogorov_smirnov(reference[column], current[column])
+    moved = psi >= policy.drifted or (ks is not None and ks >= policy.ks)
+    state = "drifted" if moved else "notice" if psi >= policy.notice else "stable"
+    return ColumnDrift(column, psi, ks, "expected" if column in policy.expected else state)
 
 
 def _judged(found: Sequence[ColumnDrift], score: ColumnDrift | None, policy: DriftPolicy) -> tuple[bool, str]:

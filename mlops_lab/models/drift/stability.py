@@ -1,4 +1,4 @@
-"""How far has a column moved from what it was?"""
+"""The distance of a column from what it was: the population stability index, and Kolmogorov and Smirnov's."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["kolmogorov_smirnov", "population_stability"]
 
 _LEAST = 1e-4  # the share of an empty bin: without it one new value would be infinitely far
+_OWN, _SHARED = 50, 10  # bins for the commonest texts, and for the rare ones together: few, so that shares stay above
 
 
 def population_stability(reference: Column, current: Column, *, bins: int = 10) -> float:
     """The population stability index (PSI): 0 when both have the same shares, more the further apart they are.
 
-    Numbers are counted in bins that each hold the same share of the reference, text and booleans by value, and what is
+    Numbers are counted in bins that each hold the same share of the reference, a value that alone fills one by itself;
+    text and booleans by value (of more than 50 values the rare ones together, and the new ones together); and what is
     missing is a bin of its own: a sensor that falls silent is drift too. By custom 0.1 is worth a look, 0.25 a change.
     It is the Kullback-Leibler divergence both ways, so it does not matter which side is called the reference, but for
     the edges of the bins.
@@ -101,14 +103,38 @@ def _counts(reference: Column, current: Column, bins: int) -> tuple[Any, Any]:
         old, new = (
             each.where(each.notna(), None).map(lambda value: ("", value is None, str(value))) for each in (old, new)
         )
-        values = sorted(set(old) | set(new))
-        return tuple(each.value_counts().reindex(values, fill_value=0).to_numpy() for each in (old, new))  # type: ignore[return-value]
+        return _counts_of_values(old.value_counts(), new.value_counts())
     known = before[np.isfinite(before)]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1])) if len(known) else np.empty(0)
+    # A value that fills a bin by itself is one: else what moves from just below it, or away from it, is not seen.
+    atoms = np.array([edge for edge in edges if (known == edge).sum() * bins >= len(known)])
 
     def counted(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         there = values[~np.isnan(values)]
-        inside = np.bincount(np.searchsorted(edges, there, side="left"), minlength=len(edges) + 1)
+        places = np.searchsorted(edges, there, side="left") + np.searchsorted(atoms, there, side="right")
+        inside = np.bincount(places, minlength=len(edges) + len(atoms) + 1)
         return np.append(inside, len(values) - len(there))
 
     return counted(before), counted(now)
+
+
+def _counts_of_values(old: pd.Series[int], new: pd.Series[int]) -> tuple[Any, Any]:
+    """How often each value is there; where they are many, only the commonest of the reference have a bin of their own.
+
+    Those that the reference has rarely share `_SHARED` bins, and all that it never had share one: their number must not
+    drive every share below `_LEAST`, where nothing can be seen.
+    """
+    import numpy as np
+
+    values = sorted(set(old.index) | set(new.index))
+    counts = [side.reindex(values, fill_value=0).to_numpy() for side in (old, new)]
+    if len(values) <= _OWN:
+        return counts[0], counts[1]
+    ranked = np.argsort(-counts[0], kind="stable")
+    seen = ranked[counts[0][ranked] > 0]
+    places = np.full(len(values), _OWN + _SHARED)
+    places[seen[:_OWN]] = np.arange(min(_OWN, len(seen)))
+    rare = np.cumsum(counts[0][seen[_OWN:]])
+    places[seen[_OWN:]] = _OWN + (rare - 1) * _SHARED // (rare[-1] if len(rare) else 1)
+    both = [np.bincount(places, weights=side, minlength=_OWN + _SHARED + 1) for side in counts]
+    return both[0], both[1]

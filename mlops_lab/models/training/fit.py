@@ -11,7 +11,7 @@ from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training.labels import outcomes_of
 from mlops_lab.models.training.metrics import score
-from mlops_lab.models.training.model import build_model, prepare, refused
+from mlops_lab.models.training.model import build_model, free_threads, prepare, refused
 from mlops_lab.models.training.split import time_split
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def train(
     estimator = build_model(model, split.train[features], seed=seed)
     ready = prepare(split.train[features])
     try:
-        estimator.fit(ready, target)
+        with free_threads():
+            estimator.fit(ready, target)
     except (TypeError, ValueError) as error:
         raise refused(error, ready, f"the {model} model cannot learn from these rows") from None
     offline = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold)
