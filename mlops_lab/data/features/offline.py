@@ -89,11 +89,18 @@ class ViewRows:
         rows = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
         return rows[rows >= 0]
 
-    def key_values(self, rows: Any) -> list[tuple[Any, ...]]:
-        """The key of each row of the source, as Python values."""
-        columns = self._key_columns(self.frame, self.where)  # whole, as the join took them: a part has other types
-        values = [column.take(rows).to_pylist() for column in columns]
-        return list(zip(*values, strict=True)) or [() for _ in rows]
+    def key_arrays(self) -> list[Any]:
+        """The key columns of all rows, as Arrow arrays: as the join took them, for a part may have other types."""
+        return self._key_columns(self.frame, self.where)
+
+    def next_known(self, moment: int) -> int | None:
+        """When the next row becomes known after a moment, in ns; None where all are known."""
+        import numpy as np
+
+        event, created, _ = self.times
+        known = event if created is None else np.maximum(event, created)
+        later = known[known > moment]
+        return int(later.min()) if len(later) else None
 
     def profile(self) -> dict[str, Any]:
         """How many rows there are, and the first and last event time."""

@@ -1,9 +1,10 @@
-"""What does the model get to see now?"""
+"""The online store: the newest row of each entity, kept in a database for serving."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS online_rows (
     view TEXT, entity TEXT, event_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL, features TEXT NOT NULL,
     PRIMARY KEY (view, entity)) WITHOUT ROWID;
 """
+_INSERT = "INSERT INTO online_rows VALUES (?, ?, ?, ?, ?)"
 # The newest event wins, whatever the order of arrival; between equals the row that was written last.
 _UPSERT = """
 INSERT INTO online_rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
@@ -35,6 +37,7 @@ SET event_ns = excluded.event_ns, created_ns = excluded.created_ns, features = e
 WHERE (excluded.event_ns, excluded.created_ns) > (event_ns, created_ns)
    OR ((excluded.event_ns, excluded.created_ns) = (event_ns, created_ns) AND excluded.features <> features)
 """
+_BLOCK = 50_000  # rows that are Python objects at one time
 _MARK = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)"
 _MARK_OF = "SELECT until_ns, shape FROM watermarks WHERE view = ?"
 # All keys in one statement, each with its place in the list: asking one by one takes five times as long.
@@ -107,6 +110,8 @@ class OnlineStore:
         """Nothing is touched before the first call."""
         self._path = home / "online.db"
         self._reader = Reader(self._path, _SCHEMA)
+        # What was written of which rows until when, and when the next of them becomes known: before, nothing is new.
+        self._seen: dict[str, tuple[ViewRows, int, int | None]] = {}
 
     def write(self, rows: ViewRows, until: int, *, anew: bool) -> int:
         """Bring one view to its state at `until` (ns) in one transaction; return how many rows changed.
@@ -114,19 +119,6 @@ class OnlineStore:
         `anew` forgets what was there; otherwise the rows of entities that the source no longer has stay.
         """
         view, shape = rows.view, _shape(rows.view)
-        found = rows.newest(until)
-        event, created = (rows.times[at] for at in (0, 0 if rows.times[1] is None else 1))
-        features = [values_of(rows.values(one.name, found), one.dtype) for one in view.schema]
-        keys = rows.key_values(found)
-        names = [view.name] * len(found)
-        told = zip(
-            names,
-            _encoded(keys),
-            event[found].tolist(),
-            created[found].tolist(),
-            _encoded(list(zip(*features, strict=True))),
-            strict=True,
-        )
         with writing(self._path, _SCHEMA) as database:
             mark = database.execute(_MARK_OF, (view.name,)).fetchone()
             if not anew and mark is not None and until < mark[0]:
@@ -134,13 +126,17 @@ class OnlineStore:
                     f"feature view {view.name!r} is materialised until {as_datetime(mark[0])}, which is after "
                     f"{as_datetime(until)}; to go back in time, materialize(until) builds it anew."
                 )
-            if anew or mark is None or mark[1] != shape:
+            before, seen = 0, self._seen.get(view.name)
+            afresh = anew or mark is None or mark[1] != shape
+            if afresh:
                 database.execute("DELETE FROM online_rows WHERE view = ?", (view.name,))
-            before = database.total_changes
-            database.executemany(_UPSERT, told)
-            changed = database.total_changes - before
+            if afresh or seen is None or seen[:2] != (rows, mark[0]) or (seen[2] is not None and seen[2] <= until):
+                before = database.total_changes
+                database.executemany(_INSERT if afresh else _UPSERT, _online_rows(rows, until))
+                before = database.total_changes - before
             database.execute(_MARK, (view.name, until, shape))
-        return changed
+        self._seen[view.name] = (rows, until, rows.next_known(until))
+        return before
 
     def watermark(self, view: str) -> int | None:
         """Until when a view is materialised, in ns, or None."""
@@ -168,11 +164,99 @@ class OnlineStore:
                     _FIND, {"view": view.name, "wanted": wanted, "oldest": _oldest(view, mark, at)}
                 ).fetchall()
                 rows: list[list[Any] | None] = [None] * len(keys)
-                for (place, _), row in zip(found, json.loads(f"[{','.join(text for _, text in found)}]"), strict=True):
-                    rows[place] = row
+                decode = _decoder(mark[1])
+                for place, packed in found:
+                    rows[place] = decode(packed)
                 places = [_meaning(mark[1])[2][name] for name in features]
                 answer.append([[None if row is None else row[place] for row in rows] for place in places])
         return answer
+
+
+def _online_rows(rows: ViewRows, until: int) -> Iterator[tuple[str, str, int, int, bytes]]:
+    """The newest row of each entity as the database keeps it."""
+    name = rows.view.name
+    event, created = (rows.times[at] for at in (0, 0 if rows.times[1] is None else 1))
+    found = rows.newest(until)
+    keys = rows.key_arrays() if len(found) else []
+    for start in range(0, len(found), _BLOCK):
+        block = found[start : start + _BLOCK]
+        values = [column.take(block).to_pylist() for column in keys]
+        entities = _encoded(list(zip(*values, strict=True)) or [() for _ in block])
+        packed = _packed(rows, block)
+        moments = (event[block].tolist(), created[block].tolist())
+        yield from zip([name] * len(block), entities, *moments, packed, strict=True)
+
+
+# How a row is packed, and how unpacked: numbers in eight bytes each, a whole number with a byte that says whether it is
+# known, a truth value in one byte, 2 for unknown; texts follow as a JSON list. NaN and NaT are what is not known.
+_FORMS = {"float64": "d", "int64": "qB", "bool": "B", "timestamp": "q"}
+_NOT_A_TIME = -(2**63)
+
+
+def _packed(rows: ViewRows, block: Any) -> list[bytes]:
+    """The features of some rows of the source, packed."""
+    import numpy as np
+    import pandas as pd
+
+    schema = rows.view.schema
+    kinds = [
+        (f"{place}{form}", f"<{form.replace('q', 'i8').replace('d', 'f8').replace('B', 'u1')}")
+        for place, one in enumerate(schema)
+        for form in _FORMS.get(one.dtype, "")
+    ]
+    table = np.zeros(len(block), dtype=kinds)
+    texts = []
+    for place, one in enumerate(schema):
+        column = rows.values(one.name, block)
+        if one.dtype == "string":
+            texts.append(values_of(column, one.dtype))
+        elif one.dtype == "float64":
+            table[f"{place}d"] = np.where(np.isnan(column), np.nan, column)
+        elif one.dtype == "timestamp":
+            table[f"{place}q"] = column.asi8
+        else:
+            unknown = np.asarray(pd.isna(column))
+            if one.dtype == "int64":
+                table[f"{place}q"] = column.to_numpy("int64", na_value=0)
+                table[f"{place}B"] = ~unknown
+            else:
+                table[f"{place}B"] = np.where(unknown, 2, column.to_numpy("uint8", na_value=0))
+    whole, size = table.tobytes(), table.dtype.itemsize
+    packed = [whole[at : at + size] for at in range(0, len(block) * size, size)] if size else [b""] * len(block)
+    if texts:
+        tails = _encoded(list(zip(*texts, strict=True)))
+        packed = [row + tail.encode() for row, tail in zip(packed, tails, strict=True)]
+    return packed
+
+
+@lru_cache(maxsize=1024)
+def _decoder(shape: str) -> Callable[[bytes | str], Sequence[Any]]:
+    """What turns a packed row of that shape into its values; a row of text is JSON, as versions before wrote it."""
+    dtypes = list(json.loads(shape)["features"].values())
+    form = struct.Struct("<" + "".join(_FORMS.get(dtype, "") for dtype in dtypes))
+    floats, has_text = set(dtypes) == {"float64"}, "string" in dtypes
+
+    def decode(row: bytes | str) -> Sequence[Any]:
+        if isinstance(row, str):
+            values: Sequence[Any] = json.loads(row)
+            return values
+        numbers = form.unpack_from(row)
+        if floats:
+            return [value if value == value else None for value in numbers]
+        left, texts = iter(numbers), iter(json.loads(row[form.size :]) if has_text else ())
+        found: list[Any] = []
+        for dtype in dtypes:
+            value = next(texts) if dtype == "string" else next(left)
+            if dtype == "int64":
+                value = value if next(left) else None
+            elif dtype == "bool":
+                value = None if value == 2 else bool(value)
+            elif value != value or (dtype == "timestamp" and value == _NOT_A_TIME):
+                value = None
+            found.append(value)
+        return found
+
+    return decode
 
 
 def _encoded(rows: Sequence[Sequence[Any]]) -> list[str]:
