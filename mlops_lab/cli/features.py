@@ -53,17 +53,19 @@ def _store(home: Path) -> Iterator[FeatureStore]:
 @features.command("list")
 @answer_options
 def list_(home: Path, as_json: bool) -> None:
-    """Every entity, feature view and feature service."""
+    """Every entity, feature view and feature service, and until when the online store knows a view."""
     with _store(home) as store:
         if as_json:
             return print_json(store.describe())
-        rows = [["kind", "name", "made of", "description"]]
-        rows += [["entity", e.name, ", ".join(e.join_keys or ()), e.description] for e in store.list_entities()]
+        rows = [["kind", "name", "made of", "online until", "description"]]
+        rows += [["entity", e.name, ", ".join(e.join_keys or ()), "", e.description] for e in store.list_entities()]
         for view in store.list_feature_views():
             keys = ", ".join(entity.name for entity in view.entities)
-            rows.append(["view", view.name, f"{len(view.schema)} features of {keys}", view.description])
+            until = store.materialized_until(view.name)
+            fresh = "" if until is None else f"{until:%Y-%m-%d %H:%M}"
+            rows.append(["view", view.name, f"{len(view.schema)} features of {keys}", fresh, view.description])
         for service in store.list_feature_services():
-            rows.append(["service", service.name, f"{len(service.references)} features", service.description])
+            rows.append(["service", service.name, f"{len(service.references)} features", "", service.description])
     click.echo(columns(rows))
     return None
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
@@ -11,8 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MissingExtra
-from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
 from mlops_lab.data.features.visibility import Known
 
 T = pd.Timestamp("2024-01-01", tz="UTC")
@@ -204,3 +207,82 @@ def test_entity_rows_with_one_name_twice_are_refused(tmp_path):
 
     with pytest.raises(InvalidData, match="2 columns 'z'"):
         store.get_online_features(pd.DataFrame([[1, 2, 3]], columns=["k", "z", "z"]), features=["f:v"])
+
+
+def test_a_pushed_row_is_served_until_a_newer_one_and_never_before_its_time(tmp_path):
+    store = FeatureStore(tmp_path, clock=FakeClock(T.to_pydatetime()))
+    store.apply(view_of(pd.DataFrame({"k": [1], "event_timestamp": [T - pd.Timedelta("2h")], "v": [1]})))
+    store.materialize(T - pd.Timedelta("1h"))
+    row = pd.DataFrame({"k": [1], "event_timestamp": [T - pd.Timedelta("30min")], "v": [9]})
+
+    assert (store.push("f", row), store.push("f", row.assign(event_timestamp=T - pd.Timedelta("3h")))) == (1, 0)
+    assert store.get_online_features({"k": 1}, features=["f:v"]).to_dict()["v"] == [9]
+    early = store.get_online_features({"k": 1}, features=["f:v"], at=T - pd.Timedelta("45min"))
+    assert early.to_dict()["v"] == [None]
+    with pytest.raises(InvalidData, match="after now"):
+        store.push("f", row.assign(event_timestamp=T + pd.Timedelta("1s")))
+
+
+def test_a_deleted_view_is_gone_with_its_online_rows_unless_a_service_needs_it(tmp_path):
+    store = FeatureStore(tmp_path)
+    view = view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [1]}))
+    store.apply([view, FeatureService("s", [view])])
+    with pytest.raises(InvalidDefinition, match="service s"):
+        store.delete_feature_view("f")
+    other = view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [1]}), name="g")
+    store.apply(other)
+    store.materialize(T)
+    until = store.materialized_until("g")
+
+    store.delete_feature_view("g")
+    names = [one.name for one in FeatureStore(tmp_path).list_feature_views()]
+    store.apply(other)
+
+    assert (until, names, store.materialized_until("g")) == (T, ["f"], None)
+
+
+def test_the_own_time_of_a_row_can_be_a_feature(tmp_path):
+    rows = pd.DataFrame({"k": [1], "measured_at": [T], "v": [1]})
+    source = Source("rows", rows, timestamp_field="measured_at")
+    view = FeatureView(
+        "f",
+        entities=[Entity("k", value_type="int64")],
+        schema=[Field("measured_at", "timestamp")],
+        ttl=None,
+        source=source,
+        owner="weather team",
+    )
+    store = FeatureStore(tmp_path)
+    store.apply(view)
+
+    found = store.get_historical_features(asked(1), features=["f:measured_at"]).frame["measured_at"]
+
+    assert found.tolist() == [T]
+    assert FeatureStore(tmp_path).get_feature_view("f").owner == "weather team"
+
+
+def test_every_type_comes_back_from_the_online_store_known_and_unknown(tmp_path):
+    kinds = {"a": "float64", "b": "int64", "c": "string", "d": "bool", "e": "timestamp"}
+    values = {"a": [1.5, None], "b": [2**60, None], "c": ["é", None], "d": [False, None], "e": [T, pd.NaT]}
+    rows = pd.DataFrame({"k": [1, 2], "event_timestamp": T, **values}).astype({"b": "Int64", "d": "boolean"})
+    schema = [Field(name, kind) for name, kind in kinds.items()]
+    key = Entity("k", value_type="int64")
+    store = FeatureStore(tmp_path)
+    store.apply(FeatureView("f", entities=[key], schema=schema, ttl=None, source=Source("rows", rows)))
+    store.materialize(T)
+
+    found = store.get_online_features([{"k": 1}, {"k": 2}], features=[f"f:{name}" for name in kinds]).to_dict()
+
+    assert [found[name] for name in kinds] == [[1.5, None], [2**60, None], ["é", None], [False, None], [T, None]]
+
+
+def test_rows_that_an_older_version_wrote_as_text_are_read_and_brought_on(tmp_path):
+    store = FeatureStore(tmp_path)
+    store.apply(view_of(pd.DataFrame({"k": [1, 2], "event_timestamp": T, "v": [1, 2]})))
+    store.materialize(T)
+    with closing(sqlite3.connect(tmp_path / "online.db")) as database, database:
+        database.execute("UPDATE online_rows SET features = '[7]'")
+
+    before = FeatureStore(tmp_path).get_online_features([{"k": 1}, {"k": 2}], features=["f:v"]).to_dict()["v"]
+
+    assert before == [7, 7]

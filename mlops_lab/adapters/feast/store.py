@@ -197,6 +197,11 @@ class FeastStore:
         selection = self._select(features, full_feature_names)
         return answer(entity_rows, selection, cast(Any, self._online), at=None if at is None else moment(at, "at"))
 
+    def materialized_until(self, view: str) -> datetime | None:
+        """Until when a view is materialised; as `FeatureStore.materialized_until`."""
+        mark = self._online.watermark(self.get_feature_view(view).name)
+        return None if mark is None else as_datetime(mark)
+
     def _views(self) -> dict[str, FeatureView]:
         return {view.name: view for view in self._definitions.list_feature_views()}
 

@@ -51,6 +51,7 @@ def to_dict(definition: Definition) -> dict[str, Any]:
     ttl, source = definition.ttl, definition.source
     return {
         **about,
+        **({"owner": definition.owner} if definition.owner else {}),
         "entities": [to_dict(entity) for entity in definition.entities],
         "schema": [{"name": one.name, "dtype": one.dtype} for one in definition.schema],
         "ttl": None if ttl is None else _ttl_parts(ttl),
@@ -116,6 +117,7 @@ def _view(told: dict[str, Any]) -> FeatureView:
         source=Source(name, path or _elsewhere(told["name"], name), **source),
         description=told["description"],
         tags=told["tags"],
+        owner=told.get("owner", ""),
     )
 
 
@@ -171,6 +173,11 @@ class Catalogue:
                     row = (*where, text, at.isoformat())
                     database.execute("INSERT OR REPLACE INTO definitions VALUES (?, ?, ?, ?)", row)
         return Applied(**{outcome: tuple(names) for outcome, names in done.items()})
+
+    def forget(self, kind: str, name: str) -> None:
+        """Keep a definition no longer."""
+        with writing(self._path, _SCHEMA) as database:
+            database.execute("DELETE FROM definitions WHERE (kind, name) = (?, ?)", (kind, name))
 
     def read(self) -> tuple[Definition, ...]:
         """Everything that was ever applied, by kind and name; parsed again only after somebody has written."""

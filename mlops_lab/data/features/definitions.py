@@ -118,6 +118,7 @@ class FeatureView:
     source: Source
     description: str = ""
     tags: Mapping[str, str] | None = field(default=None, hash=False)
+    owner: str = ""
 
     def __post_init__(self) -> None:
         check_name("a feature view", self.name)
@@ -134,7 +135,9 @@ class FeatureView:
                 f"the ttl of {where} must be a timedelta of zero or more, or None, not {self.ttl!r}."
             )
         _check_unique("entity", [entity.name for entity in self.entities], where)
-        _check_unique("column", [*self.join_keys, *self.source.time_columns, *self.features], where)
+        # The row's own time may be a feature too: how old a measurement is, a model may want to know.
+        times = [name for name in self.source.time_columns if self.dtypes.get(name) != "timestamp"]
+        _check_unique("column", [*self.join_keys, *times, *self.features], where)
 
     @property
     def join_keys(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ _MARK_OF = "SELECT until_ns, shape FROM watermarks WHERE view = ?"
 # All keys in one statement, each with its place in the list: asking one by one takes five times as long.
 _FIND = """
 SELECT asked.key, features FROM json_each(:wanted) AS asked CROSS JOIN online_rows
-WHERE view = :view AND entity = asked.value AND event_ns >= :oldest
+WHERE view = :view AND entity = asked.value AND event_ns BETWEEN :oldest AND :newest
 """
 
 
@@ -138,6 +138,31 @@ class OnlineStore:
         self._seen[view.name] = (rows, until, rows.next_known(until))
         return before
 
+    def push(self, rows: ViewRows, now: int) -> int:
+        """Put some rows in where they are newer; return how many changed. What was materialised stays as far as it is.
+
+        Raises:
+            InvalidDefinition: what is there has another meaning.
+        """
+        view, shape = rows.view, _shape(rows.view)
+        with writing(self._path, _SCHEMA) as database:
+            mark = database.execute(_MARK_OF, (view.name,)).fetchone()
+            if mark is None:
+                database.execute(_MARK, (view.name, int(rows.times[0].max(initial=0)), shape))
+            elif mark[1] != shape:
+                raise _has_changed(view)
+            before = database.total_changes
+            database.executemany(_UPSERT, _online_rows(rows, now))
+            return database.total_changes - before
+
+    def forget(self, view: str) -> None:
+        """Delete the rows of a view."""
+        self._seen.pop(view, None)
+        if self._path.exists():
+            with writing(self._path, _SCHEMA) as database:
+                database.execute("DELETE FROM online_rows WHERE view = ?", (view,))
+                database.execute("DELETE FROM watermarks WHERE view = ?", (view,))
+
     def watermark(self, view: str) -> int | None:
         """Until when a view is materialised, in ns, or None."""
         with self._reader.reading() as database:
@@ -161,7 +186,13 @@ class OnlineStore:
                 texts = iter(_encoded([key for key in keys if key is not None]))
                 wanted = json.dumps([None if key is None else next(texts) for key in keys])
                 found = database.execute(
-                    _FIND, {"view": view.name, "wanted": wanted, "oldest": _oldest(view, mark, at)}
+                    _FIND,
+                    {
+                        "view": view.name,
+                        "wanted": wanted,
+                        "oldest": _oldest(view, mark, at),
+                        "newest": 2**63 - 1 if at is None else at,  # what was pushed since is not known at `at`
+                    },
                 ).fetchall()
                 rows: list[list[Any] | None] = [None] * len(keys)
                 decode = _decoder(mark[1])
@@ -280,14 +311,18 @@ def _meaning(shape: str) -> tuple[list[tuple[str, str]], set[tuple[str, str]], d
     return list(told["keys"].items()), set(features.items()), {name: place for place, name in enumerate(features)}
 
 
+def _has_changed(view: FeatureView) -> InvalidDefinition:
+    return InvalidDefinition(
+        f"feature view {view.name!r} has changed since it was materialised; call materialize(until) again."
+    )
+
+
 def _oldest(view: FeatureView, mark: tuple[int, str], at: int | None) -> int:
     """The event time, in ns, before which a row is too old to be shown."""
     until, shape = mark
     keys, features, _ = _meaning(shape)
     if keys != list(view.key_types.items()) or not features.issuperset(view.dtypes.items()):
-        raise InvalidDefinition(
-            f"feature view {view.name!r} has changed since it was materialised; call materialize(until) again."
-        )
+        raise _has_changed(view)
     if at is not None and at < until:
         raise InvalidData(
             f"the online store holds feature view {view.name!r} as of {as_datetime(until)} and cannot show it as of "

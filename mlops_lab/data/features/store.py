@@ -1,14 +1,15 @@
-"""What does a person say to a feature store?"""
+"""The feature store: what a person says to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.base.clock import Clock, SystemClock
-from mlops_lab.base.errors import UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
 from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView
 from mlops_lab.data.features.entity_rows import answer
@@ -193,6 +194,52 @@ class FeatureStore:
         """
         selection = self._select(features, full_feature_names)
         return answer(entity_rows, selection, self._online, at=None if at is None else moment(at, "at"))
+
+    def materialized_until(self, view: str) -> datetime | None:
+        """Until when a view is materialised: how fresh its online rows are; None where it never was."""
+        mark = self._online.watermark(self.get_feature_view(view).name)
+        return None if mark is None else as_datetime(mark)
+
+    def push(self, view: str, rows: pd.DataFrame) -> int:
+        """Put rows of one view into the online store now; return how many entities' rows are new or different.
+
+        The rows have the columns of the view's source and are checked as those are. A row takes the place of an older
+        one only, as in `materialize_incremental`; and it must be known: its times may not lie after now. The source is
+        not changed, so write them there too, or the next `materialize` forgets them. Feast's method of this name goes
+        through a push source.
+
+        Raises:
+            UnknownName: no such view.
+            InvalidData: the rows are not as the view declares, or lie in the future.
+        """
+        known, now = self.get_feature_view(view), moment(self._clock.now(), "now")
+        pushed = ViewRows(replace(known, source=replace(known.source, data=rows)))
+        next_known = pushed.next_known(now)
+        if next_known is not None:
+            raise InvalidData(
+                f"a row pushed to feature view {view!r} becomes known at {as_datetime(next_known)}, which is after now."
+            )
+        return self._online.push(pushed, now)
+
+    def delete_feature_view(self, name: str) -> None:
+        """Forget a view and its online rows; its source is left alone. Feast's method of this name.
+
+        Raises:
+            UnknownName: no such view.
+            InvalidDefinition: a service still has features of it.
+        """
+        view = self.get_feature_view(name)
+        users = [
+            service.name for service in self.list_feature_services() if view.name in {v.name for v in service.features}
+        ]
+        if users:
+            raise InvalidDefinition(
+                f"feature view {name!r} is part of the service {', '.join(users)}; change that first."
+            )
+        self._online.forget(name)
+        self._catalogue.forget("feature view", name)
+        self._here = {one: here for one, here in self._here.items() if one != name}
+        self._selected = Selected()
 
     def describe(self, name: str | None = None) -> dict[str, Any]:
         """Everything of this home by kind, or one definition, as a JSON-like object.

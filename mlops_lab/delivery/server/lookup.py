@@ -67,6 +67,7 @@ class Lookup:
         self.service = service
         views = self._store.get_feature_service(service).features
         self.keys = tuple(dict.fromkeys(key for view in views for key in view.join_keys))
+        self._views = [view.name for view in views]
         self._lasting = [view for view in views if view.ttl is None and view.join_keys]
 
     def __repr__(self) -> str:
@@ -84,8 +85,11 @@ class Lookup:
             Refusal: a key is missing, of another type or unknown; or the store cannot be read now.
         """
         rows = self._rows(table)
-        at: Any = {"materialized": None, "now": self._clock.now()}.get(self._at, self._at)
+        at: Any = {"materialized": None}.get(self._at, self._at)
         try:
+            if self._at == "now":  # the clock that filled the store may be a little ahead of ours
+                untils = [self._store.materialized_until(view) for view in self._views]
+                at = max([self._clock.now(), *(until for until in untils if until is not None)])
             found = self._store.get_online_features(rows, features=self.service, at=at).columns
         except (HomeError, IntegrityError, InvalidDefinition) as error:
             raise Refusal(503, "FeaturesUnavailable", f"the online store cannot be read now: {_short(error)}") from None
@@ -105,7 +109,7 @@ class Lookup:
                 where = "" if values is None else f"row {values.index(ABSENT)}: "
                 wanted = ", ".join(self.keys)
                 raise Refusal(
-                    422, "MissingColumn", f"{where}no {key!r}; send every feature, or the keys of the flight: {wanted}."
+                    422, "MissingColumn", f"{where}no {key!r}; send every feature, or the keys of the entity: {wanted}."
                 )
         return [
             dict(zip(self.keys, values, strict=True)) for values in zip(*(table[k] for k in self.keys), strict=True)
