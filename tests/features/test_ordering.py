@@ -68,3 +68,21 @@ def test_a_row_behind_many_late_ones_is_found_and_never_one_of_another_entity(la
 
     assert found.tolist() == [139 - late, 139 - late]
     assert none.tolist() == [-1]
+
+
+@pytest.mark.parametrize("bits", [40, 60, 64])
+def test_numbers_that_leave_no_room_for_places_are_sorted_as_numpy_sorts_them(bits):
+    random = np.random.default_rng(0)
+    values = (
+        random.integers(0, 2**bits, 50_000, dtype=np.uint64, endpoint=False)
+        if bits < 64
+        else (random.integers(0, 2**64 - 1, 50_000, dtype=np.uint64))
+    )
+    values[::3] = values[0]
+    expected = np.argsort(values, kind="stable")
+    before = values.copy()
+
+    order = ordering.sort_in_halves(values, bits)
+
+    assert (order == expected).all()
+    assert (values == before[expected]).all()

@@ -1,4 +1,4 @@
-"""Which definitions does this home folder know?"""
+"""The catalogue: the definitions that a home folder knows."""
 
 from __future__ import annotations
 

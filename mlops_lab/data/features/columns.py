@@ -1,4 +1,4 @@
-"""What is in this column, really? A declared type, or an error that says what was found instead."""
+"""The columns of frames as their declared types, or an error that says what was found instead."""
 
 from __future__ import annotations
 

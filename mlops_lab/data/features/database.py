@@ -1,4 +1,4 @@
-"""How is a database of the home folder opened, and what does it mean when that fails?"""
+"""A database of the home folder: how it is opened, and what it means when that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose features are asked for now?"""
+"""Entity rows: whose features are asked for now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which entity is meant? One small number for each combination of key values."""
+"""Keys as small numbers: one for each combination of key values."""
 
 from __future__ import annotations
 

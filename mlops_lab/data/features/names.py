@@ -1,4 +1,4 @@
-"""What may a definition be called?"""
+"""The names that a definition may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was known about these entities at these moments?"""
+"""The offline store: what was known about entities at past moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which features were asked for, of which views, and under which names do they come back?"""
+"""A selection: the features asked for, their views, and the names under which they come back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When was that, exactly? Times with a zone become nanoseconds, or an error says why they cannot."""
+"""Times as nanoseconds, exactly, or an error that says why they cannot be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did the model learn from?"""
+"""A training set: what a model learnt from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which row did one know at that moment?
+"""The point-in-time join: which row was known at a moment.
 
 The point-in-time join on whole numbers alone: keys are codes 0, 1, 2 …, times are nanoseconds. The rows of a view are
 put in order once, by key, event time, created time and place; then the row that was newest at a moment is found by one
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mlops_lab.data.features.ordering import blocks, order_ties, place_bits, sort_in_place, stable_order
+from mlops_lab.data.features.ordering import blocks, order_ties, sort_in_halves
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,11 +91,8 @@ class Timeline:
         bits = key_bits + int(self._bits)
         if bool((line[1:] >= line[:-1]).all()):
             self.order = np.arange(len(line), dtype=np.int32 if len(line) < 2**31 else np.int64)
-        elif bits + place_bits(len(line)) <= 64:
-            self.order = sort_in_place(line)
         else:
-            self.order = stable_order([(line, bits)])
-            line = line[self.order]
+            self.order = sort_in_halves(line, bits)
         self.line = line
         if created is not None:
             order_ties(line, self.order, lambda rows: [_ranked(created[rows])])
@@ -157,10 +154,8 @@ class Timeline:
             key[(codes[at] < 0) | never] = self._nobody
             asked[at] = key << self._bits | ticks.astype(np.uint64)
         bits = int(self._nobody).bit_length() + int(self._bits)
-        if bits + place_bits(len(asked)) <= 64:
-            return asked, sort_in_place(asked)
-        order = stable_order([(asked, bits)])
-        return asked[order], order
+        order = sort_in_halves(asked, bits)
+        return asked, order
 
 
 class Known:
