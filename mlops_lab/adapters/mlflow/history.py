@@ -21,8 +21,7 @@ from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import IntegrityError
 from mlops_lab.models.registry.history import BEGINNING, read_events
 from mlops_lab.models.registry.records import Event
-from mlops_lab.models.registry.schema import SCHEMA
-from mlops_lab.models.registry.state import apply
+from mlops_lab.models.registry.state import SCHEMA, apply
 
 __all__ = ["MlflowHistory", "NotNewest"]
 

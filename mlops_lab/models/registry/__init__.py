@@ -6,9 +6,16 @@ in and out. The words are MLflow's; the evidence, the approvals and the hash-cha
 
 from __future__ import annotations
 
-from mlops_lab.models.registry.moves import Registry
-from mlops_lab.models.registry.records import STAGES, Approval, Event, ModelVersion, Promotion
-from mlops_lab.models.registry.reports import GateReport, RuleResult
+from mlops_lab.models.registry.records import (
+    STAGES,
+    Approval,
+    Event,
+    GateReport,
+    ModelVersion,
+    Promotion,
+    RuleResult,
+)
+from mlops_lab.models.registry.registry import Registry
 from mlops_lab.models.registry.state import MOVES
 
 __all__ = [

@@ -1,75 +1,42 @@
-"""Is there evidence that a version is fit for Production, and does it still hold?"""
+"""The evidence that lets a version into Production, and what is missing where it does not.
+
+Evidence is read from the history, never from what another move may clear: the gate report with its measurement, the
+artifact, the policy, the champion it was compared with, and the approval.
+"""
 
 from __future__ import annotations
 
+import math
 import sqlite3
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 
+from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
-from mlops_lab.models.registry.approvals import Approvals
 from mlops_lab.models.registry.history import read_events
-from mlops_lab.models.registry.records import Approval, Event
-from mlops_lab.models.registry.reports import GateReport
+from mlops_lab.models.registry.names import is_somebody, same_person
+from mlops_lab.models.registry.records import Approval, Event, GateReport
+from mlops_lab.models.tracking import Run
 
-__all__ = ["Evidence", "check_approval", "check_evidence", "check_passed"]
+__all__ = [
+    "check_approval",
+    "check_bound",
+    "check_evidence",
+    "check_passed",
+    "check_return",
+    "new_report",
+    "read_approval",
+    "read_report",
+]
 
-
-class Evidence(Approvals):
-    """Keeping gate reports: the part of `Registry` that knows what was measured.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> from mlops_lab.models.tracking import Tracker
-    >>> clock = FakeClock()
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     tracker, registry = Tracker(home, clock=clock), Evidence(home, clock=clock)
-    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
-    ...     first = registry.register_model(run, "late")
-    ...     report = GateReport(name="late", version=1, artefact=first.artefact, results=(), champion=None,
-    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now())
-    ...     print(registry.record_gate_report(report).target, registry.get_gate_report("late", 1) == report)
-    ...     registry.close(), tracker.close()
-    failed True
-    (None, None)
-    """
-
-    def record_gate_report(self, report: GateReport, *, actor: str = "gate", why: str = "") -> Event:
-        """Keep a report as the version's evidence; the last one recorded counts, so a failed one takes a pass away.
-
-        Recording the standing report again changes nothing.
-
-        Raises:
-            UnknownName: there is no such version.
-            InvalidData: the report is of other bytes than the version's.
-            NotAllowed: a report that is older than the standing one, or was replaced before.
-        """
-        if not isinstance(report, GateReport):
-            raise InvalidData(f"a gate report is a GateReport, not {type(report).__name__}.")
-        with self._database.transaction() as connection:
-            row = self._row(connection, report.name, report.version)
-            standing = _refuse_report(connection, report, row)
-            if standing is not None:
-                return standing
-            return self._append(
-                connection, "record_gate_report", report.name, report.version, actor=actor, why=why,
-                target="passed" if report.passed else "failed",
-                details={"fingerprint": report.fingerprint, "report": report.to_dict()},
-            )  # fmt: skip
-
-    def get_gate_report(self, name: str, version: int) -> GateReport | None:
-        """The standing report of a version, or None.
-
-        Raises:
-            UnknownName: there is no such version.
-        """
-        with self._database.reading() as connection:
-            return _read_report(connection, self._row(connection, name, version))
+_SKEW = timedelta(days=1)  # how far ahead of our clock another's may be: a logical date is a day
 
 
-def _refuse_report(connection: sqlite3.Connection, report: GateReport, row: sqlite3.Row) -> Event | None:
+def new_report(connection: sqlite3.Connection, report: GateReport, row: sqlite3.Row, now: datetime) -> Event | None:
     """Raise if this report cannot become the version's evidence; its event if it is the evidence already.
 
     Raises:
-        InvalidData: the report is of other bytes than the version's.
+        InvalidData: the report is of other bytes than the version's, or from the future.
         NotAllowed: the report is older than the standing one, or was replaced before.
     """
     subject = f"{row['name']} v{row['version']}"
@@ -77,6 +44,11 @@ def _refuse_report(connection: sqlite3.Connection, report: GateReport, row: sqli
         raise InvalidData(
             f"the report measured artefact {str(report.artefact)[:19]}…, but {subject} is {row['artefact'][:19]}…;"
             " evaluate the version that is registered."
+        )
+    if report.evaluated_at > now + _SKEW:
+        raise InvalidData(
+            f"the report of {subject} is of {report.evaluated_at.isoformat()}, and it is {now.isoformat()}; more than"
+            f" {_SKEW.days} day ahead is the future."
         )
     earlier = _reports(connection, row)
     if not earlier:
@@ -88,7 +60,7 @@ def _refuse_report(connection: sqlite3.Connection, report: GateReport, row: sqli
     if any(event.details["fingerprint"] == fingerprint for event in earlier):
         raise NotAllowed(f"this report of {subject} was recorded before and does not stand any more; evaluate again.")
     last = GateReport.from_dict(earlier[-1].details["report"]).evaluated_at
-    if report.evaluated_at < last:
+    if report.evaluated_at < last <= now + _SKEW:  # a date beyond that is a mistake of an earlier version
         raise NotAllowed(
             f"this report of {subject} is of {report.evaluated_at.isoformat()}, older than the one of"
             f" {last.isoformat()} that is recorded; evaluate again."
@@ -96,7 +68,7 @@ def _refuse_report(connection: sqlite3.Connection, report: GateReport, row: sqli
     return None
 
 
-def _read_report(connection: sqlite3.Connection, row: sqlite3.Row) -> GateReport | None:
+def read_report(connection: sqlite3.Connection, row: sqlite3.Row) -> GateReport | None:
     """The standing report of a version, or None."""
     for event in _reports(connection, row):
         if event.seq == row["report_seq"]:
@@ -116,17 +88,49 @@ def check_passed(report: GateReport) -> None:
         raise NotAllowed(f"{subject} did not pass its gate, so it cannot go to Production; failed: {failed}.")
 
 
-def check_evidence(connection: sqlite3.Connection, row: sqlite3.Row, present: int | None) -> None:
-    """Raise unless the version's standing report passed, against the version that is in Production now.
+def check_bound(report: GateReport, row: sqlite3.Row, run: Run, gate_policy: str) -> None:
+    """Raise unless the report judged this version's own bytes and figures, by the policy that is demanded.
 
     Raises:
-        NotAllowed: no report, a failed one, or one that compared with another champion.
+        NotAllowed: something of it belongs to another version, to nobody, or to another policy.
     """
     subject = f"{row['name']} v{row['version']}"
-    report = _read_report(connection, row)
+    if not report.metrics:
+        raise NotAllowed(f"the gate report of {subject} holds no measurement; evaluate the gates on its run's figures.")
+    if not report.artefact == row["artefact"] == run.artefact:
+        raise NotAllowed(f"the gate report of {subject} and the run {run.run_id[:8]} are of other bytes than it is.")
+    for name, value in report.metrics.items():
+        kept = run.metrics.get(name)
+        if kept is None or not (kept == value or (math.isnan(kept) and math.isnan(value))):
+            raise NotAllowed(
+                f"the gate report of {subject} judged {name} as {value:g}, but its run {run.run_id[:8]} has"
+                f" {'no such figure' if kept is None else f'{kept:g}'}: the figures are not those of this version."
+            )
+    if gate_policy and report.policy != gate_policy:
+        raise NotAllowed(
+            f"{subject} was judged by policy {report.policy[:19] or 'unknown'}…, and {row['name']} demands"
+            f" {gate_policy[:19]}…; evaluate again."
+        )
+
+
+def check_evidence(
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    present: int | None,
+    run: Callable[[], Run],
+    gate_policy: str,
+) -> None:
+    """Raise unless the version's standing report passed, is bound to it, and compared it with the present champion.
+
+    Raises:
+        NotAllowed: no report, a failed one, one of other figures, or one that compared with another champion.
+    """
+    subject = f"{row['name']} v{row['version']}"
+    report = read_report(connection, row)
     if report is None:
         raise NotAllowed(f"{subject} has no gate report, so it cannot go to Production; evaluate the gates first.")
     check_passed(report)
+    check_bound(report, row, run(), gate_policy)
     if report.champion != present:
         before = "no champion" if report.champion is None else f"v{report.champion}"
         now = "none" if present is None else f"v{present}"
@@ -135,8 +139,10 @@ def check_evidence(connection: sqlite3.Connection, row: sqlite3.Row, present: in
         )
 
 
-def check_approval(subject: str, standing: Approval | None, given: Approval | None) -> None:
-    """Raise unless there is an approval that still holds and, where one is given, is that one.
+def check_approval(
+    subject: str, standing: Approval | None, given: Approval | None, authors: Iterable[str | None], promoter: str = ""
+) -> None:
+    """Raise unless there is an approval by somebody else that still holds and, where one is given, is that one.
 
     Raises:
         NotAllowed: none, or not approved; `waiting` where asking or answering would help.
@@ -150,8 +156,71 @@ def check_approval(subject: str, standing: Approval | None, given: Approval | No
     if standing.state != "approved":
         help_ = "somebody has to approve it" if standing.state == "pending" else "ask again with request_approval"
         raise NotAllowed(f"the approval of {subject} is {standing.state}; {help_}.", waiting=True)
+    _check_approver(subject, standing.decided_by or "", [*authors, standing.requested_by])
+    if promoter and same_person(promoter, [standing.decided_by]):
+        raise NotAllowed(f"{promoter} approved {subject}, so somebody else has to promote it.")
     if given is not None and given != standing:
         raise NotAllowed(f"{given!r} is not the approval on record for {subject}: {standing!r}.", waiting=True)
+
+
+def check_return(
+    connection: sqlite3.Connection,
+    row: sqlite3.Row,
+    run: Run,
+    *,
+    gate_policy: str,
+    requires_approval: bool,
+) -> None:
+    """Raise unless the history still holds what a version needs to come back into Production.
+
+    Its champion of that day is gone, and its approval may have run out: it passed both once. What was found or
+    decided since counts.
+
+    Raises:
+        NotAllowed: nobody judged it, its last report failed or is not of it, or today's policy asks for an approval
+            that it never had or that was taken back.
+    """
+    subject = f"{row['name']} v{row['version']}"
+    events, no = _reports(connection, row), f"{row['name']} cannot be rolled back to v{row['version']}"
+    if not events:
+        raise NotAllowed(f"{no}: it has no gate report.")
+    report = GateReport.from_dict(events[-1].details["report"])
+    if not report.passed:
+        raise NotAllowed(f"{no}: its latest gate report failed.")
+    if report.metrics or gate_policy:  # a report without is of an earlier version of this package, which kept none
+        check_bound(report, row, run, gate_policy)
+    if requires_approval:
+        where = "WHERE name = ? AND version = ? AND action IN ('request_approval', 'approve', 'reject')"
+        told = list(read_events(connection, where=where, values=(row["name"], row["version"])))
+        answers = [event for event in told if event.action != "request_approval"]
+        if not answers:
+            raise NotAllowed(f"{no}: nobody approved it.")
+        if answers[-1].action == "reject":
+            raise NotAllowed(f"{no}: {answers[-1].actor} took the approval back.")
+        asked = [event.actor for event in told if event.action == "request_approval" and event.seq < answers[-1].seq]
+        _check_approver(subject, answers[-1].actor, [row["author"], run.author, *asked[-1:]])
+
+
+def _check_approver(subject: str, approver: str, others: Iterable[str | None]) -> None:
+    if not is_somebody(approver) or same_person(approver, others):
+        raise NotAllowed(f"the approval of {subject} is by {approver!a}, and not by somebody else.", waiting=True)
+
+
+def read_approval(connection: sqlite3.Connection, row: sqlite3.Row, now: datetime) -> Approval | None:
+    """The latest request for a version and what became of it by now, or None."""
+    found = connection.execute(
+        "SELECT * FROM approvals WHERE name = ? AND version = ?", (row["name"], row["version"])
+    ).fetchone()
+    if found is None:
+        return None
+    times = {key: parse_utc(found[key]) for key in ("requested_at", "expires_at")}
+    decided = parse_utc(found["decided_at"]) if found["decided_at"] else None
+    state = found["state"]
+    if state != "rejected" and (found["report"], found["artefact"]) != (row["report"], row["artefact"]):
+        state = "outdated"  # it was measured again since
+    elif state != "rejected" and now >= times["expires_at"]:
+        state = "expired"
+    return Approval(**{**dict(found), **times, "decided_at": decided, "state": state})
 
 
 def _reports(connection: sqlite3.Connection, row: sqlite3.Row) -> list[Event]:

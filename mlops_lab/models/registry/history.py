@@ -1,32 +1,31 @@
-"""What happened, and can it be believed? Events chained by hash, written once and told again."""
+"""The history: events chained by hash, written once, in the order of their numbers, and told again."""
 
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_lab.base.clock import parse_utc
-from mlops_lab.base.errors import IntegrityError, InvalidData, MlopsLabError
+from mlops_lab.base.errors import IntegrityError, MlopsLabError
 from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.base.storage import jsonable
 from mlops_lab.models.registry.records import Event
-from mlops_lab.models.registry.schema import STATE, STATE_TABLES
-from mlops_lab.models.registry.state import apply
+from mlops_lab.models.registry.state import STATE, STATE_TABLES, apply
 
-__all__ = ["BEGINNING", "append", "as_json", "read_events", "retold", "verify"]
+__all__ = ["BEGINNING", "append", "moment_after", "read_events", "retold", "verify"]
 
+_SET_BACK = timedelta(days=31)
 BEGINNING = "sha256:" + "0" * 64  # what the first event calls the one before it
 
 
 def append(connection: sqlite3.Connection, event: Event) -> Event:
     """Write the event at the end of the history and change the tables as it says.
 
-    The event's number, hashes and, where the clock was set back, its time are filled in: time never runs backwards
-    in a history.
+    The event's number, hashes and, where the clock was set back a little, its time are filled in.
 
     Raises:
         IntegrityError: the present end is not the end that was remembered, so nothing is built on it.
@@ -34,8 +33,8 @@ def append(connection: sqlite3.Connection, event: Event) -> Event:
     last = connection.execute("SELECT seq, at, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     seq, at, end = (last[0], parse_utc(last[1]), last[2]) if last else (0, event.at, BEGINNING)
     _check_end(connection, seq, end)
-    values = {**vars(event), "seq": seq + 1, "at": max(event.at, at), "prev_hash": end}
-    event = Event(**{**values, "details": as_json(event.details)})
+    values = {**vars(event), "seq": seq + 1, "at": moment_after(at, event.at), "prev_hash": end}
+    event = Event(**{**values, "details": jsonable(event.details, nan="text")})
     event = Event(**{**vars(event), "hash": fingerprint_json(event.to_dict())})
     body = event.to_dict()
     body["details"] = json.dumps(event.details, ensure_ascii=False, sort_keys=True)
@@ -47,6 +46,19 @@ def append(connection: sqlite3.Connection, event: Event) -> Event:
     apply(connection, event)
     connection.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (event.seq, event.hash))
     return event
+
+
+def moment_after(last: datetime, now: datetime) -> datetime:
+    """What the clock says, unless it was set back by at most a month since the last event: then that event's time.
+
+    The order of a history is that of its numbers. A clock that is back by more was wrong before, and one wrong
+    moment must not date everything that comes after it.
+
+    >>> day = parse_utc("2014-01-01")
+    >>> moment_after(parse_utc("2014-01-03"), day).day, moment_after(parse_utc("2126-01-01"), day).day
+    (3, 1)
+    """
+    return last if now < last <= now + _SET_BACK else now
 
 
 def read_events(connection: sqlite3.Connection, *, where: str = "", values: Sequence[Any] = ()) -> Iterator[Event]:
@@ -98,35 +110,6 @@ def retold(events: Iterator[Event]) -> sqlite3.Connection:
     for event in events:
         _retell(memory, event)
     return memory
-
-
-def as_json(value: Any, *, depth: int = 0) -> Any:
-    """The value as JSON gives it back: tuples as lists, times as text, figures that are not finite as text.
-
-    >>> as_json({"shares": (0.1, float("nan"))})
-    {'shares': [0.1, 'nan']}
-
-    Raises:
-        InvalidData: JSON has no word for it.
-    """
-    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
-    if plain is None or isinstance(plain, bool | int):
-        return plain
-    if isinstance(plain, float):
-        return plain if math.isfinite(plain) else repr(plain)
-    if isinstance(plain, datetime):
-        return plain.isoformat()
-    if isinstance(plain, str):
-        try:
-            plain.encode()
-        except UnicodeEncodeError:
-            raise InvalidData(f"the details hold text that is no Unicode: {plain!r}.") from None
-        return plain
-    if depth < 50 and isinstance(plain, list | tuple):
-        return [as_json(item, depth=depth + 1) for item in plain]
-    if depth < 50 and isinstance(plain, dict) and all(isinstance(key, str) for key in plain):
-        return {as_json(key): as_json(item, depth=depth + 1) for key, item in plain.items()}
-    raise InvalidData(f"the details of an event are JSON values, not {type(value).__name__}: {value!r}.")
 
 
 def _empty() -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""Which names, numbers and people does the registry take?"""
+"""The names, numbers, stages and people that the registry takes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.base.storage import check_name
 from mlops_lab.models.registry.records import STAGES
 from mlops_lab.models.tracking.values import check_text
 
-__all__ = ["check_alias", "check_name", "check_person", "check_stage", "check_version", "same_person"]
+__all__ = [
+    "FOLLOWING",
+    "check_alias",
+    "check_person",
+    "check_somebody",
+    "check_stage",
+    "check_version",
+    "is_somebody",
+    "same_person",
+]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: What shows as nothing or as a blank, beyond the categories of _UNSEEN_KINDS: the empty braille pattern, and Unicode's
+#: Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+_UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA0}.union(
+    range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000)
+)
+_UNSEEN_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")  # whose letters look like each other's
 
-
-def check_name(name: Any, *, what: str = "model") -> str:
-    """The name itself, if it can name a model here and in a path or URL elsewhere.
-
-    >>> check_name("late-flights")
-    'late-flights'
-
-    Raises:
-        InvalidData: the name is none of these.
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name:
-        shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:60] + "…"
-        raise InvalidData(
-            f"{shown} cannot name a {what}: use 1 to 100 letters, digits, dots, dashes or underscores, a letter or"
-            " digit first, no two dots in a row."
-        )
-    return name
+#: Aliases that follow Production, so that nobody can point them past the gate.
+FOLLOWING = ("champion", "previous")
 
 
 def check_alias(alias: Any) -> str:
@@ -43,7 +44,10 @@ def check_alias(alias: Any) -> str:
     Raises:
         InvalidData: the alias is none of these.
     """
-    check_name(alias, what="alias")
+    check_name(alias, "an alias")
+    assert isinstance(alias, str)  # noqa: S101  it was checked; this tells the type checker
+    if alias != alias.lower() and alias.lower() in FOLLOWING:
+        raise InvalidData(f"{alias!r} cannot be an alias: it would be taken for {alias.lower()!r}.")
     if alias.lower() == "latest" or re.fullmatch(r"[vV]?[0-9]+", alias):
         raise InvalidData(f"{alias!r} cannot be an alias: it reads as a version; choose a word such as challenger.")
     return str(alias)
@@ -84,9 +88,40 @@ def check_person(name: Any, what: str) -> str:
     'ada'
 
     Raises:
-        InvalidData: blank, or no text.
+        InvalidData: no text, or nothing that can be seen; or signs that cannot be seen, or letters of two alphabets,
+            which would make another person of the same one.
     """
-    return check_text(name, what, needed=True).strip()
+    text = check_text(name, what, needed=True).strip()
+    odd = [sign for sign in text if ord(sign) in _UNSEEN or unicodedata.category(sign) in _UNSEEN_KINDS]
+    if odd:
+        raise InvalidData(f"{what} holds a sign that nobody can see: {unicodedata.name(odd[0], ascii(odd[0]))}.")
+    if not folded(text):
+        raise InvalidData(f"{what} is needed, and {text!r} names nobody.")
+    letters = {unicodedata.name(sign, "").partition(" ")[0] for sign in unicodedata.normalize("NFKC", text)}
+    if len(mixed := [alphabet for alphabet in _ALPHABETS if alphabet in letters]) > 1:
+        raise InvalidData(f"{what} mixes letters that look alike, {' and '.join(mixed).lower()}: {text!a}.")
+    return text
+
+
+def check_somebody(name: Any, what: str) -> str:
+    """Somebody who can be asked and held to it: `unknown` is what the history writes where nobody is known.
+
+    >>> check_somebody("unknown", "the person who approves")
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidData: the person who approves is needed, and 'unknown' is nobody.
+
+    Raises:
+        InvalidData: it is nobody.
+    """
+    text = check_person(name, what)
+    if not is_somebody(text):
+        raise InvalidData(f"{what} is needed, and {text!r} is nobody.")
+    return text
+
+
+def is_somebody(name: str) -> bool:
+    """Does this name anybody, an author for example?"""
+    return folded(name) not in {"", "unknown"}
 
 
 def same_person(name: str, others: Iterable[str | None]) -> bool:
@@ -98,10 +133,15 @@ def same_person(name: str, others: Iterable[str | None]) -> bool:
     >>> same_person(" ADA", ["ada", None]), same_person("grace", ["ada"])
     (True, False)
     """
-    return _plain(name) in {_plain(other) for other in others if other}
+    return folded(name) in {folded(other) for other in others if other}
 
 
-def _plain(name: str) -> str:
+def folded(name: str) -> str:
+    """The name as two spellings of it are compared."""
     # Folding can bring out letters to fold and widths to narrow, hence twice.
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).casefold()
-    return "".join(sign for sign in text if not sign.isspace() and unicodedata.category(sign) != "Cf")
+    return "".join(
+        sign
+        for sign in text
+        if not sign.isspace() and unicodedata.category(sign) not in _UNSEEN_KINDS and ord(sign) not in _UNSEEN
+    )

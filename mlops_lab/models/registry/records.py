@@ -1,4 +1,4 @@
-"""What does the registry hand out and take in? Frozen records, each a value of its own.
+"""The frozen records that the registry hands out and takes in, each a value of its own.
 
 The words are MLflow's (https://mlflow.org/docs/latest/ml/model-registry) where it has them: registered model, model
 version, stage, alias. An approval is what GitHub calls a required review of an environment.
@@ -6,11 +6,19 @@ version, stage, alias. An approval is what GitHub calls a required review of an 
 
 from __future__ import annotations
 
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-__all__ = ["STAGES", "Approval", "Event", "ModelVersion", "Promotion"]
+from mlops_lab.base.clock import parse_utc, to_utc
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.base.storage import jsonable
+
+__all__ = ["STAGES", "Approval", "Event", "GateReport", "ModelVersion", "Promotion", "RuleResult", "one_line"]
 
 STAGES = ("None", "Staging", "Production", "Archived")
 
@@ -131,9 +139,10 @@ class Event:
 
     def __str__(self) -> str:
         move = f"  {self.source or '-'} → {self.target or '-'}" if self.source or self.target else ""
-        why = f": {' '.join(self.why.split())}" if self.why.strip() else ""
+        why = f": {self.why}" if self.why.strip() else ""
         moment = self.at.isoformat().replace("+00:00", "Z")
-        return f"{self.seq}  {moment}  {self._subject}  {self.action}{move}  by {self.actor}{why}"
+        line = f"{self._subject}  {self.action}{move}  by {self.actor}{why}"
+        return f"{self.seq}  {moment}  {one_line(line)}"
 
     @property
     def _subject(self) -> str:
@@ -142,3 +151,177 @@ class Event:
     def to_dict(self) -> dict[str, Any]:
         """The event as JSON values, `hash` left out: this is what the hash is made of."""
         return {key: value for key, value in vars(self).items() if key != "hash"} | {"at": self.at.isoformat()}
+
+
+@dataclass(frozen=True, repr=False)
+class RuleResult:
+    """What one rule of the gate found: its figure, the bound it was held against, and one sentence.
+
+    >>> RuleResult(rule="floor", passed=False, figure=0.64, bound=0.65, sentence="AUC 0.64 is below 0.65.")
+    RuleResult(floor: failed, AUC 0.64 is below 0.65.)
+
+    Raises:
+        InvalidData: passed is not a plain true or false, or a rule passed on a figure that is no finite number.
+    """
+
+    rule: str
+    passed: bool
+    figure: float | None
+    bound: float | None
+    sentence: str
+
+    def __post_init__(self) -> None:
+        # A truthy NaN or text must never count as a pass; NumPy's own bool is taken as the bool it is.
+        if type(self.passed).__name__ in {"bool_", "bool"}:
+            object.__setattr__(self, "passed", bool(self.passed))
+        else:
+            raise InvalidData(f"rule {self.rule!r} passed={self.passed!r}; say True or False.")
+        for name in ("figure", "bound"):
+            object.__setattr__(self, name, _number(getattr(self, name)))
+        if self.passed and self.figure is not None and not math.isfinite(self.figure):
+            raise InvalidData(f"rule {self.rule!r} cannot have passed on the figure {self.figure}.")
+
+    def __repr__(self) -> str:
+        return f"RuleResult({self.rule}: {'passed' if self.passed else 'failed'}, {self.sentence})"
+
+
+@dataclass(frozen=True, repr=False)
+class GateReport:
+    """The gate's verdict on one version: every rule's result, and the evidence that it is bound to.
+
+    Attributes: `name`, `version`, `artefact` (the fingerprint of the bytes that were judged), `results` (none is no
+    pass), `champion` (the version it was compared with, or None), `holdout` (the fingerprint of the rows both were
+    scored on), `evaluated_at`, `policy` (the fingerprint of the demands), `metrics` (the figures that were judged,
+    which must be those of the version's run), `champion_metrics`, `data` (the fingerprint of the data's profile).
+
+    >>> report = GateReport(name="late", version=2, artefact="sha256:" + "0" * 64, champion=1,
+    ...     results=(RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65."),),
+    ...     holdout="sha256:" + "1" * 64, evaluated_at=parse_utc("2014-01-01"))
+    >>> report, report.passed, GateReport.from_dict(report.to_dict()) == report
+    (GateReport(late v2: passed, 1 of 1 rules), True, True)
+    """
+
+    name: str
+    version: int
+    artefact: str
+    results: tuple[RuleResult, ...]
+    champion: int | None
+    holdout: str
+    evaluated_at: datetime
+    policy: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    champion_metrics: Mapping[str, float] | None = None
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "evaluated_at", to_utc(self.evaluated_at))
+        if not isinstance(self.results, Sequence):
+            raise InvalidData(f"the results of a gate report are a list, not {type(self.results).__name__}.")
+        object.__setattr__(self, "results", tuple(self.results))
+        if not all(isinstance(result, RuleResult) for result in self.results):
+            raise InvalidData("the results of a gate report are RuleResult objects.")
+
+    def __repr__(self) -> str:
+        good = sum(result.passed for result in self.results)
+        verdict = "passed" if self.passed else "failed"
+        return f"GateReport({self.name} v{self.version}: {verdict}, {good} of {len(self.results)} rules)"
+
+    @property
+    def passed(self) -> bool:
+        """Did every rule pass, and was there at least one?"""
+        return bool(self.results) and all(result.passed for result in self.results)
+
+    @property
+    def failures(self) -> tuple[RuleResult, ...]:
+        """The results that did not pass."""
+        return tuple(result for result in self.results if not result.passed)
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the whole report: an approval is bound to it."""
+        return fingerprint_json(self.to_dict())
+
+    @property
+    def measurement(self) -> str:
+        """The fingerprint of what was measured, of which model, against whom and on which rows; "" of nothing."""
+        return fingerprint_json(self._measured()) if self.metrics else ""
+
+    def _measured(self) -> dict[str, Any]:
+        names = ("artefact", "champion", "holdout", "metrics", "champion_metrics", "data")
+        found: dict[str, Any] = jsonable({name: getattr(self, name) for name in names}, nan="text")
+        return found
+
+    def table(self) -> str:
+        """The verdict for people: one line a rule with its mark, its name and its sentence.
+
+        >>> GateReport(name="late", version=2, artefact="sha256:0", champion=None, holdout="sha256:1",
+        ...     results=(RuleResult("floor", False, 0.64, 0.65, "AUC 0.64 is below 0.65."),),
+        ...     evaluated_at=parse_utc("2014-01-01")).table().splitlines()
+        ['late v2: refused', '✗ floor  AUC 0.64 is below 0.65.']
+        """
+        wide = max((len(result.rule) for result in self.results), default=0)
+        lines = [f"{'✓' if r.passed else '✗'} {r.rule:<{wide}}  {r.sentence}" for r in self.results]
+        return "\n".join([f"{self.name} v{self.version}: {'passed' if self.passed else 'refused'}", *lines])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values; a figure that is not finite is written as the text nan, inf or -inf."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "artefact": self.artefact,
+            "passed": self.passed,
+            "results": [jsonable(result, nan="text") for result in self.results],
+            "champion": self.champion,
+            "holdout": self.holdout,
+            "evaluated_at": self.evaluated_at.isoformat(),
+            "policy": self.policy,
+        } | (self._measured() | {"measurement": self.measurement} if self.metrics else {})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> GateReport:
+        """The report that `to_dict` wrote.
+
+        Raises:
+            InvalidData: something is missing, or the verdict contradicts the results.
+        """
+        try:
+            results = tuple(
+                RuleResult(**{**result, "figure": _spoken(result["figure"]), "bound": _spoken(result["bound"])})
+                for result in values["results"]
+            )
+            derived = {"passed", "measurement"}
+            given: dict[str, Any] = {key: value for key, value in values.items() if key not in derived}
+            for name in {"metrics", "champion_metrics"} & set(given):
+                given[name] = given[name] and {key: _spoken(each) for key, each in given[name].items()}
+            report = cls(**{**given, "results": results, "evaluated_at": parse_utc(values["evaluated_at"])})
+            passed = values["passed"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InvalidData(f"this is no gate report: {type(error).__name__}: {error}.") from None
+        if passed is not report.passed:
+            raise InvalidData(f"a gate report that says passed={passed} while its results say {report.passed}.")
+        if values.get("measurement", "") != report.measurement:
+            raise InvalidData("a gate report whose figures are not the ones that its measurement was made of.")
+        return report
+
+
+def one_line(text: str) -> str:
+    """The text on one line of a terminal: line breaks are blanks, and what steers a terminal or hides is left out.
+
+    >>> one_line("ada" + chr(10) + "99  late v9  approve  by grace" + chr(27) + "[2J")
+    'ada 99  late v9  approve  by grace[2J'
+    """
+    seen = "".join(" " if sign in "\n\r\t\v\f\x85\u2028\u2029" else sign for sign in text)
+    return "".join(sign for sign in seen if unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def _spoken(value: Any) -> Any:
+    return float(value) if value in ("nan", "inf", "-inf") else value
+
+
+def _number(value: Any) -> float | None:
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        return None if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidData(f"{value!r} is not a figure; give a number or None.") from None

@@ -97,13 +97,15 @@ class Tracker:
         IntegrityError: `tracking.db` is damaged.
     """
 
-    def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, home: str | Path, *, clock: Clock | None = None, create: bool = True) -> None:
+        """`create=False` makes no file before the first run is logged."""
         self.home = Path(home)
         self.clock = SystemClock() if clock is None else clock
         self.artefacts = ArtefactStore(home)
         self._database = Database(
-            self.home / "tracking.db", kind="run log", application_id=0x4D4C5452, version=1, schema=_SCHEMA
-        )
+            self.home / "tracking.db", kind="run log", application_id=0x4D4C5452, version=1, schema=_SCHEMA,
+            create=create,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return "Tracker()"

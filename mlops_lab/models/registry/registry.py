@@ -1,0 +1,834 @@
+"""Registered models: versions, stages, aliases, approvals and their whole history."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
+from mlops_lab.base.errors import IllegalMove, InvalidData, NotAllowed, UnknownName, expect
+from mlops_lab.base.storage import Database, check_name
+from mlops_lab.models.registry.evidence import (
+    check_approval,
+    check_bound,
+    check_evidence,
+    check_passed,
+    check_return,
+    new_report,
+    read_approval,
+    read_report,
+)
+from mlops_lab.models.registry.history import BEGINNING, append, moment_after, read_events, retold, verify
+from mlops_lab.models.registry.names import (
+    FOLLOWING,
+    check_alias,
+    check_person,
+    check_somebody,
+    check_stage,
+    check_version,
+    is_somebody,
+    same_person,
+)
+from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion, Promotion
+from mlops_lab.models.registry.state import (
+    ACTIONS,
+    APPLICATION_ID,
+    MIGRATIONS,
+    MOVES,
+    POLICY,
+    SCHEMA,
+    VERSION,
+    way_back,
+)
+from mlops_lab.models.tracking import ArtefactStore, Run, Tracker
+from mlops_lab.models.tracking.values import check_text, check_texts, named
+
+__all__ = ["Registry", "read_version"]
+
+_MONTH = timedelta(days=30)
+
+
+class Registry:
+    r"""The registered models of one home folder: versions, stages, aliases, approvals and their whole history.
+
+    Imitates MLflow's model registry (https://mlflow.org/docs/latest/ml/model-registry), with the stages it deprecated
+    in 2.9 beside the aliases that replaced them. Differently from there, a version reaches Production only with a
+    passed gate report of its own, measured against the present champion, and every change is one line of a
+    hash-chained history, written together with the change.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> from mlops_lab.models.registry import GateReport, RuleResult
+    >>> from mlops_lab.models.tracking import Tracker
+    >>> clock = FakeClock()
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
+    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    ...     first = registry.register_model(run, "late")
+    ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
+    ...     report = GateReport(name="late", version=1, artefact=first.artefact, results=(rule,), champion=None,
+    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now())
+    ...     print(registry.promote(report, actor="ada", why="the first model"))
+    ...     print(registry.get_production("late"), registry.verify())
+    ...     print(*registry.history("late"), sep="\n")
+    ...     registry.close(), tracker.close()
+    Promotion(late v1 in Production)
+    ModelVersion(late v1, Production, aliases: champion) 4
+    1  2014-01-01T00:00:00Z  late v1  register_model  by ada
+    2  2014-01-01T00:00:00Z  late v1  record_gate_report  - → passed  by gate
+    3  2014-01-01T00:00:00Z  late v1  transition_stage  None → Staging  by ada: the first model
+    4  2014-01-01T00:00:00Z  late v1  transition_stage  Staging → Production  by ada: the first model
+    (None, None)
+
+    Raises:
+        HomeError: the home folder cannot be read or written.
+        IntegrityError: `registry.db` is damaged.
+    """
+
+    def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
+        self.home = Path(home)
+        self.clock = SystemClock() if clock is None else clock
+        self.artefacts = ArtefactStore(home)
+        self._database = Database(
+            self.home / "registry.db", kind="registry", application_id=APPLICATION_ID, version=VERSION, schema=SCHEMA,
+            migrations=MIGRATIONS,
+        )  # fmt: skip
+        self._runs = Tracker(home, clock=self.clock, create=False)
+
+    def close(self) -> None:
+        """Close the files; the next use opens them again."""
+        self._database.close()
+        self._runs.close()
+
+    def history(self, name: str | None = None, version: int | None = None) -> tuple[Event, ...]:
+        """What happened, oldest first: everywhere, to one model, or to one version; `str(event)` is a line of text.
+
+        Raises:
+            UnknownName: there is no such model or version.
+        """
+        conditions: list[tuple[str, Any]] = []
+        with self._database.reading() as connection:
+            if name is not None:
+                conditions.append(("name = ?", name))
+                self._known(connection, name)
+            if version is not None:
+                if name is None:
+                    raise InvalidData(f"version {version} of which model? Give history(name, version).")
+                conditions.append(("version = ?", check_version(version)))
+                self._row(connection, name, version)
+            where = "WHERE " + " AND ".join(text for text, _ in conditions) if conditions else ""
+            return tuple(read_events(connection, where=where, values=[value for _, value in conditions]))
+
+    def head(self) -> str:
+        """The hash of the last event. Noted elsewhere, it lets `verify` notice a history that was written anew."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+            return str(row[0]) if row else BEGINNING
+
+    def verify(self, *, head: str | None = None) -> int:
+        """Recompute the chain, tell the history again, compare it with the tables; the number of events.
+
+        Noticed: a changed, missing, added or moved event, a missing end, a table that says anything else than the
+        history. Not noticed without a `head` that was noted elsewhere: somebody who rewrites the file in full, every
+        hash included, or puts back an older copy of it. Artefacts are verified when they are read.
+
+        Raises:
+            IntegrityError: with the first event or row at fault.
+            InvalidData: the head is no hash.
+        """
+        if head is not None and not re.fullmatch("sha256:[0-9a-f]{64}", head):
+            raise InvalidData(f"{head!r} is no head of a history; one reads sha256: and 64 digits 0-9a-f.")
+        with self._database.reading() as connection:
+            return verify(connection, head=head)
+
+    def record_event(
+        self,
+        name: str,
+        version: int,
+        *,
+        action: str,
+        actor: str,
+        why: str,
+        details: Mapping[str, Any] | None = None,
+    ) -> Event:
+        """Write down what another room did with a version, such as a canary's step; nothing else changes.
+
+        Raises:
+            UnknownName: there is no such version.
+            InvalidData: the action is one of the registry's own, or the details are no JSON.
+        """
+        check_name(action, "an action")
+        if action in ACTIONS:
+            raise InvalidData(f"{action!r} is an action of the registry itself; choose another word.")
+        with self._database.transaction() as connection:
+            self._row(connection, name, version)
+            return self._append(connection, action, name, version, actor=actor, why=why, details=details)
+
+    def register_model(
+        self,
+        run: Run,
+        name: str,
+        *,
+        author: str | None = None,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> ModelVersion:
+        """Make the run's model the next version of a registered model, in stage None.
+
+        The same run under the same name is the same version: it comes back as it is, so that a retried task does no
+        harm. (MLflow makes another version each time: https://mlflow.org/docs/latest/ml/model-registry.) The author
+        is the run's unless given.
+
+        Raises:
+            InvalidData: the run has no artefact, or a name or text cannot be stored.
+            UnknownName: the run's artefact is not in this home folder.
+            IntegrityError: the artefact's bytes have changed.
+        """
+        check_name(name, "a model")
+        if not isinstance(run, Run):
+            raise InvalidData(f"register_model takes the Run that a tracker logged, not {type(run).__name__}.")
+        if run.artefact is None:
+            raise InvalidData(f"run {run.run_id[:8]} has no artefact, so there is no model to register.")
+        details = {
+            "run_id": check_text(run.run_id, "the run's id", needed=True),
+            "artefact": run.artefact,
+            "author": check_text(run.author if author is None else author, "the author").strip(),
+            "description": check_text(description, "the description"),
+            "tags": check_texts(tags, "tag"),
+        }
+        self.artefacts.get_bytes(run.artefact)
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT version FROM versions WHERE name = ? AND run_id = ?", (name, run.run_id)
+            ).fetchone()
+            if row is not None:
+                return self._version(connection, name, row[0])
+            last = connection.execute("SELECT max(version) FROM versions WHERE name = ?", (name,)).fetchone()[0]
+            number = (last or 0) + 1
+            actor = str(details["author"]) or "unknown"
+            self._append(connection, "register_model", name, number, actor=actor, why=description, details=details)
+            return self._version(connection, name, number)
+
+    def get_model_version(self, name: str, version: int) -> ModelVersion:
+        """One version.
+
+        Raises:
+            UnknownName: there is no such model or version.
+        """
+        with self._database.reading() as connection:
+            return self._version(connection, name, version)
+
+    def get_by_alias(self, name: str, alias: str) -> ModelVersion:
+        """The version an alias points to, or the newest for `latest`; MLflow's `get_model_version_by_alias`.
+
+        Raises:
+            UnknownName: there is no such model or alias.
+        """
+        with self._database.reading() as connection:
+            self._known(connection, name)
+            there = _aliases(connection, name)
+            there["latest"] = connection.execute(
+                "SELECT max(version) FROM versions WHERE name = ?", (name,)
+            ).fetchone()[0]
+            if not isinstance(alias, str) or there.get(alias) is None:
+                raise UnknownName("alias", alias, [each for each in there if each != "latest"], where=f"model {name}")
+            return self._version(connection, name, there[alias])
+
+    def get_production(self, name: str) -> ModelVersion | None:
+        """The version in Production, or None.
+
+        Raises:
+            UnknownName: there is no such model.
+        """
+        with self._database.reading() as connection:
+            self._known(connection, name)
+            number = _reigning(connection, name)
+            return None if number is None else self._version(connection, name, number)
+
+    def list_models(self) -> tuple[str, ...]:
+        """The names of all models that have a version or a policy, sorted."""
+        with self._database.reading() as connection:
+            return tuple(row[0] for row in connection.execute("SELECT name FROM models ORDER BY name"))
+
+    def search(
+        self,
+        *,
+        name: str | None = None,
+        stage: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        author: str | None = None,
+    ) -> tuple[ModelVersion, ...]:
+        """The versions that are all of this, by name and number.
+
+        Raises:
+            UnknownName: there is no such model or stage.
+        """
+        if stage is not None:
+            check_stage(stage)
+        with self._database.reading() as connection:
+            if name is not None:
+                self._known(connection, name)
+            found = connection.execute(
+                "SELECT name, version FROM versions WHERE coalesce(:name, name) = name"
+                " AND coalesce(:stage, stage) = stage AND coalesce(:author, author) = author ORDER BY name, version",
+                {"name": name, "stage": stage, "author": author},
+            ).fetchall()
+            versions = [self._version(connection, row[0], row[1]) for row in found]
+        return tuple(each for each in versions if named(tags, "tag").items() <= each.tags.items())
+
+    def set_alias(self, name: str, alias: str, version: int, *, actor: str = "unknown", why: str = "") -> ModelVersion:
+        """Point an alias to a version, away from where it pointed before.
+
+        `champion` and `previous` follow Production by themselves and cannot be set: in MLflow an alias can be set
+        past every check (https://mlflow.org/docs/latest/ml/model-registry/#deploy-and-organize-models).
+
+        Raises:
+            UnknownName: there is no such version.
+            NotAllowed: the alias is champion or previous.
+        """
+        check_alias(alias)
+        with self._database.transaction() as connection:
+            self._row(connection, name, version)
+            _check_free(connection, name, alias)
+            before = _aliases(connection, name).get(alias)
+            if before != version:
+                source = None if before is None else f"v{before}"
+                details = {"alias": alias}
+                self._append(
+                    connection, "set_alias", name, version, actor=actor, why=why, source=source,
+                    target=f"v{version}", details=details,
+                )  # fmt: skip
+            return self._version(connection, name, version)
+
+    def delete_alias(self, name: str, alias: str, *, actor: str = "unknown", why: str = "") -> None:
+        """Take an alias away.
+
+        Raises:
+            UnknownName: there is no such alias.
+            NotAllowed: the alias is champion or previous.
+        """
+        with self._database.transaction() as connection:
+            self._known(connection, name)
+            _check_free(connection, name, alias)
+            there = _aliases(connection, name)
+            if not isinstance(alias, str) or alias not in there:
+                raise UnknownName("alias", alias, there, where=f"model {name}")
+            number, details = there[alias], {"alias": alias}
+            self._append(
+                connection, "delete_alias", name, number, actor=actor, why=why, source=f"v{number}", details=details
+            )
+
+    def set_tag(
+        self, name: str, version: int, key: str, value: str, *, actor: str = "unknown", why: str = ""
+    ) -> ModelVersion:
+        """Set one tag of a version.
+
+        Raises:
+            UnknownName: there is no such version.
+            InvalidData: the key or value is no text.
+        """
+        check_texts({key: value}, "tag")
+        with self._database.transaction() as connection:
+            before = self._version(connection, name, version).tags.get(key)
+            if before != value:
+                self._append(
+                    connection, "set_tag", name, version, actor=actor, why=why, source=before, target=value,
+                    details={"key": key},
+                )  # fmt: skip
+            return self._version(connection, name, version)
+
+    def set_policy(
+        self,
+        name: str,
+        *,
+        requires_approval: bool | None = None,
+        separate_promoter: bool | None = None,
+        gate_policy: str | None = None,
+        actor: str = "unknown",
+        why: str = "",
+    ) -> None:
+        """Say what versions of this model need before Production; the model need not exist yet, None stays as it is.
+
+        Args:
+            name: the model.
+            requires_approval: an approval by somebody else than the author.
+            separate_promoter: whoever approved may not promote.
+            gate_policy: the fingerprint of the gate policy that a report must have judged by; "" for any.
+            actor: who says so.
+            why: the reason.
+
+        Raises:
+            InvalidData: the name cannot name a model, or a demand is none.
+        """
+        check_name(name, "a model")
+        given = {"requires_approval": requires_approval, "separate_promoter": separate_promoter}
+        for key, value in given.items():
+            if not isinstance(value, bool | None):
+                raise InvalidData(f"{key} is {value!r}; say True or False.")
+        demands = {key: value for key, value in {**given, "gate_policy": gate_policy}.items() if value is not None}
+        if not demands:
+            raise InvalidData(f"a policy says one of {', '.join(POLICY)}.")
+        if gate_policy:
+            check_text(gate_policy, "the gate policy's fingerprint")
+        with self._database.transaction() as connection:
+            before = _policy(connection, name)
+            changed = {key: value for key, value in demands.items() if before[key] != value}
+            if changed:
+                self._append(connection, "set_policy", name, None, actor=actor, why=why, details=changed)
+
+    def requires_approval(self, name: str) -> bool:
+        """Do versions of this model need an approval?"""
+        with self._database.reading() as connection:
+            return bool(_policy(connection, check_name(name, "a model"))["requires_approval"])
+
+    def request_approval(
+        self, name: str, version: int, *, requested_by: str, why: str, expires_after: timedelta = _MONTH
+    ) -> Approval:
+        """Ask for an approval of the version as its gate report found it; asking again returns the open request.
+
+        Raises:
+            UnknownName: there is no such version.
+            NotAllowed: no passed gate report yet, or nobody is known as the author.
+            InvalidData: blank texts, or no time to answer.
+        """
+        check_somebody(requested_by, "the person who asks")
+        check_text(why, "the reason (why)", needed=True)
+        if expect(expires_after, timedelta, "the time to answer (expires_after)") <= timedelta(0):
+            raise InvalidData(f"expires_after is {expires_after}; leave some time to answer.")
+        with self._database.transaction() as connection:
+            row = self._row(connection, name, version)
+            if not row["report_passed"]:
+                raise NotAllowed(f"{name} v{version} has no passed gate report, so there is nothing to approve yet.")
+            if not is_somebody(row["author"]):
+                raise NotAllowed(
+                    f"{name} v{version} has no author, so nobody is known to be somebody else: log the run with its"
+                    " author and register that."
+                )
+            now = self._now(connection)
+            present = read_approval(connection, row, now)
+            if present is not None and present.state in {"pending", "approved"}:
+                return present
+            try:
+                expires = now + expires_after
+            except OverflowError:
+                raise InvalidData(f"expires_after is {expires_after}; that is past the end of the calendar.") from None
+            details = {"artefact": row["artefact"], "report": row["report"], "expires_at": expires}
+            self._append(
+                connection, "request_approval", name, version, actor=requested_by, why=why, target="pending",
+                details=details,
+            )  # fmt: skip
+            return self._approval_of(connection, name, version)
+
+    def approve(self, name: str, version: int, *, by: str, comment: str = "") -> Approval:
+        """Say yes to an open request.
+
+        Raises:
+            UnknownName: there is no such version.
+            NotAllowed: no open request, or the person is the version's author or the one who asked.
+        """
+        with self._database.transaction() as connection:
+            row = self._row(connection, name, version)
+            request = self._open_request(connection, row, {"pending"})
+            others = [row["author"], self._run(row).author, request.requested_by]
+            if same_person(check_somebody(by, "the person who approves"), others):
+                raise NotAllowed(
+                    f"{by.strip()} cannot approve {name} v{version}: an approval is by somebody else than its author"
+                    f" ({row['author']}) and the one who asked ({request.requested_by}).",
+                    waiting=True,
+                )
+            self._append(
+                connection, "approve", name, version, actor=by, why=comment, source="pending", target="approved"
+            )
+            return self._approval_of(connection, name, version)
+
+    def reject(self, name: str, version: int, *, by: str, comment: str = "") -> Approval:
+        """Say no to an open request, or take back a yes; anybody may, the author too.
+
+        Raises:
+            UnknownName: there is no such version.
+            NotAllowed: no request to answer.
+        """
+        with self._database.transaction() as connection:
+            row = self._row(connection, name, version)
+            check_somebody(by, "the person who rejects")
+            request = self._open_request(connection, row, {"pending", "approved"})
+            self._append(
+                connection, "reject", name, version, actor=by, why=comment, source=request.state, target="rejected"
+            )
+            return self._approval_of(connection, name, version)
+
+    def get_approval(self, name: str, version: int) -> Approval | None:
+        """The latest request for this version and what became of it, or None.
+
+        Raises:
+            UnknownName: there is no such version.
+        """
+        with self._database.reading() as connection:
+            row = self._row(connection, name, version)
+            return read_approval(connection, row, self._now(connection))
+
+    def pending_approvals(self, name: str | None = None) -> tuple[Approval, ...]:
+        """The requests that wait for an answer, oldest first."""
+        with self._database.reading() as connection:
+            now = self._now(connection)
+            rows = connection.execute(
+                "SELECT versions.* FROM versions JOIN approvals USING (name, version)"
+                " WHERE state = 'pending' AND coalesce(?, name) = name ORDER BY requested_at, name, version",
+                (name,),
+            ).fetchall()
+            found = [read_approval(connection, row, now) for row in rows]
+        return tuple(each for each in found if each is not None and each.state == "pending")
+
+    def record_gate_report(self, report: GateReport, *, actor: str = "gate", why: str = "") -> Event:
+        """Keep a report as the version's evidence; the last one recorded counts, so a failed one takes a pass away.
+
+        Recording the standing report again changes nothing.
+
+        Raises:
+            UnknownName: there is no such version.
+            InvalidData: the report is of other bytes than the version's.
+            NotAllowed: a report that is older than the standing one, was replaced before, or passed on figures that are
+                not those of the version's run.
+        """
+        if not isinstance(report, GateReport):
+            raise InvalidData(f"a gate report is a GateReport, not {type(report).__name__}.")
+        with self._database.transaction() as connection:
+            row = self._row(connection, report.name, report.version)
+            standing = new_report(connection, report, row, self._now(connection))
+            if standing is not None:
+                return standing
+            if report.passed:
+                check_bound(report, row, self._run(row), _policy(connection, report.name)["gate_policy"])
+            return self._append(
+                connection, "record_gate_report", report.name, report.version, actor=actor, why=why,
+                target="passed" if report.passed else "failed",
+                details={"fingerprint": report.fingerprint, "report": report.to_dict()},
+            )  # fmt: skip
+
+    def get_gate_report(self, name: str, version: int) -> GateReport | None:
+        """The standing report of a version, or None.
+
+        Raises:
+            UnknownName: there is no such version.
+        """
+        with self._database.reading() as connection:
+            return read_report(connection, self._row(connection, name, version))
+
+    def __repr__(self) -> str:
+        return "Registry()"
+
+    def transition_stage(
+        self,
+        name: str,
+        version: int,
+        stage: str,
+        *,
+        actor: str,
+        why: str,
+        report: GateReport | None = None,
+        approval: Approval | None = None,
+    ) -> ModelVersion:
+        """Move a version: None → Staging or Archived, Staging → Production or Archived, Production → Archived,
+        Archived → Staging (where it needs fresh evidence).
+
+        Into Production goes only a version whose standing report passed, against the champion of this moment, and
+        which was approved where the policy asks; the former Production version is archived in the same step, and the
+        aliases `champion` and `previous` follow. A `report` given is recorded first; an `approval` given must be the
+        standing one.
+
+        Raises:
+            IllegalMove: no such way from the version's stage.
+            NotAllowed: evidence or approval is missing; `waiting` says whether an approval would help.
+            UnknownName: there is no such version or stage.
+            IntegrityError: the artefact's bytes have changed.
+        """
+        check_stage(stage)
+        _check_reason(actor, why)
+        if report is not None:
+            if not isinstance(report, GateReport) or (report.name, report.version) != (name, version):
+                raise NotAllowed(f"{report!r} is no gate report of {name} v{version}.")
+            self.record_gate_report(report)
+        if stage == "Production":
+            self.artefacts.get_bytes(self.get_model_version(name, version).artefact)
+        with self._database.transaction() as connection:
+            self._transition(connection, name, version, stage, actor=actor, why=why, approval=approval)
+            return self._version(connection, name, version)
+
+    def promote(self, report: GateReport, *, actor: str, why: str, approval: Approval | None = None) -> Promotion:
+        """Record the report and take its version through Staging into Production, as far as it may go.
+
+        A version that lacks only an approval waits in Staging; promote it again when it is approved. Promoting what
+        is in Production already gives the promotion that brought it there, so that a retried task does no harm.
+
+        Raises:
+            NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
+            IllegalMove: the version is archived.
+            UnknownName: there is no such version.
+            IntegrityError: the artefact's bytes have changed.
+        """
+        _check_reason(actor, why)
+        self.record_gate_report(report)
+        name, version = report.name, report.version
+        check_passed(report)
+        self.artefacts.get_bytes(report.artefact)
+        with self._database.transaction() as connection:
+            row = self._row(connection, name, version)
+            if row["stage"] == "Production":
+                return self._promotion(connection, name, version)
+            if row["stage"] == "None":
+                self._check_evidence(connection, row, _reigning(connection, name))
+                self._transition(connection, name, version, "Staging", actor=actor, why=why)
+        # Staging stands even where Production is refused: there the version waits for its approval.
+        with self._database.transaction() as connection:
+            if self._row(connection, name, version)["stage"] != "Production":
+                self._transition(connection, name, version, "Production", actor=actor, why=why, approval=approval)
+            return self._promotion(connection, name, version)
+
+    def rollback(self, name: str, *, actor: str, why: str, present: int | None = None) -> Promotion:
+        """Bring back the Production version before the present one, which is archived as a mistake.
+
+        A second rollback goes one further back, never forward again; after Production was archived without a
+        successor, the archived version comes back. It needs no new gate or approval: it passed both once; but the
+        history must still hold them, and a failed report or an approval taken back since stands in its way. Whoever
+        decides on what it saw before names the version that it means in `present`, so that of two who take the same
+        version back only one does.
+
+        Raises:
+            NotAllowed: there is nothing to go back to, its evidence does not hold any more, or `present` is not in
+                Production.
+            UnknownName: there is no such model.
+            IntegrityError: the artefact's bytes have changed; the present version stays.
+        """
+        _check_reason(actor, why)
+        with self._database.transaction() as connection:
+            self._known(connection, name)
+            back, reigning = way_back(connection, name), _reigning(connection, name)
+            if present is not None and reigning != present:
+                raise NotAllowed(f"{name} v{present} is not in Production any more; nothing was rolled back.")
+            if back is None:
+                since = "" if reigning is None else f" before v{reigning}"  # what was rolled back itself does not count
+                why = f"no version of it that still stands was in Production{since}"
+                raise NotAllowed(f"{name} cannot be rolled back, there is nothing to go back to: {why}.")
+            row = self._row(connection, name, back)
+            policy = _policy(connection, name)
+            check_return(
+                connection, row, self._run(row), gate_policy=policy["gate_policy"],
+                requires_approval=bool(policy["requires_approval"]),
+            )  # fmt: skip
+            self.artefacts.get_bytes(row["artefact"])
+            if reigning is not None:
+                self._append(
+                    connection, "transition_stage", name, reigning, actor=actor, why=why, source="Production",
+                    target="Archived", details={"rolled_back": True, "serving": "ends"},
+                )  # fmt: skip
+            self._append(
+                connection, "rollback", name, back, actor=actor, why=why, source=row["stage"], target="Production",
+                details={"archived_version": reigning, "serving": "champion"},
+            )  # fmt: skip
+            return self._promotion(connection, name, back)
+
+    def production_at(self, name: str, at: datetime | str) -> ModelVersion | None:
+        """The version that was in Production at a moment (that moment's events included), as it was then, or None.
+
+        Raises:
+            UnknownName: there is no such model.
+            InvalidData: a time without a zone.
+        """
+        moment = parse_utc(at) if isinstance(at, str) else to_utc(at)
+        with self._database.reading() as connection:
+            self._known(connection, name)
+            events = list(read_events(connection, where="WHERE name = ?", values=(name,)))
+        last = max((each.seq for each in events if each.at <= moment), default=0)  # the order is that of the numbers
+        with closing(retold(each for each in events if each.seq <= last)) as then:
+            row = then.execute("SELECT * FROM versions WHERE stage = 'Production'").fetchone()
+            return None if row is None else read_version(then, row)
+
+    def _append(
+        self,
+        connection: sqlite3.Connection,
+        action: str,
+        name: str,
+        version: int | None,
+        *,
+        actor: str,
+        why: str,
+        source: str | None = None,
+        target: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> Event:
+        event = Event(
+            seq=0,
+            at=self.clock.now(),
+            actor=check_person(actor, "the actor"),
+            action=action,
+            name=name,
+            version=version,
+            source=source,
+            target=target,
+            why=check_text(why, "the reason (why)"),
+            details=dict(expect(details or {}, Mapping, "what an event keeps as its details")),  # type: ignore[type-abstract]
+        )
+        return append(connection, event)
+
+    def _now(self, connection: sqlite3.Connection) -> datetime:
+        # The same time that the next event would get, see history.append.
+        row = connection.execute("SELECT at FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return moment_after(parse_utc(row[0]), self.clock.now()) if row else self.clock.now()
+
+    def _known(self, connection: sqlite3.Connection, name: str) -> None:
+        check_name(name, "a model")
+        if connection.execute("SELECT 1 FROM models WHERE name = ?", (name,)).fetchone() is None:
+            known = [row[0] for row in connection.execute("SELECT name FROM models")]
+            raise UnknownName("registered model", name, known)
+
+    def _row(self, connection: sqlite3.Connection, name: str, version: int) -> sqlite3.Row:
+        check_version(version)
+        self._known(connection, name)
+        row: sqlite3.Row | None = connection.execute(
+            "SELECT * FROM versions WHERE name = ? AND version = ?", (name, version)
+        ).fetchone()
+        if row is None:
+            known = connection.execute("SELECT version FROM versions WHERE name = ? ORDER BY version DESC", (name,))
+            raise UnknownName("version", version, [each[0] for each in known], where=f"model {name}")
+        return row
+
+    def _version(self, connection: sqlite3.Connection, name: str, version: int) -> ModelVersion:
+        return read_version(connection, self._row(connection, name, check_version(version)))
+
+    def _approval_of(self, connection: sqlite3.Connection, name: str, version: int) -> Approval:
+        found = read_approval(connection, self._row(connection, name, version), self._now(connection))
+        if found is None:
+            raise NotAllowed(f"nobody asked for an approval of {name} v{version}.", waiting=True)
+        return found
+
+    def _open_request(self, connection: sqlite3.Connection, row: sqlite3.Row, states: set[str]) -> Approval:
+        request = self._approval_of(connection, row["name"], row["version"])
+        if request.state not in states:
+            raise NotAllowed(
+                f"the request for {row['name']} v{row['version']} is {request.state}; ask again with request_approval.",
+                waiting=request.state != "approved",
+            )
+        return request
+
+    def _transition(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        version: int,
+        stage: str,
+        *,
+        actor: str,
+        why: str,
+        approval: Approval | None = None,
+    ) -> None:
+        row = self._row(connection, name, version)
+        if stage not in MOVES[row["stage"]]:
+            raise IllegalMove(row["stage"], stage, MOVES[row["stage"]])
+        details: dict[str, Any] | None = {"serving": "ends"} if row["stage"] == "Production" else None
+        if stage == "Production":
+            present = _reigning(connection, name)
+            self._check_evidence(connection, row, present)
+            self._check_approval(connection, row, approval, actor)
+            champion = _aliases(connection, name).get("champion")
+            serving = "champion" if champion in (None, version) else "challenger"
+            details = {"archived_version": present, "report": row["report"], "serving": serving}
+            if present is not None:
+                reason = f"v{version} takes its place"
+                self._append(
+                    connection, "transition_stage", name, present, actor=actor, why=reason, source="Production",
+                    target="Archived", details={"serving": "stays" if serving == "challenger" else "ends"},
+                )  # fmt: skip
+        self._append(
+            connection, "transition_stage", name, version, actor=actor, why=why, source=row["stage"], target=stage,
+            details=details,
+        )  # fmt: skip
+
+    def _run(self, row: sqlite3.Row) -> Run:
+        """The run that a version is of, as the tracker has it.
+
+        Raises:
+            NotAllowed: it is not there.
+            IntegrityError: it is not what its id was made of.
+        """
+        try:
+            return self._runs.get_run(row["run_id"])
+        except UnknownName:
+            raise NotAllowed(
+                f"the run {row['run_id'][:8]} of {row['name']} v{row['version']} is not in this home folder, so nobody"
+                " knows what was measured of it."
+            ) from None
+
+    def _check_evidence(self, connection: sqlite3.Connection, row: sqlite3.Row, present: int | None) -> None:
+        gate_policy = _policy(connection, row["name"])["gate_policy"]
+        check_evidence(connection, row, present, lambda: self._run(row), gate_policy)
+
+    def _check_approval(
+        self, connection: sqlite3.Connection, row: sqlite3.Row, given: Approval | None, actor: str
+    ) -> None:
+        policy = _policy(connection, row["name"])
+        if given is not None or policy["requires_approval"]:
+            standing = read_approval(connection, row, self._now(connection))
+            authors, promoter = [row["author"], self._run(row).author], actor if policy["separate_promoter"] else ""
+            check_approval(f"{row['name']} v{row['version']}", standing, given, authors, promoter)
+
+    def _promotion(self, connection: sqlite3.Connection, name: str, version: int) -> Promotion:
+        where = "WHERE name = ? AND version = ? AND target = 'Production'"
+        event = list(read_events(connection, where=where, values=(name, version)))[-1]
+        return Promotion(
+            name=name,
+            version=version,
+            artefact=self._row(connection, name, version)["artefact"],
+            archived_version=event.details["archived_version"],
+            actor=event.actor,
+            why=event.why,
+            at=event.at,
+            event=event.seq,
+        )
+
+
+def _aliases(connection: sqlite3.Connection, name: str) -> dict[str, int]:
+    return dict(tuple(row) for row in connection.execute("SELECT alias, version FROM aliases WHERE name = ?", (name,)))
+
+
+def _check_free(connection: sqlite3.Connection, name: str, alias: str) -> None:
+    if alias in FOLLOWING:
+        raise NotAllowed(f"the alias {alias!r} follows Production: promote or roll back, or choose another alias.")
+    reigning = _reigning(connection, name)
+    if alias == "challenger" and reigning is not None and _aliases(connection, name).get(alias) == reigning:
+        raise NotAllowed(f"the alias 'challenger' is v{reigning}'s until its rollout has ended; choose another alias.")
+
+
+def _policy(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+    row = connection.execute("SELECT * FROM models WHERE name = ?", (name,)).fetchone()
+    return dict(row) if row is not None else {"requires_approval": 0, "separate_promoter": 0, "gate_policy": ""}
+
+
+def _reigning(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute("SELECT version FROM versions WHERE name = ? AND stage = 'Production'", (name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _check_reason(actor: str, why: str) -> None:
+    check_person(actor, "the actor")
+    check_text(why, "the reason (why)", needed=True)
+
+
+def read_version(connection: sqlite3.Connection, row: sqlite3.Row) -> ModelVersion:
+    """The record of a row of `versions`, with its aliases and tags."""
+    subject = (row["name"], row["version"])
+    aliases = connection.execute("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", subject)
+    tags = connection.execute("SELECT key, value FROM tags WHERE name = ? AND version = ? ORDER BY key", subject)
+    fields: dict[str, Any] = {
+        key: row[key] for key in ("name", "version", "run_id", "artefact", "stage", "author", "description")
+    }
+    return ModelVersion(
+        **fields,
+        aliases=tuple(each[0] for each in aliases),
+        tags=dict(tuple(each) for each in tags),
+        created=parse_utc(row["created"]),
+    )
