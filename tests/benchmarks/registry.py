@@ -59,6 +59,7 @@ def medians(home: Path, repeats: int) -> dict[str, float]:
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=champion,
             holdout="sha256:" + "0" * 64,
+            metrics={"auc": 0.7},
             evaluated_at=clock.now(),
         )
         timed("promote", lambda report=report: registry.promote(report, actor="ada", why="better"))

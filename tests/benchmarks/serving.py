@@ -53,6 +53,7 @@ def prepare(home: Path) -> tuple[Any, pd.DataFrame]:
     version = registry.register_model(run, NAME)
     report = GateReport(
         name=NAME, version=1, artefact=version.artefact, champion=None, holdout="sha256:" + "0" * 64,
+            metrics=run.metrics,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),), evaluated_at=clock.now(),
     )  # fmt: skip
     registry.promote(report, actor="bench", why="bench")

@@ -161,6 +161,7 @@ def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     tracker, registry = Tracker(empty.home), Registry(empty.home)
     run = tracker.log_run(
         "late_flights",
+        metrics={"auc": 0.7},
         artefact=tracker.artefacts.save_model(Stranger()),
         author="mallory",
         params={"feature_service": "as_known", "threshold": 0.5},
@@ -169,7 +170,8 @@ def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     rule = RuleResult("floor", True, 0.9, 0.6, "0.9 is at least 0.6.")
     report = GateReport(
         name="late_flights", version=1, artefact=version.artefact, results=(rule,), champion=None,
-        holdout="sha256:" + "0" * 64, evaluated_at=SystemClock().now(),
+        holdout="sha256:" + "0" * 64,
+            metrics={"auc": 0.7}, evaluated_at=SystemClock().now(),
     )  # fmt: skip
     registry.promote(report, actor="mallory", why="look, a model")
 

@@ -40,7 +40,8 @@ def kept(request, tmp_path_factory):
         report = GateReport(
             name=name, version=version.version, artefact=version.artefact,
             results=(RuleResult("floor", True, 0.9, 0.65, "AUC 0.90 is at least 0.65."),),
-            champion=seed or None, holdout="sha256:" + "0" * 64, evaluated_at=clock.now(),
+            champion=seed or None, holdout="sha256:" + "0" * 64,
+            metrics=run.metrics, evaluated_at=clock.now(),
         )  # fmt: skip
         registry.promote(report, actor="ada", why="better")
     return registry, tracker, name, known, uri

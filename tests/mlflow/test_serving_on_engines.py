@@ -109,11 +109,12 @@ def promoted(home, name, *, versions):
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     for number in range(versions):
         model = tracker.artefacts.put_bytes(f"{name} {number}".encode())
-        run = tracker.log_run("train", params={"n": number}, artefact=model, author="ada")
+        run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=model, author="ada")
         version = registry.register_model(run, name)
         champion = registry.get_production(name)
         report = GateReport(
             name=name, version=version.version, artefact=version.artefact, holdout="sha256:" + "0" * 64,
+            metrics={"auc": 0.7},
             results=(RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=None if champion is None else champion.version, evaluated_at=clock.now(),
         )  # fmt: skip

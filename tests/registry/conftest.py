@@ -10,6 +10,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.models.registry import GateReport, ModelVersion, Registry, RuleResult
 from mlops_lab.models.tracking import Tracker
 
+METRICS = {"served.roc_auc": 0.70, "served.log_loss.EWR": float("nan")}
 HOLDOUT = "sha256:" + "0" * 64
 
 
@@ -31,6 +32,7 @@ class Lab:
         return self.tracker.log_run(
             "train",
             params={"n": self.made},
+            metrics=METRICS,
             artefact=self.tracker.artefacts.put_bytes(content),
             author=author,
         )
@@ -43,7 +45,7 @@ class Lab:
             present = self.registry.get_production(version.name)
             champion = None if present is None else present.version
         result = RuleResult(rule, passed, 0.70 if passed else 0.60, 0.65, "AUC against 0.65.")
-        values = {"artefact": version.artefact, "results": (result,), "holdout": HOLDOUT, **other}
+        values = {"artefact": version.artefact, "results": (result,), "holdout": HOLDOUT, "metrics": METRICS, **other}
         return GateReport(
             name=version.name,
             version=version.version,

@@ -189,14 +189,6 @@ def test_versions_are_found_by_stage_tags_and_author(lab):
     assert lab.registry.search(tags={"team": "other"}) == ()
 
 
-def test_the_latest_versions_are_the_newest_of_each_stage(lab):
-    lab.promoted(), lab.version(), lab.version()
-
-    found = [(each.stage, each.version) for each in lab.registry.latest_versions("late")]
-
-    assert found == [("None", 3), ("Production", 1)]
-
-
 def test_an_empty_registry_answers(lab):
     registry = lab.registry
 

@@ -24,7 +24,7 @@ GUARDS = ("events_stay", "events_are_kept", "events_follow")
 def busy(lab):
     """A lab with some of everything in its history, closed."""
     lab.promoted(), lab.promoted()
-    lab.registry.set_policy("late", requires_approval=True)
+    lab.registry.set_policy("early", requires_approval=True)
     lab.registry.set_alias("late", "challenger", 1)
     lab.registry.set_tag("late", 1, "team", "delays")
     lab.registry.record_event("late", 2, action="canary", actor="bot", why="10 percent", details={"shares": (0.1, 0.9)})
@@ -171,7 +171,7 @@ def test_swapped_events_are_noticed(busy):
         "INSERT INTO aliases VALUES ('late', 'shadow', 2)",
         "UPDATE tags SET value = 'other'",
         "DELETE FROM reigns",
-        "INSERT INTO models VALUES ('ghost', 0)",
+        "INSERT INTO models (name) VALUES ('ghost')",
     ],
 )
 def test_a_table_that_says_anything_else_than_the_history_is_noticed(busy, statement):

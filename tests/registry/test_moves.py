@@ -161,8 +161,62 @@ def test_promotion_archives_the_former_champion_and_the_aliases_follow(lab):
     assert (promotion.version, promotion.archived_version, promotion.artefact) == (2, 1, version.artefact)
     assert (promotion.actor, promotion.why, promotion.at) == ("grace", "better on snow days", lab.clock.now())
     assert [each.stage for each in lab.registry.search(name="late")] == ["Archived", "Production"]
-    assert lab.registry.get_by_alias("late", "champion").version == 2
+    assert lab.registry.get_by_alias("late", "champion").version == 1  # until the rollout has finished
+    assert lab.registry.get_by_alias("late", "challenger").version == 2
     assert lab.registry.get_by_alias("late", "previous").version == 1
+
+
+def finish(lab, version):
+    """What a rollout writes at its end."""
+    lab.registry.record_event(
+        "late", version, action="rollout_finished", actor="rollout", why="good enough", details={"serving": "champion"}
+    )
+
+
+def aliases(lab):
+    return {alias: each.version for each in lab.registry.search(name="late") for alias in each.aliases}
+
+
+def test_the_first_model_is_the_champion_at_once(lab):
+    lab.promoted()
+
+    assert aliases(lab) == {"champion": 1}
+
+
+def test_the_champion_moves_when_the_rollout_finishes(lab):
+    lab.promoted(), lab.promoted()
+
+    finish(lab, 2)
+
+    assert aliases(lab) == {"champion": 2, "previous": 1}
+    lab.registry.verify()
+
+
+def test_a_rollout_that_is_taken_back_leaves_the_champion(lab):
+    lab.promoted(), lab.promoted()
+
+    lab.registry.rollback("late", actor="rollout", why="worse")
+
+    assert aliases(lab) == {"champion": 1}
+    lab.registry.verify()
+
+
+def test_a_challenger_that_another_replaces_was_never_the_champion(lab):
+    lab.promoted(), lab.promoted(), lab.promoted()
+
+    assert aliases(lab) == {"champion": 1, "challenger": 3, "previous": 2}
+    finish(lab, 2)
+    assert aliases(lab) == {"champion": 1, "challenger": 3, "previous": 2}
+    lab.registry.verify()
+
+
+def test_archiving_what_is_in_production_leaves_no_champion(lab):
+    lab.promoted(), lab.promoted()
+
+    lab.registry.transition_stage("late", 2, "Archived", actor="ada", why="complaints")
+
+    assert aliases(lab) == {"previous": 2}
+    lab.registry.verify()
 
 
 def test_promoting_again_with_the_same_report_is_the_same_promotion(lab):

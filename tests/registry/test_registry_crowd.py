@@ -16,7 +16,7 @@ CROWD = 8
 
 def _register(tracker, registry, number):
     artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-    run = tracker.log_run("train", params={"n": number}, artefact=artefact, author="ada")
+    run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
     return registry.register_model(run, "late")
 
 
@@ -29,6 +29,7 @@ def _report(registry, version):
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=None if present is None else present.version,
         holdout="sha256:" + "0" * 64,
+        metrics={"auc": 0.7},
         evaluated_at=SystemClock().now(),
     )
 

@@ -45,6 +45,9 @@ class RegistryMachine(RuleBasedStateMachine):
         self.production: int | None = None
         self.told: list[tuple[object, int | None]] = []
         self.alias: int | None = None
+        self.champion: int | None = None
+        self.verdict: dict[int, bool] = {}
+        self.answer: dict[int, str] = {}
         self.reports = 0
 
     def teardown(self):
@@ -66,7 +69,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self._tick()
         number = len(self.stage) + 1
         artefact = self.tracker.artefacts.put_bytes(bytes([number]))
-        run = self.tracker.log_run("train", params={"n": number}, artefact=artefact, author="ada")
+        run = self.tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
 
         version = self.registry.register_model(run, "late")
 
@@ -83,6 +86,7 @@ class RegistryMachine(RuleBasedStateMachine):
             results=(result,),
             champion=champion,
             holdout="sha256:" + "0" * 64,
+            metrics={"auc": 0.7},
             evaluated_at=self.clock.now(),
         )
 
@@ -97,6 +101,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self.registry.record_gate_report(self._report(number, passed, champion))
 
         self.evidence[number] = (passed, champion, self.reports)
+        self.verdict[number] = passed
 
     def _reason_against(self, number):
         """Why may this version not go to Production, or None: the rules told a second time."""
@@ -113,11 +118,17 @@ class RegistryMachine(RuleBasedStateMachine):
         if target == "Production":
             if self.production is not None:
                 self.stage[self.production] = "Archived"
+                self.alias = None if self.alias == self.production else self.alias
+            if self.champion in (None, number):
+                self.champion = number
+            else:
+                self.alias = number
             if self.reigns[-1:] != [number]:
                 self.reigns.append(number)
             self.production = number
         elif source == "Production":
-            self.production = None
+            self.production = self.champion = None
+            self.alias = None if self.alias == number else self.alias
         if (source, target) == ("Archived", "Staging"):
             self.evidence[number] = self.approval[number] = None
         self._note()
@@ -150,6 +161,7 @@ class RegistryMachine(RuleBasedStateMachine):
         self._tick()
         report = self._report(number, True, self.production)
         self.evidence[number] = (True, self.production, self.reports)
+        self.verdict[number] = True
         if self.stage[number] == "None":
             self.stage[number] = "Staging"
 
@@ -176,12 +188,14 @@ class RegistryMachine(RuleBasedStateMachine):
 
         if answer == "reject":
             self.registry.reject("late", number, by="ada")
+            self.answer[number] = "reject"
             state = "rejected"
         elif answer == "self" or state == "approved":
             with pytest.raises(NotAllowed):
                 self.registry.approve("late", number, by="Ada" if answer == "self" else "grace")
         else:
             self.registry.approve("late", number, by="grace")
+            self.answer[number] = "approve"
             state = "approved"
         self.approval[number] = (state, evidence[2])
 
@@ -189,9 +203,10 @@ class RegistryMachine(RuleBasedStateMachine):
     def rollback(self):
         self._tick()
         below = self.reigns[:-1] if self.production else self.reigns
-        evidence = self.evidence.get(below[-1]) if below else None
+        back = below[-1] if below else None
+        approved = self.answer.get(back) == "approve" or not self.policy
 
-        if not self.stage or not below or (evidence and not evidence[0]):
+        if not self.stage or not below or not self.verdict[back] or not approved:
             with pytest.raises((NotAllowed, LookupError)):
                 self.registry.rollback("late", actor="ada", why="x")
             return
@@ -199,7 +214,8 @@ class RegistryMachine(RuleBasedStateMachine):
         if self.production:
             self.stage[self.production] = "Archived"
             self.reigns.pop()
-        self.production = self.reigns[-1]
+            self.alias = None if self.alias == self.production else self.alias
+        self.production = self.champion = self.reigns[-1]
         self.stage[self.production] = "Production"
         self._note()
 
@@ -209,6 +225,17 @@ class RegistryMachine(RuleBasedStateMachine):
         if number in self.stage:
             self.registry.set_alias("late", "challenger", number)
             self.alias = number
+
+    @precondition(lambda self: self.stage)
+    @rule(number=VERSION)
+    def finish_the_rollout(self, number):
+        if number in self.stage:
+            self.registry.record_event(
+                "late", number, action="rollout_finished", actor="bot", why="x", details={"serving": "champion"}
+            )
+        if number in self.stage and number == self.production:
+            self.champion = number
+            self.alias = None if self.alias == number else self.alias
 
     @rule()
     def open_again(self):
@@ -221,7 +248,7 @@ class RegistryMachine(RuleBasedStateMachine):
         found = self.registry.search()
         aliases = {alias: each.version for each in found for alias in each.aliases}
         below = self.reigns[:-1] if self.production else self.reigns
-        expected = {"champion": self.production, "previous": below[-1] if below else None, "challenger": self.alias}
+        expected = {"champion": self.champion, "previous": below[-1] if below else None, "challenger": self.alias}
         assert {each.version: each.stage for each in found} == self.stage
         assert sum(each.stage == "Production" for each in found) <= 1
         assert aliases == {alias: version for alias, version in expected.items() if version is not None}

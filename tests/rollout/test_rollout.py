@@ -41,7 +41,9 @@ def registry(tmp_path: Path) -> Registry:
 def promote(registry: Registry) -> Promotion:
     tracker = Tracker(registry.home, clock=registry.clock)
     number = len(registry.search()) + 1
-    run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model %d" % number), author="ada")
+    run = tracker.log_run(
+        "train", metrics={"auc": 0.7}, artefact=tracker.artefacts.put_bytes(b"model %d" % number), author="ada"
+    )
     version = registry.register_model(run, "late")
     champion = registry.get_production("late")
     report = GateReport(
@@ -51,6 +53,7 @@ def promote(registry: Registry) -> Promotion:
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=champion.version if champion else None,
         holdout="sha256:" + "0" * 64,
+        metrics={"auc": 0.7},
         evaluated_at=registry.clock.now(),
     )
     return registry.promote(report, actor="ada", why="the gate passed")
@@ -401,7 +404,9 @@ def test_traffic_without_a_column_or_without_rows_is_refused_and_nothing_is_writ
 
 def test_a_version_that_was_never_promoted_has_no_rollout(registry: Registry) -> None:
     tracker = Tracker(registry.home, clock=registry.clock)
-    registry.register_model(tracker.log_run("t", artefact=tracker.artefacts.put_bytes(b"m"), author="ada"), "late")
+    registry.register_model(
+        tracker.log_run("t", metrics={"auc": 0.7}, artefact=tracker.artefacts.put_bytes(b"m"), author="ada"), "late"
+    )
 
     with pytest.raises(NotAllowed, match="never promoted"):
         promotion_of(registry, "late", 1)

@@ -62,6 +62,7 @@ def promote(registry: Registry, run, why: str, name: str = "late"):
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=champion.version if champion else None,
         holdout="sha256:" + "0" * 64,
+        metrics=run.metrics,
         evaluated_at=registry.clock.now(),
     )
     return registry.promote(report, actor="ada", why=why)

@@ -12,6 +12,7 @@ from mlops_lab.adapters.mlflow.connection import MlflowRefused, connect
 from mlops_lab.adapters.mlflow.history import MlflowHistory, NotNewest
 from mlops_lab.adapters.mlflow.models import MlflowArtefacts, find_run
 from mlops_lab.adapters.mlflow.tables import compare, show
+from mlops_lab.adapters.mlflow.tracker import MlflowTracker
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.models.registry import ModelVersion, Registry
@@ -66,6 +67,7 @@ class MlflowRegistry(Registry):
         self._mlflow = connect(home, uri)
         self.artefacts = MlflowArtefacts(home, self._mlflow)
         self._history = MlflowHistory(self._mlflow, show=lambda tables, names: show(self._mlflow, tables, names))
+        self._runs = MlflowTracker(home, clock=self.clock, uri=uri)
         self._database = self._history  # type: ignore[assignment]  # it has the methods that the registry uses
 
     def __repr__(self) -> str:

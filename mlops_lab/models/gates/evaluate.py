@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from mlops_lab.base.clock import to_utc
 from mlops_lab.base.errors import InvalidData, expect
@@ -74,5 +78,17 @@ def evaluate_gates(
         champion=champion.version if champion else None,
         holdout=measured.holdout,
         evaluated_at=to_utc(at),
-        policy=fingerprint_json(policy.to_dict()),
+        policy=policy.fingerprint,
+        metrics=_figures(measured.metrics),
+        champion_metrics=None if champion is None else _figures(measured.champion or {}),
+        data="" if measured.data is None else fingerprint_json(measured.data.to_dict()),
     )
+
+
+def _figures(values: Mapping[str, Any]) -> dict[str, float]:
+    found = {}
+    for name, value in values.items():
+        with suppress(OverflowError):  # what is no number, or too large for one, is no figure: no rule has passed on it
+            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+                found[str(name)] = float(value)
+    return found

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from mlops_lab.base.errors import InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.models.gates.contract import Freshness, NullRate, RowCount, Schema
 from mlops_lab.models.gates.rules import (
     Calibration,
@@ -64,12 +65,12 @@ class GatePolicy:
 
     def to_dict(self) -> dict[str, Any]:
         """The policy as JSON values, as a policy file holds it; durations are seconds."""
-        return {
-            "rules": [
-                {"rule": rule.rule} | {f.name: _plain(getattr(rule, f.name)) for f in _fields(rule)}
-                for rule in self.rules
-            ]
-        }
+        return {"rules": [{"rule": rule.rule} | _settings(rule) for rule in self.rules]}
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the demands; a report says by which policy it judged."""
+        return fingerprint_json(self.to_dict())
 
     @classmethod
     def from_dict(cls, found: Any) -> GatePolicy:
@@ -92,8 +93,9 @@ class GatePolicy:
         return f"GatePolicy({', '.join(rule.rule for rule in self.rules)})"
 
 
-def _fields(rule: Any) -> list[Any]:
-    return list(fields(rule))
+def _settings(rule: Any) -> dict[str, Any]:
+    found = {each.name: _plain(getattr(rule, each.name)) for each in fields(rule)}
+    return {name: value for name, value in found.items() if (name, value) != ("higher_is_better", None)}
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,14 @@
-"""What can a policy demand of a model? Each rule here is one demand, judged from one figure.
+"""The demands that a policy can make of a model: each rule is one, judged from one figure.
 
 A rule never guesses: a figure that is missing, NaN or infinite fails it. Bounds are inclusive.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Protocol
 
 from mlops_lab.base.errors import InvalidDefinition
@@ -34,8 +36,84 @@ def _bounded(name: str, value: float, *, low: float = 0.0, high: float = float("
         raise InvalidDefinition(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
 
 
-def _higher_is_better(metric: str) -> bool:
-    return METRICS.get(metric.split(".")[1] if "." in metric else metric, True)
+def _told(value: object) -> None:
+    if not isinstance(value, bool | None):
+        raise InvalidDefinition(f"higher_is_better is {value!r}; say True or False, or nothing for a known metric.")
+
+
+#: Figures of which less is better, by the names that scikit-learn and its users give them.
+_LOWER = frozenset(
+    [
+        "brier",
+        "brier_score",
+        "brier_score_loss",
+        "calibration_error",
+        "ece",
+        "error_rate",
+        "false_positive_rate",
+        "hamming_loss",
+        "hinge_loss",
+        "log_loss",
+        "mae",
+        "mape",
+        "max_error",
+        "mean_absolute_error",
+        "mean_absolute_percentage_error",
+        "mean_gamma_deviance",
+        "mean_pinball_loss",
+        "mean_poisson_deviance",
+        "mean_squared_error",
+        "mean_squared_log_error",
+        "medae",
+        "median_absolute_error",
+        "mse",
+        "msle",
+        "rmse",
+        "rmsle",
+        "root_mean_squared_error",
+        "root_mean_squared_log_error",
+        "zero_one_loss",
+    ]
+)
+_HIGHER = {"auc", "auroc", "cohen_kappa", "kappa", "mcc", "pr_auc", "r2_score", "sensitivity", "specificity"}
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """Is more of a figure better? None where its name does not say, or says both.
+
+    A name may have parts, such as `served.roc_auc.EWR`; the part that is a metric's name decides. Known are the figures
+    that `measure` gives, scikit-learn's scorers (https://scikit-learn.org/stable/modules/model_evaluation.html, of all
+    of which more is better) and its losses.
+
+    >>> higher_is_better("served.roc_auc.EWR"), higher_is_better("served.EWR.rmse"), higher_is_better("latency_ms")
+    (True, False, None)
+    """
+    known = {way for part in str(metric).split(".") if (way := _direction(part)) is not None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _direction(name: str) -> bool | None:
+    if name in METRICS:
+        return METRICS[name]
+    if name in _LOWER:
+        return False
+    return True if name in _HIGHER or name in _scorers() else None
+
+
+@lru_cache(maxsize=1)
+def _scorers() -> frozenset[str]:
+    from sklearn.metrics import get_scorer_names
+
+    return frozenset(get_scorer_names())
+
+
+def _way(rule: str, metric: str, told: bool | None, bound: float) -> bool | RuleResult:
+    """Is more of it better? Where neither its name nor the policy says, the rule does not guess: it fails."""
+    found = told if told is not None else higher_is_better(metric)
+    if found is not None:
+        return found
+    sentence = f"Nobody said whether more of {metric} is better; say higher_is_better in the policy."
+    return RuleResult(rule, False, None, bound, sentence)
 
 
 def missing(rule: str, metric: str, bound: float | None, measured: Measured) -> RuleResult:
@@ -57,21 +135,26 @@ class Floor:
 
     metric: str
     bound: float
+    higher_is_better: bool | None = None
     rule: ClassVar[str] = "floor"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of a floor", self.bound)
+        _bounded("the bound of a floor", self.bound, low=-math.inf)
+        _told(self.higher_is_better)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when the figure is at the bound or on its better side."""
         figure = measured.figure(self.metric)
         if figure is None:
             return missing(self.rule, self.metric, self.bound, measured)
-        return _against_bound(self.rule, self.metric, figure, self.bound)
+        higher = _way(self.rule, self.metric, self.higher_is_better, self.bound)
+        if isinstance(higher, RuleResult):
+            return higher
+        return _against_bound(self.rule, self.metric, figure, self.bound, higher)
 
 
-def _against_bound(rule: str, metric: str, figure: float, bound: float) -> RuleResult:
-    better, name = (figure >= bound, "floor") if _higher_is_better(metric) else (figure <= bound, "ceiling")
+def _against_bound(rule: str, metric: str, figure: float, bound: float, higher: bool) -> RuleResult:
+    better, name = (figure >= bound, "floor") if higher else (figure <= bound, "ceiling")
     side = (
         ("at or above" if name == "floor" else "at or below") if better else ("below" if name == "floor" else "above")
     )
@@ -89,16 +172,18 @@ class FirstModel:
 
     metric: str
     bound: float
+    higher_is_better: bool | None = None
     rule: ClassVar[str] = "first_model"
 
     def __post_init__(self) -> None:
-        _bounded("the bound for a first model", self.bound)
+        _bounded("the bound for a first model", self.bound, low=-math.inf)
+        _told(self.higher_is_better)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when there is a champion, or when the figure reaches the floor."""
         if measured.champion is not None:
             return RuleResult(self.rule, True, None, self.bound, "There is a champion to be compared with.")
-        found = Floor(self.metric, self.bound).judge(measured)
+        found = Floor(self.metric, self.bound, self.higher_is_better).judge(measured)
         sentence = f"This is the first model: {found.sentence}"
         return RuleResult(self.rule, found.passed, found.figure, self.bound, sentence)
 
@@ -116,10 +201,12 @@ class NoWorseThanChampion:
 
     metric: str
     margin: float
+    higher_is_better: bool | None = None
     rule: ClassVar[str] = "no_worse_than_champion"
 
     def __post_init__(self) -> None:
         _bounded("the margin to the champion", self.margin)
+        _told(self.higher_is_better)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when there is no champion (other rules judge a first model), or when the margin is kept."""
@@ -132,15 +219,22 @@ class NoWorseThanChampion:
             return RuleResult(
                 self.rule, False, None, self.margin, f"{self.metric} of the champion was not measured on this holdout."
             )
-        worse = champion - figure if _higher_is_better(self.metric) else figure - champion
+        higher = _way(self.rule, self.metric, self.higher_is_better, self.margin)
+        if isinstance(higher, RuleResult):
+            return higher
+        worse = champion - figure if higher else figure - champion
         passed = worse <= self.margin + _ROUNDING
-        how = f"{abs(worse):.3f} {'worse' if worse > _ROUNDING else 'better' if worse < -_ROUNDING else 'apart'}"
-        verdict, margin = "within" if passed else "more than", f"{self.margin:.3f}"
-        if not passed and f"{worse:.3f}" == margin:
+        gap, margin = f"{abs(worse):.3f}", f"{self.margin:.3f}"
+        if not passed and gap == margin:
             gap, margin = told_apart(worse, self.margin)
-            how = f"{gap} worse"
+        if worse < -_ROUNDING:
+            how = f"{gap} better, and {margin} worse would be allowed"  # better is within no margin
+        elif worse > _ROUNDING:
+            how = f"{gap} worse, {'within' if passed else 'more than'} the margin of {margin}"
+        else:
+            how = f"no difference, within the margin of {margin}"
         both = f"{self.metric} is {figure:.3f} against {champion:.3f} of the champion"
-        return RuleResult(self.rule, passed, worse, self.margin, f"{both}: {how}, {verdict} the margin of {margin}.")
+        return RuleResult(self.rule, passed, worse, self.margin, f"{both}: {how}.")
 
 
 @dataclass(frozen=True)
@@ -157,10 +251,12 @@ class SliceFloor:
     metric: str
     bound: float
     slices: Sequence[str]
+    higher_is_better: bool | None = None
     rule: ClassVar[str] = "slice_floor"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of a slice floor", self.bound)
+        _bounded("the bound of a slice floor", self.bound, low=-math.inf)
+        _told(self.higher_is_better)
         if isinstance(self.slices, str) or not isinstance(self.slices, Sequence) or not list(self.slices):
             raise InvalidDefinition(
                 "a slice floor names the slices that must be measured, for example [EWR, JFK, LGA]."
@@ -174,8 +270,11 @@ class SliceFloor:
             if figure is None:
                 return missing(self.rule, f"{self.metric}.{part}", self.bound, measured)
         known = {part: figure for part, figure in figures.items() if figure is not None}
-        worst = (min if _higher_is_better(self.metric) else max)(known, key=lambda part: known[part])
-        found = _against_bound(self.rule, self.metric, known[worst], self.bound)
+        higher = _way(self.rule, self.metric, self.higher_is_better, self.bound)
+        if isinstance(higher, RuleResult):
+            return higher
+        worst = (min if higher else max)(known, key=lambda part: known[part])
+        found = _against_bound(self.rule, self.metric, known[worst], self.bound, higher)
         sentence = f"The worst of {len(known)} slices is {worst}: {found.sentence}"
         return RuleResult(self.rule, found.passed, found.figure, self.bound, sentence)
 
@@ -197,7 +296,7 @@ class Calibration:
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when the mean gap between promised and observed shares is at most the bound."""
-        found = Floor(self.metric, self.bound).judge(measured)
+        found = Floor(self.metric, self.bound, higher_is_better=False).judge(measured)
         return RuleResult(self.rule, found.passed, found.figure, self.bound, found.sentence)
 
 
@@ -214,10 +313,12 @@ class ServedSkew:
 
     metric: str
     bound: float
+    higher_is_better: bool | None = None
     rule: ClassVar[str] = "served_skew"
 
     def __post_init__(self) -> None:
         _bounded("the bound of the skew", self.bound)
+        _told(self.higher_is_better)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when serving costs no more than the bound."""
@@ -227,7 +328,9 @@ class ServedSkew:
                 return missing(self.rule, f"{name}.{self.metric}", self.bound, measured)
         assert offline is not None  # noqa: S101  both were just checked; this tells the type checker
         assert served is not None  # noqa: S101
-        higher = _higher_is_better(self.metric)
+        higher = _way(self.rule, self.metric, self.higher_is_better, self.bound)
+        if isinstance(higher, RuleResult):
+            return higher
         lost = offline - served if higher else served - offline
         passed = lost <= self.bound + _ROUNDING
         change = "falls" if higher == (lost > 0) else "rises"

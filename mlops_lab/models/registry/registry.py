@@ -58,7 +58,7 @@ class Registry:
 
     Imitates MLflow's model registry (https://mlflow.org/docs/latest/ml/model-registry), with the stages it deprecated
     in 2.9 beside the aliases that replaced them. Differently from there, a version reaches Production only with a
-    passed gate report of its own, measured against the present champion, and every change is one line of a
+    passed gate report of its own figures, judged against the present champion, and every change is one line of a
     hash-chained history, written together with the change.
 
     >>> import tempfile
@@ -68,11 +68,12 @@ class Registry:
     >>> clock = FakeClock()
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    ...     model = tracker.artefacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=model, author="ada")
     ...     first = registry.register_model(run, "late")
     ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
     ...     report = GateReport(name="late", version=1, artefact=first.artefact, results=(rule,), champion=None,
-    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now())
+    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now(), metrics=run.metrics)
     ...     print(registry.promote(report, actor="ada", why="the first model"))
     ...     print(registry.get_production("late"), registry.verify())
     ...     print(*registry.history("late"), sep="\n")
@@ -292,9 +293,9 @@ class Registry:
             NotAllowed: the alias is champion or previous.
         """
         check_alias(alias)
+        _check_free(alias)
         with self._database.transaction() as connection:
             self._row(connection, name, version)
-            _check_free(connection, name, alias)
             before = _aliases(connection, name).get(alias)
             if before != version:
                 source = None if before is None else f"v{before}"
@@ -312,9 +313,9 @@ class Registry:
             UnknownName: there is no such alias.
             NotAllowed: the alias is champion or previous.
         """
+        _check_free(alias)
         with self._database.transaction() as connection:
             self._known(connection, name)
-            _check_free(connection, name, alias)
             there = _aliases(connection, name)
             if not isinstance(alias, str) or alias not in there:
                 raise UnknownName("alias", alias, there, where=f"model {name}")
@@ -435,12 +436,13 @@ class Registry:
             row = self._row(connection, name, version)
             request = self._open_request(connection, row, {"pending"})
             others = [row["author"], self._run(row).author, request.requested_by]
-            if same_person(check_somebody(by, "the person who approves"), others):
+            if same_person(check_text(by, "the person who approves", needed=True), others):
                 raise NotAllowed(
                     f"{by.strip()} cannot approve {name} v{version}: an approval is by somebody else than its author"
                     f" ({row['author']}) and the one who asked ({request.requested_by}).",
                     waiting=True,
                 )
+            check_somebody(by, "the person who approves")
             self._append(
                 connection, "approve", name, version, actor=by, why=comment, source="pending", target="approved"
             )
@@ -795,12 +797,9 @@ def _aliases(connection: sqlite3.Connection, name: str) -> dict[str, int]:
     return dict(tuple(row) for row in connection.execute("SELECT alias, version FROM aliases WHERE name = ?", (name,)))
 
 
-def _check_free(connection: sqlite3.Connection, name: str, alias: str) -> None:
+def _check_free(alias: str) -> None:
     if alias in FOLLOWING:
         raise NotAllowed(f"the alias {alias!r} follows Production: promote or roll back, or choose another alias.")
-    reigning = _reigning(connection, name)
-    if alias == "challenger" and reigning is not None and _aliases(connection, name).get(alias) == reigning:
-        raise NotAllowed(f"the alias 'challenger' is v{reigning}'s until its rollout has ended; choose another alias.")
 
 
 def _policy(connection: sqlite3.Connection, name: str) -> dict[str, Any]:

@@ -60,11 +60,12 @@ def rollout(
     ...                         "challenger": 0.1, "champion": float("nan")})
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    ...     model = tracker.artefacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=model, author="ada")
     ...     version = registry.register_model(run, "late")
     ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
     ...     report = GateReport(name="late", version=1, artefact=version.artefact, results=(rule,), champion=None,
-    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now())
+    ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now(), metrics=run.metrics)
     ...     promotion = registry.promote(report, actor="ada", why="the first model")
     ...     rollout(promotion, registry, traffic=traffic)
     Deployment(late v1: finished at 100 %)
@@ -209,7 +210,7 @@ def _settle(registry: Registry, promotion: Promotion, *, actor: str) -> Deployme
         _bring_back(registry, promotion, actor=actor, why=last.why)
         _write(registry, promotion, "rollout_rolled_back", actor=actor, why=last.why)
     elif last.decision == "advance" and last.weight == 100:
-        _write(registry, promotion, "rollout_finished", actor=actor, why=last.why)
+        _write(registry, promotion, "rollout_finished", actor=actor, why=last.why, details={"serving": "champion"})
     return deployment_of(registry, promotion) or now
 
 
