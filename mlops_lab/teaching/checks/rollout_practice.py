@@ -58,9 +58,10 @@ def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
         registry = Registry(home, clock=clock)
         promotion, before = None, None
         for name in ("champion", "challenger"):
-            run = tracker.log_run(name, artefact=tracker.artefacts.put_bytes(name.encode()), author="ada")
+            model = tracker.artefacts.put_bytes(name.encode())
+            run = tracker.log_run(name, metrics={"served.roc_auc": 0.7}, artefact=model, author="ada")
             version = registry.register_model(run, "late")
-            measured = Measured({"served.roc_auc": 0.7})
+            measured = Measured(run.metrics)
             report = evaluate_gates(
                 version, before, GatePolicy([Floor("served.roc_auc", 0.6)]), measured=measured, at=clock.now()
             )

@@ -118,10 +118,10 @@ class CanaryPanel(Panel):
 def _prepare(home: Path) -> None:
     """A champion in Production, and a challenger that has just been promoted: the rollout is what is looked at."""
     clock = FakeClock()
-    register_versions(home, 2, name=_NAME, clock=clock)
+    policy, measured = GatePolicy([Floor("served.roc_auc", 0.0)]), Measured({"served.roc_auc": 0.5})
+    register_versions(home, [measured, measured], name=_NAME, clock=clock)
     registry = Registry(home, clock=clock)
     for number in (1, 2):
-        policy, measured = GatePolicy([Floor("served.roc_auc", 0.0)]), Measured({"served.roc_auc": 0.5})
         report = judged(registry, _NAME, number, policy=policy, measured=measured)
         registry.promote(report, actor=AUTHOR, why="to be watched")
     registry.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_lab.base.clock import Clock
@@ -14,23 +15,22 @@ __all__ = ["AUTHOR", "judged", "register_versions"]
 AUTHOR = "ada"
 
 
-def register_versions(home: Path, count: int, *, name: str, clock: Clock) -> None:
-    """Register so many versions by one author, each with bytes of its own; none of them is a model that predicts.
+def register_versions(home: Path, measured: Sequence[Measured], *, name: str, clock: Clock) -> None:
+    """Register a version for each measurement, by one author and with bytes of its own; none is a model that predicts.
 
     >>> import tempfile
     >>> from mlops_lab.base.clock import FakeClock
     >>> with tempfile.TemporaryDirectory() as home:
-    ...     register_versions(Path(home), 2, name="late", clock=FakeClock())
+    ...     register_versions(Path(home), [Measured({"auc": 0.7})] * 2, name="late", clock=FakeClock())
     ...     registry = Registry(home, clock=FakeClock())
     ...     [version.version for version in registry.search(name="late")]
     [1, 2]
     """
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    for number in range(1, count + 1):
+    for number, one in enumerate(measured, 1):
         artefact = tracker.artefacts.put_bytes(f"stands for version {number}".encode())
-        registry.register_model(
-            tracker.log_run("train", artefact=artefact, author=AUTHOR, params={"number": number}), name
-        )
+        run = tracker.log_run("train", artefact=artefact, author=AUTHOR, params={"number": number}, metrics=one.metrics)
+        registry.register_model(run, name)
     tracker.close()
     registry.close()
 

@@ -100,7 +100,7 @@ class RegistryPanel(Panel):
 
     def _prepare(self, home: Path) -> None:
         clock = FakeClock(_START)
-        register_versions(home, len(self._measured), name=_NAME, clock=clock)
+        register_versions(home, self._measured, name=_NAME, clock=clock)
         registry = Registry(home, clock=clock)
         try:
             report = judged(registry, _NAME, 1, policy=self._policy, measured=self._measured[0])
