@@ -106,6 +106,9 @@ class RegistryPanel(Panel):
             report = judged(registry, _NAME, 1, policy=self._policy, measured=self._measured[0])
             if not report.passed:
                 raise InvalidData(f"version 1 cannot be in Production: {report.failures[0].sentence}")
+            registry.record_gate_report(report)
+            registry.request_approval(_NAME, 1, requested_by=AUTHOR, why="the first model")
+            registry.approve(_NAME, 1, by="grace", comment="agreed")  # or nobody could go back to it
             registry.promote(report, actor=AUTHOR, why="the first model")
         finally:
             registry.close()
