@@ -46,12 +46,6 @@ from .data.features import FeatureView as FeatureView
 from .data.features import Field as Field
 from .data.features import Source as Source
 from .data.features import TrainingSet as TrainingSet
-from .data.flights import airport_departures as airport_departures
-from .data.flights import airport_weather as airport_weather
-from .data.flights import daily_route as daily_route
-from .data.flights import decisions as decisions
-from .data.flights import load_flights as load_flights
-from .data.flights import outcomes as outcomes
 from .delivery.server import Refusal as Refusal
 from .delivery.server import open_desk as open_desk
 from .models.gates import DataProfile as DataProfile

@@ -23,7 +23,7 @@
 # %%
 from pathlib import Path
 
-from mlops_lab.cli.examining import examine
+from mlops_lab import examine
 
 missing = [check.name for check in examine(Path(".mlops_lab")) if check.good is False]
 print("ready" if not missing else f"missing: {', '.join(missing)}")
@@ -35,7 +35,7 @@ print("ready" if not missing else f"missing: {', '.join(missing)}")
 # ## The flights
 
 # %%
-from mlops_lab.data import flights as datasets
+from mlops_lab import datasets
 
 flights = datasets.load_flights()
 flights[["flight_id", "dest", "sched_dep", "dep_delay", "arr_delay", "cancelled"]].head(4)
@@ -52,7 +52,7 @@ print(f"{len(flights):,} flights, {answers['late'].mean():.1%} of them late or n
 # A quarter. Is it the same at every hour?
 
 # %%
-from mlops_lab.teaching.drawing.plots import plot_line
+from mlops_lab import plot_line
 
 hour = flights["sched_dep"].dt.tz_convert("America/New_York").dt.hour
 late_by_hour = answers["late"].groupby(hour).mean().loc[5:22]
@@ -76,8 +76,7 @@ plot_line(
 # **DAG**, a directed graph without cycles.
 
 # %%
-from mlops_lab.pipeline.flights import flights_pipeline
-from mlops_lab.teaching.drawing import draw_dag
+from mlops_lab import draw_dag, flights_pipeline
 
 dag = flights_pipeline()
 draw_dag(dag, direction="TB")
@@ -100,8 +99,7 @@ draw_dag(dag, direction="TB")
 # %%
 import tempfile
 
-from mlops_lab.base.clock import FakeClock
-from mlops_lab.pipeline.flights import run_flights
+from mlops_lab import FakeClock, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2014-01-01")
@@ -121,7 +119,7 @@ draw_dag(dag, honest, direction="TB")
 # **slice** is a part of the flights, here an airport.
 
 # %%
-from mlops_lab.models.registry import Registry
+from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 1).table())
@@ -136,7 +134,7 @@ print(registry.get_gate_report("late_flights", 1).table())
 # again for the next hint.)
 
 # %%
-from mlops_lab.teaching.checks import check, hint, quiz
+from mlops_lab import check, hint, quiz
 
 never = ...  # a set of names
 check("00.1", never)
@@ -165,8 +163,7 @@ print(registry.get_gate_report("late_flights", 2).table())
 # Six demands are not met. The last of the six tells the story: 0.902 on paper, 0.641 in service. Side by side:
 
 # %%
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import Tracker, plot_bars
 
 runs = {run.params["feature_service"]: run for run in Tracker(home.name).search_runs()}
 plot_bars(
@@ -228,7 +225,7 @@ print(*registry.history("late_flights"), sep="\n")
 # | [08 real engines](08_real_engines.ipynb) | What changes when Feast and MLflow do the work? |
 # | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
 #
-# In any of them, `progress()` from `mlops_lab.teaching.checks` shows what you have done so far.
+# In any of them, `progress()` from `mlops_lab` shows what you have done so far.
 #
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in

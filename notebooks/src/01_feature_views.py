@@ -20,7 +20,7 @@
 # Two hours before each flight somebody decides whether to rebook its passengers. We take June and July.
 
 # %%
-from mlops_lab.data import flights as datasets
+from mlops_lab import datasets
 
 flights = datasets.load_flights(month=[6, 7])
 decisions = datasets.decisions(flights)
@@ -68,10 +68,7 @@ naive[shown].head(3).round({"route_day_late_share": 2})
 # %%
 import tempfile
 
-from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.data.features import TrainingSet
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.models.training import train
+from mlops_lab import FakeClock, Tracker, TrainingSet, parse_utc, train
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-08-01")
@@ -98,8 +95,7 @@ print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 # landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
 
 # %%
-from mlops_lab.data.features import FeatureStore
-from mlops_lab.pipeline.flights import flight_objects
+from mlops_lab import FeatureStore, flight_objects
 
 store = FeatureStore(home.name, clock=clock)
 store.apply(flight_objects())
@@ -108,7 +104,7 @@ served = store.replay(in_july, features=[f"daily_route:{name}" for name in colum
 served_run = train(with_daily, tracker, label="late", split_at=july, served=served)
 
 # %%
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import plot_bars
 
 plot_bars(
     "One model, on the chart and in service",
@@ -167,7 +163,7 @@ reports[["event_timestamp", "created_timestamp", "temp", "wind_speed"]].round({"
 # %%
 from datetime import timedelta
 
-from mlops_lab.teaching.drawing.plots import plot_join_timeline
+from mlops_lab import plot_join_timeline
 
 named = reports.assign(name=reports["event_timestamp"].dt.strftime("%H:%M")).to_dict("records")
 title = "Weather at JFK, seen at 18:36"
@@ -181,7 +177,7 @@ plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=6), title=t
 # runs you see where we start.)
 
 # %%
-from mlops_lab.teaching.panels import JoinTimelinePanel
+from mlops_lab import JoinTimelinePanel
 
 JoinTimelinePanel(named, decision=flight["event_timestamp"].to_pydatetime(), feature="temp")
 
@@ -226,13 +222,13 @@ weather
 # place of the dots.
 
 # %%
-from mlops_lab.teaching.checks import check, quiz
+from mlops_lab import check, quiz
 
 wind = ...
 check("01.1", wind)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("01.1")` into a cell of your own; ask again for the
+# Stuck? Put `from mlops_lab import hint; hint("01.1")` into a cell of your own; ask again for the
 # next hint.
 
 # %% [markdown]
@@ -249,7 +245,7 @@ check("01.1", wind)
 # Here is one for the tiny table above.
 
 # %%
-from mlops_lab.data.features import Entity, FeatureView, Field, Source
+from mlops_lab import Entity, FeatureView, Field, Source
 
 airport = Entity("airport", join_keys=["origin"])
 tiny = FeatureView(
@@ -348,8 +344,7 @@ check("01.2", latest)
 # views and their service are enough to see the shape.
 
 # %%
-from mlops_lab.data.features import FeatureService
-from mlops_lab.teaching.drawing import draw_store
+from mlops_lab import FeatureService, draw_store
 
 now_at_airport = [store.get_feature_view(name) for name in ("airport_weather", "airport_departures")]
 small = FeatureStore(f"{home.name}/small", clock=clock)
@@ -470,7 +465,7 @@ pd.crosstab(has_number, year["cancelled"].map({True: "cancelled", False: "flown"
 # from what is missing.
 
 # %%
-from mlops_lab.models.training import score
+from mlops_lab import score
 
 examined = known.frame[known.frame["event_timestamp"] >= july]
 with_number = examined[examined["tailnum"].notna()]

@@ -22,8 +22,7 @@
 # %%
 import tempfile
 
-from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.pipeline.flights import flight_store, labelled_flights
+from mlops_lab import FakeClock, flight_store, labelled_flights, parse_utc
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-08-01T12:00Z")
@@ -78,8 +77,7 @@ shuffled = replace(known, frame=rows.assign(event_timestamp=times.iloc[order].ar
 # punctual one; 0.5 is a coin, 1 is perfect.
 
 # %%
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.models.training import MODELS, train
+from mlops_lab import MODELS, Tracker, train
 
 tracker = Tracker(home.name, clock=clock)
 july = parse_utc("2013-07-01T04:00Z")
@@ -109,8 +107,7 @@ for model in MODELS:
 # those of July that the random split kept for its exam. None of the four models has learnt from them.
 
 # %%
-from mlops_lab.models.training import score
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import plot_bars, score
 
 exam = shuffled.frame[(shuffled.frame["event_timestamp"] >= july) & (shuffled.frame["decided"] >= july)]
 found = {}
@@ -143,7 +140,7 @@ print(f"{slot.loc[exam.index].isin(slot[learnt]).mean():.0%} of the examined fli
 # Look at the two sides of the honest split.
 
 # %%
-from mlops_lab.models.training import time_split
+from mlops_lab import time_split
 
 split = time_split(known.frame, july)
 split
@@ -177,7 +174,7 @@ pd.DataFrame(
 )
 
 # %%
-from mlops_lab.teaching.checks import check, quiz
+from mlops_lab import check, quiz
 
 sides = ...  # a list of four words
 check("02.1", sides)
@@ -270,8 +267,7 @@ plot_bars(
 # find, and how many punctual ones do we alarm for nothing?
 
 # %%
-from mlops_lab.models.training import predict
-from mlops_lab.teaching.drawing.plots import plot_calibration, plot_roc
+from mlops_lab import plot_calibration, plot_roc, predict
 
 fitted = tracker.artefacts.load_model(run.artefact)
 late = split.holdout["late"].to_numpy()
@@ -387,7 +383,7 @@ import subprocess
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from mlops_lab.base.errors import IntegrityError, NotAllowed
+from mlops_lab import IntegrityError, NotAllowed
 
 crafted = Pipeline([("clean", FunctionTransformer(subprocess.call)), ("model", fitted.named_steps["model"])])
 stranger = tracker.artefacts.save_model(crafted)

@@ -33,7 +33,7 @@ print(may_replace(0.60), may_replace(0.70))
 # No and yes, as it should be. Now the exam of a quiet night: three flights, none of them late.
 
 # %%
-from mlops_lab.models.training import measure
+from mlops_lab import measure
 
 quiet_night = measure([0, 0, 0], [0.1, 0.7, 0.4])
 print(quiet_night["roc_auc"])
@@ -43,13 +43,13 @@ print(quiet_night["roc_auc"])
 # a number*, instead of making one up. **Before you run on: what will our gate say to it?**
 
 # %%
-from mlops_lab.teaching.checks import check, quiz
+from mlops_lab import check, quiz
 
 said = ...
 check("03.1", said)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab.teaching.checks import hint; hint("03.1")` into a cell of your own; ask again for the
+# Stuck? Put `from mlops_lab import hint; hint("03.1")` into a cell of your own; ask again for the
 # next hint. Now
 # look:
 
@@ -72,7 +72,7 @@ print(max([("broken", nan), ("good", 0.70)], key=lambda model: model[1]))
 # The way out is to turn the question round. Do not ask "is it bad?". Ask "**is it shown to be good?**"
 
 # %%
-from mlops_lab.models.gates import Floor, Measured
+from mlops_lab import Floor, Measured
 
 floor = Floor("served.roc_auc", 0.65)
 for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_auc": float("inf")}, {}):
@@ -105,8 +105,7 @@ quiz("03.q2")
 # %%
 import tempfile
 
-from mlops_lab.base.clock import FakeClock
-from mlops_lab.pipeline.flights import run_flights
+from mlops_lab import FakeClock, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-07-01")
@@ -129,9 +128,7 @@ print(runs["colleague"].state, "at:", stopped)
 # fetch that: the pipeline keeps it with every run.
 
 # %%
-from mlops_lab.models.gates import DataProfile
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.pipeline.flights import get_json
+from mlops_lab import DataProfile, Tracker, get_json
 
 tracker = Tracker(home.name)
 
@@ -175,7 +172,7 @@ print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_a
 # be. A small margin keeps chance out of it:
 
 # %%
-from mlops_lab.models.gates import NoWorseThanChampion
+from mlops_lab import NoWorseThanChampion
 
 no_worse = NoWorseThanChampion("served.roc_auc", 0.005)
 print(no_worse.judge(measured["July"]).sentence)
@@ -201,8 +198,7 @@ quiz("03.q1")
 # the worst one reaches a floor too.
 
 # %%
-from mlops_lab.models.gates import SliceFloor
-from mlops_lab.pipeline.flights import AIRPORTS
+from mlops_lab import AIRPORTS, SliceFloor
 
 every_airport = SliceFloor("served.roc_auc", 0.62, slices=AIRPORTS)
 print({part: round(measured["July"].metrics[f"served.roc_auc.{part}"], 3) for part in AIRPORTS})
@@ -219,9 +215,7 @@ print(every_airport.judge(measured["July"]).sentence)
 # **calibration**, and AUC cannot see it: AUC looks at the order only.
 
 # %%
-from mlops_lab.models.training import predict
-from mlops_lab.pipeline.flights import LABEL, get_training_set
-from mlops_lab.teaching.drawing.plots import plot_calibration
+from mlops_lab import LABEL, get_training_set, plot_calibration, predict
 
 
 def promises(run):
@@ -273,8 +267,7 @@ for case in cases:
 # flight.
 
 # %%
-from mlops_lab.models.gates import ServedSkew
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import ServedSkew, plot_bars
 
 figures = {
     name: {kind: measured[name].metrics[f"{kind}.roc_auc"] for kind in ("offline", "served")}
@@ -298,8 +291,7 @@ print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
 # %%
 import pandas as pd
 
-from mlops_lab.base.clock import parse_utc
-from mlops_lab.models.gates import Freshness, NullRate, RowCount, Schema, profile
+from mlops_lab import Freshness, NullRate, RowCount, Schema, parse_utc, profile
 
 stamps = pd.to_datetime(["2013-06-01T06:00Z", "2013-06-01T07:00Z"])
 broken = pd.DataFrame({"origin": ["EWR", None], "distance": ["719", "229"], "event_timestamp": stamps})
@@ -318,7 +310,7 @@ for rule in contract:
 # All demands together are a **policy**: a list of rules.
 
 # %%
-from mlops_lab.models.gates import GatePolicy
+from mlops_lab import GatePolicy
 
 GatePolicy([floor, no_worse, every_airport])
 
@@ -328,7 +320,7 @@ GatePolicy([floor, no_worse, every_airport])
 # has done it for us and kept the report:
 
 # %%
-from mlops_lab.models.registry import Registry
+from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
 print(registry.get_gate_report("late_flights", 3).table())
@@ -360,7 +352,7 @@ print(*[result.sentence for result in first.results[:3]], sep="\n")
 # **Reset** brings everything back.
 
 # %%
-from mlops_lab.teaching.panels import GatePanel
+from mlops_lab import GatePanel
 
 june_again = replace(measured["July"], metrics=measured["July"].champion, champion=measured["July"].metrics)
 panel = GatePanel({"July": measured["July"], "colleague": measured["colleague"], "June again": june_again})

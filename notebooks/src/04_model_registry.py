@@ -41,8 +41,7 @@ sorted(path.name for path in Path(folder.name).iterdir())
 # is a toy one, and we move its hands ourselves.
 
 # %%
-from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.pipeline.flights import outcome, run_flights
+from mlops_lab import FakeClock, outcome, parse_utc, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-08-15T10:00Z")
@@ -65,7 +64,7 @@ outcome(first)
 # Promoted. What does the registry know now?
 
 # %%
-from mlops_lab.models.registry import Registry
+from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
 registry.get_production("late_flights")
@@ -88,7 +87,7 @@ for event in registry.history("late_flights")[:4]:
 # There are four stages, and not every way between them is open:
 
 # %%
-from mlops_lab.models.registry import MOVES
+from mlops_lab import MOVES
 
 for stage, targets in MOVES.items():
     print(f"{stage:<10} → {' or '.join(targets)}")
@@ -100,7 +99,7 @@ for stage, targets in MOVES.items():
 # the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and again for the next hint.)
 
 # %%
-from mlops_lab.teaching.checks import check, hint, quiz
+from mlops_lab import check, hint, quiz
 
 moves = [...]
 
@@ -121,7 +120,7 @@ registry.get_by_alias("late_flights", "for_the_testers")
 # an alias can be pointed at anything. So here two of them are not free:
 
 # %%
-from mlops_lab.base.errors import MlopsLabError
+from mlops_lab import MlopsLabError
 
 
 def attempt(step):
@@ -272,8 +271,7 @@ attempt(lambda: back("late_flights", actor="grace", why="once more"))
 # the figures are the served AUC of our three versions.
 
 # %%
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.teaching.panels import RegistryPanel
+from mlops_lab import RegistryPanel, Tracker
 
 tracker = Tracker(home.name, clock=clock)
 versions = registry.search(name="late_flights")
@@ -293,8 +291,7 @@ RegistryPanel(served, floor=0.66)
 # so we leave them out of the picture.
 
 # %%
-from mlops_lab.models.lineage import lineage
-from mlops_lab.teaching.drawing import draw_lineage
+from mlops_lab import draw_lineage, lineage
 
 version_2 = registry.get_model_version("late_flights", 2)
 draw_lineage(lineage(version_2, registry, tracker=tracker), identities=False)
@@ -305,7 +302,7 @@ draw_lineage(lineage(version_2, registry, tracker=tracker), identities=False)
 # description is there. The rows are:
 
 # %%
-from mlops_lab.models.lineage import training_rows
+from mlops_lab import training_rows
 
 rows = training_rows(version_2, tracker)
 print(f"{len(rows):,} flights")
@@ -319,7 +316,7 @@ rows[["flight_id", "event_timestamp", "temp", "airport_waiting", "late"]].tail(3
 # badly: which models have learnt from it?
 
 # %%
-from mlops_lab.models.lineage import used_by
+from mlops_lab import used_by
 
 for view in ("airport_weather", "daily_airport"):
     found = used_by(view, registry, tracker=tracker)
@@ -370,7 +367,7 @@ except sqlite3.Error as error:
 # The file defends itself with a trigger. That stops a slip, but nobody who means it: triggers can be dropped.
 
 # %%
-from mlops_lab.base.errors import IntegrityError
+from mlops_lab import IntegrityError
 
 connection.execute("DROP TRIGGER events_stay")
 connection.execute("UPDATE events SET actor = 'linus' WHERE action = 'approve'")
@@ -393,7 +390,7 @@ print(registry.history("late_flights")[12])
 # The models themselves are checked too, each time one is loaded. One bit is enough:
 
 # %%
-from mlops_lab.models.tracking import ArtefactStore
+from mlops_lab import ArtefactStore
 
 store = ArtefactStore(copy.name)
 champion = registry.get_by_alias("late_flights", "champion")

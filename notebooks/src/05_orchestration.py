@@ -24,7 +24,7 @@
 # %%
 from datetime import timedelta
 
-from mlops_lab.data import flights as datasets
+from mlops_lab import datasets
 
 july = datasets.load_flights(month=7, columns=["flight_id", "sched_dep"])
 day = july["sched_dep"].dt.tz_convert("America/New_York").dt.day
@@ -54,7 +54,7 @@ night(10)
 # reference to a file, never the file itself.
 
 # %%
-from mlops_lab.pipeline.dag import DAG, run_dag, task
+from mlops_lab import DAG, run_dag, task
 
 
 @task
@@ -79,7 +79,7 @@ def report(flights, wind):
 # Inside `with DAG(...)` a call runs nothing. It only notes who waits for whom.
 
 # %%
-from mlops_lab.teaching.drawing import draw_dag
+from mlops_lab import draw_dag
 
 with DAG("morning") as dag:
     report(flights(), wind())
@@ -93,7 +93,7 @@ draw_dag(dag)
 # July gives the same figures in August.
 
 # %%
-from mlops_lab.base.clock import FakeClock
+from mlops_lab import FakeClock
 
 run = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 print(run.trace())
@@ -122,7 +122,7 @@ for name, waits_for in needs.items():
     print(f"{name:<12} waits for {', '.join(waits_for) or 'nothing'}")
 
 # %%
-from mlops_lab.teaching.checks import check, hint, quiz
+from mlops_lab import check, hint, quiz
 
 order = [...]
 
@@ -135,7 +135,7 @@ check("05.1", order)
 # in the same order on every machine. One thing cannot be ordered at all:
 
 # %%
-from mlops_lab.base.errors import CycleError
+from mlops_lab import CycleError
 
 try:
     with DAG("circle"):
@@ -195,7 +195,7 @@ for catchup in (False, True):
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from mlops_lab.pipeline.dag import Schedule
+from mlops_lab import Schedule
 
 
 def show_nights(cron, start, end):
@@ -278,7 +278,7 @@ waits = [int((later.started - earlier.ended).total_seconds()) for earlier, later
 waits
 
 # %%
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import plot_bars
 
 plot_bars(
     "Wait before each retry",
@@ -295,7 +295,7 @@ plot_bars(
 # waits for it:
 
 # %%
-from mlops_lab.teaching.panels import RetriesPanel
+from mlops_lab import RetriesPanel
 
 RetriesPanel()
 
@@ -355,7 +355,7 @@ print(run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z
 # both.
 
 # %%
-from mlops_lab.pipeline.dag import FailTask, SkipTask, Task
+from mlops_lab import FailTask, SkipTask, Task
 
 
 def ending(name, state):
@@ -413,8 +413,7 @@ check("05.4", rules)
 # the first task starts, because at three in the night nobody reads a message from the fifth task.
 
 # %%
-from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.pipeline.dag import Param
+from mlops_lab import MlopsLabError, Param
 
 params = {
     "features": Param("as_known", enum=["as_known", "schedule_only"], description="the feature service"),
@@ -506,7 +505,7 @@ print("two workers:", meeting(2, patience=60))
 # All of that stands in the DAG that you ran in the first notebook.
 
 # %%
-from mlops_lab.pipeline.flights import flights_pipeline, run_flights
+from mlops_lab import flights_pipeline, run_flights
 
 pipeline = flights_pipeline()
 draw_dag(pipeline)
@@ -538,7 +537,7 @@ except KeyboardInterrupt:
 # The run is gone from memory. What is left is the folder. In the morning, somebody looks into it:
 
 # %%
-from mlops_lab.pipeline.dag import list_runs
+from mlops_lab import list_runs
 
 (broken,) = list_runs(night_home.name)
 draw_dag(pipeline, broken)
@@ -567,7 +566,7 @@ quiz("05.q1")
 # version control, checked by a schema and read again.
 
 # %%
-from mlops_lab.pipeline.dag import from_yaml, to_yaml
+from mlops_lab import from_yaml, to_yaml
 
 text = to_yaml(dag)
 print(text)
@@ -600,7 +599,7 @@ except MlopsLabError as error:
 # would have written.
 
 # %%
-from mlops_lab.adapters.exports import to_airflow, to_prefect
+from mlops_lab import to_airflow, to_prefect
 
 files = {"Airflow": to_airflow(pipeline), "Prefect": to_prefect(pipeline)}
 {engine: len(text.splitlines()) for engine, text in files.items()}
@@ -649,7 +648,7 @@ for engine, text in files.items():
 # were stored, and the one command that installs them.
 
 # %%
-from mlops_lab.adapters.engines import compare_engines
+from mlops_lab import compare_engines
 
 comparison, source = compare_engines()
 print(source)

@@ -57,7 +57,7 @@ jobs:
 import tempfile
 from pathlib import Path
 
-from mlops_lab.ci import execute, parse_workflow
+from mlops_lab import execute, parse_workflow
 
 repository = tempfile.TemporaryDirectory()
 Path(repository.name, "gate.sh").write_text("echo 'refused: this model is a leak'\nexit 2\n")
@@ -91,8 +91,7 @@ for job in run.jobs:
 
 # %%
 import mlops_lab
-from mlops_lab.ci import load_workflow
-from mlops_lab.teaching.drawing import draw_workflow
+from mlops_lab import draw_workflow, load_workflow
 
 workflows = Path(mlops_lab.__file__).parents[1] / ".github" / "workflows"
 train = load_workflow(workflows / "train.yml")
@@ -119,8 +118,7 @@ for line in step.run.word.splitlines():
 # Ada's honest model and the one that leaks.
 
 # %%
-from mlops_lab.base.clock import FakeClock
-from mlops_lab.pipeline.flights import OUTCOMES, outcome, run_flights
+from mlops_lab import OUTCOMES, FakeClock, outcome, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-06-01T04:00Z")
@@ -137,7 +135,7 @@ for features in ("as_known", "daily_averages"):
 # `pipeline` ends well:
 
 # %%
-from mlops_lab.ci import Outcome, Trigger, simulate
+from mlops_lab import Outcome, Trigger, simulate
 
 by_hand = Trigger("workflow_dispatch", actor="ada")
 honest = simulate(train, by_hand, outcomes={"train/pipeline": Outcome(outputs={"version": "1"})})
@@ -169,7 +167,7 @@ draw_workflow(train, leaking)
 # next hint.)
 
 # %%
-from mlops_lab.teaching.checks import check, hint, quiz
+from mlops_lab import check, hint, quiz
 
 guesses = {
     "'' == 0": ...,
@@ -185,7 +183,7 @@ check("06.1", guesses)
 # You can always ask. `evaluate` takes an expression and the values it may look at:
 
 # %%
-from mlops_lab.ci import evaluate
+from mlops_lab import evaluate
 
 known = {"github": {"ref": "refs/heads/main"}, "inputs": {"features": "as_known"}}
 evaluate("github.ref == 'refs/heads/main' && inputs.features", known)
@@ -260,7 +258,7 @@ check("06.2", conditions)
 # combination, which is called a **leg**. `expand_matrix` shows them.
 
 # %%
-from mlops_lab.ci import expand_matrix
+from mlops_lab import expand_matrix
 
 
 def show(matrix):
@@ -327,7 +325,7 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
 # off. Here is all of it to play with: tick the entries, choose a leg that fails, take the tick away from `fail-fast`.
 
 # %%
-from mlops_lab.teaching.panels import MatrixPanel
+from mlops_lab import MatrixPanel
 
 MatrixPanel(
     matrix,
@@ -352,7 +350,7 @@ draw_workflow(promote)
 # %%
 from datetime import timedelta
 
-from mlops_lab.ci import Environment, Review
+from mlops_lab import Environment, Review
 
 production = Environment("production", reviewers=("ada", "grace"), prevent_self_review=True)
 production
@@ -441,13 +439,13 @@ quiz("06.q2")
 # approval already:
 
 # %%
-from mlops_lab.models.registry import Registry
+from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
 registry.pending_approvals()
 
 # %%
-from mlops_lab.base.errors import MlopsLabError
+from mlops_lab import MlopsLabError
 
 
 def attempt(step):
@@ -483,7 +481,7 @@ attempt(lambda: registry.promote(report, actor="ada", why="it is better"))
 # take the box away and let Grace answer.
 
 # %%
-from mlops_lab.teaching.panels import WorkflowPanel
+from mlops_lab import WorkflowPanel
 
 WorkflowPanel(train, gate="train/pipeline", reviewers=("ada", "grace"), outputs={"version": "1"})
 
@@ -551,7 +549,7 @@ greet(cured, hostile)
 # This workflow has been through two reviews. It has five holes.
 
 # %%
-from mlops_lab.teaching.checks.ci_holes import HOLES
+from mlops_lab import HOLES
 
 for number, line in enumerate(HOLES.splitlines(), 1):
     print(f"{number:>2}  {line}")

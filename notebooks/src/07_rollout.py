@@ -25,8 +25,7 @@
 import tempfile
 from pathlib import Path
 
-from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.pipeline.flights import flight_store, labelled_flights
+from mlops_lab import FakeClock, flight_store, labelled_flights, parse_utc
 
 home, clock = tempfile.TemporaryDirectory(), FakeClock("2013-12-01")
 store = flight_store(home.name, clock=clock)
@@ -40,9 +39,7 @@ print(f"{len(flights):,} flights, {len(exam):,} of them for the exam")
 # the training join (`offline`), and on those that a live system would have had (`served`).
 
 # %%
-from mlops_lab.models.registry import Registry
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.models.training import train
+from mlops_lab import Registry, Tracker, train
 
 tracker, registry = Tracker(home.name, clock=clock), Registry(home.name, clock=clock)
 
@@ -66,7 +63,7 @@ daily_averages = new_version("daily_averages", "bob")
 # The gate of this notebook is a short one. Notebook 03 has the long one.
 
 # %%
-from mlops_lab.models.gates import Floor, GatePolicy, Measured, ServedSkew, evaluate_gates
+from mlops_lab import Floor, GatePolicy, Measured, ServedSkew, evaluate_gates
 
 short_policy = GatePolicy([Floor("served.roc_auc", 0.60), ServedSkew("roc_auc", 0.02)])
 
@@ -102,7 +99,7 @@ asked_three_times = ["2013-12-01-B6-1403-JFK"] * 3
 # "late", "on time". Nobody can work like that. In `mlops_lab` the **key** decides, not chance.
 
 # %%
-from mlops_lab.models.rollout import answered_by_challenger
+from mlops_lab import answered_by_challenger
 
 for weight in (5, 25, 100):
     share = answered_by_challenger(exam["flight_id"], weight).mean()
@@ -129,7 +126,7 @@ print(f"{at_5.sum():,} flights at 5 %, {(at_5 & ~at_25).sum()} of them go back a
 # %%
 import hashlib
 
-from mlops_lab.teaching.checks import check, hint
+from mlops_lab import check, hint
 
 
 def door(keys, weight):
@@ -146,7 +143,7 @@ check("07.1", door)
 # where nobody acts on it. That is called a **shadow**.
 
 # %%
-from mlops_lab.pipeline.flights import canary_traffic
+from mlops_lab import canary_traffic
 
 traffic = canary_traffic(as_known, schedule_only, days=21, at=clock.now(), home=Path(home.name), clock=clock)
 traffic.round({"challenger": 3, "champion": 3}).head(4)
@@ -195,7 +192,7 @@ check("07.2", judged_at_22)
 # percent door, day by day, and ask which model has the better AUC.
 
 # %%
-from mlops_lab.models.training import measure
+from mlops_lab import measure
 
 canary = traffic[answered_by_challenger(traffic["key"], 5)]
 
@@ -235,7 +232,7 @@ wins = (brier["challenger"] < brier["champion"]).sum()
 print(f"by Brier score the challenger is the better one on {wins} of {len(brier)} days")
 
 # %% [markdown]
-# The same flights, 16 of 21. That is why the watch of `mlops_lab.models.rollout` compares Brier scores in pairs.
+# The same flights, 16 of 21. That is why the watch of the rollout compares Brier scores in pairs.
 # Each look
 # ends in one of three words:
 #
@@ -249,7 +246,7 @@ print(f"by Brier score the challenger is the better one on {wins} of {len(brier)
 # ## A canary that goes well
 
 # %%
-from mlops_lab.models.rollout import RolloutPolicy, rollout
+from mlops_lab import RolloutPolicy, rollout
 
 policy = RolloutPolicy()
 policy
@@ -299,7 +296,7 @@ print(bad.trace())
 # opened to 100 percent, and for one day the leaking model answered everybody: 0.392 against 0.292, far worse.
 
 # %%
-from mlops_lab.teaching.drawing.plots import plot_line
+from mlops_lab import plot_line
 
 day = leaking_traffic["at"].dt.day
 error = {
@@ -347,7 +344,7 @@ print(registry.get_model_version("late_flights", 3))
 # needs and how much worse it may be: each picture is the same call of `rollout` as above.
 
 # %%
-from mlops_lab.teaching.panels import CanaryPanel
+from mlops_lab import CanaryPanel
 
 CanaryPanel({"daily_averages": leaking_traffic, "as_known": traffic})
 
@@ -373,7 +370,7 @@ check("07.3", careful)
 # exercise. `judge` is the watch's one look:
 
 # %%
-from mlops_lab.models.rollout import judge
+from mlops_lab import judge
 
 first_day = canary[canary["at"] < midnight]
 first_day = first_day.assign(truth=first_day["truth"].where(first_day["known_at"] <= midnight))
@@ -386,7 +383,7 @@ print(judge(silent, policy))
 # bad: the **error rate** alone takes it back, on the first day.
 
 # %%
-from mlops_lab.teaching.checks import quiz
+from mlops_lab import quiz
 
 quiz("07.q1")
 
@@ -426,7 +423,7 @@ except SystemError as error:
 # A new process starts. It has nothing but the home folder. Where were we?
 
 # %%
-from mlops_lab.models.rollout import deployment_of
+from mlops_lab import deployment_of
 
 after_restart = Registry(home.name, clock=clock)
 print(deployment_of(after_restart, fourth).trace())
@@ -451,7 +448,7 @@ print(resumed.trace())
 # discussion.
 
 # %%
-from mlops_lab.models.rollout import stop
+from mlops_lab import stop
 
 stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
 print(stopped)
@@ -522,7 +519,7 @@ pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airpo
 # online store beside it. It is what the model server does between the bytes of a request and its answer.
 
 # %%
-from mlops_lab.delivery.server import open_desk
+from mlops_lab import open_desk
 
 store.materialize_incremental(later, views=[view.name for view in store.get_feature_service("as_known").features])
 desk = open_desk(home.name, "late_flights")
@@ -545,7 +542,7 @@ print("probability of being late:", round(desk.scores(desk.table(request.encode(
 # training join give? It has to be, so we look:
 
 # %%
-from mlops_lab.models.training import predict
+from mlops_lab import predict
 
 row = pd.DataFrame([flight[["flight_id", "origin", "carrier", "tailnum", "dest"]]]).assign(event_timestamp=later)
 model = tracker.artefacts.load_model(registry.get_production("late_flights").artefact)
@@ -556,7 +553,7 @@ round(float(predict(model, store.get_historical_features(row, features="as_known
 # nobody knows, and to one without its airport?
 
 # %%
-from mlops_lab.delivery.server import Refusal
+from mlops_lab import Refusal
 
 known = {"flight_id": flight["flight_id"], "origin": "JFK", "carrier": "B6", "tailnum": None}
 for body in (
@@ -625,8 +622,7 @@ for body in (
 # call.
 
 # %%
-from mlops_lab.adapters.exports import to_kubernetes, to_sagemaker, to_vertex
-from mlops_lab.pipeline.flights import flights_pipeline
+from mlops_lab import flights_pipeline, to_kubernetes, to_sagemaker, to_vertex
 
 files = to_kubernetes(image="ghcr.io/ada/late-flights:v3")
 print("Kubernetes:", ", ".join(sorted({name.split("/")[1] for name in files if name.startswith("overlays/")})))

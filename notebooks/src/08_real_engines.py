@@ -24,7 +24,7 @@
 # comes back is the answer, not an opinion.
 
 # %%
-from mlops_lab.adapters.promises import ask_registries
+from mlops_lab import ask_registries
 
 answers = {answer.promise: answer for answer in ask_registries()}
 first = answers["from None straight to Production"]
@@ -43,7 +43,7 @@ print("MLflow alone:", first.alone)
 # Production, with the same call. Which stage does each version have now? (Stuck? `hint("08.1")`, more than once.)
 
 # %%
-from mlops_lab.teaching.checks import check, hint, quiz
+from mlops_lab import check, hint, quiz
 
 stages = {"v1": ..., "v2": ...}
 
@@ -116,7 +116,7 @@ quiz("08.q1")
 # files with a library called Dask. These are three of the things that it does by itself:
 
 # %%
-from mlops_lab.adapters.feast.differences import conformance, differences_of
+from mlops_lab import conformance, differences_of
 
 for difference in differences_of("dask"):
     if difference.promise in ("every entity row comes back", "duplicates come back", "in the order given"):
@@ -186,7 +186,7 @@ table[(table == "left").any(axis=1)]
 # %%
 import tempfile
 
-from mlops_lab.adapters import choose_engines, engines_of
+from mlops_lab import choose_engines, engines_of
 
 home = tempfile.TemporaryDirectory()
 engines_of(home.name)
@@ -196,10 +196,7 @@ engines_of(home.name)
 # notebook 01:
 
 # %%
-from mlops_lab.adapters import open_tracker
-from mlops_lab.adapters.promises import KEPT_RUN, kept_runs
-from mlops_lab.base.clock import FakeClock
-from mlops_lab.pipeline.flights import outcome, run_flights
+from mlops_lab import KEPT_RUN, FakeClock, kept_runs, open_tracker, outcome, run_flights
 
 clock, figures = FakeClock(), {}
 for features in ("as_known", "daily_averages"):
@@ -235,9 +232,7 @@ all(kept_runs()[features]["feast and mlflow"] == figures[features] for features 
 # same work:
 
 # %%
-from mlops_lab.adapters import copy_registry
-from mlops_lab.models.registry import Registry
-from mlops_lab.models.tracking import Tracker
+from mlops_lab import Registry, Tracker, copy_registry
 
 there = tempfile.TemporaryDirectory()
 source, target = Registry(home.name, clock=clock), Registry(there.name, clock=clock)
@@ -250,7 +245,7 @@ print("the same last hash:", source.head() == target.head())
 # A second copy finds everything there. And a registry with another history is no place to copy into:
 
 # %%
-from mlops_lab.base.errors import MlopsLabError
+from mlops_lab import MlopsLabError
 
 print(copy_registry(source, target, **trackers).events, "events the second time")
 target.set_tag("late_flights", 1, "team", "delays", actor="ada")
@@ -265,7 +260,7 @@ except MlopsLabError as error:
 # These are MLflow and Feast themselves, started on one machine, after that pipeline run.
 
 # %%
-from mlops_lab.adapters.pictures import engine_picture
+from mlops_lab import engine_picture
 
 engine_picture("mlflow_model")
 
@@ -290,8 +285,7 @@ engine_picture("feast_service")
 # On the command line that is `mlops-lab export feast --to DIR` and `mlops-lab export tecton --to DIR`.
 
 # %%
-from mlops_lab.adapters.exports import to_tecton_repository
-from mlops_lab.pipeline.flights import flight_objects
+from mlops_lab import flight_objects, to_tecton_repository
 
 written = to_tecton_repository(flight_objects())["features.py"]
 view = written[written.index('    name="airport_departures",') :]
@@ -306,7 +300,7 @@ print("@batch_feature_view(\n" + view[: view.index("@pandas_batch_config")].rstr
 # build and check these objects, and run their transformations. What nobody can check without an account:
 
 # %%
-from mlops_lab.adapters.tecton.export import TECTON_UNCHECKED
+from mlops_lab import TECTON_UNCHECKED
 
 for line in TECTON_UNCHECKED:
     print("-", line)

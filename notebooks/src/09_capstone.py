@@ -31,9 +31,7 @@
 # %%
 import tempfile
 
-from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.data import flights as datasets
-from mlops_lab.pipeline.flights import flight_services, flight_store, labelled_flights
+from mlops_lab import FakeClock, datasets, flight_services, flight_store, labelled_flights, parse_utc
 
 home, clock = tempfile.TemporaryDirectory(), FakeClock("2013-12-01")
 flights = datasets.load_flights()
@@ -50,10 +48,7 @@ decided.drop(columns="label_timestamp").head(3)
 # One function examines a feature service: it trains, measures offline and as served, and registers the version.
 
 # %%
-from mlops_lab.models.gates import Measured, profile
-from mlops_lab.models.registry import Registry
-from mlops_lab.models.tracking import Tracker
-from mlops_lab.models.training import train
+from mlops_lab import Measured, Registry, Tracker, profile, train
 
 tracker, registry = Tracker(home.name, clock=clock), Registry(home.name, clock=clock)
 
@@ -74,8 +69,7 @@ champion, champion_measured = examine("as_known", "ada")
 # 0.712 is the figure to beat: the AUC in service, in November. It has to pass the gate first, like everybody.
 
 # %%
-from mlops_lab.models.gates import evaluate_gates
-from mlops_lab.pipeline.flights import FLIGHTS_POLICY
+from mlops_lab import FLIGHTS_POLICY, evaluate_gates
 
 report = evaluate_gates(champion, None, FLIGHTS_POLICY, measured=champion_measured, at=clock.now())
 print(registry.promote(report, actor="ada", why="the features as they were known"))
@@ -108,7 +102,7 @@ destination_days(flights).round({"dest_day_delay": 1}).head(3)
 # %%
 from datetime import timedelta
 
-from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
+from mlops_lab import Entity, FeatureService, FeatureView, Field, Source
 
 destination = Entity("destination", join_keys=["dest"])
 day_view = FeatureView(
@@ -201,7 +195,7 @@ print(*(result.sentence for result in report.failures), sep="\n")
 # %%
 import pandas as pd
 
-from mlops_lab.teaching.checks import check
+from mlops_lab import check
 
 
 def my_rows(flights):
@@ -242,7 +236,7 @@ if my_service is not ...:
 candidate, measured = examine(mine, "you", champion_measured.metrics)
 
 # %%
-from mlops_lab.teaching.drawing.plots import plot_bars
+from mlops_lab import plot_bars
 
 figures = {
     "champion": champion_measured,
@@ -262,7 +256,7 @@ plot_bars(
 # top of good ones brings thousandths, not tenths. A gain of a tenth is a reason to go back to 09.1.
 
 # %%
-from mlops_lab.teaching.checks import quiz
+from mlops_lab import quiz
 
 quiz("09.q1")
 
@@ -302,7 +296,7 @@ else:
 #
 # You have found something new, proved that it does not know the future, defined it, measured it in service and
 # brought it before the same gate as everybody. You have also seen a gate that was content with a leak, and you know
-# the test that was not. `progress()` from `mlops_lab.teaching.checks` shows what you have done in the whole course.
+# the test that was not. `progress()` from `mlops_lab` shows what you have done in the whole course.
 #
 # **The same in real tools.** A new view and service are a pull request with a Python file and `feast apply` in
 # [Feast](https://docs.feast.dev/getting-started/concepts/feature-view). The candidate is a model version with the

@@ -1,4 +1,4 @@
-"""A module answers one question: 250 lines at most, and the question stands in its first line."""
+"""A module holds one concept, said in its first line, in at most 600 lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CEILING = 250
+CEILING = 600
 FORBIDDEN = ("utils.py", "util.py", "core.py", "helpers.py", "misc.py", "common.py")
 
 
@@ -33,7 +33,7 @@ def test_a_module_is_small_and_says_what_it_answers(path):
 @pytest.mark.parametrize(
     ("name", "source", "told"),
     [
-        ("long.py", '"""What is too long?"""\n' + "x = 1\n" * 250, "251 lines"),
+        ("long.py", '"""What is too long?"""\n' + "x = 1\n" * 600, "601 lines"),
         ("silent.py", "x = 1\n", "no sentence"),
         ("utils.py", '"""What is left over?"""\n', "says nothing"),
     ],
@@ -45,6 +45,6 @@ def test_a_planted_fault_is_seen(tmp_path, name, source, told):
 
 
 def test_exactly_the_ceiling_is_allowed(tmp_path):
-    (tmp_path / "full.py").write_text('"""What just fits?"""\n' + "x = 1\n" * 249)
+    (tmp_path / "full.py").write_text('"""What just fits?"""\n' + "x = 1\n" * 599)
 
     assert faults(tmp_path / "full.py") == []

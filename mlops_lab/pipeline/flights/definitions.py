@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_lab.data import flights as datasets
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
@@ -33,7 +33,7 @@ def _fields(**kinds: str) -> list[Field]:
     return [Field(name, kind) for kind, names in kinds.items() for name in names.split()]
 
 
-def _source(name: str, make: Callable[[], pd.DataFrame], **columns: str) -> Source:
+def _source(name: str, make: Callable[[], pd.DataFrame], **columns: Any) -> Source:
     return Source(name, make, **columns)
 
 

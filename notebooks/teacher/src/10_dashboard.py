@@ -2,7 +2,7 @@
 # # What happens if I move this?
 
 # %%
-from mlops_lab.teaching.panels import Dashboard
+from mlops_lab import Dashboard
 
 Dashboard().warm()
 

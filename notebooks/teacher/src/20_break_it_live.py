@@ -16,7 +16,7 @@
 # %%
 import tempfile
 
-from mlops_lab.teaching.classroom import FAULTS, break_it, find_fault, reset
+from mlops_lab import FAULTS, break_it, find_fault, reset
 
 home = tempfile.TemporaryDirectory()
 for fault in FAULTS:
@@ -65,7 +65,7 @@ for name in ("nan-metric", "self-approval"):
 # terminal.
 
 # %%
-from mlops_lab.teaching.panels import BreakPanel
+from mlops_lab import BreakPanel
 
 BreakPanel()
 

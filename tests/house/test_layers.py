@@ -1,0 +1,111 @@
+"""The layers: a package imports only from those above it in the table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mlops_lab"
+LAYERS = (
+    ("base",),
+    ("data",),
+    ("models",),
+    ("pipeline",),  # the core ends here
+    ("ci", "adapters", "delivery"),  # these do not know each other
+    ("teaching",),
+    ("cli",),
+)
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
+TOP = len(LAYERS)  # the package's own __init__ and __main__
+
+
+def may_import(package: str, other: str) -> bool:
+    return LAYER[other] < LAYER.get(package, TOP)
+
+
+def imported(tree: ast.AST, package: tuple[str, ...]) -> set[tuple[str, int]]:
+    """Each name below mlops_lab that a module of `package` imports, with its line; anywhere in it, also for types."""
+    found = set()
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += (node.module or "").split(".") if node.module else []
+            names = [".".join([*base, alias.name]) for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names = [part.value for part in node.args[:1] if isinstance(part, ast.Constant)]
+        parts = [name.split(".") for name in names]
+        found |= {(part[1], node.lineno) for part in parts if part[0] == "mlops_lab" and len(part) > 1}
+    return found
+
+
+def faults(package: Path) -> list[str]:
+    """Every import that goes sideways or down the table, and every package that is not in it."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package).with_suffix("").parts
+        room = inside[0]
+        where = f"mlops_lab/{path.relative_to(package).as_posix()}"
+        if room not in LAYER and room not in ("__init__", "__main__", "_moved"):
+            found.append(f"{where}: package {room!r} is in no layer")
+            continue
+        tree = ast.parse(path.read_text("utf-8"))
+        for name, line in sorted(imported(tree, ("mlops_lab", *inside[:-1]))):
+            if name in LAYER and name != room and not may_import(room, name):
+                found.append(f"{where}:{line}: {room} imports {name}")
+            elif name not in LAYER and not name.startswith("_") and room in LAYER:
+                found.append(f"{where}:{line}: {name} comes from no layer")
+    return found
+
+
+def test_every_import_goes_up_the_table():
+    assert faults(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "told"),
+    [
+        ("data/features/store.py", "import mlops_lab.models.registry", "data imports models"),
+        ("data/features/store.py", "from mlops_lab import pipeline", "data imports pipeline"),
+        ("data/store.py", "from ..models import Run", "data imports models"),
+        ("data/store.py", "from .. import pipeline", "data imports pipeline"),
+        ("data/__init__.py", "from ..pipeline import DAG", "data imports pipeline"),
+        ("models/gates.py", "def f():\n    from mlops_lab.ci import Workflow", "models imports ci"),
+        ("models/gates.py", "if TYPE_CHECKING:\n    from mlops_lab.pipeline import DAG", "models imports pipeline"),
+        ("pipeline/flights.py", "importlib.import_module('mlops_lab.adapters.feast')", "pipeline imports adapters"),
+        ("ci/run.py", "from mlops_lab.delivery import serve", "ci imports delivery"),
+        ("delivery/server.py", "from mlops_lab.teaching import check", "delivery imports teaching"),
+        ("teaching/panels.py", "from mlops_lab.cli import main", "teaching imports cli"),
+        ("data/store.py", "from mlops_lab import FeatureStore", "FeatureStore comes from no layer"),
+        ("base/errors.py", "from mlops_lab.data import flights", "base imports data"),
+        ("utils.py", "", "package 'utils' is in no layer"),
+    ],
+)
+def test_a_planted_import_is_seen(tmp_path, path, source, told):
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(source)
+
+    found = faults(tmp_path)
+
+    assert any(told in fault for fault in found), found
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("data/store.py", "from mlops_lab.base.errors import InvalidData\nfrom .views import FeatureView"),
+        ("data/store.py", "from mlops_lab import base, __version__\nfrom mlops_lab.data import views"),
+        ("teaching/panels.py", "from mlops_lab.ci import simulate\nimport mlops_lab"),
+        ("cli/run.py", "from mlops_lab.pipeline import run\nimport pandas"),
+        ("__main__.py", "from mlops_lab.cli import main"),
+    ],
+)
+def test_an_import_from_a_layer_above_is_welcome(tmp_path, path, source):
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(source)
+
+    assert faults(tmp_path) == []
