@@ -39,6 +39,7 @@ from .ci import load_workflow as load_workflow
 from .ci import parse_workflow as parse_workflow
 from .ci import simulate as simulate
 from .cli.examining import examine as examine
+from .data import datasets as datasets
 from .data.features import Entity as Entity
 from .data.features import FeatureService as FeatureService
 from .data.features import FeatureStore as FeatureStore
@@ -65,8 +66,8 @@ from .models.lineage import lineage as lineage
 from .models.lineage import training_rows as training_rows
 from .models.lineage import used_by as used_by
 from .models.registry import MOVES as MOVES
+from .models.registry import GateReport as GateReport
 from .models.registry import Registry as Registry
-from .models.registry.reports import GateReport as GateReport
 from .models.rollout import RolloutPolicy as RolloutPolicy
 from .models.rollout import answered_by_challenger as answered_by_challenger
 from .models.rollout import deployment_of as deployment_of

@@ -1,5 +1,5 @@
 """The flights, and the feature store."""
 
-from mlops_lab.data import flights
+from mlops_lab.data import flights as datasets
 
-__all__ = ["flights"]
+__all__ = ["datasets"]

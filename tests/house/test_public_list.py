@@ -57,7 +57,7 @@ def test_an_old_path_leads_to_the_same_module_and_says_so():
 
 
 def test_an_old_path_that_never_was_is_not_found():
-    with pytest.warns(DeprecationWarning), pytest.raises(ModuleNotFoundError, match="nope"):
+    with pytest.warns(DeprecationWarning, match="nope"), pytest.raises(ModuleNotFoundError, match="nope"):
         __import__("mlops_lab.features.nope")
 
 
