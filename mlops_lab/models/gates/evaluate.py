@@ -89,6 +89,6 @@ def _figures(values: Mapping[str, Any]) -> dict[str, float]:
     found = {}
     for name, value in values.items():
         with suppress(OverflowError):  # what is no number, or too large for one, is no figure: no rule has passed on it
-            if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            if not isinstance(value, bool) and isinstance(value, numbers.Real):
                 found[str(name)] = float(value)
     return found
