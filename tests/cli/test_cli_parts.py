@@ -83,7 +83,7 @@ def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, termin
         (["registry", "show", "a", "1", "b"], "more than a name and a version"),
         (["registry", "list", "../../etc/passwd"], "cannot name a model"),
         (["registry", "history", "late_flights/../x"], "cannot name a model"),
-        (["registry", "alias", "../champion", "1"], "cannot name a alias"),
+        (["registry", "alias", "../champion", "1"], "cannot name an alias"),
         (["registry", "alias", "champion", "1"], "follows Production"),
         (["registry", "alias", "challenger"], "say which version"),
         (["registry", "production-at", "2013-10-01T06:00:00"], "no time zone"),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock
-from mlops_lab.base.errors import NotAllowed
+from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_frame
-from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
+from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates, profile
 from mlops_lab.models.registry import ModelVersion
 from mlops_lab.pipeline.dag import SkipTask, task
 from mlops_lab.pipeline.engines import open_registry, open_tracker
@@ -29,7 +29,9 @@ Params = Mapping[str, Any]
 
 
 @task
-def evaluate(build_training_set: Result, train: Result, params: Params, clock: Clock, home: Path) -> Result:
+def evaluate(
+    build_training_set: Result, train: Result, params: Params, logical_date: datetime, clock: Clock, home: Path
+) -> Result:
     """Score the champion again on the challenger's holdout, with the champion's own features."""
     from mlops_lab.models.training import score
 
@@ -37,6 +39,8 @@ def evaluate(build_training_set: Result, train: Result, params: Params, clock: C
     run = tracker.get_run(train["run_id"])
     known = get_training_set(tracker.artefacts, build_training_set["known"])
     served = get_training_set(tracker.artefacts, build_training_set["served"])
+    if fingerprint_frame(known.frame) != run.inputs["training_set"]:
+        raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
     rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
     champion = registry.get_production(MODEL_NAME) if MODEL_NAME in registry.list_models() else None
     figures = None
@@ -54,9 +58,12 @@ def evaluate(build_training_set: Result, train: Result, params: Params, clock: C
         figures = score(model, offline, label=LABEL, slice_by=SLICE, threshold=threshold).flat("offline")
         figures |= score(model, online, label=LABEL, slice_by=SLICE, threshold=threshold).flat("served")
     measured = {
+        "run_id": run.run_id,
+        "artefact": run.artefact,
+        "champion_artefact": None if champion is None else champion.artefact,
         "metrics": run.metrics,
         "champion": figures,
-        "data": get_json(tracker.artefacts, build_training_set["profile"]),
+        "data": profile(known.frame, logical_date).to_dict(),
         "holdout": fingerprint_frame(rows[["flight_id", LABEL]]),
     }
     number = champion.version if champion is not None else None
@@ -72,6 +79,12 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
     if evaluate["champion"] is not None:
         champion = registry.get_model_version(register["name"], evaluate["champion"])
     found = get_json(open_tracker(home, clock=clock).artefacts, evaluate["measured"])
+    measured_of = (found.get("run_id"), found.get("artefact"), found.get("champion_artefact"))
+    if measured_of != (version.run_id, version.artefact, None if champion is None else champion.artefact):
+        raise InvalidData(
+            f"what was measured is not of {version.name} v{version.version} against {champion or 'no champion'}; a gate"
+            " takes what its own run has measured."
+        )
     measured = Measured(
         found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
     )
