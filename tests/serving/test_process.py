@@ -8,9 +8,12 @@ import os
 import signal
 import socket
 import sqlite3
+import statistics
 import subprocess
 import sys
+import time
 from http.client import HTTPConnection
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +92,52 @@ def test_one_server_through_its_whole_life(home, serve):
     slow.close()
     assert server.end() == 0
     assert not any("Traceback" in line for line in server.lines)
+
+
+def test_kept_connections_are_fast_idle_ones_cost_nobody_and_a_crafted_body_costs_little(home, serve):
+    server = serve(home, "--quiet", "--connections", "4", "--max-rows", "50000")
+    server.read_until("ready")
+    kept, waits = [HTTPConnection("127.0.0.1", server.port, timeout=60) for _ in range(40)], []
+
+    def asked(connection, body=BODY):
+        connection.request("POST", "/invocations", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    # forty clients keep their connections, ten times as many as may ask at once: nobody is turned away, no probe either
+    assert [asked(one)[0] for one in kept] == [200] * 40
+    assert [ask(server.port, path=path)[0] for path in ("/ping", "/v2/health/live", "/metrics")] == [200] * 3
+
+    # the second request on a kept connection does not wait for an acknowledgement (40 ms)
+    for _ in range(30):
+        began = time.perf_counter()
+        asked(kept[0])
+        waits.append(time.perf_counter() - began)
+    assert statistics.median(waits) < 0.02
+
+    # every row with a column of its own, and a wide frame with a column twice: no work beyond the body's own size
+    rows = b"[" + b",".join(b'{"k%d":1}' % at for at in range(40_000)) + b"]"
+    names = [f"c{at}" for at in range(40_000)]
+    wide = json.dumps({"dataframe_split": {"columns": [*names[:-1], names[-2]], "data": [[1] * 40_000]}}).encode()
+    before = peak_mib(server.process.pid)
+    for body, kind in ((rows, "MissingColumn"), (wide, "DuplicateColumn")):
+        began = time.perf_counter()
+        status, answer = asked(kept[0], body)
+        assert (status, json.loads(answer)["kind"]) == (422, kind)
+        assert time.perf_counter() - began < 2
+    assert peak_mib(server.process.pid) - before < 200
+    for one in kept:
+        one.close()
+    assert server.end() == 0
+
+
+def peak_mib(pid):
+    """The most memory a process has held; 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
 
 
 def test_a_tampered_artefact_is_never_served(home, serve):

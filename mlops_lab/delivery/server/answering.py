@@ -29,15 +29,23 @@ _LINGER = 64_000_000
 _ID_LETTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
 
 
-def answering(station: Station, route: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as a route: timed, counted and logged; a `Refusal` becomes its status, a bug a bare 500."""
+def answering(
+    station: Station, route: str, handler: Handler, *, bounded: bool = False
+) -> Callable[[Request], Awaitable[Response]]:
+    """The handler as a route: timed, counted and logged; a `Refusal` becomes its status, a bug a bare 500.
+
+    One that is `bounded` counts towards the limit of requests at once; probes and metrics never do.
+    """
 
     async def answer(request: Request) -> Response:
         from starlette.requests import ClientDisconnect
 
         began, told = time.perf_counter(), Told()
         number = _id(request) or station.next_id()
+        station.under_way += bounded
         try:
+            if bounded and station.under_way > station.limits.connections:
+                raise Refusal(503, "Busy", f"{station.limits.connections:,} requests are under way; ask again soon.")
             response = await handler(request, told)
         except Refusal as refusal:
             told["why"] = str(refusal)
@@ -49,6 +57,8 @@ def answering(station: Station, route: str, handler: Handler) -> Callable[[Reque
             told["why"] = f"{type(error).__name__}: {error}"
             told["traceback"] = traceback.format_exc()
             response = refused(500, "InternalError", "the server failed; its log knows more of this request.", number)
+        finally:
+            station.under_way -= bounded
         seconds, scores = time.perf_counter() - began, told.pop("scores", None)
         headers = response.raw_headers
         headers.append((b"x-request-id", number.encode()))

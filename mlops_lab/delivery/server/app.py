@@ -51,7 +51,8 @@ def create_app(station: Station, *, contract: Contract | None = None) -> FastAPI
     app = FastAPI(title=f"mlops-lab: {station.name}", docs_url=None, redoc_url=None, openapi_url=None)
 
     def add(method: str, path: str, handler: Handler, *, label: str = "") -> None:
-        app.router.add_route(path, answering(station, label or path, handler), methods=[method])
+        route = answering(station, label or path, handler, bounded=method == "POST")
+        app.router.add_route(path, route, methods=[method])
 
     for path in dict.fromkeys(("/ping", found.health_route, "/v2/health/ready")):
         add("GET", path, routes.ready)

@@ -5,9 +5,10 @@ No network here: the desk is handed a body and its type and gives back scores, o
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
-from mlops_lab.delivery.server.bodies import Table, parse_json, table_of_csv, table_of_json, table_of_rows
+from mlops_lab.delivery.server.bodies import Table, check_rows, parse_json, table_of_csv, table_of_json, table_of_rows
 from mlops_lab.delivery.server.columns import columns_for
 from mlops_lab.delivery.server.limits import Limits
 from mlops_lab.delivery.server.lookup import Lookup
@@ -50,12 +51,14 @@ class Desk:
         media = media.strip().lower()
         if media in ("text/csv", "application/csv"):
             header = {"header=present": True, "header=absent": False}.get(parameters.strip().lower())
-            return self._counted(table_of_csv(body, self._features, self._known, header=header))
+            return self._counted(table_of_csv(body, self._features, self._known, header=header, limit=self.limits.rows))
         if media in ("application/json", ""):
-            return self._counted(table_of_json(parse_json(body), self._features, self._known))
+            return self._counted(table_of_json(parse_json(body), self._features, self._known, limit=self.limits.rows))
         if media in ("application/jsonlines", "application/x-ndjson"):
-            rows = [parse_json(line) for line in body.splitlines() if line.strip()]
-            return self._counted(table_of_rows(rows, self._features))
+            lines = list(islice((line for line in body.splitlines() if line.strip()), self.limits.rows + 1))
+            check_rows(len(lines), self.limits.rows)
+            rows = [parse_json(line) for line in lines]
+            return self._counted(table_of_rows(rows, self._features, self._known, limit=self.limits.rows))
         spoken = "application/json, application/jsonlines or text/csv"
         raise Refusal(415, "UnsupportedType", f"{media!r:.80} is not read here; send {spoken}.")
 
@@ -93,8 +96,7 @@ class Desk:
 
     def _counted(self, table: Table) -> Table:
         rows = len(next(iter(table.values()), []))
-        if rows > self.limits.rows:
-            raise Refusal(413, "TooManyRows", f"{rows:,} rows are more than the {self.limits.rows:,} of one request.")
+        check_rows(rows, self.limits.rows)
         if not rows:
             raise Refusal(422, "NoRows", "the request has no rows.")
         return table

@@ -113,7 +113,6 @@ def serve(
         proxy_headers=False,
         timeout_keep_alive=75,  # longer than the load balancers' 60, so that it is they who close
         timeout_graceful_shutdown=max(1, round(bounds.grace_seconds)),
-        limit_concurrency=bounds.connections,
     )
     server = _server(config, station)
     failure: list[MlopsLabError] = []

@@ -32,6 +32,7 @@ class Station:
     desk: Desk | None = None
     why: str = "the model is being loaded"
     stopping: bool = False
+    under_way: int = 0  # requests that have begun and not ended; probes are none
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
