@@ -96,7 +96,7 @@ def test_a_bad_challenger_is_taken_back_at_the_first_weight_and_the_former_versi
 
     assert done.state == "rolled_back"
     assert {step.weight for step in done.steps} == {20}
-    assert "surely more than" in done.why
+    assert "no longer compatible with" in done.why
     assert registry.get_production("late").version == 1  # type: ignore[union-attr]
     assert registry.verify()
 

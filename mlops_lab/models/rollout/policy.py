@@ -21,8 +21,8 @@ class RolloutPolicy:
         min_labels: how many of its answers must have met their outcome before a step is judged.
         margin: how much worse its Brier score may be than the champion's on the same flights.
         max_error_rate: the largest share of requests it may fail to answer, 0 to 1.
-        patience_days: how long a step may stay undecided; then the challenger is taken back, because nothing shows
-            that it is good enough.
+        patience_days: how long a step may wait for outcomes, and twice as long if what it sees may be chance; then the
+            challenger is taken back, because nothing shows that it is good enough.
         max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.
 
     >>> RolloutPolicy(weights=(10, 100)).weights

@@ -189,7 +189,9 @@ def _look(
         why = f"the champion answered none of the {found.labels} flights, so there is nothing to compare with"
         found = Judgement("hold", why, found.answers, found.errors, found.labels, found.challenger_brier)
     held = sum(step.weight == weight for step in now.steps) + 1
-    if found.decision == "hold" and held >= rules.patience_days:
+    # What may be chance is given twice the time: an equal model seems a little worse on every other day.
+    patience = rules.patience_days * (1 if found.champion_brier is None else 2)
+    if found.decision == "hold" and held >= patience:
         why = f"after {held} days at {weight} % nothing shows that it is good enough: {found.why}"
         found = Judgement("roll_back", why, found.answers, found.errors, found.labels)
     at = weights.index(weight)

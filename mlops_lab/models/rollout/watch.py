@@ -1,20 +1,21 @@
-"""Is the challenger good enough to go on? Judged from its own answers, on flights whose outcome is known by now."""
+"""The watch: is the challenger good enough to go on, by its own answers on flights whose outcome is known by now?"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_lab.models.rollout.policy import RolloutPolicy
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["Judgement", "judge", "least"]
 
 _FEW = 20  # answers; the slowest of fewer is chance
-_SURE = 2.0  # standard errors: about 19 cases of 20
+_ERROR = 0.05  # how often, at most, an equal model may be called worse in a whole rollout
+_HORIZON = 4.0  # blocks; the bound is tightest around there, and holds everywhere
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,19 +46,20 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     """Judge the challenger by the flights it answered.
 
     Both models are asked about the same flights (the champion in the shadow), so that a stormy day counts for both:
-    only the difference of their squared errors matters. Days are not independent of each other, so the band of two
-    standard errors is a rule of thumb, not a test.
+    only the difference of their squared errors matters. Flights of one day share their storm, so it is days that are
+    counted, and because the watch looks every day, the bound is one that holds at all looks together, see `least`.
 
     Args:
         answers: one row a request that the challenger got: `challenger` and `champion` (probabilities; NaN where no
-            answer came, all NaN without a champion), `truth` (0 or 1, null while nobody knows), and where it was
-            measured `seconds`, how long the challenger took.
+            answer came, all NaN without a champion), `truth` (0 or 1, null while nobody knows), `at` (UTC, when it
+            asked; without it every answer counts as a day of its own), and where it was measured `seconds`, how long
+            the challenger took.
         policy: the bounds.
 
     >>> import pandas as pd
     >>> answers = pd.DataFrame({"challenger": [0.9] * 200, "champion": [0.2] * 200, "truth": [0, 0, 0, 1] * 50})
-    >>> judge(answers, RolloutPolicy())
-    Judgement(roll_back: on 200 flights its Brier score is 0.610 against 0.190: worse by 0.420, surely more than 0.005)
+    >>> print(judge(answers, RolloutPolicy()).why)
+    on 200 flights its Brier score is 0.610 against 0.190: worse by 0.420, no longer compatible with 0.005
     """
     total, errors = len(answers), int(answers["challenger"].isna().sum())
     known = answers[answers["truth"].notna() & answers["challenger"].notna()]
@@ -88,12 +90,51 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     champion = (known["champion"] - truth)[compared] ** 2
     worse = challenger[compared] - champion
     mean, pairs = float(worse.mean()), len(worse)
-    error = float(worse.std(ddof=1)) / math.sqrt(pairs) if pairs > 1 else math.inf
+    days = known["at"][compared].dt.floor("D") if "at" in known.columns else None
+    bound = least(worse, days, error=_ERROR / len(policy.weights))  # each weight begins to count anew
     figures = (float(challenger[compared].mean()), float(champion.mean()))
     side = f"{'worse' if mean > 0 else 'better'} by {abs(mean):.3f}"
     said = f"on {pairs} flights its Brier score is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
-    if mean - _SURE * error > policy.margin:
-        return found("roll_back", f"{said}, surely more than {policy.margin:.3f}", *figures)
+    if bound > policy.margin:
+        return found("roll_back", f"{said}, no longer compatible with {policy.margin:.3f}", *figures)
     if mean <= policy.margin:
         return found("advance", f"{said}, within the margin of {policy.margin:.3f}", *figures)
     return found("hold", f"{said}, which may be chance", *figures)
+
+
+def least(worse: pd.Series[float], days: pd.Series[Any] | None, *, error: float = _ERROR) -> float:
+    """The least mean that is still compatible with these differences, however often one looks.
+
+    One-sided confidence sequence of the normal mixture (Robbins 1970, https://doi.org/10.1214/aoms/1177696786; Howard,
+    Ramdas, McAuliffe and Sekhon 2021, https://doi.org/10.1214/20-AOS1991) over the sums of whole days. Its variance is
+    estimated, so it holds for large samples (Waudby-Smith and others 2024); for few days Student's tail stands in.
+
+    Args:
+        worse: how much worse the challenger was at each request.
+        days: which day each belongs to; each request is a block of its own when None.
+        error: how often, at most, the bound is above the true mean at any of all looks.
+
+    >>> import pandas as pd
+    >>> round(least(pd.Series([0.1, 0.3] * 50), None), 3), least(pd.Series([0.1]), None)
+    (0.154, -inf)
+    """
+    import numpy as np
+    from scipy import stats
+
+    if days is None:
+        sums, counts = worse.to_numpy("float64"), np.ones(len(worse))
+    else:
+        groups = worse.groupby(days)
+        sums, counts = groups.sum().to_numpy("float64"), groups.count().to_numpy("float64")
+    blocks, total = len(sums), counts.sum()
+    if blocks < 2:
+        return -math.inf
+    mean = float(sums.sum() / total)
+    between = float(((sums - mean * counts) ** 2).sum()) * blocks / (blocks - 1)
+    within = float(((worse - mean) ** 2).sum())  # days cannot be more alike than the requests in them
+    tail = stats.t.ppf(1 - error, blocks - 1) / stats.norm.ppf(1 - error)
+    spread = math.sqrt(max(between * tail**2, within))
+    mixed = 1 + blocks / _HORIZON
+    return float(
+        mean - spread / total * math.sqrt((1 + _HORIZON / blocks) * 2 * math.log(1 + math.sqrt(mixed) / (2 * error)))
+    )

@@ -1,0 +1,51 @@
+"""The watch looks every day and keeps its promise over all looks together: simulated rollouts, storms included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlops_lab.models.rollout.watch import least
+
+MARGIN, WEIGHTS, DAILY = 0.005, 3, 50  # answers a day at 5 percent
+
+
+def today(worse, _days):
+    """What the watch did before: two standard errors, every flight on its own."""
+    return worse.mean() - 2 * worse.std(ddof=1) / len(worse) ** 0.5
+
+
+def now(worse, days):
+    return least(worse, days, error=0.05 / WEIGHTS)
+
+
+def taken_back(bound, *, truth, storm, rollouts, looks=14, seed=1):
+    """The share of rollouts in which the bound passes the margin at any of the daily looks."""
+    rng = np.random.default_rng(seed)
+    days, back = pd.Series(np.repeat(np.arange(looks), DAILY)), 0
+    for _ in range(rollouts):
+        each = truth + np.repeat(rng.normal(0, storm, looks), DAILY) + rng.normal(0, 0.09, looks * DAILY)
+        worse = pd.Series(each)
+        back += any(bound(worse[: n * DAILY], days[: n * DAILY]) > MARGIN for n in range(2, looks + 1))
+    return back / rollouts
+
+
+@pytest.mark.parametrize("storm", [0.0, 0.01, 0.03])
+def test_an_equal_model_is_hardly_ever_called_worse(storm):
+    assert taken_back(now, truth=0.0, storm=storm, rollouts=60) <= 0.05
+
+
+def test_looking_every_day_at_two_standard_errors_would_call_it_worse():
+    assert taken_back(today, truth=0.0, storm=0.03, rollouts=60) > 0.3
+
+
+def test_a_model_that_is_clearly_worse_is_noticed():
+    assert taken_back(now, truth=0.06, storm=0.01, rollouts=30) > 0.95
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("storm", [0.0, 0.005, 0.01, 0.02, 0.03])
+@pytest.mark.parametrize("truth", [0.0, MARGIN])
+def test_the_error_over_two_thousand_rollouts(storm, truth):
+    assert taken_back(now, truth=truth, storm=storm, rollouts=2000) <= 0.05
