@@ -52,12 +52,14 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
     It is copied to MLOPS_LAB_HOME first, because a registry needs a place to write its locks and an image has none.
     OPTIONS go to `mlops-lab serve`.
     """
-    from mlops_lab.cli.program import main
+    from mlops_lab.cli.serve import serve as serve_command
 
     home = Path(os.environ.get("MLOPS_LAB_HOME") or HOME)
     if not _is_home(home):
         _copy(_brought(Path(opt_ml)), home)
-    return main(["serve", *_version(home), "--home", str(home), "--host", "0.0.0.0", *options])  # noqa: S104  its own network
+    words = [*_version(home), "--home", str(home), "--host", "0.0.0.0", *options]  # noqa: S104  its own network
+    code: int = serve_command.main(words, prog_name="mlops-lab serve", standalone_mode=False)
+    return code
 
 
 def _version(home: Path) -> list[str]:

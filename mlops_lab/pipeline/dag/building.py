@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from mlops_lab.base.errors import InvalidDefinition
-
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag.task import Task
 
 __all__ = ["Reference", "references_in"]
 
@@ -18,7 +15,7 @@ __all__ = ["Reference", "references_in"]
 class Graph(Protocol):
     """What a reference needs of its DAG."""
 
-    def place(self, task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference:
+    def place(self, task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference:
         """Add a task with the arguments of its call."""
 
     def connect(self, upstream: Reference, downstream: Reference) -> None:
@@ -30,7 +27,7 @@ _building: ContextVar[Graph | None] = ContextVar("dag_being_built", default=None
 enter, leave = _building.set, _building.reset
 
 
-def place(task: Task, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference | None:
+def place(task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Reference | None:
     """Add the task to the DAG that is being built; None when there is none."""
     dag = _building.get()
     return None if dag is None else dag.place(task, args, kwargs)
