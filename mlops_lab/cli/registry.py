@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -135,18 +136,20 @@ def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 def verify(head: str | None, home: Path, as_json: bool) -> None:
     """Is everything as it was written?
 
-    Recomputes the chain of hashes, tells the history again and compares, reads every version's artefact.
+    Recomputes the chain of hashes, tells the history again and compares; then holds every gate report against the
+    figures of its run, every approval against the author, and reads every version's artefact, run and training rows.
 
     Exit codes: 0 all is as it was written, 1 something was damaged or changed (the line says what)
     """
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.models.registry import verify_home
+    from mlops_lab.pipeline.engines import open_tracker
+
     found = open_registry(home)
-    events = found.verify(head=head)
-    artefacts = {version.artefact for version in found.search()}
-    for artefact in sorted(artefacts):
-        found.artefacts.get_bytes(artefact)
+    told = verify_home(found, open_tracker(home, clock=SystemClock()), head=head)
     if as_json:
-        return print_json({"verified": True, "events": events, "artefacts": len(artefacts), "head": found.head()})
-    click.echo(marked(f"✓ verified: {events} events, {len(artefacts)} artefacts, head {found.head()}"))
+        return print_json({"verified": True, **asdict(told)})
+    click.echo(marked(f"✓ verified: {told}"))
     return None
 
 
@@ -155,7 +158,10 @@ def verify(head: str | None, home: Path, as_json: bool) -> None:
 @answer_options
 def pending(name: str | None, home: Path, as_json: bool) -> None:
     """The requests that wait for an answer."""
-    waiting = open_registry(home).pending_approvals(name)
+    found = open_registry(home)
+    if name is not None:
+        found.search(name=name)  # a model that does not exist has nothing that waits, and is a mistake
+    waiting = found.pending_approvals(name)
     if as_json:
         return print_json({"pending": waiting})
     for each in waiting:

@@ -22,7 +22,10 @@ LOOKS = [
     (["registry", "list"], {"models", "versions"}),
     (["registry", "show", "1"], {"version", "run", "gate", "approval"}),
     (["registry", "history"], {"events", "head"}),
-    (["registry", "verify"], {"verified", "events", "artefacts", "head"}),
+    (
+        ["registry", "verify"],
+        {"verified", "events", "reports", "approvals", "artefacts", "runs", "training_sets", "head"},
+    ),
     (["registry", "pending"], {"pending"}),
     (["registry", "production-at", "2013-10-01"], {"at", "name", "version"}),
     (["lineage", "--rows", "2"], {"nodes", "edges", "rows"}),

@@ -17,6 +17,7 @@ from mlops_lab.models.registry.records import (
 )
 from mlops_lab.models.registry.registry import Registry
 from mlops_lab.models.registry.state import MOVES
+from mlops_lab.models.registry.verification import Verified, verify_home
 
 __all__ = [
     "MOVES",
@@ -28,4 +29,6 @@ __all__ = [
     "Promotion",
     "Registry",
     "RuleResult",
+    "Verified",
+    "verify_home",
 ]

@@ -10,12 +10,13 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.models.registry.history import read_events
 from mlops_lab.models.registry.names import is_somebody, same_person
-from mlops_lab.models.registry.records import Approval, Event, GateReport
+from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion
 from mlops_lab.models.tracking import Run
 
 __all__ = [
@@ -28,6 +29,15 @@ __all__ = [
     "read_approval",
     "read_report",
 ]
+
+
+class Subject(NamedTuple):
+    """Which version evidence is of, and the fingerprint of its bytes."""
+
+    name: str
+    version: int
+    artefact: str
+
 
 _SKEW = timedelta(days=1)  # how far ahead of our clock another's may be: a logical date is a day
 
@@ -88,16 +98,16 @@ def check_passed(report: GateReport) -> None:
         raise NotAllowed(f"{subject} did not pass its gate, so it cannot go to Production; failed: {failed}.")
 
 
-def check_bound(report: GateReport, row: sqlite3.Row, run: Run, gate_policy: str) -> None:
+def check_bound(report: GateReport, version: Subject | ModelVersion, run: Run, gate_policy: str) -> None:
     """Raise unless the report judged this version's own bytes and figures, by the policy that is demanded.
 
     Raises:
         NotAllowed: something of it belongs to another version, to nobody, or to another policy.
     """
-    subject = f"{row['name']} v{row['version']}"
+    subject = f"{version.name} v{version.version}"
     if not report.metrics:
         raise NotAllowed(f"the gate report of {subject} holds no measurement; evaluate the gates on its run's figures.")
-    if not report.artefact == row["artefact"] == run.artefact:
+    if not report.artefact == version.artefact == run.artefact:
         raise NotAllowed(f"the gate report of {subject} and the run {run.run_id[:8]} are of other bytes than it is.")
     for name, value in report.metrics.items():
         kept = run.metrics.get(name)
@@ -108,7 +118,7 @@ def check_bound(report: GateReport, row: sqlite3.Row, run: Run, gate_policy: str
             )
     if gate_policy and report.policy != gate_policy:
         raise NotAllowed(
-            f"{subject} was judged by policy {report.policy[:19] or 'unknown'}…, and {row['name']} demands"
+            f"{subject} was judged by policy {report.policy[:19] or 'unknown'}…, and {version.name} demands"
             f" {gate_policy[:19]}…; evaluate again."
         )
 
@@ -130,7 +140,7 @@ def check_evidence(
     if report is None:
         raise NotAllowed(f"{subject} has no gate report, so it cannot go to Production; evaluate the gates first.")
     check_passed(report)
-    check_bound(report, row, run(), gate_policy)
+    check_bound(report, _subject(row), run(), gate_policy)
     if report.champion != present:
         before = "no champion" if report.champion is None else f"v{report.champion}"
         now = "none" if present is None else f"v{present}"
@@ -188,7 +198,7 @@ def check_return(
     if not report.passed:
         raise NotAllowed(f"{no}: its latest gate report failed.")
     if report.metrics or gate_policy:  # a report without is of an earlier version of this package, which kept none
-        check_bound(report, row, run, gate_policy)
+        check_bound(report, _subject(row), run, gate_policy)
     if requires_approval:
         where = "WHERE name = ? AND version = ? AND action IN ('request_approval', 'approve', 'reject')"
         told = list(read_events(connection, where=where, values=(row["name"], row["version"])))
@@ -199,6 +209,10 @@ def check_return(
             raise NotAllowed(f"{no}: {answers[-1].actor} took the approval back.")
         asked = [event.actor for event in told if event.action == "request_approval" and event.seq < answers[-1].seq]
         _check_approver(subject, answers[-1].actor, [row["author"], run.author, *asked[-1:]])
+
+
+def _subject(row: sqlite3.Row) -> Subject:
+    return Subject(row["name"], row["version"], row["artefact"])
 
 
 def _check_approver(subject: str, approver: str, others: Iterable[str | None]) -> None:

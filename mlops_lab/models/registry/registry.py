@@ -505,7 +505,8 @@ class Registry:
             if standing is not None:
                 return standing
             if report.passed:
-                check_bound(report, row, self._run(row), _policy(connection, report.name)["gate_policy"])
+                policy = _policy(connection, report.name)["gate_policy"]
+                check_bound(report, self._version(connection, report.name, report.version), self._run(row), policy)
             return self._append(
                 connection, "record_gate_report", report.name, report.version, actor=actor, why=why,
                 target="passed" if report.passed else "failed",

@@ -116,7 +116,7 @@ def least(worse: pd.Series[float], days: pd.Series[Any] | None, *, error: float 
 
     >>> import pandas as pd
     >>> round(least(pd.Series([0.1, 0.3] * 50), None), 3), least(pd.Series([0.1]), None)
-    (0.154, -inf)
+    (0.171, -inf)
     """
     import numpy as np
     from scipy import stats
