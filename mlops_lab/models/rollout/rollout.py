@@ -192,7 +192,8 @@ def _look(
     # What may be chance is given twice the time: an equal model seems a little worse on every other day.
     patience = rules.patience_days * (1 if found.champion_brier is None else 2)
     if found.decision == "hold" and held >= patience:
-        why = f"after {held} days at {weight} % nothing shows that it is good enough: {found.why}"
+        days = "1 day" if held == 1 else f"{held} days"
+        why = f"after {days} at {weight} % nothing shows that it is good enough: {found.why}"
         found = Judgement("roll_back", why, found.answers, found.errors, found.labels)
     at = weights.index(weight)
     next_weight = weights[min(at + 1, len(weights) - 1)] if found.decision == "advance" else weight
