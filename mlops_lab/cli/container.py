@@ -56,7 +56,7 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
 
     home = Path(os.environ.get("MLOPS_LAB_HOME") or HOME)
     if not _is_home(home):
-        _copy(_brought(Path(opt_ml)), home)
+        _copy_whole(_brought(Path(opt_ml)), home)
     words = [*_version(home), "--home", str(home), "--host", "0.0.0.0", *options]  # noqa: S104  its own network
     code: int = serve_command.main(words, prog_name="mlops-lab serve", standalone_mode=False)
     return code
@@ -121,6 +121,28 @@ def _pack(home: Path, folder: Path) -> None:
         os.replace(folder / "model.tar.gz.new", folder / "model.tar.gz")
     except (OSError, tarfile.TarError) as error:
         raise HomeError(folder, f"{home} cannot be packed there ({type(error).__name__})") from None
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy beside the target, then rename: killed in the middle, the next start finds no home and copies again."""
+    aside = target.with_name(f"{target.name}.copying")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        if target.is_dir() and not any(target.iterdir()):
+            target.rmdir()
+    except OSError as error:
+        raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
+    _copy(source, aside)
+    if not _is_home(aside):
+        raise HomeError(target, f"the copy of {source} has no registry")
+    if target.exists():  # something of another kind is kept there: it stays, and the home comes beside it
+        _copy(aside, target)
+        shutil.rmtree(aside, ignore_errors=True)
+        return
+    try:
+        aside.rename(target)
+    except OSError as error:
+        raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
 
 
 def _copy(source: Path, target: Path) -> None:

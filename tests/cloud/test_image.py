@@ -40,7 +40,7 @@ def build_home(folder):
     homes = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = homes
     spec.loader.exec_module(homes)
-    return homes.build_home(folder, name="late_flights")
+    return homes.build_home(folder, name="late_flights", rolled_out=True)
 
 
 @pytest.fixture(scope="module")

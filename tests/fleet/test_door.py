@@ -35,7 +35,7 @@ class Stub:
                 length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
                 body = await reader.readexactly(length)
                 self.asked += 1
-                status, said = 200, {"predictions": [float(self.version)] * len(json.loads(body)["instances"])}
+                status, said = 200, {"predictions": [self.version / 10] * len(json.loads(body)["instances"])}
                 if self.act is not None:
                     status, said = await self.act(said)
                 if status == 0:
@@ -84,7 +84,7 @@ def test_the_key_of_each_row_decides_and_the_order_stays():
 
     expected = [2 if own else 1 for own in answered_by_challenger([row["flight_id"] for row in ROWS], 25)]
     assert versions(answers) == expected
-    assert [score for _, score in answers] == [float(version) for version in expected]
+    assert [score for _, score in answers] == [version / 10 for version in expected]
 
 
 @pytest.mark.parametrize("fault", ["gone", "500", "cut off"])
@@ -145,6 +145,51 @@ def test_a_refusal_of_the_rows_is_passed_on_and_no_failure():
     assert run(ask) == (422, "MissingColumn", "the model needs 'hour'.", {})
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        pytest.param(422, {"kind": "MissingColumn", "error": "the model needs 'wind'."}, id="a-422-of-its-own"),
+        pytest.param(302, {"predictions": [0.5] * 200}, id="a-redirect"),
+        pytest.param(200, {"predictions": [float("nan")] * 200}, id="nan"),
+        pytest.param(200, {"predictions": [None] * 200}, id="null"),
+        pytest.param(200, {"predictions": [7.5] * 200}, id="no-probability"),
+        pytest.param(200, {"predictions": [0.5]}, id="too-few"),
+        pytest.param(200, [], id="no-object"),
+    ],
+)
+def test_what_the_challenger_garbles_the_champion_answers_and_it_is_counted(status, said):
+    async def act(_said):
+        return status, said
+
+    async def ask(servers, clients):
+        servers[2].act = act
+        door = Door(lambda: RUNNING, clients)
+        return await door.answer(ROWS), door.counts, servers[2].asked
+
+    answers, counts, asked = run(ask)
+
+    assert set(versions(answers)) == {1}
+    assert (counts["failed v2"], asked) == (1, 1)
+
+
+@pytest.mark.parametrize("how", ["rows", "whole"])
+@pytest.mark.parametrize("status", [500, 0], ids=["500", "cut off"])
+def test_a_mistake_of_both_that_repeats_itself_is_asked_about_three_times_and_not_for_ever(how, status):
+    async def act(_said):
+        return status, {"error": "broken"}
+
+    async def ask(servers, clients):
+        servers[1].act = servers[2].act = act
+        door = Door(lambda: RUNNING, clients)
+        body = b'{"instances": [[1]]}'
+        asked = door.answer(ROWS[:1]) if how == "rows" else door.pass_on("/invocations", body, "application/json", "k")
+        with pytest.raises(Refusal, match="no server could answer"):
+            await asked
+        return servers[1].asked + servers[2].asked
+
+    assert run(ask) == 3
+
+
 def test_an_answer_that_comes_after_its_version_was_taken_back_never_leaves():
     plans = [RUNNING]
 
@@ -180,7 +225,7 @@ def test_in_the_shadow_the_challenger_is_asked_and_never_heard():
     answers = run(ask)
 
     assert set(versions(answers)) == {1}
-    assert [(entry.challenger, entry.champion, entry.answered_by) for entry in entries] == [(2.0, 1.0, 1)] * len(ROWS)
+    assert [(entry.challenger, entry.champion, entry.answered_by) for entry in entries] == [(0.2, 0.1, 1)] * len(ROWS)
 
 
 def test_both_models_are_asked_and_what_failed_is_noted():
@@ -198,7 +243,7 @@ def test_both_models_are_asked_and_what_failed_is_noted():
     run(ask)
 
     assert len(entries) == len(ROWS)
-    assert {(entry.challenger, entry.champion, entry.seconds) for entry in entries} == {(None, 1.0, None)}
+    assert {(entry.challenger, entry.champion, entry.seconds) for entry in entries} == {(None, 0.1, None)}
 
 
 def test_what_is_not_rows_goes_whole_to_the_version_of_its_routing_key():
@@ -217,7 +262,7 @@ def test_what_is_not_rows_goes_whole_to_the_version_of_its_routing_key():
 
     found = run(ask)
 
-    expected = [2.0 if own else 1.0 for own in answered_by_challenger([f"flight {n}" for n in range(20)], 25)]
+    expected = [0.2 if own else 0.1 for own in answered_by_challenger([f"flight {n}" for n in range(20)], 25)]
     assert [json.loads(answer.body)["predictions"][0] for answer in found] == expected
 
 

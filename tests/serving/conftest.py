@@ -23,6 +23,7 @@ from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
 from mlops_lab.delivery.server import Limits, Log, Station, create_app, open_desk
 from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.rollout import RolloutPolicy, begin, look, promotion_of
 from mlops_lab.models.training import train
 
 FIRST_DAY = parse_utc("2013-12-01")
@@ -68,8 +69,10 @@ def promote(registry: Registry, run, why: str, name: str = "late"):
     return registry.promote(report, actor="ada", why=why)
 
 
-def build_home(home: Path, *, features: str = "embedded", registry: str = "embedded", name: str = "late") -> Path:
-    """Version 1 knows the schedule only; version 2 knows all and is in Production, its rollout not begun."""
+def build_home(
+    home: Path, *, features: str = "embedded", registry: str = "embedded", name: str = "late", rolled_out: bool = False
+) -> Path:
+    """Version 1 knows the schedule only; version 2, in Production, knows all; its rollout is finished or not begun."""
     choose_engines(home, features=features, registry=registry)
     clock, frame = FakeClock("2013-12-07"), flights()
     facts = frame[["flight_id", "airline", "hour", "delay", "in_air", "event_timestamp"]]
@@ -100,14 +103,30 @@ def build_home(home: Path, *, features: str = "embedded", registry: str = "embed
         known = store.get_historical_features(asked, features=service)
         run = train(known, tracker, label="late", split_at=parse_utc("2013-12-05"), author="ada")
         promote(models, run, why=service, name=name)
+    if rolled_out:
+        finish(models, name, frame)
     models.close()
     tracker.close()
     return home
 
 
+def finish(registry: Registry, name: str, frame: pd.DataFrame) -> None:
+    """Take the newest version through a rollout in which it is as good as the champion."""
+    promotion = promotion_of(registry, name)
+    policy = RolloutPolicy(weights=(100,), min_labels=1, margin=0.5)
+    seen = pd.DataFrame(
+        {"key": frame["flight_id"], "at": frame["event_timestamp"], "known_at": frame["label_timestamp"],
+         "truth": frame["late"].astype("int8"), "challenger": 0.2, "champion": 0.2}
+    )  # fmt: skip
+    begin(promotion, registry, policy=policy)
+    for day in (1, 2):
+        until = FIRST_DAY + timedelta(days=day)
+        look(promotion, registry, seen=seen[seen["at"] < until], until=until, policy=policy)
+
+
 @pytest.fixture(scope="session")
 def filled_home(tmp_path_factory) -> Path:
-    return build_home(tmp_path_factory.mktemp("filled"))
+    return build_home(tmp_path_factory.mktemp("filled"), rolled_out=True)
 
 
 @pytest.fixture

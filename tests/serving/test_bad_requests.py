@@ -112,6 +112,13 @@ def test_a_format_that_is_not_spoken_is_refused(app, body, headers, status):
         pytest.param({"inputs": [TENSOR]}, 422, id="features-missing"),
         pytest.param({"inputs": [{**TENSOR, "parameters": {"binary_data_size": 8}}]}, 415, id="binary"),
         pytest.param({"inputs": [{**TENSOR, "shape": [1, 2], "data": [1, 2]}]}, 422, id="a-wide-column"),
+        pytest.param({"inputs": [{**TENSOR, "datatype": {}}]}, 400, id="a-type-that-is-an-object"),
+        pytest.param({"inputs": [{**TENSOR, "parameters": 5}]}, 400, id="parameters-that-are-a-number"),
+        pytest.param({"inputs": [{**TENSOR, "data": [1.5]}]}, 422, id="half-a-whole-number"),
+        pytest.param({"inputs": [{**TENSOR, "datatype": "UINT8", "data": [300]}]}, 422, id="too-large-for-its-type"),
+        pytest.param({"inputs": [{**TENSOR, "datatype": "UINT8", "data": [-1]}]}, 422, id="below-its-type"),
+        pytest.param({"inputs": [{**TENSOR, "datatype": "BOOL", "data": [1]}]}, 422, id="one-for-true"),
+        pytest.param({"inputs": [{**TENSOR, "shape": [2, 2], "data": [[1, 2, 3], [4]]}]}, 400, id="ragged"),
     ],
 )
 def test_a_bad_tensor_gets_its_status_and_a_sentence(app, body, status):
@@ -162,6 +169,35 @@ def test_a_bug_is_a_bare_500_for_the_client_and_a_traceback_in_the_log(app, monk
     assert (answer.status, answer.json["kind"], answer.headers["x-request-id"]) == (500, "InternalError", "mine-7")
     assert "secret" not in answer.body.decode()
     assert "ZeroDivisionError: secret detail" in line["traceback"]
+
+
+def test_a_quiet_server_still_tells_of_what_failed_in_it(app, monkeypatch):
+    told = io.StringIO()
+    app.station.log = Log(told, quiet=True)
+    app.predict({"instances": []})
+    monkeypatch.setattr(app.station.desk, "scores", None)
+
+    app.predict({"instances": [ROW]}, x_request_id="mine-9")
+
+    assert [json.loads(line)["request_id"] for line in told.getvalue().splitlines()] == ["mine-9"]
+
+
+def test_json_lines_say_which_line_is_none(app):
+    answer = app.predict((json.dumps(ROW) + "\n\n{cut").encode(), "application/jsonlines")
+
+    assert (answer.status, answer.json["kind"]) == (400, "MalformedBody")
+    assert answer.json["error"].startswith("line 3: ")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/csv;q=0.1, application/json", "application/json"),
+        ("application/json;q=0.2, text/csv;q=0.8", "text/csv"),
+    ],
+)
+def test_the_media_type_most_wanted_is_given(app, accept, kind):
+    assert app.predict([ROW], accept=accept).headers["content-type"].startswith(kind)
 
 
 def test_each_answer_is_one_line_of_the_log_with_the_version(app):

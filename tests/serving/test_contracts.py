@@ -137,6 +137,7 @@ def test_kserve_reads_keys_as_tensors_too(app):
         ("/v2/models/late/versions/2/ready", 200),
         ("/v2/models/late/versions/7", 404),
         ("/v2/models/other", 404),
+        ("/v1/models", 200),
         ("/v1/models/late", 200),
         ("/ping", 200),
         ("/health", 200),

@@ -18,7 +18,14 @@ __all__ = ["Answer", "Client", "Unreachable"]
 
 
 class Unreachable(MlopsLabError, ConnectionError):
-    """No answer came: refused, cut off in the middle, nonsense, or too late."""
+    """No answer came: refused, cut off in the middle, nonsense, or too late.
+
+    Attribute `heard`: was there a server that the request was sent to? Then it may be the request that it died of.
+    """
+
+    def __init__(self, message: str, *, heard: bool = False) -> None:
+        self.heard = heard
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Client:
         head = [f"{method} {path} HTTP/1.1", f"host: {self.host}:{self.port}", f"content-length: {len(body)}"]
         head += [f"{name}: {value}" for name, value in told.items()]
         message = ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + body
+        heard = False
         try:
             async with asyncio.timeout(self._seconds):
                 while self._idle:
@@ -74,12 +82,13 @@ class Client:
                     with suppress(OSError, EOFError, ValueError):
                         return await self._exchange(reader, writer, message)
                 reader, writer = await asyncio.open_connection(self.host, self.port)
+                heard = True
                 return await self._exchange(reader, writer, message)
         except (OSError, EOFError, ValueError) as error:  # TimeoutError is an OSError
             why = (
                 (getattr(error, "strerror", None) or str(error)) if not isinstance(error, TimeoutError) else "too late"
             )
-            raise Unreachable(f"{self.host}:{self.port}: {why}") from None
+            raise Unreachable(f"{self.host}:{self.port}: {why}", heard=heard) from None
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes) -> Answer:
         whole = False

@@ -22,6 +22,7 @@ from mlops_lab.delivery.server import Refusal
 __all__ = ["Door", "Part"]
 
 _PATIENCE = 10  # times as long: nobody waits for a shadow, but the watch needs it
+_TRIES = 3  # answers of the servers for one request; a mistake that repeats itself is not asked about for ever
 _PAUSE = 0.05  # seconds before a server that is being started again is asked again
 
 Rows = Sequence[Mapping[str, Any]]
@@ -41,6 +42,7 @@ class Part:
     scores: list[float] = field(default_factory=list)
     seconds: float = 0.0
     failed: bool = False
+    whole: bool = False  # was its server asked at all?
 
 
 class Door:
@@ -91,12 +93,13 @@ class Door:
         """
         until = time.perf_counter() + self._seconds
         waiting, done = self._parts(list(range(len(rows))), rows, await self._look()), list[Part]()
-        failed, tries = set[int](), 0
+        failed, tries, answered = set[int](), 0, 0
         while waiting:
             tries += 1
             if tries > 2:  # neither could: their keeper is starting them again
                 await asyncio.sleep(_PAUSE)
-            await asyncio.gather(*(self._ask(part) for part in waiting))
+            await asyncio.gather(*(self._ask_or(part) for part in waiting))
+            answered += any(part.failed and part.whole for part in waiting)
             failed |= {place for part in waiting if part.failed for place in part.places}
             done += [part for part in waiting if not part.failed]
             waiting = [part for part in waiting if part.failed]
@@ -104,7 +107,7 @@ class Door:
             late = [part for part in done if not now.allows(part.version)]
             done = [part for part in done if now.allows(part.version)]
             self.counts.update(f"withheld v{part.version}" for part in late)
-            if (waiting or late) and moment > until:
+            if (waiting or late) and (moment > until or answered >= _TRIES):
                 raise self._nobody()
             waiting = [again for part in waiting for again in self._instead(part, rows, now)] + [
                 again for part in late for again in self._parts(part.places, rows, now)
@@ -128,13 +131,21 @@ class Door:
         Raises:
             Refusal: no server could answer in time.
         """
-        until, lost = time.perf_counter() + self._seconds, False
+        until, lost, answered = time.perf_counter() + self._seconds, False, 0
         while True:
             plan = await self._look()
             version = plan.answers(routing_key)
             if lost:
                 version = plan.instead(version)
-            found = await self._try(version, path, body, kind)
+            found, whole = await self._try(version, path, body, kind)
+            if (
+                found is not None
+                and version == plan.challenger
+                and found.status != 200
+                and plan.instead(version) != version
+            ):
+                found = None  # the champion may know better; where it does not, its refusal is the answer
+            answered += whole
             moment = time.perf_counter()
             if found is not None and (await self._look()).allows(version):
                 self.counts[f"delivered v{version}"] += 1
@@ -142,7 +153,7 @@ class Door:
                 return found
             self.counts[f"failed v{version}" if found is None else f"withheld v{version}"] += 1
             lost = found is None and not lost
-            if time.perf_counter() > until:
+            if time.perf_counter() > until or answered >= _TRIES:
                 raise self._nobody()
             await asyncio.sleep(_PAUSE if found is None and not lost else 0)
 
@@ -181,16 +192,39 @@ class Door:
         part.failed = False
         body = json.dumps({"instances": part.rows}).encode()
         began = time.perf_counter()
-        found = await self._try(part.version, "/invocations", body, "application/json")
+        found, part.whole = await self._try(part.version, "/invocations", body, "application/json")
         part.seconds = time.perf_counter() - began
         if found is None:
             part.failed = True
             self.counts[f"failed v{part.version}"] += 1
             return
-        if found.status != 200:
+        try:
             told = json.loads(found.body)
-            raise Refusal(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
-        part.scores = json.loads(found.body)["predictions"]
+            if found.status == 422 or found.status in (400, 404, 413):
+                refusal = Refusal(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
+            else:
+                refusal, scores = None, told["predictions"]
+                good = found.status == 200 and isinstance(scores, list) and len(scores) == len(part.rows)
+                if not good or not all(type(one) in (int, float) and 0 <= one <= 1 for one in scores):
+                    raise ValueError("no probabilities")
+        except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, a redirect, NaN, null, 7.5
+            part.failed = True
+            self.counts[f"failed v{part.version}"] += 1
+            return
+        if refusal is not None:
+            raise refusal
+        part.scores = [float(one) for one in scores]
+
+    async def _ask_or(self, part: Part) -> None:
+        """Ask; what the challenger alone refuses, the champion is asked about."""
+        try:
+            await self._ask(part)
+        except Refusal:
+            plan = await self._look()
+            if part.version != plan.challenger or plan.instead(part.version) == part.version:
+                raise
+            part.failed = True
+            self.counts[f"failed v{part.version}"] += 1
 
     async def _ask_once(self, part: Part) -> None:
         try:
@@ -206,16 +240,16 @@ class Door:
             await asyncio.sleep(_PAUSE)
             await self._ask_once(part)
 
-    async def _try(self, version: int, path: str, body: bytes, kind: str) -> Answer | None:
-        """The answer of a version's server; None when it has none to give."""
+    async def _try(self, version: int, path: str, body: bytes, kind: str) -> tuple[Answer | None, bool]:
+        """The answer of a version's server, None when it has none to give; and whether it was asked at all."""
         client = self.servers.get(version)
         if client is None:
-            return None
+            return None, False
         try:
             found = await client.ask("POST", path, body, headers={"content-type": kind})
-        except Unreachable:
-            return None
-        return None if found.status >= 500 else found
+        except Unreachable as error:
+            return None, error.heard
+        return (None if found.status >= 500 else found), True
 
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)

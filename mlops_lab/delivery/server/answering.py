@@ -142,8 +142,7 @@ def wanted_type(request: Request, *, usual: str) -> str:
         Refusal: 406, in none that is spoken here.
     """
     accept = request.headers.get("accept", "*/*").lower()
-    for part in accept.split(","):
-        media = part.partition(";")[0].strip()
+    for media in _by_weight(accept):
         if media in ("*/*", "", "application/*" if usual == "application/json" else "text/*"):
             return usual
         if media in ("application/json", "application/*"):
@@ -153,6 +152,19 @@ def wanted_type(request: Request, *, usual: str) -> str:
         if media == "application/jsonlines":
             return "application/jsonlines"
     raise Refusal(406, "NotAcceptable", f"no answer can be {accept!r:.80}; there is application/json and text/csv.")
+
+
+def _by_weight(accept: str) -> list[str]:
+    """The media types of an Accept header, most wanted first, without those of weight 0 (RFC 9110, 12.5.1)."""
+    found: list[tuple[float, str]] = []
+    for part in accept.split(","):
+        media, *parameters = (word.strip() for word in part.split(";"))
+        weight = next((word[2:] for word in parameters if word.startswith("q=")), "1")
+        try:
+            found.append((float(weight), media))
+        except ValueError:
+            continue
+    return [media for weight, media in sorted(found, key=lambda one: -one[0]) if weight > 0]
 
 
 def _id(request: Request) -> str:

@@ -65,6 +65,7 @@ def create_app(station: Station, *, contract: Contract | None = None) -> FastAPI
         add("GET", path, routes.model, label="/v2/models")
         add("GET", f"{path}/ready", routes.model_ready, label="/v2/models/ready")
         add("POST", f"{path}/infer", routes.infer, label="/v2/models/infer")
+    add("GET", "/v1/models", routes.models)
     add("GET", "/v1/models/{name}", routes.model_ready, label="/v1/models")
     add("POST", "/v1/models/{name}:predict", routes.predict, label="/v1/models:predict")
     add("GET", "/metrics", routes.metrics)
@@ -118,6 +119,9 @@ class _Routes:
         from starlette.responses import Response
 
         return Response(self._station.figures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def models(self, _request: Request, _told: Told) -> Response:
+        return reply({"models": [self._station.name]})
 
     async def model(self, request: Request, _told: Told) -> Response:
         self._named(request)

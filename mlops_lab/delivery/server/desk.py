@@ -55,9 +55,10 @@ class Desk:
         if media in ("application/json", ""):
             return self._counted(table_of_json(parse_json(body), self._features, self._known, limit=self.limits.rows))
         if media in ("application/jsonlines", "application/x-ndjson"):
-            lines = list(islice((line for line in body.splitlines() if line.strip()), self.limits.rows + 1))
+            found = ((at, line) for at, line in enumerate(body.splitlines(), 1) if line.strip())
+            lines = list(islice(found, self.limits.rows + 1))
             check_rows(len(lines), self.limits.rows)
-            rows = [parse_json(line) for line in lines]
+            rows = [_parsed_line(at, line) for at, line in lines]
             return self._counted(table_of_rows(rows, self._features, self._known, limit=self.limits.rows))
         spoken = "application/json, application/jsonlines or text/csv"
         raise Refusal(415, "UnsupportedType", f"{media!r:.80} is not read here; send {spoken}.")
@@ -100,3 +101,10 @@ class Desk:
         if not rows:
             raise Refusal(422, "NoRows", "the request has no rows.")
         return table
+
+
+def _parsed_line(at: int, line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except Refusal as refusal:
+        raise Refusal(refusal.status, refusal.kind, f"line {at}: {str(refusal).replace('line 1, ', '')}") from None

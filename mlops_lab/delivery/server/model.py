@@ -93,7 +93,8 @@ def load_served_model(
     registry, tracker = open_registry(home, clock=clock), open_tracker(home, clock=clock)
     try:
         found = _version(registry, name, version)
-        if found.stage == "Archived" and not archived:
+        # While a canary runs the champion is out of the stage Production, and is still the one that answers.
+        if found.stage == "Archived" and not archived and "champion" not in found.aliases:
             raise NotAllowed(f"{found.name} v{found.version} is archived; what was taken out of service is not served.")
         estimator = tracker.artefacts.load_model(found.artefact)
         params = tracker.get_run(found.run_id).params

@@ -34,8 +34,8 @@ class Log:
         self.quiet = quiet
 
     def request(self, **facts: Any) -> None:
-        """One answered request; not written when `quiet`."""
-        if not self.quiet:
+        """One answered request; when `quiet` only one that failed here, which its client is told to look up."""
+        if not self.quiet or facts.get("status", 0) == 500:
             self.tell("request", **facts)
 
     def tell(self, event: str, **facts: Any) -> None:

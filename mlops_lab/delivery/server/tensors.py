@@ -94,19 +94,47 @@ def _tensor(at: int, value: Any) -> tuple[str, list[int], list[Any]]:
     name, shape, datatype = value["name"], value.get("shape"), value.get("datatype")
     if not isinstance(shape, list) or not shape or not all(type(one) is int and one >= 0 for one in shape):
         raise Refusal(400, "MalformedBody", f"input {name!r}: the shape must be whole numbers, such as [2, 1].")
-    if datatype not in _TYPES:
+    if not isinstance(datatype, str) or datatype not in _TYPES:
         raise Refusal(400, "MalformedBody", f"input {name!r}: {datatype!r:.60} is no datatype of V2.")
-    if "binary_data_size" in (value.get("parameters") or {}):
+    parameters = value.get("parameters")
+    if parameters is not None and not isinstance(parameters, dict):
+        raise Refusal(400, "MalformedBody", f"input {name!r}: the parameters must be an object.")
+    if "binary_data_size" in (parameters or {}):
         raise Refusal(415, "UnsupportedType", "binary tensors are not read here; send the data as JSON.")
     data = _flat(value.get("data"))
     if len(data) != math.prod(shape):
         raise Refusal(400, "MalformedBody", f"input {name!r}: shape {shape} does not fit {len(data)} values.")
+    _check_type(name, datatype, data)
     return name, shape, data
+
+
+def _check_type(name: str, datatype: str, data: list[Any]) -> None:
+    """Is every value what the tensor's type says, or null?"""
+    low, high = 0, 0
+    if datatype in _INTEGERS:
+        bits = int(datatype.lstrip("UINT"))
+        low, high = (0, 2**bits - 1) if datatype[0] == "U" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for at, one in enumerate(data):
+        if one is None:
+            continue
+        if datatype in _INTEGERS:
+            good = type(one) is int and low <= one <= high
+        elif datatype == "BOOL":
+            good = type(one) is bool
+        elif datatype == "BYTES":
+            good = isinstance(one, str | bool)  # a truth value among texts is what training made "True" of
+        else:
+            good = type(one) in (int, float)
+        if not good:
+            shown = repr(one)
+            raise Refusal(422, "WrongType", f"input {name!r}, value {at}: {shown:.60} is no {datatype}.")
 
 
 def _flat(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise Refusal(400, "MalformedBody", "the data of an input must be a list.")
-    if any(isinstance(one, list) for one in value):
-        return [inner for one in value for inner in (one if isinstance(one, list) else [one])]
-    return value
+    if not any(isinstance(one, list) for one in value):
+        return value
+    if not all(isinstance(one, list) and len(one) == len(value[0]) for one in value):
+        raise Refusal(400, "MalformedBody", "the rows of an input's data are of different lengths.")
+    return [inner for one in value for inner in one]
