@@ -1,0 +1,129 @@
+"""Nobody, and the author in disguise, approve nothing; a wrong clock decides nothing for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.errors import InvalidData, NotAllowed
+
+UNSEEN = [
+    *("\u034f", "\ufe0f", "\U000e0100", "\u3164", "\uffa0", "\u115f", "\u1160", "\u2800", "\u180b", "\u180f"),
+    *("\u17b4", "\u2065", "\u200b", "\u00ad", "\ue000"),
+]
+
+
+def asked(lab, **options):
+    version = lab.version(**options)
+    lab.registry.record_gate_report(lab.report(version))
+    lab.registry.request_approval("late", version.version, requested_by="bot", why="x")
+    return version
+
+
+@pytest.mark.parametrize("sign", UNSEEN, ids=ascii)
+def test_the_author_is_known_behind_every_sign_that_nobody_sees(lab, sign):
+    asked(lab)
+
+    for name in (f"ad{sign}a", sign, f"gr{sign}ace"):
+        with pytest.raises((NotAllowed, InvalidData)):
+            lab.registry.approve("late", 1, by=name)
+
+    assert lab.registry.get_approval("late", 1).state == "pending"
+
+
+@pytest.mark.parametrize("name", ["unknown", " Unknown", "", "\u0430da"], ids=ascii)
+def test_nobody_approves_nothing(lab, name):
+    asked(lab)
+
+    with pytest.raises(InvalidData):
+        lab.registry.approve("late", 1, by=name)
+
+
+def test_an_author_that_nobody_knows_can_ask_for_nothing(lab):
+    with pytest.raises(NotAllowed, match="no author"):
+        asked(lab, author="unknown")
+
+
+def test_the_runs_author_stays_an_author_whatever_the_version_says(lab):
+    version = lab.registry.register_model(lab.run(author="ada"), "late", author="nightly")
+    lab.registry.record_gate_report(lab.report(version))
+    lab.registry.request_approval("late", 1, requested_by="bot", why="x")
+
+    with pytest.raises(NotAllowed, match="somebody else"):
+        lab.registry.approve("late", 1, by="ada")
+
+
+def test_where_the_policy_says_so_the_approver_does_not_promote(lab):
+    version = asked(lab)
+    lab.registry.set_policy("late", requires_approval=True, separate_promoter=True)
+    lab.registry.approve("late", 1, by="grace")
+    report = lab.registry.get_gate_report("late", version.version)
+
+    with pytest.raises(NotAllowed, match="somebody else has to promote"):
+        lab.registry.promote(report, actor="Grace", why="x")
+
+    assert lab.registry.promote(report, actor="bot", why="x").version == 1
+
+
+def test_a_report_from_the_future_is_refused(lab):
+    version = lab.version()
+
+    with pytest.raises(InvalidData, match="is the future"):
+        lab.registry.record_gate_report(lab.report(version, evaluated_at=parse_utc("9999-12-31")))
+
+
+def test_one_moment_of_a_wrong_clock_does_not_date_what_follows(lab):
+    lab.version()
+    right = lab.clock.now()
+    lab.clock.advance(timedelta(days=36_500))
+    lab.registry.set_tag("late", 1, "a", "b")
+    lab.clock.advance(timedelta(days=-36_500))
+
+    lab.registry.set_tag("late", 1, "c", "d")
+
+    assert lab.registry.history()[-1].at == right
+    lab.registry.verify()
+
+
+@pytest.mark.parametrize("alias", ["Champion", "CHAMPION", "Previous"])
+def test_an_alias_that_would_be_taken_for_the_champion_is_refused(lab, alias):
+    lab.version()
+
+    with pytest.raises(InvalidData, match="taken for"):
+        lab.registry.set_alias("late", alias, 1)
+
+
+def test_latest_is_the_newest_version_here_as_on_the_command_line(lab):
+    lab.version(), lab.version()
+
+    assert lab.registry.get_by_alias("late", "latest").version == 2
+
+
+def test_figures_of_another_version_are_no_evidence(lab):
+    version = lab.version()
+
+    for metrics, told in (({"served.roc_auc": 0.9}, "not those of this version"), ({}, "no measurement")):
+        with pytest.raises(NotAllowed, match=told):
+            lab.registry.promote(lab.report(version, metrics=metrics), actor="ada", why="x")
+
+    assert lab.registry.get_model_version("late", 1).stage == "None"
+
+
+def test_a_second_chance_does_not_launder_a_failed_report(lab):
+    first, _ = lab.promoted(), lab.promoted()
+    lab.registry.record_gate_report(lab.report(first, passed=False))
+    lab.registry.transition_stage("late", 1, "Staging", actor="x", why="y")
+
+    with pytest.raises(NotAllowed, match="latest gate report failed"):
+        lab.registry.rollback("late", actor="x", why="y")
+
+
+def test_a_line_break_forges_no_line_of_the_history(lab):
+    lab.version()
+    event = lab.registry.record_event(
+        "late", 1, action="note", actor="ada", why="x\n9  2014  late v1  approve  by grace\x1b"[:-1]
+    )
+
+    assert len(str(event).splitlines()) == 1
