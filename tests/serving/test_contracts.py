@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -100,6 +101,30 @@ def test_a_client_may_send_the_flight_and_the_store_knows_the_rest(app, filled_h
 
     assert by_keys.status == 200
     assert by_keys.json == whole.json
+
+
+def test_an_answer_from_the_store_says_how_old_its_features_were(app):
+    prometheus = pytest.importorskip("prometheus_client.parser")
+
+    by_keys, whole = app.predict({"instances": [KEYS]}), app.predict({"instances": [ROW]})
+
+    families = prometheus.text_string_to_metric_families(app("GET", "/metrics").body.decode())
+    gauge = next(one for one in families if one.name == "mlops_lab_features_age_seconds")
+    filled = datetime(2013, 12, 7, tzinfo=UTC)
+    assert float(by_keys.headers["x-features-age-seconds"]) == pytest.approx(
+        (datetime.now(UTC) - filled).total_seconds(), abs=60
+    )
+    assert gauge.samples[0].value == pytest.approx(float(by_keys.headers["x-features-age-seconds"]), abs=1)
+    assert "x-features-age-seconds" not in whole.headers
+
+
+def test_every_unknown_key_of_a_batch_is_named(app):
+    rows = [{**KEYS, "flight_id": name} for name in ("x", "flight 3", "y")]
+
+    answer = app.predict({"instances": rows})
+
+    assert answer.status == 404
+    assert all(name in answer.json["error"] for name in ("row 0", "'x'", "row 2", "'y'"))
 
 
 def test_an_airport_that_nothing_is_known_of_counts_as_unknown_features(app, filled_home):

@@ -62,6 +62,9 @@ def answering(
         seconds, scores = time.perf_counter() - began, told.pop("scores", None)
         headers = response.raw_headers
         headers.append((b"x-request-id", number.encode()))
+        if told.get("features_age") is not None:
+            headers.append((b"x-features-age-seconds", f"{told['features_age']:.0f}".encode()))
+            station.figures.features_are(told["features_age"])
         if station.stopping:
             headers.append((b"connection", b"close"))  # whoever asks again should ask another server
         desk = station.desk

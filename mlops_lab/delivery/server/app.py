@@ -14,9 +14,10 @@ and `/metrics` for Prometheus.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.errors import MissingExtra
+from mlops_lab.base.errors import MissingExtra, MlopsLabError
 from mlops_lab.delivery.server.answering import Handler, Told, answering, read_body, reply, wanted_type
 from mlops_lab.delivery.server.contract import Contract
 from mlops_lab.delivery.server.refusal import Refusal
@@ -144,6 +145,7 @@ class _Routes:
         table = desk.table(await read_body(request, self._station), kind)
         scores = await self._scores(table, as_text=as_text)
         told["scores"] = scores
+        self._tell_age(desk, table, told)
         if wanted != "application/json":
             from starlette.responses import Response
 
@@ -161,7 +163,13 @@ class _Routes:
         table, asked = desk.tensors(await read_body(request, self._station))
         scores = await self._scores(table)
         told["scores"] = scores
+        self._tell_age(desk, table, told)
         return reply(tensors_of(scores, desk.model.name, desk.model.version, asked))
+
+    def _tell_age(self, desk: Any, table: Any, told: Told) -> None:
+        if desk.lookup is not None and desk.needs_lookup(table):
+            with suppress(MlopsLabError):  # the answer is there; only how old its features were is not known
+                told["features_age"] = desk.lookup.age()
 
     async def _scores(self, table: Any, *, as_text: bool = False) -> list[float]:
         desk = self._station.working_desk()

@@ -26,6 +26,9 @@ def has_online_store(home: str | Path) -> bool:
     return (Path(home) / "feast").is_dir() if feast else (Path(home) / "online.db").is_file()
 
 
+_NAMED = 20  # unknown keys that an error lists
+
+
 class Lookup:
     """The features of entities, read from the online store of a home folder by the keys that a client sends.
 
@@ -78,6 +81,18 @@ class Lookup:
         with suppress(Refusal):
             self.features({key: [None] for key in self.keys})
 
+    def age(self) -> float | None:
+        """How many seconds ago the view that was filled first was filled; None before one ever was.
+
+        It is the time up to which the store was filled against the clock now, so a night that was missed shows.
+
+        Raises:
+            HomeError: the store cannot be read now.
+        """
+        untils = [self._store.materialized_until(view) for view in self._views]
+        found = [until for until in untils if until is not None]
+        return (self._clock.now() - min(found)).total_seconds() if found else None
+
     def features(self, table: Table) -> Table:
         """The keys as they came, and every feature of the service.
 
@@ -118,10 +133,13 @@ class Lookup:
     def _check_known(self, rows: Sequence[Mapping[str, Any]], found: Mapping[str, list[Any]]) -> None:
         for view in self._lasting:
             columns = [found[name] for name in view.features if name in found]
-            for at, row in enumerate(rows):
-                if all(column[at] is None for column in columns):
-                    key = ", ".join(f"{name}={row[name]!r:.60}" for name in view.join_keys)
-                    raise Refusal(404, "UnknownEntity", f"row {at}: the feature view {view.name} knows no {key}.")
+            unknown = [at for at in range(len(rows)) if all(column[at] is None for column in columns)]
+            if unknown:
+                keys = [", ".join(f"{name}={rows[at][name]!r:.60}" for name in view.join_keys) for at in unknown]
+                more = "".join(f"; row {at}: {key}" for at, key in zip(unknown[1:_NAMED], keys[1:], strict=False))
+                rest = f"; and {len(unknown) - _NAMED} more rows" if len(unknown) > _NAMED else ""
+                told = f"row {unknown[0]}: the feature view {view.name} knows no {keys[0]}{more}{rest}."
+                raise Refusal(404, "UnknownEntity", told)
 
 
 def _short(error: Exception) -> str:

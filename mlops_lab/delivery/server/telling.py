@@ -72,6 +72,9 @@ class Figures:
         self._scores = prometheus.Histogram("score", "Probabilities given.", buckets=_SHARES, **shared)
         self._model = prometheus.Info("model", "The version that answers.", **shared)
         self._ready = prometheus.Gauge("ready", "1 when the server takes requests.", **shared)
+        self._age = prometheus.Gauge(
+            "features_age_seconds", "How long ago the features of the last answer were materialised.", **shared
+        )
         self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
 
     def answered(self, route: str, status: int, *, seconds: float, scores: list[float] | None = None) -> None:
@@ -90,6 +93,10 @@ class Figures:
     def serves(self, model: ServedModel) -> None:
         """The version that answers from now on."""
         self._model.info({"name": model.name, "version": str(model.version), "artefact": model.artefact})
+
+    def features_are(self, seconds: float) -> None:
+        """How old the features of an answer were."""
+        self._age.set(seconds)
 
     def is_ready(self, ready: bool) -> None:
         """Does the server take requests?"""
