@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["alias", "approve", "archive", "promote", "reject", "request", "rollback"]
 
 _BY = click.option("--by", required=True, metavar="WHO", help="Who decides; somebody else than the author.")
+_ANYBODY = click.option("--by", required=True, metavar="WHO", help="Who decides; anybody, the author too.")
 _COMMENT = click.option("--comment", default="", metavar="TEXT", help="What the history keeps beside it.")
 
 
@@ -75,7 +76,7 @@ def approve(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json
 
 @click.command()
 @subject
-@_BY
+@_ANYBODY
 @_COMMENT
 @answer_options
 def reject(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json: bool) -> None:
@@ -159,7 +160,7 @@ def alias(
 ) -> None:
     r"""Point an alias to a version.
 
-    The aliases champion and previous follow Production by themselves.
+    The aliases champion and previous follow Production by themselves; a version whose rollout goes on is the challenger.
 
     \b
     Examples:
