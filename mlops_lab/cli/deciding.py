@@ -160,7 +160,8 @@ def alias(
 ) -> None:
     r"""Point an alias to a version.
 
-    The aliases champion and previous follow Production by themselves; a version whose rollout goes on is the challenger.
+    The aliases champion and previous follow Production by themselves; while a rollout goes on, its
+    version is the challenger.
 
     \b
     Examples:
