@@ -89,6 +89,8 @@ def test_a_bad_body_gets_its_status_and_a_sentence(app, body, status, kind, said
         pytest.param(b"UA,seven,1,True,3\n", {"content_type": "text/csv"}, 422, id="csv-text-for-a-number"),
         pytest.param(b"UA,inf,1,True,3\n", {"content_type": "text/csv"}, 422, id="csv-infinity"),
         pytest.param(b"\n\n", {"content_type": "text/csv"}, 422, id="csv-of-empty-lines"),
+        pytest.param(b"UA,6_2,1,True,3\n", {"content_type": "text/csv"}, 422, id="csv-underscore"),
+        pytest.param("UA,٧,1,True,3\n".encode(), {"content_type": "text/csv"}, 422, id="csv-arabic-digit"),
     ],
 )
 def test_a_format_that_is_not_spoken_is_refused(app, body, headers, status):

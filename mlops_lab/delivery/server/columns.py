@@ -49,6 +49,8 @@ def columns_for(table: Table, kinds: Mapping[str, str], *, as_text: bool = False
 def _numbers(name: str, values: list[Any], as_text: bool) -> list[float]:
     try:
         if as_text or set(map(type, values)) <= _NUMBERS:
+            if as_text and not all(map(_reads_as_number, values)):
+                raise _wrong(name, values, "a number or null", _reads_as_number)
             numbers = [math.nan if one is None else float(one) for one in values]
             if not any(map(math.isinf, numbers)):
                 return numbers
@@ -76,6 +78,8 @@ def _is_number(value: Any) -> bool:
 
 def _reads_as_number(value: Any) -> bool:
     try:
+        if isinstance(value, str) and ("_" in value or not value.isascii()):
+            return False  # Python's float takes 6_2 and the digits of every script; CSV's numbers are none of those
         return value is None or not math.isinf(float(value))
     except (ValueError, TypeError, OverflowError):
         return False
