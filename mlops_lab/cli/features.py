@@ -1,4 +1,4 @@
-"""How does one look at features from a terminal: what there is, what it means, what is served?"""
+"""Features from a terminal: what there is, what it means, what is served, and filling the online store anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.options import answer_options, open_home
+from mlops_lab.cli.options import answer_options, moment, open_home
 
 if TYPE_CHECKING:
     from mlops_lab.data.features import FeatureStore
@@ -22,29 +22,28 @@ __all__ = ["features"]
 
 @click.group("features", cls=Family, context_settings=SETTINGS)
 def features() -> None:
-    r"""Features: what there is, what is served.
+    r"""Features: what there is, what is served, rebuild.
 
     \b
     Examples:
       mlops-lab features list
       mlops-lab features describe airport_weather
       mlops-lab features online --features airport_weather:temp --key origin=JFK
+      mlops-lab features rebuild
     """
 
 
 @contextmanager
 def _store(home: Path) -> Iterator[FeatureStore]:
-    """The store of the home folder; where it keeps no features yet, one that leaves nothing behind."""
+    """The store of the home folder as it is, for looking; where it keeps no features yet, one that stays nowhere."""
     from tempfile import TemporaryDirectory
 
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.flights import SERVICES, flight_store
+    from mlops_lab.pipeline.flights import flight_store
 
     if (home / "features.db").exists() or (home / "feast").exists():
-        store = open_feature_store(home, clock=SystemClock())
-        ours = {service.name for service in store.list_feature_services()} & set(SERVICES)
-        yield flight_store(home, clock=SystemClock()) if ours else store  # another project's stays as it is
+        yield open_feature_store(home, clock=SystemClock())
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
         yield flight_store(nowhere, clock=SystemClock())
@@ -129,4 +128,47 @@ def online(wanted: str, keys: tuple[str, ...], at: str | None, home: Path, as_js
     if as_json:
         return print_json({"features": told})
     click.echo(columns([[name, "–" if value is None else str(value)] for name, value in told.items()]))
+    return None
+
+
+@features.command()
+@click.option("--until", metavar="MOMENT", help="As it was known then.  [default: the date of the last promoted run]")
+@click.option(
+    "--view", "views", multiple=True, metavar="NAME", help="Only this view; repeat it.  [default: all filled]"
+)
+@answer_options
+def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool) -> None:
+    """Fill the online store anew from the sources, replacing what is there.
+
+    Mends a store that was filled for the wrong moment. Nothing is filled past now or past the data.
+    """
+    from mlops_lab.base.clock import SystemClock, parse_utc
+    from mlops_lab.data.features import FeatureService
+    from mlops_lab.pipeline.dag import list_runs
+    from mlops_lab.pipeline.engines import open_feature_store
+    from mlops_lab.pipeline.flights import flight_objects, latest_mark, outcome
+
+    open_home(home)
+    clock = SystemClock()
+    if until is None:
+        done = [run for run in list_runs(home, dag_id="flights") if run.state == "success"]
+        promoted = [run.logical_date for run in done if outcome(run) == "promoted"]
+        if not promoted:
+            raise InvalidData("no run of this home was promoted; say until when: --until 2013-06-01")
+        wanted = max(promoted)
+    else:
+        wanted = parse_utc(moment(until))
+    store = open_feature_store(home, clock=clock)
+    known = {each.name: each for each in flight_objects()}
+    of_flights = all(each.name in known for each in store.list_feature_views())
+    if of_flights:
+        store.apply([each for each in flight_objects() if not isinstance(each, FeatureService)])
+    bound = latest_mark(wanted, clock=clock) if of_flights else min(wanted, clock.now())
+    filled = [view.name for view in store.list_feature_views() if store.materialized_until(view.name) is not None]
+    written = store.materialize(bound, views=list(views) or filled or None)
+    if as_json:
+        return print_json({"until": bound, "rows": dict(written.rows)})
+    rows = [["view", "rows"], *([name, f"{many:,}"] for name, many in written.rows.items())]
+    click.echo(f"the online store as it was known at {bound:%Y-%m-%d %H:%M}Z")
+    click.echo(columns(rows, right=(1,)))
     return None

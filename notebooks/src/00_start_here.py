@@ -153,8 +153,8 @@ leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_a
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate is red, and what waits for it never ran: `approve`, `promote` and `roll_out` are marked `upstream_failed`.
-# `materialize` does not wait for the gate, and `report` runs in any case. Why did the gate say no?
+# The gate is red, and what waits for it never ran: `approve`, `promote`, `materialize` and `roll_out` are marked
+# `upstream_failed`: a refused run changes nothing that serves. `report` runs in any case. Why did the gate say no?
 
 # %%
 print(registry.get_gate_report("late_flights", 2).table())

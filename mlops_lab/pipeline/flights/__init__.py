@@ -9,7 +9,7 @@ from mlops_lab.pipeline.flights.one_task import run_one_task, said_no
 from mlops_lab.pipeline.flights.policy import AIRPORTS, FLIGHTS_POLICY
 from mlops_lab.pipeline.flights.report import model_report
 from mlops_lab.pipeline.flights.seasons import FLIGHTS_DRIFT, Season, season_drift, seasons_table
-from mlops_lab.pipeline.flights.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights
+from mlops_lab.pipeline.flights.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights, latest_mark
 
 __all__ = [
     "AIRPORTS",
@@ -30,6 +30,7 @@ __all__ = [
     "get_json",
     "get_training_set",
     "labelled_flights",
+    "latest_mark",
     "model_report",
     "outcome",
     "put_json",

@@ -56,8 +56,8 @@ def flights_pipeline() -> DAG:
         verdict = delivery.gate(version, measured)
         approved = verdict >> delivery.approve(version)
         promoted = approved >> delivery.promote(version)
-        online = data >> steps.materialize()
-        [promoted, online] >> delivery.roll_out(version)
+        # What serves changes only once the version may: a run that fails or is refused leaves the online store alone.
+        promoted >> steps.materialize() >> delivery.roll_out(version)
         verdict >> delivery.report(version)
     return dag
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc
@@ -93,7 +94,7 @@ def season_drift(
     from mlops_lab.models.training import predict
 
     keeper = clock if clock is not None else SystemClock()
-    tracker, store = open_tracker(home, clock=keeper), flight_store(home, clock=keeper)
+    tracker = open_tracker(home, clock=keeper)
     run = tracker.get_run(version.run_id)
     first, last = parse_utc(str(run.params["train_from"])), parse_utc(str(run.params["train_until"]))
     end = min(parse_utc(until), last_decision())
@@ -107,7 +108,9 @@ def season_drift(
     sides = [("", _spread(flights[learnt], 3 * per_month))]
     sides += [(str(name), _spread(rows, per_month)) for name, rows in flights[~learnt].groupby(month[~learnt])]
     kept = pd.concat([rows.assign(period=name) for name, rows in sides], ignore_index=True)
-    served = store.replay(kept, features=str(run.params["feature_service"]))
+    with TemporaryDirectory(ignore_cleanup_errors=True) as aside:  # who looks writes no definitions into the home
+        store = flight_store(aside, clock=keeper)
+        served = store.replay(kept, features=str(run.params["feature_service"]))
     frame = served.frame.assign(**{_SCORE: predict(tracker.artefacts.load_model(version.artefact), served.frame)})
     reference = frame[frame["period"] == ""]
     service: dict[str, Any] = {"features": served.features, "score": _SCORE, "policy": policy}

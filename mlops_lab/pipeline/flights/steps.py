@@ -26,7 +26,7 @@ from mlops_lab.pipeline.flights.frames import get_training_set, put_json, put_tr
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LABEL", "MODEL_NAME", "SLICE", "flight_store", "labelled_flights"]
+__all__ = ["LABEL", "MODEL_NAME", "SLICE", "flight_store", "labelled_flights", "last_decision", "latest_mark"]
 
 LABEL, SLICE, MODEL_NAME = "late", "origin", "late_flights"
 
@@ -88,6 +88,20 @@ def last_decision() -> datetime:
     """
     moment: datetime = _all_flights()["event_timestamp"].max().to_pydatetime()
     return moment
+
+
+def latest_mark(wanted: datetime, *, clock: Clock) -> datetime:
+    """Until when the online store may be brought: the moment wanted, but not past now, nor past the last decision.
+
+    A mark beyond the data makes every row there is older than its `ttl`: all of them would be served as missing.
+
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> latest_mark(parse_utc("2099-01-01"), clock=FakeClock("2013-06-01T00:00:00Z")).date().isoformat()
+    '2013-06-01'
+    >>> latest_mark(parse_utc("2099-01-01"), clock=FakeClock("2026-01-01T00:00:00Z")) == last_decision()
+    True
+    """
+    return min(wanted, clock.now(), last_decision())
 
 
 def _split_at(params: Params, logical_date: datetime) -> datetime:
@@ -161,11 +175,12 @@ def register(train: Result, clock: Clock, home: Path) -> Result:
 
 @task(retries=2, retry_delay=timedelta(seconds=5), retry_exponential_backoff=True)
 def materialize(params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
-    """Bring the online store up to the logical date, for whoever asks the model next."""
+    """Bring the online store up to the logical date, for whoever asks the model next; never past now or the data."""
     store = flight_store(home, clock=clock)
     views = [view.name for view in store.get_feature_service(params["features"]).features]
     marks = {view: store.describe(view)["materialised_until"] for view in views}
-    behind = [view for view, mark in marks.items() if mark is None or mark <= logical_date]
+    until = latest_mark(logical_date, clock=clock)
+    behind = [view for view, mark in marks.items() if mark is None or mark <= until]
     if behind:  # a run for a day in the past must not turn back what is served today
-        store.materialize_incremental(logical_date, views=behind)
-    return {"views": behind, "until": logical_date.isoformat()}
+        store.materialize_incremental(until, views=behind)
+    return {"views": behind, "until": until.isoformat()}

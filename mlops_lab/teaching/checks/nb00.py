@@ -8,7 +8,7 @@ from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, 
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
-_REFUSED = frozenset({"approve", "promote", "roll_out"})
+_REFUSED = frozenset({"approve", "promote", "materialize", "roll_out"})
 _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
 
 
@@ -18,7 +18,6 @@ def _predict_tasks(answer: Any) -> None:
     unknown = sorted(str(name) for name in names if name not in _AFTER)
     expect("gate" not in names, "the gate does run: it looks, and fails. Which tasks never get their turn?")
     expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(unknown)}.")
-    expect("materialize" not in names, "materialize waits for check_data alone; no arrow leads to it from the gate.")
     expect("report" not in names, "look at what stands below report in the drawing: it runs when all is done, however.")
     expect(names == _REFUSED, "follow the arrows on: whoever waits for a task that never ran never runs either.")
 
@@ -62,18 +61,18 @@ EXERCISES = (
         answer="never",
         stub="never = ...  # a set of names",
         test=_predict_tasks,
-        solution='never = {"approve", "promote", "roll_out"}',
+        solution='never = {"approve", "promote", "materialize", "roll_out"}',
         mistakes=(
-            Mistake(f"never = set({_AFTER!r})", "no arrow leads to it"),
-            Mistake('never = {"approve", "promote", "roll_out", "report"}', "when all is done"),
+            Mistake(f"never = set({_AFTER!r})", "when all is done"),
+            Mistake('never = {"approve", "promote", "roll_out"}', "follow the arrows on"),
             Mistake('never = {"promote"}', "follow the arrows on"),
             Mistake('never = {"gate", "promote"}', "the gate does run"),
             Mistake('never = "promote"', "a set of names, also when"),
         ),
         hints=(
             "Put a finger on the gate in the drawing and follow every arrow that leaves it, to its end.",
-            "Two of the five are safe: one has no arrow from the gate, the other waits for all to be done, not well.",
-            "materialize and report run. The other three do not.",
+            "One of the five is safe: it waits for all to be done, not for all to be well.",
+            "report runs. The other four do not.",
         ),
         lesson="a failure stops what depends on it and nothing else, and the report is written in any case.",
     ),
