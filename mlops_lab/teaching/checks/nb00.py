@@ -19,6 +19,7 @@ def _predict_tasks(answer: Any) -> None:
     expect("gate" not in names, "the gate does run: it looks, and fails. Which tasks never get their turn?")
     expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(unknown)}.")
     expect("report" not in names, "look at what stands below report in the drawing: it runs when all is done, however.")
+    expect(names != _REFUSED - {"materialize"}, "what serves changes only once the version may: see what leads to it.")
     expect(names == _REFUSED, "follow the arrows on: whoever waits for a task that never ran never runs either.")
 
 
@@ -64,7 +65,7 @@ EXERCISES = (
         solution='never = {"approve", "promote", "materialize", "roll_out"}',
         mistakes=(
             Mistake(f"never = set({_AFTER!r})", "when all is done"),
-            Mistake('never = {"approve", "promote", "roll_out"}', "follow the arrows on"),
+            Mistake('never = {"approve", "promote", "roll_out"}', "only once the version may"),
             Mistake('never = {"promote"}', "follow the arrows on"),
             Mistake('never = {"gate", "promote"}', "the gate does run"),
             Mistake('never = "promote"', "a set of names, also when"),
