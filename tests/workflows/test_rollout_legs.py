@@ -117,3 +117,16 @@ def test_weights_that_do_not_rise_to_100_are_refused_before_anything_is_changed(
         words for words in calls if "scale" in words and "canary --replicas=0" not in words and "=4" not in words
     ]
     assert not list(repo.parent.rglob("pwned"))
+
+
+@pytest.mark.parametrize(("digest", "outcome"), [("any", "failure"), ("ANY", "failure"), ("0" * 64, "failure")])
+def test_nobody_can_switch_off_the_digest_of_a_trained_home(repo, digest, outcome):
+    run = execute(
+        load_workflow(repo / ".github/workflows/promote.yml"),
+        "workflow_dispatch",
+        inputs={"run-id": "1", "version": "1", "digest": digest},
+        actions={"actions/download-artifact": packed},
+    )
+
+    brought = next(step for step in run.job("staging").steps if step.name == "Bring the trained version")
+    assert brought.outcome == outcome
