@@ -3,8 +3,8 @@
 `__init__.pyi` beside this file is the public list. Each of its names is loaded when it is first asked for (PEP 562), so
 `import mlops_lab` costs nothing, and knows every name all the same:
 
->>> from mlops_lab import DAG, FeatureStore, Registry
->>> FeatureStore.__module__.split(".")[:2], "run_flights" in dir(mlops_lab)
+>>> import mlops_lab
+>>> mlops_lab.FeatureStore.__module__.split(".")[:2], "run_flights" in dir(mlops_lab)
 (['mlops_lab', 'data'], True)
 """
 

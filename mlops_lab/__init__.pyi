@@ -109,6 +109,7 @@ from .pipeline.flights import labelled_flights as labelled_flights
 from .pipeline.flights import outcome as outcome
 from .pipeline.flights import run_flights as run_flights
 from .teaching.checks import check as check
+from .teaching.checks import export_progress as export_progress
 from .teaching.checks import hint as hint
 from .teaching.checks import progress as progress
 from .teaching.checks import quiz as quiz
@@ -117,6 +118,7 @@ from .teaching.classroom import FAULTS as FAULTS
 from .teaching.classroom import break_it as break_it
 from .teaching.classroom import find_fault as find_fault
 from .teaching.classroom import reset as reset
+from .teaching.classroom.results import load_measured as load_measured
 from .teaching.drawing import draw_dag as draw_dag
 from .teaching.drawing import draw_lineage as draw_lineage
 from .teaching.drawing import draw_store as draw_store
@@ -135,5 +137,6 @@ from .teaching.panels import MatrixPanel as MatrixPanel
 from .teaching.panels import RegistryPanel as RegistryPanel
 from .teaching.panels import RetriesPanel as RetriesPanel
 from .teaching.panels import WorkflowPanel as WorkflowPanel
+from .teaching.panels.playground import PlaygroundPanel as PlaygroundPanel
 
 __version__: str

@@ -81,7 +81,7 @@ def _one_production(desk: Desk) -> str:
 def _aliases(desk: Desk) -> str:
     desk.promoted()
     desk.promoted()
-    found = {alias: desk.registry.get_by_alias("late", alias).version for alias in ("champion", "previous")}
+    found = {alias: desk.registry.get_by_alias("late", alias).version for alias in ("champion", "challenger")}
     return ", ".join(f"{alias} v{number}" for alias, number in found.items())
 
 

@@ -121,7 +121,7 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
 
     >>> from mlops_lab.pipeline.flights import flights_pipeline
     >>> [line.strip() for line in to_vertex(flights_pipeline()).splitlines() if "dsl.If" in line]
-    ['with dsl.If(gate.outputs["Output"] == "success"):']
+    ['with dsl.If(gate.outputs["Output"] == "success"):', 'with dsl.If(gate.outputs["Output"] != "success"):']
 
     See Also:
         https://www.kubeflow.org/docs/components/pipelines/

@@ -102,8 +102,10 @@ def _direction(name: str) -> bool | None:
 
 @lru_cache(maxsize=1)
 def _scorers() -> frozenset[str]:
-    from sklearn.metrics import get_scorer_names
-
+    try:
+        from sklearn.metrics import get_scorer_names
+    except ModuleNotFoundError:  # the playground runs in a browser without it, on the metrics listed above
+        return frozenset()
     return frozenset(get_scorer_names())
 
 
