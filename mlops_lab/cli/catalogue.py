@@ -28,7 +28,7 @@ class Family(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Click's own, but the bare word shows its help and is no error."""
-        if not args:
+        if not args and not ctx.resilient_parsing:  # tab completion only wants to know where it stands
             click.echo(ctx.get_help())
             ctx.exit(0)
         return super().parse_args(ctx, args)
@@ -42,7 +42,7 @@ class Family(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that is meant; UnknownName with the closest when there is none."""
         word = args[0]
-        if self.get_command(ctx, word) is None and not word.startswith("-"):
+        if not ctx.resilient_parsing and self.get_command(ctx, word) is None and not word.startswith("-"):
             raise UnknownName("command", word, self.commands, where=ctx.command_path)
         return super().resolve_command(ctx, args)
 

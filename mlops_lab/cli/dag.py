@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.errors import UnknownName
 from mlops_lab.cli.answers import columns, cut, print_json
 from mlops_lab.cli.backfill import backfill
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -70,6 +71,8 @@ def list_(dag_id: str, limit: int, home: Path, as_json: bool) -> None:
     from mlops_lab.pipeline.dag import list_runs
 
     runs = list_runs(home, dag_id=dag_id, limit=limit)
+    if not runs and dag_id != "flights":
+        raise UnknownName("DAG", dag_id, {"flights", *(run.dag_id for run in list_runs(home))})
     words = [became(run) for run in runs]
     if as_json:
         told = [

@@ -60,6 +60,7 @@ def program() -> None:
       2    the gate refused
       3    waiting for an approval
       4    neutral: a target outside this machine cannot be reached (deploy)
+      5    promoted, and rolled back by its canary (run)
       130  stopped by Ctrl-C
 
     MLOPS_LAB_HOME names the home folder, NO_COLOR turns colours off, MLOPS_LAB_DEBUG=1 shows tracebacks.

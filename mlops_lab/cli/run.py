@@ -100,7 +100,8 @@ def run(
 
     \b
     Params: features, model, train_from, holdout_days, watch_days, approval, seed, author (see: mlops-lab dag draw)
-    Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 130 stopped by Ctrl-C
+    Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 5 promoted and then rolled back,
+    130 stopped by Ctrl-C
     """
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict

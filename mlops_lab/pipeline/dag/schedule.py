@@ -1,11 +1,11 @@
-"""At which moments should a DAG have run, and at which will it run next?"""
+"""The moments of a schedule: those at which a DAG should have run, and the next one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -26,6 +26,7 @@ PRESETS = {
 """Airflow's names for common schedules."""
 
 
+_SHIFT = timedelta(hours=4)  # longer than any change of the clocks
 _CHANCE = re.compile(r"(?<![A-Za-z])[rR](?![A-Za-z])")  # croniter would draw it anew at every question
 
 
@@ -64,6 +65,10 @@ class Schedule:
             raise InvalidDefinition(f"the schedule must be a cron expression such as '0 6 * * *', not {self.cron!r}.")
         if self.cron.startswith("@") and self.cron not in PRESETS:
             raise UnknownName("schedule", self.cron, PRESETS)
+        if len(self.cron.split()) > 6:
+            raise InvalidDefinition(
+                f"the schedule {self.cron[:60]!r} has more than six fields; a year cannot be given."
+            )
         if _CHANCE.search(self.cron):
             raise InvalidDefinition(f"the schedule {self.cron!r} leaves a field to chance (R); write a number there.")
         from croniter import CroniterError
@@ -109,10 +114,32 @@ class Schedule:
         scheduled: datetime = cron.get_next(datetime) if forward else cron.get_prev(datetime)
         if self._covers_every_hour:
             return current + (scheduled - naive)
-        # Of the two offsets that a doubled or left-out wall-clock time could mean, the smaller is the later moment.
-        offsets = (scheduled.replace(tzinfo=self._zone, fold=fold).utcoffset() for fold in (0, 1))
-        offset = min(each for each in offsets if each is not None)
-        return (scheduled - offset).replace(tzinfo=UTC)
+        found = self._moment_of(scheduled)
+        if self._steady(current) and self._steady(found):
+            return found
+        # Where the clocks change, wall-clock times come in another order than their moments: look at all near by.
+        back = -_SHIFT if forward else _SHIFT
+        cron = croniter(self._expression, start_time=naive + back)
+        best: datetime | None = None
+        best_wall = naive
+        while True:
+            scheduled = cron.get_next(datetime) if forward else cron.get_prev(datetime)
+            found = self._moment_of(scheduled)
+            if best is not None and abs(scheduled - naive) > abs(best_wall - naive) + _SHIFT:
+                return best
+            beyond = found > current if forward else found < current
+            if beyond and (best is None or (found < best if forward else found > best)):
+                best, best_wall = found, scheduled
+
+    def _moment_of(self, wall: datetime) -> datetime:
+        """The moment of a wall-clock time: of the two that a doubled or left-out one could mean, the later."""
+        offsets = (wall.replace(tzinfo=self._zone, fold=fold).utcoffset() for fold in (0, 1))
+        return (wall - min(each for each in offsets if each is not None)).replace(tzinfo=UTC)
+
+    def _steady(self, moment: datetime) -> bool:
+        """Do the clocks stay as they are for hours before and after?"""
+        before, after = (each.astimezone(self._zone).utcoffset() for each in (moment - _SHIFT, moment + _SHIFT))
+        return before == after
 
     def at_or_after(self, moment: datetime | str) -> datetime:
         """The moment given when the schedule fires then, else the next one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
@@ -30,6 +31,7 @@ def json_value(
 
 
 def _plain(value: object, what: str, at: str, error: type[MlopsLabError], keep: tuple[type, ...]) -> Any:
+    value = _without_numpy(value)
     if value is None or isinstance(value, (bool, *keep)):
         return value
     if isinstance(value, str):
@@ -53,3 +55,11 @@ def _plain(value: object, what: str, at: str, error: type[MlopsLabError], keep: 
     raise error(
         f"{what} holds a {kind}{at}, which is no JSON value; store it as an artefact or a file and return its name."
     )
+
+
+def _without_numpy(value: Any) -> Any:
+    """One of numpy's numbers as Python's own; everything else as it is."""
+    numpy = sys.modules.get("numpy")  # who returns one of its numbers has imported it
+    if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        return value
+    return value.item()

@@ -17,7 +17,7 @@ from mlops_lab.pipeline.flights.definitions import SERVICES
 __all__ = ["OUTCOMES", "flights_pipeline", "outcome", "run_flights"]
 
 #: What became of a run, and the exit code that says so.
-OUTCOMES: Mapping[str, int] = {"promoted": 0, "rolled back": 0, "failed": 1, "refused": 2, "waiting": 3}
+OUTCOMES: Mapping[str, int] = {"promoted": 0, "rolled back": 5, "failed": 1, "refused": 2, "waiting": 3}
 
 
 @lru_cache(maxsize=1)
