@@ -27,7 +27,7 @@ def taken_back(bound, *, truth, storm, rollouts, looks=14, seed=1):
     for _ in range(rollouts):
         each = truth + np.repeat(rng.normal(0, storm, looks), DAILY) + rng.normal(0, 0.09, looks * DAILY)
         worse = pd.Series(each)
-        back += any(bound(worse[: n * DAILY], days[: n * DAILY]) > MARGIN for n in range(2, looks + 1))
+        back += any(bound(worse[: n * DAILY], days[: n * DAILY]) > MARGIN for n in range(1, looks + 1))
     return back / rollouts
 
 
@@ -42,6 +42,10 @@ def test_looking_every_day_at_two_standard_errors_would_call_it_worse():
 
 def test_a_model_that_is_clearly_worse_is_noticed():
     assert taken_back(now, truth=0.06, storm=0.01, rollouts=30) > 0.95
+
+
+def test_a_model_that_is_much_worse_is_noticed_within_three_days():
+    assert taken_back(now, truth=0.1, storm=0.02, rollouts=30, looks=3) > 0.9
 
 
 @pytest.mark.nightly
