@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -233,7 +233,7 @@ def test_comparisons_of_any_values_are_mirror_images(left, right, operator):
 def test_a_number_is_printed_with_fifteen_significant_digits(number):
     text = number_text(number)
 
-    assert math.isclose(float(text), number, rel_tol=5e-15, abs_tol=1e-322)
+    assert abs(Decimal(text) - Decimal(number)) <= abs(Decimal(number)) * Decimal("5e-15")
     assert len(re.sub(r"E.*|\D", "", text).strip("0")) <= 15
     assert re.fullmatch(r"-?\d+(\.\d+)?(E[+-]\d+)?", text)
 
