@@ -134,8 +134,9 @@ def attempt(step):
 attempt(lambda: registry.set_alias("late_flights", "champion", 1, actor="ada"))
 
 # %% [markdown]
-# `champion` follows Production by itself, and `previous` follows whatever a rollback would bring back. Code that
-# serves asks for the champion and cannot get anything that was not promoted.
+# Nobody sets `champion` by hand: it moves when the rollout of a promoted version has finished, and until then the new
+# version is `challenger`. `previous` follows whatever a rollback would bring back. Code that serves asks for the
+# champion and cannot get anything that was not promoted.
 
 # %%
 quiz("04.q1")
@@ -143,11 +144,14 @@ quiz("04.q1")
 # %% [markdown]
 # ## Somebody else has to agree
 #
-# Passengers are rebooked on this model, so Grace decides: from now on no version without an approval.
+# Passengers are rebooked on this model, so Grace decides: from now on no version without an approval. Version 1 serves
+# already. A rollback would ask for its approval too, so she reads its figures and gives it now.
 
 # %%
 wait_until("2013-08-16T09:00Z")
 registry.set_policy("late_flights", requires_approval=True, actor="grace", why="passengers are rebooked on it")
+registry.request_approval("late_flights", 1, requested_by="ada", why="it serves, and the rule is new")
+registry.approve("late_flights", 1, by="grace", comment="it has served for a night")
 
 second = night("2013-09-30T10:00Z", train_from="2013-07-01", holdout_days=21)
 outcome(second)
@@ -253,9 +257,10 @@ print(registry.rollback("late_flights", actor="grace", why="strange answers at J
 print(*registry.search(name="late_flights"), sep="\n")
 
 # %% [markdown]
-# Version 1 is the champion again. It needed no new gate report and no approval: it has been in Production before, and
-# in an emergency nobody should have to wait. The mistake is archived, and the reason stands in the book. Can Ada have
-# her version back, and can Grace go back once more?
+# Version 1 is the champion again. It needed no new gate report and no new approval: a rollback asks for the ones that
+# the history holds, so in an emergency nobody has to wait. A version that was refused, or that nobody approved, is no
+# way back. The mistake is archived, and the reason stands in the book. Can Ada have her version back, and can Grace go
+# back once more?
 
 # %%
 back = registry.rollback
@@ -380,7 +385,7 @@ except IntegrityError as error:
     print("damaged or changed:", error.what)
 
 # %%
-print(registry.history("late_flights")[12])
+print(registry.history("late_flights")[10])
 
 # %% [markdown]
 # `verify` computed every hash again and named the very event. What it cannot notice alone is a file that was
