@@ -232,15 +232,15 @@ wins = (brier["challenger"] < brier["champion"]).sum()
 print(f"by Brier score the challenger is the better one on {wins} of {len(brier)} days")
 
 # %% [markdown]
-# The same flights, 16 of 21. That is why the watch of the rollout compares Brier scores in pairs.
-# Each look
-# ends in one of three words:
+# The same flights, 16 of 21. That is why the watch compares Brier scores in pairs. It looks every day, and whoever
+# looks often enough sees a difference by chance: flights of one day share their storm. So its bound counts days, and is
+# wide enough to hold at all looks together. Each look ends in one of three words:
 #
 # | decision | when |
 # |---|---|
 # | `hold` | too few outcomes are known, or it is worse and that may be chance |
 # | `advance` | on average it is not worse than the champion by more than a margin |
-# | `roll_back` | it is surely worse by more than the margin, or it fails to answer |
+# | `roll_back` | what was seen is no longer compatible with the margin, or it fails to answer |
 
 # %% [markdown]
 # ## A canary that goes well
@@ -293,7 +293,8 @@ print(bad.trace())
 # %% [markdown]
 # It was taken back, and that is the lesson: **the rollout finds out when the gate was not enough**. But look at the
 # weights. On the 126 flights of the first days the leaking model looked fine, and on the next 148 too. The door
-# opened to 100 percent, and for one day the leaking model answered everybody: 0.392 against 0.292, far worse.
+# opened to 100 percent, and the leaking model answered everybody: 0.392 against 0.292 on the first of these days. One
+# day may be a storm, so the watch waits. After the second it takes the model back.
 
 # %%
 from mlops_lab import plot_line
