@@ -109,6 +109,7 @@ jobs:
     steps:
       - run: ./deploy --to production
 """
+_STEPS_WITHOUT_TITLE = 2  # checkout and gate.sh: who takes the line with the title out has closed that hole too
 _TITLES = ('tidy up"; echo hacked > hacked.txt; echo "', "tidy up'; echo hacked > hacked.txt; echo '")
 _PRODUCTION = {"production": Environment("production", reviewers=("grace",))}
 
@@ -126,8 +127,8 @@ def repair(repairs: Any) -> None:
     for number, text in repairs.items():
         counts = isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= len(lines)
         expect(counts, f"there is no line {number!r}; the lines are 1 to {len(lines)}.")
-        expect(isinstance(text, str), f"line {number} is a text.")
-        lines[number - 1] = text
+        expect(text is None or isinstance(text, str), f"line {number} is a text, or None where it should go.")
+        lines[number - 1] = text or ""
     try:
         _try_out("\n".join(lines) + "\n")
     except MlopsLabError as error:
@@ -164,12 +165,18 @@ def _pass(workflow: Workflow, *, folder: Path) -> None:
         expect(not list(folder.rglob("hacked.txt")), "a pull request with a clever title ran a command of its own.")
         expect(real.job("gate").conclusion == "success", "gate.sh passes, and the job gate fails.")
         logs = [step.log for step in real.job("gate").steps]
-        expect(any(title in log for log in logs), "the title is no longer printed as it is.")
-    asked = simulate(workflow, "pull_request", environments=_PRODUCTION)
-    expect(asked.job("deploy").conclusion != "skipped", "the gate passes, and deploy does not run.")
-    expect(asked.status == "waiting", "production is reached, and its reviewers were never asked.")
-    agreed = simulate(workflow, "pull_request", environments=_PRODUCTION, approvals=[Review("production", by="grace")])
-    expect(agreed.job("deploy").conclusion == "success", "the gate passes and Grace approves, and deploy fails.")
+        printed = any(title in log for log in logs) or len(logs) <= _STEPS_WITHOUT_TITLE
+        expect(printed, "the title is no longer printed as it is.")
+    deploys = 0
+    for event in ("pull_request", "workflow_dispatch"):
+        asked = simulate(workflow, event, environments=_PRODUCTION) if event in workflow.events else None
+        if asked is None or asked.job("deploy").conclusion == "skipped":
+            continue  # who deploys on one of the two only is more careful, not less
+        deploys += 1
+        expect(asked.status == "waiting", "production is reached, and its reviewers were never asked.")
+        agreed = simulate(workflow, event, environments=_PRODUCTION, approvals=[Review("production", by="grace")])
+        expect(agreed.job("deploy").conclusion == "success", "the gate passes and Grace approves, and deploy fails.")
+    expect(deploys, "the gate passes, and deploy does not run.")
 
 
 def _really(workflow: Workflow, script: str, *, folder: Path, title: str = _TITLES[0]) -> WorkflowRun:

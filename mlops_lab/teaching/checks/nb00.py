@@ -42,8 +42,20 @@ def _change_rule(answer: Any) -> None:
     expect(
         _says(answer, 0.90, 0.875) is False, "0.025 was lost on the way: no more than 0.02 is allowed, at any height."
     )
+    expect(
+        _says(answer, 0.675, 0.658) is False,
+        "a model with 0.658 as served goes through: the floor of 0.66 is for the figure in service, not for 0.675.",
+    )
     expect(_says(answer, 0.66, 0.66) is True, "0.66 is the bound, and whoever reaches it has reached it: use >=.")
     expect(_says(answer, 0.745, 0.740) is True, "a loss of 0.005 is chance, not a leak: 0.02 is allowed.")
+    for lost, allowed in ((0.0195, True), (0.0205, False)):
+        for served in (0.662, 0.75, 0.90):
+            said = f"{lost} was lost on the way from {served + lost:g} to {served:g}, and at most 0.02 may be lost"
+            verdict = "let it through" if allowed else "refuse it"
+            expect(_says(answer, served + lost, served) is allowed, f"{said}: {verdict}.")
+    for served, allowed in ((0.659, False), (0.661, True)):
+        said = f"{served} as served is {'above' if allowed else 'below'} the floor of 0.66"
+        expect(_says(answer, served, served) is allowed, f"{said}: {'let it through' if allowed else 'refuse it'}.")
     expect(_says(answer, 0.70, 0.75) is True, "better in service than on paper is no reason to refuse.")
 
 

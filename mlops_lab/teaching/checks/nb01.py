@@ -23,6 +23,7 @@ weather = pd.DataFrame(
 
 
 def _predict_wind(answer: Any) -> None:
+    expect(answer is not None, "your answer is None, as if no report had come in by 09:30: look again, one had.")
     expect(isinstance(answer, int | float) and not isinstance(answer, bool), "give one wind speed, a number in mph.")
     expect(answer != 23.0, "the 10:00 row is after the decision: using it is looking into the future.")
     expect(answer != 15.0, "the 09:00 row was measured in time but arrived at 09:50: at 09:30 nobody had it.")

@@ -42,9 +42,12 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
     expect(given({"auc": 0.70}, 0.65) is True, "0.70 reaches a floor of 0.65: say True.")
     expect(given({"auc": 0.60}, 0.65) is False, "0.60 does not reach a floor of 0.65: say False.")
     expect(given({"auc": 0.65}, 0.65) is True, "a figure exactly at the floor reaches it: the bound is inclusive.")
-    missing = [given({}, 0.65), given({"auc": None}, 0.65)]  # type: ignore[dict-item]
-    expect("an error" not in missing, "a figure that is missing is a no, not an exception: somebody has to read it.")
-    expect(not any(missing), "a figure that is missing gets through.")
+    missing = given({}, 0.65)
+    said = "figures without an auc raise an exception: a figure that is missing is a no, not an exception."
+    expect(missing != "an error", said)
+    expect(not missing, "a figure that is missing gets through.")
+    empty = given({"auc": None}, 0.65)  # type: ignore[dict-item]
+    expect(empty == "an error" or not empty, 'the figures {"auc": None} get through: None is no measurement.')
     expect(given({}, 0.0) is False, "with a floor of 0 a missing figure gets through: a default is an invented figure.")
     expect(given({"auc": _INFINITE}, 0.65) is False, "an infinite figure gets through: no measurement is infinite.")
     expect(given({"auc": 0.2, "other": 0.9}, 0.65) is False, "only the figure that was asked for counts.")
@@ -53,14 +56,16 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
 _KINDS = {"flight_id": "text", "origin": "text", "event_timestamp": "time", "late": "bool"}
 _DATA = DataProfile(20_000, _KINDS, dict.fromkeys(_KINDS, 0.0), _AT - timedelta(days=1), _AT)  # as agreed, all of it
 _EVERY = {"roc_auc": 0.74, "brier": 0.14, "calibration_error": 0.02}
+_AIRPORTS = ("EWR", "JFK", "LGA")
+_AUCS = ("roc_auc", *(f"roc_auc.{airport}" for airport in _AIRPORTS))
 _CHAMPION = {f"{kind}.{name}": figure for kind in ("offline", "served") for name, figure in _EVERY.items()} | {
     f"{kind}.roc_auc.{part}": figure
     for kind in ("offline", "served")
-    for part, figure in (("EWR", 0.73), ("JFK", 0.74), ("LGA", 0.75))
+    for part, figure in zip(_AIRPORTS, (0.73, 0.74, 0.75), strict=True)
 }
 
 
-def _judged(policy: GatePolicy, **changed: float) -> GateReport:
+def _judged(policy: GatePolicy, *, champion: Mapping[str, float] = _CHAMPION, **changed: float) -> GateReport:
     """The policy's report on the champion's twin, changed in some figures (`served_LGA` for served.roc_auc.LGA)."""
     metrics = dict(_CHAMPION)
     for name, figure in changed.items():
@@ -73,7 +78,7 @@ def _judged(policy: GatePolicy, **changed: float) -> GateReport:
         )
         for number in (1, 2)
     ]  # fmt: skip
-    measured = Measured(metrics, champion=_CHAMPION, data=_DATA)
+    measured = Measured(metrics, champion=champion, data=_DATA)
     return evaluate_gates(versions[1], versions[0], policy, measured=measured, at=_AT)
 
 
@@ -81,10 +86,20 @@ def _build_policy(policy: Any) -> None:
     expect(isinstance(policy, GatePolicy), "give a GatePolicy: GatePolicy([one rule, another rule]).")
     leaking = _judged(policy, offline=0.90)
     expect(not leaking.passed, "a model with 0.90 on the chart and 0.74 in service gets through: compare the two.")
-    coin = _judged(policy, served_LGA=0.52)
-    expect(not coin.passed, "a model that is no better than a coin at LGA gets through: its average hides it.")
+    small = _judged(policy, offline=0.80)
+    expect(not small.passed, "a model that loses 0.06 between offline and service gets through: allow less of it.")
+    for airport in reversed(_AIRPORTS):
+        coin = _judged(policy, **{f"served_{airport}": 0.52})
+        said = f"a model that is no better than a coin at {airport} gets through: its average hides it."
+        expect(not coin.passed, said)
     worse = {f"{kind}{part}": 0.68 for kind in ("offline", "served") for part in ("", "_EWR", "_JFK", "_LGA")}
     expect(not _judged(policy, **worse).passed, "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance.")
+    better = _CHAMPION | {f"served.{name}": _CHAMPION[f"served.{name}"] + 0.08 for name in _AUCS}
+    said = (
+        "a model with 0.74 as served replaces a champion with 0.82 as served, whose offline figure was the same: "
+        "compare the two as served. A fixed floor cannot do that."
+    )
+    expect(not _judged(policy, champion=better).passed, said)
     twin = _judged(policy)
     reason = twin.failures[0].sentence if twin.failures else ""
     expect(twin.passed, f"the champion itself, trained again, is refused: {reason}")
@@ -162,7 +177,6 @@ def reaches(figures, name, floor):
         test=_build_policy,
         solution="""\
 policy = GatePolicy([
-    Floor("served.roc_auc", 0.66),
     NoWorseThanChampion("served.roc_auc", 0.01),
     SliceFloor("served.roc_auc", 0.62, slices=("EWR", "JFK", "LGA")),
     ServedSkew("roc_auc", 0.02),

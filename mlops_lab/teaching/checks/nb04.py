@@ -29,6 +29,7 @@ def _way_back(moves: Any) -> None:
 
 
 def _first_of_october(version: Any) -> None:
+    expect(version is not None, "your answer is None, as if nobody were in Production: look what was promoted by then.")
     expect(
         isinstance(version, int | float) and not isinstance(version, bool), "give the number of a version: 1, 2 or 3."
     )

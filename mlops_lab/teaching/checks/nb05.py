@@ -8,7 +8,7 @@ from typing import Any
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect, plain
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -23,8 +23,11 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
 
 
 def _order_tasks(order: Any) -> None:
-    expect(isinstance(order, list | tuple), "give a list of the task names, first to last.")
-    unknown = [name for name in order if name not in _NEEDS]
+    said = "give a list of the task names, first to last."
+    expect(hasattr(order, "__iter__") and not isinstance(order, str | bytes), said)
+    expect(not isinstance(order, set | frozenset), "a set has no order: give a list of the task names, first to last.")
+    order = [plain(name) for name in order]
+    unknown = [name for name in order if not isinstance(name, str) or name not in _NEEDS]
     expect(not unknown, f"there is no task {unknown[:1]}; the names are {', '.join(_NEEDS)}.")
     missing = [name for name in _NEEDS if name not in order]
     expect(not missing, f"every task runs; missing is {', '.join(missing)}.")
@@ -123,6 +126,12 @@ def _choose_rules(rules: Any) -> None:
         expect(ran["promote"] is may_promote, f"{when}, promote {said}.")
         expect(ran["alarm"] is alarms, f"{when}, alarm {'stays silent' if alarms else 'sounds'}.")
         expect(ran["tidy_up"], f"{when}, tidy_up does not run and leaves a mess.")
+    said = "tidy_up with always: in Airflow always waits for nobody, and it would tidy up under those still at work."
+    expect(rules["tidy_up"] != "always", said)
+    expect(
+        _third(rules["tidy_up"], "skipped", "skipped") == "success",
+        f"when gate and approve are both skipped, tidy_up with {rules['tidy_up']} does not run and leaves a mess.",
+    )
 
 
 EXERCISES = (
@@ -214,6 +223,7 @@ settings = {
             Mistake(_CHOICE.format("none_failed", "all_failed", "all_done"), "alarm stays silent"),
             Mistake(_CHOICE.format("none_failed", "always", "all_done"), "alarm sounds"),
             Mistake(_CHOICE.format("none_failed", "one_failed", "all_success"), "leaves a mess"),
+            Mistake(_CHOICE.format("none_failed", "one_failed", "always"), "waits for nobody"),
         ),
         hints=(
             "Make the table above for more rules, or read TRIGGER_RULES in mlops_lab.pipeline.dag.",

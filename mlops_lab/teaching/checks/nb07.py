@@ -20,14 +20,25 @@ class _Key(str):
         return str.__hash__(self[::-1] + "another process")
 
 
+def _is_packaged(function: Any) -> bool:
+    """Is this a function of the package, or does it call the one that decides who answers?"""
+    if str(getattr(function, "__module__", "")).startswith("mlops_lab."):
+        return True
+    code = getattr(function, "__code__", None)
+    return code is not None and "answered_by_challenger" in code.co_names
+
+
 def _build_door(door: Callable[..., Any]) -> None:
     expect(callable(door), "write a function: def door(keys, weight).")
+    said = "that is the package's own function; write one yourself, of the key's hash and the weight."
+    expect(not _is_packaged(door), said)
     keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
             for number in range(100, 150)]  # fmt: skip
 
     def asked(some: list[str], weight: int) -> list[bool]:
         given = door(list(some), weight)
-        expect(given is not None and hasattr(given, "__len__"), "return a list with True or False for every key.")
+        expect(hasattr(given, "__iter__"), "return a list with True or False for every key.")
+        given = list(given)
         expect(len(given) == len(some), f"{len(some)} keys were asked and {len(given)} answers came.")
         return [bool(one) for one in given]
 

@@ -1,0 +1,333 @@
+"""Each clause of an exercise's solution is needed: every mutant of it is refused, with words about that clause.
+
+A solution is written once with named clauses. Each mutant changes one clause and leaves the others as they are, so a
+check that accepts one does not ask for what the lesson says. `pytest tests/checks/test_mutants.py -s` prints the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mlops_lab.pipeline.dag import TRIGGER_RULES
+from mlops_lab.teaching.checks import find_exercise
+from mlops_lab.teaching.checks.judging import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """A solution as text with `<name>` for each clause: each as it should be, and its mutants with their words."""
+
+    exercise: str
+    source: str
+    right: dict[str, str]
+    wrong: dict[str, dict[str, str]]
+    styles: tuple[str, ...] = ()
+
+    def written(self, **changed: str) -> str:
+        text = self.source
+        for name, clause in (self.right | changed).items():
+            text = text.replace(f"<{name}>", clause)
+        return text
+
+
+_JOIN = """\
+def latest(rows, at, ttl):
+    known = [row for row in rows if <happened> and <arrived> and <fresh>]
+    newest = <pick>(known, key=lambda row: <order>, default=None)
+    return <value>"""
+_LOOPED = """\
+def latest(rows, at, ttl):
+    best = None
+    for row in sorted(rows, key=lambda row: (row["event"], row["created"])):
+        if at - ttl <= row["event"] <= at and row["created"] <= at:
+            best = row["wind"]
+    return best"""
+_FRAMED = """\
+import pandas as pd
+
+def latest(rows, at, ttl):
+    frame = pd.DataFrame(rows, columns=["event", "created", "wind"])
+    frame = frame[(frame["event"] <= at) & (frame["created"] <= at) & (at - frame["event"] <= ttl)]
+    frame = frame.sort_values(["event", "created"])
+    return None if frame.empty else frame["wind"].iloc[-1]"""
+_GENERATED = """\
+def door(keys, weight):
+    draws = (int(hashlib.md5(key.encode()).hexdigest(), 16) % 1000 for key in keys)
+    return (draw < 10 * weight for draw in draws)"""
+_OWN_COLUMN = """\
+table = leaking.source.read()
+rows = table.assign(arrived=table["{}"])
+honest = replace(leaking, source=replace(leaking.source, data=rows, created_timestamp_column="arrived"))"""
+_POLICY = "policy = GatePolicy([<champion><slices><skew>])"
+_SLICES = 'SliceFloor("served.roc_auc", 0.62, slices=("EWR", "JFK", "LGA")),'
+_PROMOTE = {"none_failed", "none_failed_min_one_success"}
+
+
+def _rules_but(task: str, *fine: str) -> dict[str, str]:
+    """Every trigger rule but the right ones; whatever is said names the task."""
+    return {f'"{rule}"': task for rule in TRIGGER_RULES if rule not in fine}
+
+
+TABLES = (
+    Clauses(
+        "00.2",
+        "def may_replace(offline, served):\n    return <floor> and <loss>",
+        {"floor": "served >= 0.66", "loss": "offline - served <= 0.02"},
+        {
+            "floor": {
+                "True": "keep the floor",
+                "offline >= 0.66": "for the figure in service",
+                "served > 0.66": "use >=",
+                "served >= 0.65": "for the figure in service",
+                "served >= 0.659": "below the floor",
+                "served >= 0.6605": "use >=",
+                "served >= 0.70": "use >=",
+                "served <= 0.66": "goes through",
+            },
+            "loss": {
+                "True": "lost 0.20",
+                "offline - served <= 0.01": "0.0195 was lost",
+                "offline - served <= 0.019": "0.0195 was lost",
+                "offline - served <= 0.021": "0.0205 was lost",
+                "offline - served <= 0.03": "0.025 was lost",
+                "offline - served <= 0.2": "0.025 was lost",
+                "served - offline <= 0.02": "0.20",
+                "abs(offline - served) <= 0.02": "better in service",
+                "served / offline >= 0.97": "0.02",
+            },
+        },
+        (
+            "may_replace = lambda offline, served: not (served < 0.66 or offline - served > 0.02)",
+            (
+                "import numpy as np\n"
+                "def may_replace(offline, served):\n    return np.bool_(served >= 0.66) & (served >= offline - 0.02)"
+            ),
+            "def may_replace(offline, served):\n    return False if served < 0.66 else served + 0.02 >= offline",
+        ),
+    ),
+    Clauses(
+        "01.2",
+        _JOIN,
+        {
+            "happened": 'row["event"] <= at',
+            "arrived": 'row["created"] <= at',
+            "fresh": 'at - row["event"] <= ttl',
+            "pick": "max",
+            "order": '(row["event"], row["created"])',
+            "value": 'newest and newest["wind"]',
+        },
+        {
+            "happened": {"True": "has not happened", 'row["event"] < at': "for the rows"},
+            "arrived": {"True": "look at created", 'row["created"] < at': "at the very moment"},
+            "fresh": {
+                "True": "older than ttl",
+                'at - row["event"] < ttl': "exactly ttl old",
+                'at - row["created"] <= ttl': "ttl counts from event",
+                'row["created"] - row["event"] <= ttl': "older than ttl",
+            },
+            "pick": {"min": "created last"},
+            "order": {
+                'row["event"]': "created last",
+                'row["created"]': "event decides first",
+                '(row["created"], row["event"])': "event decides first",
+                'row["wind"]': "strongest wind",
+                '(row["event"], row["wind"])': "whichever wind",
+                '(row["event"], -row["created"])': "created last",
+                '-row["event"]': "created last",
+            },
+            "value": {
+                'newest["wind"] if newest and newest["wind"] else None': "a calm",
+                'newest["wind"] if newest else 0.0': "nothing is known",
+                'newest["event"] if newest else None': "look at created",
+                "newest": "the wind of the row",
+            },
+        },
+        (
+            _LOOPED,
+            _FRAMED,
+        ),
+    ),
+    Clauses(
+        "03.2",
+        "import math\ndef reaches(figures, name, floor):\n    return <there> and <finite> and <enough>",
+        {
+            "there": "figures.get(name) is not None",
+            "finite": "math.isfinite(figures[name])",
+            "enough": "figures[name] >= floor",
+        },
+        {
+            "there": {"True": "is missing", '"auc" not in figures': "0.70 reaches"},
+            "finite": {
+                "True": "infinite",
+                "not math.isnan(figures[name])": "infinite",
+            },
+            "enough": {
+                "True": "0.60 does not reach",
+                "figures[name] > floor": "inclusive",
+                "figures[name] <= floor": "0.70 reaches",
+                "max(figures.values()) >= floor": "asked for",
+                "figures[name] >= 0.65 - 0.1": "0.60 does not reach",
+            },
+        },
+        (
+            "import math\ndef reaches(f, n, x):\n    return n in f and math.isfinite(f[n]) and f[n] >= x",
+            (
+                "def reaches(figures, name, floor):\n    figure = figures.get(name)\n"
+                "    return figure is not None and floor <= figure < float('inf')"
+            ),
+            (
+                "import math\ndef reaches(f, n, x):\n    try:\n        return math.isfinite(f[n]) and not f[n] < x\n"
+                "    except (KeyError, TypeError):\n        return False"
+            ),
+        ),
+    ),
+    Clauses(
+        "03.3",
+        _POLICY,
+        {
+            "champion": 'NoWorseThanChampion("served.roc_auc", 0.01),',
+            "slices": _SLICES,
+            "skew": 'ServedSkew("roc_auc", 0.02)',
+        },
+        {
+            "champion": {
+                "": "replaces a champion",
+                'Floor("served.roc_auc", 0.66),': "replaces a champion",
+                'Floor("served.roc_auc", 0.72),': "compare the two as served",
+                'NoWorseThanChampion("offline.roc_auc", 0.005),': "compare the two as served",
+                'NoWorseThanChampion("served.roc_auc", 0.5),': "replaces a champion",
+                'NoWorseThanChampion("served.brier", 0.01),': "replaces a champion",
+            },
+            "slices": {
+                "": "at LGA",
+                _SLICES.replace("0.62", "0.5"): "at LGA",
+                _SLICES.replace("0.62", "0.8"): "is refused",
+                _SLICES.replace("served", "offline"): "at LGA",
+                _SLICES.replace(', "LGA"', ""): "at LGA",
+                _SLICES.replace('"EWR", ', ""): "at EWR",
+                _SLICES.replace('"JFK", ', ""): "at JFK",
+                'Floor("served.roc_auc", 0.62),': "at LGA",
+            },
+            "skew": {
+                "": "0.90",
+                'ServedSkew("roc_auc", 0.2)': "0.90",
+                'ServedSkew("roc_auc", 0.1)': "loses 0.06",
+                'ServedSkew("brier", 0.02)': "0.90",
+                'Floor("offline.roc_auc", 0.66)': "0.90",
+            },
+        },
+        (
+            _POLICY.replace("<champion>", 'NoWorseThanChampion("served.roc_auc", 0.0),')
+            .replace("<slices>", _SLICES)
+            .replace("<skew>", 'ServedSkew("roc_auc", 0.01)'),
+        ),
+    ),
+    Clauses(
+        "05.4",
+        'rules = {"promote": <promote>, "alarm": <alarm>, "tidy_up": <tidy_up>}',
+        {"promote": '"none_failed"', "alarm": '"one_failed"', "tidy_up": '"all_done"'},
+        {
+            "promote": _rules_but("promote", *_PROMOTE),
+            "alarm": _rules_but("alarm", "one_failed"),
+            "tidy_up": _rules_but("tidy_up", "all_done"),
+        },
+        ('rules = {"tidy_up": "all_done", "alarm": "one_failed", "promote": "none_failed_min_one_success"}',),
+    ),
+    Clauses(
+        "07.1",
+        "def door(keys, weight):\n    return [<draw> < <bound> for place, key in enumerate(keys)]",
+        {"draw": "int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10_000 / 100", "bound": "weight"},
+        {
+            "draw": {
+                "random.random() * 100": "chance decides",
+                "place % 100": "place in the list",
+                "hash(key) % 100": "another number in every process",
+                'int(hashlib.sha256(f"{key}{weight}".encode()).hexdigest(), 16) % 100': "go back",
+                "int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10": "percent of 4200",
+                "len(key)": "percent of 4200",
+            },
+            "bound": {"weight / 100": "percent of 4200", "100 - weight": "go back", "25": "percent of 4200"},
+        },
+        (
+            _GENERATED,
+            (
+                "import numpy as np, zlib\ndef door(keys, weight):\n"
+                "    return np.array([zlib.crc32(key.encode()) % 10_000 for key in keys]) < 100 * weight"
+            ),
+        ),
+    ),
+)
+_STYLES = (
+    ("05.1", "from graphlib import TopologicalSorter\norder = TopologicalSorter(needs).static_order()"),
+    ("05.1", "import graphlib, numpy as np\norder = np.array([*graphlib.TopologicalSorter(needs).static_order()])"),
+    ("01.3", _OWN_COLUMN.format("landed_timestamp")),
+)
+_REFUSED = (
+    ("01.1", "wind = None", "as if no report"),
+    ("04.2", "version = None", "as if nobody were in Production"),
+    ("05.1", "order = {'features', 'train', 'evaluate', 'materialize', 'gate', 'promote'}", "has no order"),
+    ("07.1", "from mlops_lab import answered_by_challenger as door", "the package's own"),
+    (
+        "07.1",
+        (
+            "from mlops_lab import answered_by_challenger\ndef door(keys, weight):\n"
+            "    return list(answered_by_challenger(keys, weight))"
+        ),
+        "the package's own",
+    ),
+    ("01.3", _OWN_COLUMN.format("event_timestamp"), "before their landed_timestamp"),
+)
+
+
+def _verdict(exercise_id: str, source: str) -> Verdict:
+    exercise = find_exercise(exercise_id)
+    names: dict[str, Any] = {}
+    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
+    exec(compile(source, "<string>", "exec"), names)  # noqa: S102
+    return judge(exercise, names[exercise.answer])
+
+
+def _mutants() -> Iterator[Any]:
+    for table in TABLES:
+        for name, changed in table.wrong.items():
+            for number, (clause, says) in enumerate(changed.items(), 1):
+                yield pytest.param(table, name, clause, says, id=f"{table.exercise}-{name}-{number}")
+
+
+@pytest.mark.parametrize(("table", "name", "clause", "says"), list(_mutants()))
+def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
+    table: Clauses, name: str, clause: str, says: str
+) -> None:
+    verdict = _verdict(table.exercise, table.written(**{name: clause}))
+
+    assert verdict.status == "not yet", f"{name}: {clause!r} passes for {table.right[name]!r}"
+    assert says in verdict.message
+    assert "it raised" not in verdict.message
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.exercise)
+def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
+    verdicts = [_verdict(table.exercise, source) for source in (table.written(), *table.styles)]
+
+    assert [verdict.status for verdict in verdicts] == ["passed"] * len(verdicts), verdicts
+    assert set(table.wrong) == set(table.right), "each clause has mutants"
+    print(f"{table.exercise}: {sum(map(len, table.wrong.values()))} mutants refused, {len(verdicts)} styles accepted")
+
+
+@pytest.mark.parametrize(("exercise_id", "source"), _STYLES)
+def test_an_unusual_right_answer_passes(exercise_id: str, source: str) -> None:
+    verdict = _verdict(exercise_id, source)
+
+    assert verdict.passed, verdict
+
+
+@pytest.mark.parametrize(("exercise_id", "source", "says"), _REFUSED)
+def test_a_plausible_belief_is_an_attempt_and_is_answered(exercise_id: str, source: str, says: str) -> None:
+    verdict = _verdict(exercise_id, source)
+
+    assert verdict.status == "not yet"
+    assert says in verdict.message
