@@ -46,8 +46,8 @@ def build_latest(latest: Callable[..., Any]) -> None:
         given([{"event": 480, "created": 560, "wind": 1.0}], 570, 60) is None,
         "a row of 480 that arrived at 560 is 90 minutes old at 570: ttl counts from event, not from created.",
     )
-    for (some, at, ttl), wanted, said in _CASES:
-        told = [dict(zip(("event", "created", "wind"), row, strict=True)) for row in some]
+    for (cases, at, ttl), wanted, said in _CASES:
+        told = [dict(zip(("event", "created", "wind"), row, strict=True)) for row in cases]
         expect(given(told, at, ttl) == wanted and given(told[::-1], at, ttl) == wanted, said)
     for some, at, ttl in _searched():
         wanted = _oracle(some, at, ttl)

@@ -89,11 +89,14 @@ def _build_policy(policy: Any) -> None:
     small = _judged(policy, offline=0.80)
     expect(not small.passed, "a model that loses 0.06 between offline and service gets through: allow less of it.")
     for airport in reversed(_AIRPORTS):
-        coin = _judged(policy, **{f"served_{airport}": 0.52})
+        coin = _judged(policy, champion=_CHAMPION, **{f"served_{airport}": 0.52})
         said = f"a model that is no better than a coin at {airport} gets through: its average hides it."
         expect(not coin.passed, said)
     worse = {f"{kind}{part}": 0.68 for kind in ("offline", "served") for part in ("", "_EWR", "_JFK", "_LGA")}
-    expect(not _judged(policy, **worse).passed, "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance.")
+    expect(
+        not _judged(policy, champion=_CHAMPION, **worse).passed,
+        "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance.",
+    )
     better = _CHAMPION | {f"served.{name}": _CHAMPION[f"served.{name}"] + 0.08 for name in _AUCS}
     said = (
         "a model with 0.74 as served replaces a champion with 0.82 as served, whose offline figure was the same: "
