@@ -61,6 +61,7 @@ def test_the_help_of_the_program_tells_the_exit_codes(say):
         "2",
         "3",
         "4",
+        "5",
         "130",
     ]
 
