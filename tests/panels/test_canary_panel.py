@@ -54,7 +54,7 @@ def test_a_bolder_plan_hurts_more_passengers(traffic):
 
 
 def test_a_margin_that_forgives_everything_lets_it_through(traffic):
-    worse = traffic["good"].assign(challenger=lambda frame: (frame["champion"] + 0.15).clip(upper=0.99))
+    worse = traffic["good"].assign(challenger=lambda frame: (frame["champion"] + 0.25).clip(upper=0.99))
     panel = CanaryPanel({"worse": worse})
     assert panel.deployment.state == "rolled_back"
 
