@@ -16,8 +16,11 @@ def run(*command: str, folder: Path = ROOT) -> tuple[int, str]:
     return answer.returncode, answer.stdout + answer.stderr
 
 
+TYPES = pytest.param(("mypy",), marks=pytest.mark.nightly)  # a minute from nothing; .ci/run and CI ask it once
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)], ids=" ".join)
+@pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), TYPES], ids=" ".join)
 def test_the_repository_is_clean(command):
     code, words = run(*command)
 
@@ -29,7 +32,7 @@ def test_the_repository_is_clean(command):
     [
         (("ruff", "check"), "import os\n", "F401"),
         (("ruff", "format", "--check"), "x = {  'a':1 }\n", "would be reformatted"),
-        (("mypy", "fault.py"), "def f(x):\n    return x\n", "no-untyped-def"),
+        pytest.param(("mypy", "fault.py"), "def f(x):\n    return x\n", "no-untyped-def", marks=pytest.mark.nightly),
     ],
     ids=["ruff check", "ruff format", "mypy"],
 )
