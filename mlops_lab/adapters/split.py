@@ -1,4 +1,4 @@
-"""What does a weight mean on any target, and what came of asking for one?"""
+"""A weight on any target, and what came of asking for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 
-__all__ = ["Target", "TargetUnreachable", "TrafficSplit", "shift"]
+__all__ = ["Release", "Target", "TargetUnreachable", "TrafficSplit", "shift"]
 
 
 class TargetUnreachable(MlopsLabError, OSError):
@@ -51,8 +51,18 @@ class TrafficSplit:
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class Release:
+    """What of a promoted version a target needs: its number, the image, and for SageMaker data and role as well."""
+
+    version: int
+    image: str
+    model_data: str = ""
+    role: str = ""
+
+
 class Target(Protocol):
-    """A place where a champion and a challenger stand behind one door."""
+    """A place where a champion and a challenger stand behind one address."""
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Give the challenger so many percent of the traffic and the champion the rest."""

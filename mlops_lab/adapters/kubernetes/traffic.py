@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_lab.adapters.split import TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidData, MlopsLabError, NotAllowed
 
 __all__ = ["KubernetesTarget", "pods_for"]
@@ -118,6 +118,32 @@ class KubernetesTarget:
             self._scale(canary, challenger, challenger_now)
         self._annotate(None)
         return self._split(champion, challenger, weight)
+
+    def put_challenger(self, release: Release) -> None:
+        """The challenger's Deployment gets the release's image, while it has no pods."""
+        pods, _ = self._running(f"{self.name}-canary")
+        if pods and self._image(f"{self.name}-canary") != release.image:
+            raise NotAllowed(
+                f"{self.name}-canary has {pods} pods of another image; take that one back first: --rollback."
+            )
+        self._ask("set", "image", f"deployment/{self.name}-canary", f"server={release.image}")
+
+    def make_champion(self, release: Release) -> None:
+        """The champion's Deployment gets the image, and then all of the traffic, once its pods are ready."""
+        before = self._image(self.name)
+        try:
+            self._ask("set", "image", f"deployment/{self.name}", f"server={release.image}")
+            self.set_weight(0)
+            self._ask("rollout", "status", f"deployment/{self.name}", "--timeout=300s")
+        except MlopsLabError:
+            self._ask("set", "image", f"deployment/{self.name}", f"server={before}")
+            raise
+
+    def _image(self, deployment: str) -> str:
+        try:
+            return str(self._object("deployment", deployment)["spec"]["template"]["spec"]["containers"][0]["image"])
+        except (KeyError, IndexError, TypeError):
+            raise MlopsLabError(f"kubectl get deployment {deployment} answered no image.") from None
 
     def _split(self, champion: int, challenger: int, weight: int) -> TrafficSplit:
         share = 100 * challenger / (champion + challenger) if challenger else 0.0

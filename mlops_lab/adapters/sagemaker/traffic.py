@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_lab.adapters.split import TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.clock import Clock, SystemClock
-from mlops_lab.base.errors import MissingExtra, MlopsLabError, UnknownName
+from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_json
 
 __all__ = ["SageMakerTarget"]
 
@@ -89,6 +90,70 @@ class SageMakerTarget:
                 f"endpoint {self.endpoint} is in service again, but with the weights {told}: it rolled back by itself."
             )
         return TrafficSplit("sagemaker", self.endpoint, 100.0 - weight, float(weight), asked=float(weight))
+
+    def put_challenger(self, release: Release) -> None:
+        """The endpoint gets a challenger of the release, without traffic and as large as its champion."""
+        if not release.model_data.startswith("s3://") or not release.role:
+            raise InvalidDefinition(
+                "SageMaker needs the packed home folder in S3 (s3://…/model.tar.gz) and a role's ARN."
+            )
+        found = self._at_rest()
+        given = {str(each["VariantName"]): each for each in found.get("ProductionVariants", [])}
+        if given.get("challenger", {}).get("CurrentWeight"):
+            raise NotAllowed(
+                f"endpoint {self.endpoint} has a challenger with traffic; take that one back first: --rollback."
+            )
+        variants = {each["VariantName"]: each for each in self._variants(found)}
+        if "champion" not in variants:
+            raise UnknownName("variant", "champion", variants, where=f"endpoint {self.endpoint}")
+        model = f"{self.endpoint}-v{release.version}"
+        container: dict[str, Any] = {"Image": release.image, "ModelDataUrl": release.model_data}
+        container["Environment"] = {"MLOPS_LAB_VERSION": str(release.version)}
+        self._make("create_model", ModelName=model, PrimaryContainer=container, ExecutionRoleArn=release.role)
+        champion = dict(variants["champion"])
+        champion["InitialInstanceCount"] = given.get("champion", {}).get("CurrentInstanceCount") or champion.get(
+            "InitialInstanceCount", 1
+        )
+        self._configure(champion, {**champion, "ModelName": model})
+
+    def make_champion(self, release: Release) -> None:
+        """The champion's variant gets the challenger's model, which is started beside the old one before the switch."""
+        variants = {each["VariantName"]: dict(each) for each in self._variants(self._at_rest())}
+        model = {"ModelName": variants["challenger"]["ModelName"]}
+        if not str(model["ModelName"]).endswith(f"-v{release.version}"):
+            raise NotAllowed(
+                f"the challenger of endpoint {self.endpoint} is {model['ModelName']}, not v{release.version}."
+            )
+        self._configure({**variants["champion"], **model}, {**variants["challenger"], "InitialInstanceCount": 1})
+
+    def _variants(self, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+        config = self._ask("describe_endpoint_config", EndpointConfigName=found["EndpointConfigName"])
+        return list(config["ProductionVariants"])
+
+    def _configure(self, champion: Mapping[str, Any], challenger: Mapping[str, Any]) -> None:
+        """A configuration with these two, all traffic to the champion; named by what is in it, so it is made once."""
+        variants = [
+            {**champion, "VariantName": "champion", "InitialVariantWeight": 1.0},
+            {**challenger, "VariantName": "challenger", "InitialVariantWeight": 0.0},
+        ]
+        name = f"{self.endpoint[:50]}-{fingerprint_json(variants).removeprefix('sha256:')[:12]}"
+        if self._at_rest().get("EndpointConfigName") == name:
+            return
+        self._make("create_endpoint_config", EndpointConfigName=name, ProductionVariants=variants)
+        self._ask("update_endpoint", EndpointName=self.endpoint, EndpointConfigName=name)
+        found = self._at_rest()
+        if found["EndpointStatus"] != "InService":
+            raise self._not_in_service(found)
+        if found.get("EndpointConfigName") != name:
+            raise MlopsLabError(f"endpoint {self.endpoint} took the change back; its log in CloudWatch says why.")
+
+    def _make(self, operation: str, **request: Any) -> None:
+        """Create what may be there from a job that was cut off; names here say what is in it."""
+        try:
+            self._ask(operation, **request)
+        except MlopsLabError as error:
+            if "existing" not in str(error):
+                raise
 
     def _at_rest(self) -> dict[str, Any]:
         """The endpoint once nothing changes it any more, in whatever state that leaves it."""

@@ -1,4 +1,4 @@
-"""How does a Vertex AI endpoint give a challenger its share: by its traffic split?"""
+"""A challenger's share on a Vertex AI endpoint: its traffic split."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_lab.adapters.split import TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed
 
 __all__ = ["VertexTarget"]
 
 _SECONDS = 60.0
+_LONGEST = 1800.0  # to deploy a model
 _AWAY = ("ServiceUnavailable", "DefaultCredentialsError", "RetryError", "DeadlineExceeded", "RefreshError")
 _NAME = re.compile(r"projects/[^/]+/locations/(?P<region>[a-z0-9-]+)/endpoints/[^/]+")
 
@@ -22,6 +23,7 @@ class VertexTarget:
     Args:
         endpoint: its full name, `projects/P/locations/REGION/endpoints/ID`.
         client: an `EndpointServiceClient`; for tests.
+        models: a `ModelServiceClient`; for tests.
 
     Raises:
         InvalidDefinition: it is no name of an endpoint.
@@ -35,13 +37,14 @@ class VertexTarget:
         https://cloud.google.com/vertex-ai/docs/predictions/configure-traffic-split
     """
 
-    def __init__(self, endpoint: str, *, client: Any = None) -> None:
+    def __init__(self, endpoint: str, *, client: Any = None, models: Any = None) -> None:
         found = _NAME.fullmatch(endpoint)
         if found is None:
             raise InvalidDefinition(f"{endpoint!r} is no endpoint; write projects/P/locations/REGION/endpoints/ID.")
         self.endpoint = endpoint
         self.region = found["region"]
         self._client = client
+        self._models = models
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Replace the traffic split in one call; models other than the two get nothing."""
@@ -57,6 +60,60 @@ class VertexTarget:
         self._update(split)
         return TrafficSplit("vertex", self.endpoint, 100.0 - weight, float(weight), asked=float(weight))
 
+    def put_challenger(self, release: Release) -> None:
+        """The image becomes a model, which is deployed as `challenger` without traffic, as large as the champion."""
+        found = self._ask("get_endpoint", name=self.endpoint)
+        champion = self._deployed(found, "champion")
+        for each in (one for one in found.deployed_models if one.display_name == "challenger"):
+            if dict(found.traffic_split).get(str(each.id)):
+                raise NotAllowed("there is a challenger with traffic; take that one back first: --rollback.")
+            self._wait("undeploy_model", endpoint=self.endpoint, deployed_model_id=str(each.id))
+        model = {
+            "display_name": f"late-flights-v{release.version}",
+            "container_spec": {
+                "image_uri": release.image,
+                "env": [{"name": "MLOPS_LAB_VERSION", "value": str(release.version)}],
+                "ports": [{"container_port": 8080}],
+                "predict_route": "/invocations",
+                "health_route": "/v2/health/ready",
+            },
+        }
+        parent = self.endpoint.partition("/endpoints/")[0]
+        uploaded = self._wait("upload_model", parent=parent, model=model)
+        self._deploy("challenger", str(uploaded.model), like=champion, split={str(champion.id): 100, "0": 0})
+
+    def make_champion(self, release: Release) -> None:  # noqa: ARG002  the endpoint knows
+        """The challenger's model is deployed once more, as `champion` with all of the traffic; then the others go."""
+        found = self._ask("get_endpoint", name=self.endpoint)
+        challenger = self._deployed(found, "challenger")
+        self._deploy("champion", str(challenger.model), like=challenger, split={"0": 100})
+        for each in found.deployed_models:
+            self._wait("undeploy_model", endpoint=self.endpoint, deployed_model_id=str(each.id))
+
+    def challenger_id(self) -> str:
+        """The number of the model that is deployed as challenger; empty when there is none."""
+        found = self._ask("get_endpoint", name=self.endpoint)
+        return next((str(one.id) for one in found.deployed_models if one.display_name == "challenger"), "")
+
+    def _deployed(self, found: Any, name: str) -> Any:
+        for each in found.deployed_models:
+            if each.display_name == name:
+                return each
+        there = ", ".join(sorted(str(each.display_name) for each in found.deployed_models)) or "none"
+        raise NotAllowed(f"endpoint {self.endpoint} has no {name} deployed; there is: {there}.")
+
+    def _deploy(self, name: str, model: str, *, like: Any, split: Mapping[str, int]) -> None:
+        deployed = {"display_name": name, "model": model, "dedicated_resources": like.dedicated_resources}
+        self._wait("deploy_model", endpoint=self.endpoint, deployed_model=deployed, traffic_split=dict(split))
+
+    def _wait(self, operation: str, **request: Any) -> Any:
+        """Ask for what takes minutes, and wait until it is done."""
+        started = self._ask(operation, **request)
+        try:
+            return started.result(timeout=_LONGEST)
+        except Exception as error:
+            raise _told(f"update by {operation}", error) from None
+
     def _update(self, split: Mapping[str, int]) -> None:
         endpoint = {"name": self.endpoint, "traffic_split": dict(split)}
         self._ask("update_endpoint", endpoint=endpoint, update_mask={"paths": ["traffic_split"]})
@@ -64,18 +121,23 @@ class VertexTarget:
     def _ask(self, operation: str, **request: Any) -> Any:
         if self._client is None:
             self._client = self._connect()
+        client = self._client
+        if operation == "upload_model":
+            self._models = client = self._models if self._models is not None else self._connect("model")
         try:
-            return getattr(self._client, operation)(request=request, timeout=_SECONDS, retry=None)
+            return getattr(client, operation)(request=request, timeout=_SECONDS, retry=None)
         except Exception as error:
             raise _told(operation, error) from None
 
-    def _connect(self) -> Any:
+    def _connect(self, kind: str = "endpoint") -> Any:
         try:
             from google.cloud.aiplatform_v1.services.endpoint_service import EndpointServiceClient
+            from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
         except ImportError:
             raise MissingExtra("vertex") from None
+        service: Any = EndpointServiceClient if kind == "endpoint" else ModelServiceClient
         try:
-            return EndpointServiceClient(client_options={"api_endpoint": f"{self.region}-aiplatform.googleapis.com"})
+            return service(client_options={"api_endpoint": f"{self.region}-aiplatform.googleapis.com"})
         except Exception as error:
             raise _told("connect", error) from None
 
