@@ -73,3 +73,11 @@ class Desk:
         version = self.version(**more)
         self.registry.promote(self.report(version), actor="ada", why="better")
         return self.registry.get_model_version(version.name, version.version)
+
+    def rolled_out(self, version: ModelVersion) -> ModelVersion:
+        """The version after a rollout that reached all traffic: the alias champion is its own."""
+        details = {"serving": "champion"}
+        self.registry.record_event(
+            version.name, version.version, action="rollout_finished", actor="rollout", why="good", details=details
+        )
+        return self.registry.get_model_version(version.name, version.version)

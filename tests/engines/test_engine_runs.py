@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops_lab.adapters.engines.comparing import DATES
 
-REFUSED = {"approve", "promote", "roll_out"}
+REFUSED = {"approve", "promote", "materialize", "roll_out"}
 
 
 def test_the_tasks_and_edges_are_ours(both):

@@ -15,7 +15,7 @@ def desk(tmp_path):
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path)
-    desk.promoted(), desk.promoted()
+    desk.promoted(), desk.rolled_out(desk.promoted())
     desk.head = desk.registry.head()
     desk.close()
     return desk

@@ -44,6 +44,9 @@ def kept(request, tmp_path_factory):
             metrics=run.metrics, evaluated_at=clock.now(),
         )  # fmt: skip
         registry.promote(report, actor="ada", why="better")
+    registry.record_event(
+        name, 2, action="rollout_finished", actor="rollout", why="good", details={"serving": "champion"}
+    )
     return registry, tracker, name, known, uri
 
 
@@ -146,7 +149,7 @@ def test_what_somebody_changes_past_the_gate_is_noticed_and_changes_nothing(tmp_
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path, Engines(registry="mlflow"))
-    desk.promoted(), desk.promoted()
+    desk.promoted(), desk.rolled_out(desk.promoted())
     client = desk.registry._mlflow.client
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -203,7 +206,7 @@ def test_a_copy_has_the_same_history_and_finds_its_way_back(tmp_path):
 
     prepare_home(tmp_path)
     desk = Desk(tmp_path)
-    desk.promoted(), desk.promoted()
+    desk.promoted(), desk.rolled_out(desk.promoted())
     desk.registry.set_policy("late", requires_approval=True, actor="grace", why="passengers")
     head, lines = desk.registry.head(), [str(event) for event in desk.registry.history()]
     desk.close()

@@ -66,9 +66,7 @@ def on_engines(monkeypatch):
     """From here on, whoever imports the stores gets Feast's and MLflow's."""
 
     def replace(*, features, registry):
-        import mlops_lab.data.features
-        import mlops_lab.models.registry
-        import mlops_lab.models.tracking
+        import mlops_lab
         from mlops_lab.adapters.feast.store import FeastStore
         from mlops_lab.adapters.mlflow.registry import MlflowRegistry
         from mlops_lab.adapters.mlflow.tracker import MlflowTracker
@@ -87,10 +85,10 @@ def on_engines(monkeypatch):
         chosen = choice.Engines("feast" if features else "embedded", "mlflow" if registry else "embedded")
         monkeypatch.setattr(choice, "engines_of", lambda home: chosen)
         if features:
-            monkeypatch.setattr(mlops_lab.data.features, "FeatureStore", FeastStore)
+            monkeypatch.setattr(mlops_lab, "FeatureStore", FeastStore)
         if registry:
-            monkeypatch.setattr(mlops_lab.models.registry, "Registry", on_new_database(MlflowRegistry))
-            monkeypatch.setattr(mlops_lab.models.tracking, "Tracker", on_new_database(MlflowTracker))
+            monkeypatch.setattr(mlops_lab, "Registry", on_new_database(MlflowRegistry))
+            monkeypatch.setattr(mlops_lab, "Tracker", on_new_database(MlflowTracker))
 
     return replace
 
