@@ -1,26 +1,26 @@
-"""What would GitHub do with this workflow file? Expressions, a reader, a simulator and a way to really run it.
+"""GitHub Actions without GitHub: expressions, a reader, a simulator and a way to really run a workflow.
 
 Everything here follows GitHub's documentation; where it is silent, GitHub's own packages and `act` were asked.
 """
 
 from __future__ import annotations
 
-from mlops_lab.ci.concurrency import ConcurrencyGroups
-from mlops_lab.ci.environments import Environment, Review, environments_from
+from mlops_lab.ci.admission import ConcurrencyGroups, Environment, Review, environments_from
 from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.executing import execute
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate
 from mlops_lab.ci.loading import load_workflow, parse_workflow
 from mlops_lab.ci.matrix import expand_matrix
 from mlops_lab.ci.nodes import read_yaml
-from mlops_lab.ci.performing import Outcome
 from mlops_lab.ci.results import JobRun, Moment, StepRun, WorkflowRun
 from mlops_lab.ci.simulating import simulate
-from mlops_lab.ci.stand_ins import StandInCall
+from mlops_lab.ci.step_runner import Outcome
+from mlops_lab.ci.stubs import ActionCall
 from mlops_lab.ci.trigger import Trigger
 from mlops_lab.ci.workflow import Workflow
 
 __all__ = [
+    "ActionCall",
     "ConcurrencyGroups",
     "Environment",
     "ExpressionError",
@@ -29,7 +29,6 @@ __all__ = [
     "Outcome",
     "Problem",
     "Review",
-    "StandInCall",
     "StepRun",
     "Trigger",
     "Workflow",

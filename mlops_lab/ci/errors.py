@@ -1,4 +1,4 @@
-"""What is wrong with a workflow file, and where?"""
+"""What is wrong with a workflow file, and where: `Problem` and `WorkflowError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a node of the file become, given the contexts of the moment?"""
+"""A node of the file becomes a value, given the contexts of the moment."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlops_lab.ci.expressions import ExpressionError, Hole, evaluate, interpolate, is_truthy, split, to_text
+from mlops_lab.ci.expressions.evaluator import asks_for_status, references
 from mlops_lab.ci.expressions.functions import FUNCTIONS
+from mlops_lab.ci.expressions.parser import Node as Tree
 from mlops_lab.ci.expressions.parser import parse
-from mlops_lab.ci.expressions.references import references
-from mlops_lab.ci.expressions.status import asks_for_status
 from mlops_lab.ci.expressions.template import is_insertion, is_mixed, lone
-from mlops_lab.ci.expressions.tree import Node as Tree
 from mlops_lab.ci.expressions.values import Value, to_number
 from mlops_lab.ci.nodes import Node
-from mlops_lab.ci.places import PLACES
+from mlops_lab.ci.reader import PLACES
+from mlops_lab.ci.workflow import Concurrency
 
 __all__ = ["Evaluator", "TemplateError", "evaluating"]
 
@@ -54,7 +54,13 @@ def evaluating(key: str, job: str) -> Iterator[None]:
 class Evaluator:
     """Evaluates the nodes of one file."""
 
-    def __init__(self, file: str, *, workspace: Path | None, on_reference: Callable[[tuple[str, ...]], None]) -> None:
+    def __init__(
+        self,
+        file: str,
+        *,
+        workspace: Path | None = None,
+        on_reference: Callable[[tuple[str, ...]], None] = lambda _: None,
+    ) -> None:
         self.file = file
         self.workspace = workspace
         self.on_reference = on_reference
@@ -127,6 +133,19 @@ class Evaluator:
             shown = self.text(node, contexts)
             raise TemplateError(self.file, node, ExpressionError("evaluation", f"Unexpected value '{shown}'"))
         return min(max(number, 0.0), _MOST_MINUTES)
+
+    def concurrency(self, concurrency: Concurrency, contexts: Mapping[str, Value]) -> tuple[str, bool, str]:
+        """The group's name, whether its running one is cancelled, and how many wait.
+
+        Raises:
+            TemplateError: the name is empty.
+        """
+        group = self.text(concurrency.group, contexts)
+        if not group:
+            error = ExpressionError("evaluation", "Concurrency group name cannot be empty")
+            raise TemplateError(self.file, concurrency.group, error)
+        cancels = self.text(concurrency.cancel_in_progress, contexts).lower() == "true"
+        return group, cancels, self.text(concurrency.queue, contexts)
 
     def condition(self, node: Node | None, contexts: Mapping[str, Value], status: str) -> bool:
         """An `if`: without a status function of its own, `success() &&` stands before it.

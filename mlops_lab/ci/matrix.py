@@ -1,4 +1,4 @@
-"""Which legs does a matrix make, and what is each called?
+"""The combinations that a matrix makes, and what each is called.
 
 All combinations of the vectors, less those that an `exclude` entry matches; then each `include` entry is added to every
 combination where it overwrites no original value, or makes a combination of its own:
@@ -16,13 +16,13 @@ from itertools import product
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.ci.expressions.values import Value, equals, lookup, number_text, to_text
 
-__all__ = ["MAX_LEGS", "MatrixLeg", "expand_matrix", "leg_title", "matrix_legs"]
+__all__ = ["MAX_JOBS", "Combination", "combination_title", "combinations", "expand_matrix"]
 
-MAX_LEGS = 256
+MAX_JOBS = 256
 
 
 @dataclass(frozen=True)
-class MatrixLeg:
+class Combination:
     """One combination: its values, and what stands in brackets behind the job's name."""
 
     values: dict[str, Value]
@@ -37,12 +37,12 @@ def expand_matrix(matrix: Mapping[str, Value]) -> list[dict[str, Value]]:
 
     Raises:
         InvalidData: a vector that is no list or is empty, an entry that is no mapping, is empty or excludes by a name
-            that the matrix lacks, no vector at all, or more than 256 legs.
+            that the matrix lacks, no vector at all, or more than 256 jobs.
     """
-    return [leg.values for leg in matrix_legs(matrix)]
+    return [one.values for one in combinations(matrix)]
 
 
-def matrix_legs(matrix: Mapping[str, Value]) -> list[MatrixLeg]:
+def combinations(matrix: Mapping[str, Value]) -> list[Combination]:
     """The combinations with their titles; none where `exclude` strikes all of them.
 
     Raises:
@@ -56,27 +56,27 @@ def matrix_legs(matrix: Mapping[str, Value]) -> list[MatrixLeg]:
     count = 1
     for values in lists.values():
         count *= len(values)
-    if count > MAX_LEGS * 100:  # before they are written out
+    if count > MAX_JOBS * 100:  # before they are written out
         raise _too_many(count)
     combinations = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())] if lists else []
     struck = _struck(lists, excluded, len(combinations)) if combinations else 0
     originals = [one for number, one in enumerate(combinations) if not struck >> number & 1]
-    if len(originals) > MAX_LEGS:
+    if len(originals) > MAX_JOBS:
         raise _too_many(len(originals))
-    legs = [MatrixLeg(dict(one), leg_title(one)) for one in originals]
+    found = [Combination(dict(one), combination_title(one)) for one in originals]
     for entry in included:
         filters = {name: value for name, value in entry.items() if name.lower() in known}
         added = {name: value for name, value in entry.items() if name.lower() not in known}
-        matching = [leg for leg, original in zip(legs, originals, strict=False) if _same(filters, original)]
-        for leg in matching:
-            leg.values.update(added)
-        if len(legs) > MAX_LEGS:
+        matching = [one for one, original in zip(found, originals, strict=False) if _same(filters, original)]
+        for one in matching:
+            one.values.update(added)
+        if len(found) > MAX_JOBS:
             break
         if not matching:
-            legs.append(MatrixLeg({**filters, **added}, leg_title({**filters, **added})))
-    if len(legs) > MAX_LEGS:
-        raise _too_many(len(legs))
-    return legs
+            found.append(Combination({**filters, **added}, combination_title({**filters, **added})))
+    if len(found) > MAX_JOBS:
+        raise _too_many(len(found))
+    return found
 
 
 def _struck(lists: Mapping[str, list[Value]], excluded: Sequence[Mapping[str, Value]], count: int) -> int:
@@ -115,7 +115,7 @@ def _check(
 
 
 def _too_many(count: int) -> InvalidData:
-    return InvalidData(f"The matrix makes {count} jobs, and GitHub allows at most {MAX_LEGS} for one matrix.")
+    return InvalidData(f"The matrix makes {count} jobs, and GitHub allows at most {MAX_JOBS} for one matrix.")
 
 
 def _vector(name: str, values: Value) -> list[Value]:
@@ -144,7 +144,7 @@ def _same(wanted: Value, value: Value) -> bool:
     return equals(value, wanted)
 
 
-def leg_title(values: Mapping[str, Value]) -> str:
+def combination_title(values: Mapping[str, Value]) -> str:
     """The values that are not empty, as they stand in brackets behind the job's name: `ubuntu-24.04, 3.11`."""
     return ", ".join(word for word in _leaves(list(values.values())) if word)
 

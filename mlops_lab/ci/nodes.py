@@ -1,4 +1,4 @@
-"""Which YAML values does a file hold, and at which line and column?
+"""The YAML values of a file, with the line and column of each.
 
 YAML 1.2 with its core schema, so that `on` stays a word and `3.10` is the number 3.1, as on GitHub. Anchors and aliases
 work; merge keys do not, as on GitHub. Nothing is ever constructed from a tag, and what an alias expands to is counted,

@@ -1,4 +1,8 @@
-"""How are wrong types, unknown keys and broken expressions found in a YAML node?
+"""Wrong types, unknown keys and broken expressions in the nodes of a file.
+
+Which contexts and functions an expression may use depends on its key: the table of
+https://docs.github.com/actions/reference/workflows-and-actions/contexts#context-availability, with the
+refinements of GitHub's own workflow schema.
 
 A `Reader` walks nodes, collects every problem it meets (in GitHub's words, with the closest name where a name is wrong)
 and goes on, so that a person sees all of them at once.
@@ -8,14 +12,128 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 from mlops_lab.base.errors import closest
 from mlops_lab.ci.errors import Problem, WorkflowError
+from mlops_lab.ci.expressions import ExpressionError, Hole, split
+from mlops_lab.ci.expressions.functions import FUNCTIONS
+from mlops_lab.ci.expressions.parser import MAX_LENGTH, Arity, parse
 from mlops_lab.ci.expressions.template import INSERT, is_insertion
 from mlops_lab.ci.nodes import Node
-from mlops_lab.ci.reading_expressions import ExpressionReader
 
-__all__ = ["Reader"]
+__all__ = ["PLACES", "ExpressionReader", "Place", "Reader"]
+
+
+_STATUS_OF_JOBS: Mapping[str, Arity] = {"success": (0, 255), "failure": (0, 255), "always": (0, 0), "cancelled": (0, 0)}
+_STATUS_OF_STEPS: Mapping[str, Arity] = dict.fromkeys(_STATUS_OF_JOBS, (0, 0))
+_HASH: Mapping[str, Arity] = {"hashfiles": (1, 255)}
+_ALWAYS: Mapping[str, Arity] = {name: (function.fewest, function.most) for name, function in FUNCTIONS.items()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an expression may use there."""
+
+    contexts: frozenset[str]
+    functions: Mapping[str, Arity]
+
+
+def _place(contexts: str, *functions: Mapping[str, Arity]) -> Place:
+    known = dict(_ALWAYS)
+    for more in functions:
+        known.update(more)
+    return Place(frozenset(contexts.split()), known)
+
+
+_RUN = "github inputs vars"
+_JOB = _RUN + " needs strategy matrix"
+_STEP = _JOB + " steps job runner env"
+
+PLACES: Mapping[str, Place] = {
+    "run-name": _place(_RUN),
+    "concurrency": _place(_RUN),
+    "env": _place(_RUN + " secrets"),
+    "input-default": _place(_RUN),  # of `workflow_call`
+    "nothing": _place(""),
+    "call-output": _place(_RUN + " jobs"),
+    "job-if": _place(_RUN + " needs", _STATUS_OF_JOBS),
+    "strategy": _place(_RUN + " needs"),
+    "job": _place(_JOB),
+    "job-env": _place(_JOB + " secrets"),
+    "job-with": _place(_JOB),
+    "job-secrets": _place(_JOB + " secrets"),
+    "job-defaults": _place(_JOB + " env"),
+    "job-outputs": _place(_STEP + " secrets"),
+    "environment-url": _place(_STEP),
+    "container-credentials": _place(_JOB + " secrets env"),
+    "container-env": _place(_STEP + " secrets"),
+    "step-if": _place(_STEP, _STATUS_OF_STEPS, _HASH),
+    "step": _place(_STEP + " secrets", _HASH),
+    # A composite action sees its own inputs, and neither secrets nor needs.
+    "action-default": _place("github strategy matrix job runner", _HASH),
+    "action-output": _place("github inputs strategy matrix steps job runner env"),
+    "action-step": _place("github inputs strategy matrix steps job runner env vars", _HASH),
+    "action-step-if": _place("github inputs strategy matrix steps job runner env vars", _STATUS_OF_STEPS, _HASH),
+}
+
+
+_EMBEDDED = (
+    "The directive 'insert' is not allowed in this context. Directives are not supported for expressions that are "
+    "embedded within a string. Directives are only supported when the entire value is an expression."
+)
+
+
+class ExpressionReader:
+    """Remembers what is wrong in one file, and finds what is wrong in its expressions."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def problem(self, node: Node, reason: str, *, meant: str | None = None) -> None:
+        """Remember what is wrong at a node."""
+        self.problems.append(Problem(node.line, node.column, reason, meant))
+
+    @staticmethod
+    def is_expression(node: Node) -> bool:
+        """Is the node one `${{ … }}` and nothing else?"""
+        return node.kind == "string" and node.value.startswith("${{") and node.value.endswith("}}")
+
+    def template(self, node: Node, place: str) -> None:
+        """Check the expressions of a text, which GitHub turns into one `format(…)`, with an expression's limits."""
+        if "${{" in node.value and len(node.value) > MAX_LENGTH:
+            self.problem(node, f"Exceeded max expression length {MAX_LENGTH}")
+            return
+        try:
+            parts = split(node.value)
+            for part in parts:
+                if not isinstance(part, Hole):
+                    continue
+                if part.expression != "insert":
+                    self.expression(part.expression, node, place)
+                elif is_insertion(node.value):
+                    self.problem(node, f"Unexpected value '{node.value}'")
+                else:
+                    self.problem(node, _EMBEDDED)
+        except ExpressionError as error:
+            self.problem(node, str(error))
+
+    def expression(self, text: str, node: Node, place: str) -> None:
+        """Check one expression against what its place allows."""
+        allowed = PLACES[place]
+        try:
+            parse(text, names=allowed.contexts, functions=allowed.functions)
+        except ExpressionError as error:
+            self.problem(node, str(error), meant=self._meant(error, allowed.contexts, allowed.functions))
+
+    @staticmethod
+    def _meant(error: ExpressionError, contexts: Collection[str], functions: Mapping[str, object]) -> str | None:
+        name = error.reason.partition("'")[2].rstrip("'")
+        if error.reason.startswith("Unrecognized named-value"):
+            return closest(name, contexts)
+        return closest(name, functions) if error.reason.startswith("Unrecognized function") else None
+
 
 _ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,98}")
 _ID_RULE = (

@@ -1,4 +1,4 @@
-"""What happened in a run? Steps, jobs, the run, and its timeline: frozen values, in words GitHub uses."""
+"""What happened in a run: steps, jobs, the run and its timeline, as frozen values in GitHub's words."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class StepRun:
 
 @dataclass(frozen=True)
 class JobRun:
-    r"""One job, or one leg of a matrix, or one job of a called workflow (`caller / job`).
+    r"""One job, or one combination of a matrix, or one job of a called workflow (`caller / job`).
 
     >>> from mlops_lab.ci import parse_workflow, simulate
     >>> text = "on: push\njobs: {a: {runs-on: x, strategy: {matrix: {v: [1, 2]}}, steps: [{run: make}]}}"

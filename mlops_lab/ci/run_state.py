@@ -1,24 +1,105 @@
-"""What do all jobs of one run share? Time, timeline, notes, groups, environments, who does the steps."""
+"""What all jobs of one run share: time and who is due, timeline, notes, groups, reviews.
+
+Each job is a generator that yields what it waits for: a number of seconds, or being woken by somebody. The scheduler
+resumes them in the order of time, so a run of hours takes no time, and two runs of the same file are the same.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import Protocol, TypeAlias
 
 from mlops_lab.base.clock import Clock
-from mlops_lab.ci.concurrency import ConcurrencyGroups
-from mlops_lab.ci.environments import EXPIRY, Environment, Review, refused_review
-from mlops_lab.ci.performing import Performer
+from mlops_lab.ci.admission import EXPIRY, ConcurrencyGroups, Environment, Review, refused_review
 from mlops_lab.ci.results import Moment
-from mlops_lab.ci.scheduling import Process, Scheduler, Sleep
+from mlops_lab.ci.step_runner import StepRunner
 from mlops_lab.ci.trigger import Trigger
 
-if TYPE_CHECKING:
-    from mlops_lab.ci.legs import Leg
+__all__ = ["Process", "ReviewQueue", "RunState", "Scheduler", "Sleep", "Wait"]
 
-__all__ = ["ReviewDesk", "RunState"]
+
+@dataclass(frozen=True)
+class Sleep:
+    """Resume me after so many seconds; of those due at the same moment, the urgent ones first."""
+
+    seconds: float
+    urgent: bool = False
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Resume me when somebody wakes me."""
+
+
+Process: TypeAlias = Generator[Sleep | Wait, None, None]
+
+
+class Task:
+    """A process that was started."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.done = False
+        self.turn = 0  # a wake-up meant for an earlier turn is void
+
+
+class Scheduler:
+    """Time, and who is due when."""
+
+    def __init__(self, start: datetime) -> None:
+        self.now = start
+        self._due: list[tuple[datetime, int, int, Task, int]] = []
+        self._count = 0
+
+    def start(self, process: Process) -> Task:
+        """Start a process, at this moment, behind those already due."""
+        task = Task(process)
+        self._push(task, self.now, 1)
+        return task
+
+    def wake(self, task: Task) -> None:
+        """Resume a waiting or sleeping process at this moment."""
+        if not task.done:
+            task.turn += 1
+            self._push(task, self.now, 1)
+
+    def run(self) -> None:
+        """Let everything happen until nobody is due any more; some may wait for ever."""
+        while self._due:
+            at, _, _, task, turn = heapq.heappop(self._due)
+            if task.done or turn != task.turn:
+                continue
+            self.now = max(self.now, at)
+            task.turn += 1
+            try:
+                request = next(task.process)
+            except StopIteration:
+                task.done = True
+                continue
+            if isinstance(request, Sleep):
+                self._push(task, self.now + timedelta(seconds=request.seconds), 0 if request.urgent else 1)
+
+    def _push(self, task: Task, at: datetime, order: int) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (at, order, self._count, task, task.turn))
+
+
+class HeldJob(Protocol):
+    """A job as those see it who let it wait, go on, or stop."""
+
+    asked_at: datetime | None
+
+    def wake(self) -> None:
+        """Look again at what it waits for."""
+
+    def cancel(self, why: str) -> None:
+        """Stop, if it is not done."""
+
+    def decide(self, decision: str, why: str) -> None:
+        """A reviewer has decided, or time has."""
 
 
 @dataclass
@@ -28,14 +109,14 @@ class RunState:
     scheduler: Scheduler
     clock: Clock
     trigger: Trigger
-    performer: Performer
+    runner: StepRunner
     environments: Mapping[str, Environment]
     groups: ConcurrencyGroups
     variables: Mapping[str, str]
-    desk: ReviewDesk = field(init=False)
+    reviews: ReviewQueue = field(init=False)
     timeline: list[Moment] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
-    legs: dict[str, Leg] = field(default_factory=dict)
+    jobs: dict[str, HeldJob] = field(default_factory=dict)
     cancelled: str = ""
 
     def moment(self, subject: str, what: str, why: str = "") -> None:
@@ -49,13 +130,13 @@ class RunState:
     def leave(self, group: str, who: str) -> None:
         """Leave a concurrency group and wake the one whose turn it is, if it is of this run."""
         following = self.groups.leave(group, who)
-        if following in self.legs:
-            self.legs[following].wake()
+        if following in self.jobs:
+            self.jobs[following].wake()
 
     def cancel_named(self, who: str, why: str) -> None:
         """Somebody of a concurrency group has to go: a job of this run, or another run."""
-        if who in self.legs:
-            self.legs[who].cancel(why)
+        if who in self.jobs:
+            self.jobs[who].cancel(why)
         else:
             self.groups.cancelled.append((who, why))
             self.moment(who, "cancelled", why)
@@ -64,11 +145,11 @@ class RunState:
         """Cancel the whole run: running jobs are interrupted, those not started see `cancelled()`."""
         self.cancelled = why
         self.moment("run", "cancelled", why)
-        for leg in list(self.legs.values()):
-            leg.cancel(why)
+        for job in list(self.jobs.values()):
+            job.cancel(why)
 
 
-class ReviewDesk:
+class ReviewQueue:
     """Where jobs wait for reviewers, and reviews are used up one by one.
 
     A review decides for all jobs that wait for its environment at that moment; a job that arrives later needs another.
@@ -77,16 +158,16 @@ class ReviewDesk:
     def __init__(self, state: RunState, reviews: Sequence[Review]) -> None:
         self.state = state
         self.reviews = list(reviews)
-        self.waiting: dict[str, list[Leg]] = {}
+        self.waiting: dict[str, list[HeldJob]] = {}
 
-    def ask(self, leg: Leg, environment: Environment) -> None:
+    def ask(self, job: HeldJob, environment: Environment) -> None:
         """Let a job wait for a decision about an environment; it is woken when there is one."""
         queue = self.waiting.setdefault(environment.name.lower(), [])
-        queue.append(leg)
+        queue.append(job)
         if len(queue) == 1:
             self.state.scheduler.start(self._decide(environment, queue))
 
-    def _decide(self, environment: Environment, queue: list[Leg]) -> Process:
+    def _decide(self, environment: Environment, queue: list[HeldJob]) -> Process:
         scheduler = self.state.scheduler
         while queue:
             asked = queue[0].asked_at or scheduler.now
@@ -100,8 +181,8 @@ class ReviewDesk:
             if not queue:
                 return
             if expires or review is None:
-                leg = queue.pop(0)
-                leg.decide("expired", f"nobody reviewed it within {EXPIRY.days} days")
+                job = queue.pop(0)
+                job.decide("expired", f"nobody reviewed it within {EXPIRY.days} days")
                 continue
             self.reviews.remove(review)
             refused = refused_review(environment, review, self.state.trigger.actor)
@@ -110,14 +191,14 @@ class ReviewDesk:
                 continue
             comment = f": {review.comment}" if review.comment else ""
             decided, queue[:] = list(queue), []
-            for leg in decided:
-                leg.decide("approved" if review.approved else "rejected", f"by {review.by}{comment}")
+            for job in decided:
+                job.decide("approved" if review.approved else "rejected", f"by {review.by}{comment}")
 
     def _next(self, name: str) -> Review | None:
         return next((review for review in self.reviews if review.environment.lower() == name.lower()), None)
 
-    def forget(self, leg: Leg) -> None:
+    def forget(self, job: HeldJob) -> None:
         """The job does not wait any more."""
         for queue in self.waiting.values():
-            if leg in queue:
-                queue.remove(leg)
+            if job in queue:
+                queue.remove(job)

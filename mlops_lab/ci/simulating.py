@@ -1,4 +1,4 @@
-"""What would happen if this workflow ran now? Nothing is executed."""
+"""What would happen if a workflow ran now; nothing is executed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ from typing import Any
 
 from mlops_lab.base.clock import Clock, FakeClock, to_utc
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.ci.calling import outputs_of_call
-from mlops_lab.ci.concurrency import ConcurrencyGroups
-from mlops_lab.ci.entering import EMPTY_GROUP
-from mlops_lab.ci.environments import Environment, Review, environments_from
-from mlops_lab.ci.evaluation import Evaluator, TemplateError
+from mlops_lab.ci.admission import ConcurrencyGroups, Environment, Review, environments_from
+from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_text
-from mlops_lab.ci.inputs import called_inputs, dispatched_inputs
-from mlops_lab.ci.performing import Outcome, Performer, ToldOutcomes
-from mlops_lab.ci.recording import records_of
+from mlops_lab.ci.job_graph import JobGraph, records_of
+from mlops_lab.ci.loading import always_true
 from mlops_lab.ci.results import WorkflowRun
-from mlops_lab.ci.run_state import ReviewDesk, RunState
-from mlops_lab.ci.running_jobs import JobGraph
-from mlops_lab.ci.scheduling import Process, Scheduler, Sleep
-from mlops_lab.ci.traps import traps_of
-from mlops_lab.ci.trigger import Trigger, starts
+from mlops_lab.ci.run_state import Process, ReviewQueue, RunState, Scheduler, Sleep
+from mlops_lab.ci.step_runner import GivenOutcomes, Outcome, StepRunner
+from mlops_lab.ci.trigger import Trigger, called_inputs, dispatched_inputs, starts
 from mlops_lab.ci.workflow import Workflow
 
 __all__ = ["Circumstances", "run_workflow", "simulate"]
@@ -91,7 +85,7 @@ def simulate(
         event: what happened: an event's name, or a `Trigger` with ref, actor, payload.
         inputs: of `workflow_dispatch` (or `workflow_call`).
         outcomes: `job`, `job/step` or `job/step/inner step` to `"success"`, `"failure"`, `"cancelled"` or an `Outcome`
-            (see `ToldOutcomes`).
+            (see `GivenOutcomes`).
         environments: protection rules by name, as `Environment` or as plain mappings.
         approvals: reviews in the order in which they are given; one decides for all jobs then waiting.
         clock: tells what time it is now; the run starts then, unless `started` says when.
@@ -106,21 +100,21 @@ def simulate(
         UnknownName: an event, input or outcome key that the workflow does not have.
         InvalidData: an input with a value it cannot have.
     """
-    performer = ToldOutcomes(outcomes or {}, workflow.root)
+    runner = GivenOutcomes(outcomes or {}, workflow.root)
     around = Circumstances(
         dict(inputs or {}), environments_from(environments or {}), tuple(approvals), clock or FakeClock(),
         dict(secrets or {}), dict(variables or {}), groups or ConcurrencyGroups(), started, cancel_after, run_name,
     )  # fmt: skip
-    run = run_workflow(workflow, event, performer, around)
+    run = run_workflow(workflow, event, runner, around)
     known = [job.name for job in run.jobs] + [job.id for job in run.jobs]
     known += [f"{job.name}/{step.id}" for job in run.jobs for step in job.steps]
     known += [f"{name}/{step.id}" for name, job in workflow.jobs.items() for step in job.steps]
     known += [f"{name}/{step.title}" for name, job in workflow.jobs.items() for step in job.steps]
-    performer.check([*known, *workflow.jobs])
+    runner.check([*known, *workflow.jobs])
     return run
 
 
-def run_workflow(workflow: Workflow, event: str | Trigger, performer: Performer, around: Circumstances) -> WorkflowRun:
+def run_workflow(workflow: Workflow, event: str | Trigger, runner: StepRunner, around: Circumstances) -> WorkflowRun:
     """Run a workflow with somebody to do the steps; see `simulate` for what there is around it."""
     trigger = Trigger(event) if isinstance(event, str) else event
     not_started = starts(workflow, trigger)
@@ -132,14 +126,14 @@ def run_workflow(workflow: Workflow, event: str | Trigger, performer: Performer,
         scheduler=Scheduler(to_utc(around.started) if around.started is not None else around.clock.now()),
         clock=around.clock,
         trigger=trigger,
-        performer=performer,
+        runner=runner,
         environments=around.environments,
         groups=around.groups,
         variables=around.variables,
     )
     if privileges := trigger.privileges():
         state.note(privileges)
-    state.desk = ReviewDesk(state, around.approvals)
+    state.reviews = ReviewQueue(state, around.approvals)
     before, state.groups.on_cancel = state.groups.on_cancel, state.cancel_named
     try:
         return _run(state, workflow, trigger, values, around, not_started)
@@ -155,19 +149,15 @@ def _run(
     graph = JobGraph(
         state, workflow, github=github, inputs=values, secrets={} if trigger.is_untrusted else around.secrets
     )
-    evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
+    evaluate = Evaluator(workflow.file)
     name = evaluate.text(workflow.run_name, graph.contexts) or workflow.name
     if not_started:
         return _record(workflow, trigger, name, state, graph, status="not_triggered", reason=not_started)
     state.moment("run", "queued", f"on {trigger.event}")
-    for trap in traps_of(workflow):
+    for trap in always_true(workflow):
         state.note(str(trap))
     if workflow.concurrency is not None:
-        group = evaluate.text(workflow.concurrency.group, graph.contexts)
-        if not group:
-            raise TemplateError(workflow.file, workflow.concurrency.group, ExpressionError("evaluation", EMPTY_GROUP))
-        cancel = to_text(evaluate.value(workflow.concurrency.cancel_in_progress, graph.contexts)).lower() == "true"
-        queue = evaluate.text(workflow.concurrency.queue, graph.contexts)
+        group, cancel, queue = evaluate.concurrency(workflow.concurrency, graph.contexts)
         entered = state.groups.enter(group, around.run_name, cancel_in_progress=cancel, queue=queue)
         graph.own_groups.append(group)
         if not entered:
@@ -187,7 +177,7 @@ def _run(
 def _inputs(workflow: Workflow, trigger: Trigger, given: Mapping[str, Value]) -> dict[str, Value]:
     declared = workflow.events[trigger.event].inputs if trigger.event in workflow.events else {}
     if trigger.event == "workflow_call":
-        evaluate = Evaluator(workflow.file, workspace=None, on_reference=lambda _: None)
+        evaluate = Evaluator(workflow.file)
         known: dict[str, Value] = {"github": trigger.github(workflow), "vars": {}, "inputs": {}}
         return called_inputs(declared, given, lambda node: evaluate.value(node, known))
     if trigger.event == "workflow_dispatch":
@@ -225,7 +215,7 @@ def _record(
     if conclusion is not None:
         state.moment("run", conclusion, reason)
         try:
-            outputs = outputs_of_call(graph)
+            outputs = graph.outputs()
         except ExpressionError as error:  # a caller would fail; here there is none
             state.note(f"the outputs of the workflow cannot be computed: {error}")
     return WorkflowRun(

@@ -1,4 +1,4 @@
-"""What happened that may start a workflow, and does it?
+"""Something that happened to a repository: whether it starts the workflow, and with which inputs.
 
 Filters follow https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax#filter-pattern-cheat-sheet.
 """
@@ -6,15 +6,17 @@ Filters follow https://docs.github.com/actions/reference/workflows-and-actions/w
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlops_lab.base.errors import UnknownName
-from mlops_lab.ci.expressions.values import Value, to_text
+from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.ci.expressions.values import Value, kind_of, to_number, to_text
 from mlops_lab.ci.globs import glob_matches
-from mlops_lab.ci.workflow import Event, Workflow
+from mlops_lab.ci.nodes import Node
+from mlops_lab.ci.workflow import Event, Input, Workflow
 
-__all__ = ["Trigger", "starts"]
+__all__ = ["Trigger", "called_inputs", "dispatched_inputs", "starts"]
+
 
 _SKIPS = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 _TRAILER = re.compile(r"\n\n(?:.*\n)*?skip-checks: ?true\s*$")
@@ -189,3 +191,76 @@ def _paths(event: Event, trigger: Trigger) -> str:
     if ignored is not None and trigger.paths and all(glob_matches(ignored, path) for path in trigger.paths):
         return "all changed files match paths-ignore"
     return ""
+
+
+def dispatched_inputs(declared: Mapping[str, Input], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The `inputs` of a `workflow_dispatch`: booleans stay booleans, all else is text, as GitHub does it.
+
+    Raises:
+        UnknownName: an input that is not declared.
+        InvalidData: a required one is missing, or a value is none of those allowed.
+    """
+    _no_strangers(declared, given)
+    values: dict[str, Value] = {}
+    for name, entry in declared.items():
+        value = given.get(name, entry.default.plain() if entry.default is not None else None)
+        if value in (None, ""):
+            if entry.required:
+                raise InvalidData(f"Required input '{name}' not provided")
+            value = False if entry.kind == "boolean" else ""
+        elif entry.kind == "boolean":
+            value = _boolean(name, value)
+        elif entry.kind == "number" and to_number(value) != to_number(value):
+            raise InvalidData(f"Provided value '{to_text(value)}' for input '{name}' is not a number")
+        elif entry.kind == "choice" and to_text(value) not in entry.options:
+            allowed = ", ".join(entry.options)
+            raise InvalidData(
+                f"Provided value '{to_text(value)}' for input '{name}' not in the list of allowed values: {allowed}"
+            )
+        values[name] = value if isinstance(value, bool) else to_text(value)
+    return values
+
+
+def called_inputs(
+    declared: Mapping[str, Input], given: Mapping[str, Value], default: Callable[[Node], Value]
+) -> dict[str, Value]:
+    """The `inputs` of a called workflow, each of its declared kind; `default` evaluates a default.
+
+    Raises:
+        UnknownName: an input that is not declared.
+        InvalidData: a required one is missing, or a value of the wrong kind.
+    """
+    _no_strangers(declared, given)
+    lower = {name.lower(): value for name, value in given.items()}
+    empty: dict[str, Value] = {"boolean": False, "number": 0, "string": ""}
+    values: dict[str, Value] = {}
+    for name, entry in declared.items():
+        if name.lower() in lower:
+            value = lower[name.lower()]
+        elif entry.default is not None:
+            value = default(entry.default)
+        elif entry.required:
+            raise InvalidData(f"Input {name} is required, but not provided while calling.")
+        else:
+            value = empty[entry.kind]
+        if entry.kind == "string":
+            value = to_text(value)
+        elif kind_of(value).lower() != entry.kind:
+            raise InvalidData(f"The input '{name}' must be a {entry.kind}; the value is '{to_text(value)}'")
+        values[name] = value
+    return values
+
+
+def _no_strangers(declared: Mapping[str, Input], given: Mapping[str, Value]) -> None:
+    known = {name.lower() for name in declared}
+    for name in given:
+        if name.lower() not in known:
+            raise UnknownName("input", name, declared, where="the workflow")
+
+
+def _boolean(name: str, value: Value) -> bool:
+    if isinstance(value, bool):
+        return value
+    if to_text(value).lower() in ("true", "false"):
+        return to_text(value).lower() == "true"
+    raise InvalidData(f"Provided value '{to_text(value)}' for input '{name}' is neither true nor false")

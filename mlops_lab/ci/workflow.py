@@ -1,4 +1,4 @@
-"""What does a workflow file say, once it is read?
+"""A workflow file once it is read: plain values, frozen, and the graph that its jobs form.
 
 Plain values, frozen. A field that may hold `${{ }}` is a `Node`, which knows its line and column; the rest is text,
 numbers and tuples. Nothing is evaluated here.
@@ -6,14 +6,77 @@ numbers and tuples. Nothing is evaluated here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_lab.ci.graph import levels_of
 from mlops_lab.ci.nodes import Node
 
-__all__ = ["Action", "Concurrency", "Defaults", "Event", "Input", "Job", "Step", "Strategy", "Workflow"]
+__all__ = [
+    "Action",
+    "Concurrency",
+    "Defaults",
+    "Event",
+    "Input",
+    "Job",
+    "Step",
+    "Strategy",
+    "Workflow",
+    "levels_of",
+    "way",
+]
+
+
+def way(needs: Mapping[str, Sequence[str]], start: str, end: str) -> list[str] | None:
+    """The shortest way from `start` to `end` along `needs`, both included; None when there is none.
+
+    >>> way({"a": ["b"], "b": ["c"], "c": []}, "a", "c")
+    ['a', 'b', 'c']
+    """
+    came_from: dict[str, str | None] = {start: None}
+    queue = deque([start])
+    while queue:
+        here = queue.popleft()
+        if here == end:
+            path: list[str] = []
+            step: str | None = here
+            while step is not None:
+                path.insert(0, step)
+                step = came_from[step]
+            return path
+        for needed in needs.get(here, ()):
+            if needed not in came_from:
+                came_from[needed] = here
+                queue.append(needed)
+    return None
+
+
+def levels_of(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """Names by level: the length of the longest way to a name that needs nothing; those in a cycle are left out.
+
+    >>> levels_of({"a": [], "c": ["a", "b"], "b": ["a"], "loop": ["loop"]})
+    (('a',), ('b',), ('c',))
+    """
+    needed_by: dict[str, list[str]] = {name: [] for name in needs}
+    open_needs = {name: len(set(needed)) for name, needed in needs.items()}
+    for name, needed in needs.items():
+        for one in set(needed):
+            needed_by.setdefault(one, []).append(name)
+    level = {name: 0 for name, count in open_needs.items() if count == 0}
+    queue = deque(level)
+    while queue:
+        here = queue.popleft()
+        for name in needed_by[here]:
+            level[name] = max(level.get(name, 0), level[here] + 1)
+            open_needs[name] -= 1
+            if open_needs[name] == 0:
+                queue.append(name)
+    found: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
+    for name in needs:
+        if name in level and open_needs[name] == 0:
+            found[level[name]].append(name)
+    return tuple(map(tuple, found))
 
 
 @dataclass(frozen=True)
@@ -61,7 +124,7 @@ class Concurrency:
 
 @dataclass(frozen=True)
 class Strategy:
-    """`strategy`: the matrix, and what one failing leg does to the others."""
+    """`strategy`: the matrix, and what one failing job does to the others."""
 
     matrix: Node | None = None
     fail_fast: Node | None = None

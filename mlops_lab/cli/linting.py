@@ -1,4 +1,4 @@
-"""What is wrong with these workflow files, at which line and column?"""
+"""What is wrong with workflow files, by line and column: our own rules and those of other linters."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def lint(files: tuple[str, ...], ours_only: bool, as_json: bool) -> int:
 
 def _ours(file: str) -> list[Finding]:
     from mlops_lab.ci import WorkflowError, load_workflow
-    from mlops_lab.ci.traps import traps_of
+    from mlops_lab.ci.loading import always_true
 
     if "\0" in file:
         raise InvalidData(f"the workflow file {file!r} cannot be read: it holds a null byte.")
@@ -96,7 +96,7 @@ def _ours(file: str) -> list[Finding]:
         shown = file if own else error.file
         return [Finding(shown, each.line, each.column, "mlops-lab", "", _reason(each)) for each in error.problems]
     found = []
-    for trap in traps_of(workflow):
+    for trap in always_true(workflow):
         shown = file if trap.file == workflow.file else str(workflow.root / trap.file)
         found.append(Finding(shown, trap.line, trap.column, "mlops-lab", "always-true", str(trap)))
     return found + _impossible_matrices(file, workflow)

@@ -1,4 +1,4 @@
-"""What would GitHub do with this workflow file, asked from a terminal?"""
+"""Workflow files of GitHub Actions, drawn, simulated, executed and linted from a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.happening import Happening, run_options
+from mlops_lab.cli.event_options import EventOptions, run_options
 from mlops_lab.cli.linting import lint
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def draw(file: str, root: str | None, out: str | None, as_json: bool) -> None:
 @_json
 def simulate(
     file: str,
-    happening: Happening,
+    given: EventOptions,
     outcomes: tuple[str, ...],
     outputs: tuple[str, ...],
     waited: float,
@@ -119,13 +119,13 @@ def simulate(
 
     from mlops_lab.base.clock import FakeClock
     from mlops_lab.ci import simulate as simulated
-    from mlops_lab.cli.happening import told_outcomes
+    from mlops_lab.cli.event_options import told_outcomes
 
     read = _load(file, root)
     clock = FakeClock()
     began = clock.now()
     clock.advance(timedelta(days=waited))
-    trigger, settings = happening.of(read)
+    trigger, settings = given.of(read)
     told = told_outcomes(outcomes, outputs)
     run = simulated(read, trigger, outcomes=told, clock=clock, started=began, **settings)
     return _answer(read, run, out=out, as_json=as_json)
@@ -149,7 +149,7 @@ def simulate(
 @_json
 def execute(
     file: str,
-    happening: Happening,
+    given: EventOptions,
     yes: bool,
     logs: bool,
     step_timeout: float,
@@ -177,7 +177,7 @@ def execute(
             f"execute runs the steps of {file} on this machine, as you and without a sandbox; if you trust the file, "
             "say --yes (simulate shows what would run, and runs nothing)."
         )
-    trigger, settings = happening.of(read)
+    trigger, settings = given.of(read)
     run = executed(read, trigger, step_timeout=step_timeout, **settings)
     if not as_json:
         _print_logs(run, everything=logs)

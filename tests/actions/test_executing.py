@@ -14,10 +14,8 @@ import pytest
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci import Environment, ExpressionError, Outcome, Trigger, execute, load_workflow, parse_workflow
-from mlops_lab.ci.expressions.hashing import hash_files
-from mlops_lab.ci.file_commands import parse_assignments
-from mlops_lab.ci.log_commands import LogReader, Masks
-from mlops_lab.ci.shells import command_line
+from mlops_lab.ci.expressions.functions import hash_files
+from mlops_lab.ci.runner_commands import LogReader, Masks, command_line, parse_assignments
 
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the steps are bash scripts")
 
@@ -245,7 +243,7 @@ def test_remote_actions_are_stood_in_for_or_marked_as_stubs(tmp_path):
 
     assert found[1].log == "https://prod"
     assert [step.stubbed for step in found[2:4]] == [True, True]
-    assert found[4].reason == "the stand-in for my/broken@v1 failed: no network"
+    assert found[4].reason == "the stub of my/broken@v1 failed: no network"
 
 
 def test_a_stand_in_may_decide_the_outcome(tmp_path):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate, split
+from mlops_lab.ci.expressions.evaluator import asks_for_status
 from mlops_lab.ci.expressions.parser import parse
-from mlops_lab.ci.expressions.status import asks_for_status
 from mlops_lab.ci.expressions.values import fold, number_text
 
 STATUS = {"success": (0, 255), "failure": (0, 255), "always": (0, 0), "cancelled": (0, 0)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.ci import expand_matrix
-from mlops_lab.ci.matrix import leg_title, matrix_legs
+from mlops_lab.ci.matrix import combination_title, combinations
 
 
 def test_the_documented_example_of_fruits_and_animals():
@@ -76,7 +76,10 @@ def test_a_matrix_that_cannot_be_is_refused(matrix, reason):
 
 
 def test_a_leg_is_named_after_its_values():
-    assert leg_title({"os": "linux", "v": 3.10, "gpu": True, "more": {"a": [1, None, ""]}}) == "linux, 3.1, true, 1"
+    assert (
+        combination_title({"os": "linux", "v": 3.10, "gpu": True, "more": {"a": [1, None, ""]}})
+        == "linux, 3.1, true, 1"
+    )
 
 
 def test_entries_are_compared_as_an_expression_compares():
@@ -95,7 +98,7 @@ def test_entries_are_compared_as_an_expression_compares():
 
 
 def test_what_include_adds_to_a_leg_is_not_in_its_title_and_stands_last_in_a_leg_of_its_own():
-    legs = matrix_legs({"os": ["linux"], "include": [{"gpu": True, "os": "linux"}, {"gpu": False, "os": "mac"}]})
+    legs = combinations({"os": ["linux"], "include": [{"gpu": True, "os": "linux"}, {"gpu": False, "os": "mac"}]})
 
     assert [leg.title for leg in legs] == ["linux", "mac, false"]
     assert [leg.values for leg in legs] == [{"os": "linux", "gpu": True}, {"os": "mac", "gpu": False}]

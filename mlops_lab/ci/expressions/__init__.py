@@ -1,4 +1,4 @@
-"""What does `${{ … }}` mean? The whole expression language of GitHub Actions, by itself.
+"""The whole expression language of GitHub Actions, by itself.
 
 `evaluate` computes one expression, `interpolate` a text with expressions in it. Nothing here knows what a workflow is:
 the caller says which contexts (`github`, `needs`, `matrix` …) there are.
@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlops_lab.ci.expressions.errors import ExpressionError
 from mlops_lab.ci.expressions.evaluator import compute
-from mlops_lab.ci.expressions.hashing import hash_files, hash_function
-from mlops_lab.ci.expressions.status import status_functions, status_of
-from mlops_lab.ci.expressions.template import Hole, split
+from mlops_lab.ci.expressions.functions import hash_files, hash_function, status_functions, status_of
+from mlops_lab.ci.expressions.template import ExpressionError, Hole, split
 from mlops_lab.ci.expressions.values import FilteredArray, Value, is_truthy, to_text
 
 __all__ = [

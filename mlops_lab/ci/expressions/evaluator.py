@@ -1,14 +1,13 @@
-"""What is the value of an expression?"""
+"""The value of an expression, and the names that it reads."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from mlops_lab.ci.expressions.errors import ExpressionError
-from mlops_lab.ci.expressions.functions import FUNCTIONS, MAX_MEMORY, Function, failed
-from mlops_lab.ci.expressions.parser import parse
-from mlops_lab.ci.expressions.tree import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star
+from mlops_lab.ci.expressions.functions import FUNCTIONS, MAX_MEMORY, STATUS_FUNCTIONS, Function, failed
+from mlops_lab.ci.expressions.parser import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star, parse
+from mlops_lab.ci.expressions.template import ExpressionError
 from mlops_lab.ci.expressions.values import (
     FilteredArray,
     Value,
@@ -21,7 +20,7 @@ from mlops_lab.ci.expressions.values import (
     to_text,
 )
 
-__all__ = ["compute", "evaluate_tree"]
+__all__ = ["asks_for_status", "compute", "evaluate_tree", "references"]
 
 
 def compute(expression: str, contexts: Mapping[str, Value], functions: Mapping[str, Function]) -> Value:
@@ -133,3 +132,47 @@ def _element(source: Value, key: Value, *, missing: object) -> object:
         if math.isfinite(number) and 0 <= math.floor(number) < len(source):
             return source[math.floor(number)]
     return missing
+
+
+def asks_for_status(tree: Node | None) -> bool:
+    """Does the expression call a status function? If not, GitHub puts `success() &&` before it.
+
+    The call counts wherever it stands, even where it would never be reached.
+    """
+    called = isinstance(tree, Call) and tree.name in STATUS_FUNCTIONS
+    return called or any(map(asks_for_status, _parts(tree)))
+
+
+def references(tree: Node | None) -> Iterator[tuple[str, ...]]:
+    """The paths of plain names in a tree, in lower case: `steps.build.outputs.digest` as a tuple of four."""
+    path = _path(tree)
+    if path is not None:
+        yield path
+    else:
+        for part in _parts(tree):
+            yield from references(part)
+
+
+def _parts(tree: Node | None) -> tuple[Node, ...]:
+    match tree:
+        case Call():
+            return tree.arguments
+        case Logical():
+            return tree.operands
+        case Index():
+            return tree.source, tree.key
+        case Not():
+            return (tree.operand,)
+        case Comparison():
+            return tree.first, *(node for _, node in tree.rest)
+        case _:
+            return ()
+
+
+def _path(tree: Node | None) -> tuple[str, ...] | None:
+    if isinstance(tree, Context):
+        return (tree.name.lower(),)
+    if isinstance(tree, Index) and isinstance(tree.key, Literal) and isinstance(tree.key.value, str):
+        before = _path(tree.source)
+        return (*before, tree.key.value.lower()) if before is not None else None
+    return None

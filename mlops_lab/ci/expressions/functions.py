@@ -1,29 +1,54 @@
-"""What do the functions of the language answer?
+"""The functions of the language, those that ask about the run, and `hashFiles`.
 
 `contains`, `startsWith`, `endsWith`, `format`, `join`, `toJSON`, `fromJSON` and `case`, as documented at
-https://docs.github.com/actions/reference/workflows-and-actions/expressions#functions. Those that ask about the run or
-the workspace (`success`, `hashFiles` …) are in `status` and `hashing`.
+https://docs.github.com/actions/reference/workflows-and-actions/expressions#functions.
+
+`success()`, `failure()`, `cancelled()` and `always()` look at what came before: in a step, at the job so far
+(`job.status`); in a job's own `if`, at the jobs it needs, all the way up (`needs.*.result`).
+See https://docs.github.com/actions/reference/workflows-and-actions/expressions#status-check-functions.
+
+`hashFiles` is SHA-256 over the SHA-256 digests of the matching files, in the order of a sorted walk; the empty string when nothing
+matches. Patterns know `*`, `?`, `[…]`, `**` and, with a leading `!`, what to leave out; a pattern that names a
+folder means everything below it. As https://docs.github.com/actions/reference/workflows-and-actions/expressions#hashfiles;
+simplified: `~` and environment variables are not expanded, symbolic links are not followed, `.git` and Python's
+virtual environments are left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
-from mlops_lab.ci.expressions.errors import ExpressionError
+from mlops_lab.ci.expressions.template import ExpressionError
 from mlops_lab.ci.expressions.values import (
     Value,
     equals,
     fold,
     is_primitive,
+    lookup,
     number_text,
     to_text,
 )
+from mlops_lab.ci.globs import file_matches
 
-__all__ = ["FUNCTIONS", "MAX_MEMORY", "Function", "failed"]
+__all__ = [
+    "FUNCTIONS",
+    "MAX_MEMORY",
+    "STATUS_FUNCTIONS",
+    "Function",
+    "failed",
+    "hash_files",
+    "hash_function",
+    "status_functions",
+    "status_of",
+]
+
 
 MAX_MEMORY = 1024 * 1024  # bytes; a character takes two
 _MAX_ARGUMENTS = 255
@@ -32,14 +57,14 @@ _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([0-9]+)[^}]*\}|[{}]")
 _JSON_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JSON_ESCAPED = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 
-Call: TypeAlias = Callable[[Sequence[Value]], Value]
+Body: TypeAlias = Callable[[Sequence[Value]], Value]
 
 
 @dataclass(frozen=True)
 class Function:
     """A function: what it does with its arguments, and how many it takes."""
 
-    call: Call
+    call: Body
     fewest: int
     most: int
 
@@ -181,3 +206,86 @@ FUNCTIONS: Mapping[str, Function] = {
     "fromjson": Function(_from_json, 1, 1),
     "case": Function(_case, 3, _MAX_ARGUMENTS),
 }
+
+
+STATUS_FUNCTIONS = ("success", "failure", "cancelled", "always")
+_MOST = 255
+
+
+def status_of(contexts: Mapping[str, Value]) -> str:
+    """`success`, `failure`, `cancelled` or `skipped`, as the contexts tell it; `success` when they tell nothing."""
+    job = lookup(contexts, "job")
+    status = to_text(lookup(job, "status")) if isinstance(job, Mapping) else ""
+    if status:
+        return status.lower()
+    needs = lookup(contexts, "needs")
+    needed = needs.values() if isinstance(needs, Mapping) else ()
+    results = {to_text(lookup(need, "result")).lower() for need in needed if isinstance(need, Mapping)}
+    return next((result for result in ("failure", "cancelled", "skipped") if result in results), "success")
+
+
+def status_functions(status: str) -> dict[str, Function]:
+    """The four functions for a run whose story so far is `status`."""
+    return {
+        "success": Function(lambda _: status == "success", 0, _MOST),
+        "failure": Function(lambda _: status == "failure", 0, _MOST),
+        "cancelled": Function(lambda _: status == "cancelled", 0, 0),
+        "always": Function(lambda _: True, 0, 0),
+    }
+
+
+def hash_function(workspace: Path | None) -> Function:
+    """`hashFiles` for a workspace; without one it cannot be computed, and says so."""
+
+    def call(arguments: Sequence[Value]) -> Value:
+        if workspace is None:
+            raise failed("hashFiles needs a workspace, and none was given")
+        return hash_files(workspace, [to_text(argument) for argument in arguments])
+
+    return Function(call, 1, 255)
+
+
+def hash_files(workspace: Path, patterns: Sequence[str]) -> str:
+    """The combined digest of the files of `workspace` that match `patterns` (several lines make several patterns).
+
+    >>> hash_files(Path("/nonexistent"), ["**/*.lock"])
+    ''
+    """
+    lines = [line.strip() for pattern in patterns for line in pattern.splitlines()]
+    rules = [_rule(line) for line in lines if line and not line.startswith("#")]
+    total = hashlib.sha256()
+    any_found = False
+    for path in _walk(workspace):
+        chosen = False
+        relative = path.relative_to(workspace).as_posix()
+        for keeps, pattern in rules:
+            if file_matches(pattern, relative):
+                chosen = keeps
+        if chosen:
+            any_found = True
+            try:
+                with path.open("rb") as file:
+                    total.update(hashlib.file_digest(file, "sha256").digest())
+            except OSError as error:
+                raise failed(f"hashFiles('{lines[0]}') cannot read {relative}: {error.strerror}") from None
+    return total.hexdigest() if any_found else ""
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Files and folders in one order, by name; symbolic links, which could lead out of the workspace, are left out."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    if folder.name == ".git" or any(entry.name == "pyvenv.cfg" for entry in entries):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)
+
+
+def _rule(line: str) -> tuple[bool, str]:
+    keeps = not line.startswith("!")
+    return keeps, line.lstrip("!").removeprefix("./").strip("/")

@@ -1,4 +1,4 @@
-"""Which parts of a text are expressions, and what does the text become?
+"""`${{ … }}` inside a text: which parts are expressions, and the error of one that is wrong.
 
 `${{ … }}` inside a text is replaced by its value; a text that is one expression and nothing else keeps the value's
 kind. See https://docs.github.com/actions/reference/workflows-and-actions/expressions.
@@ -9,9 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlops_lab.ci.expressions.errors import ExpressionError
+from mlops_lab.base.errors import InvalidDefinition
 
-__all__ = ["INSERT", "Hole", "is_insertion", "is_mixed", "lone", "split"]
+__all__ = ["INSERT", "ExpressionError", "Hole", "is_insertion", "is_mixed", "lone", "split"]
+
+
+class ExpressionError(InvalidDefinition):
+    """An expression that GitHub would refuse, in GitHub's own words.
+
+    Attributes: `stage` (`"lexing"`, `"parsing"` or `"evaluation"`), `reason` (the sentence without its place),
+    `position` (1 is the first character, counted in UTF-16 units as GitHub does; None while evaluating),
+    `expression` (the text).
+
+    >>> print(ExpressionError("parsing", "Unexpected symbol: ')'", expression="1 < )", position=5))
+    Unexpected symbol: ')'. Located at position 5 within expression: 1 < )
+    """
+
+    def __init__(self, stage: str, reason: str, *, expression: str = "", position: int | None = None) -> None:
+        self.stage = stage
+        self.reason = reason
+        self.expression = expression
+        self.position = position
+        place = f". Located at position {position} within expression: {expression}" if position is not None else ""
+        super().__init__(reason + place)
+
 
 INSERT = "${{ insert }}"  # as a key: put the pairs of the value here
 

@@ -1,4 +1,4 @@
-"""How do the six kinds of value turn into one another?
+"""The six kinds of value, and how they turn into one another.
 
 GitHub's expressions know null, booleans, numbers (IEEE 754 doubles), strings, arrays and objects. Here they are
 Python's None, bool, float, str, list (or `FilteredArray`, what `.*` gives) and dict. The rules of coercion are those of

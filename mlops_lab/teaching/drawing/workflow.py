@@ -129,18 +129,18 @@ def _box(job: Job, runs: Sequence[JobRun], *, prefix: str, needs: Sequence[str])
 
 
 def _leg(run: JobRun) -> str:
-    from mlops_lab.ci.matrix import leg_title
+    from mlops_lab.ci.matrix import combination_title
 
-    return leg_title(run.matrix) or run.name
+    return combination_title(run.matrix) or run.name
 
 
 def _legs(job: Job) -> list[str]:
     """The legs that the file alone tells; one empty name where only a run can tell; InvalidData for what cannot be."""
-    from mlops_lab.ci.matrix import expand_matrix, leg_title
+    from mlops_lab.ci.matrix import combination_title, expand_matrix
 
     if job.strategy.matrix is None:
         return []
     matrix = job.strategy.matrix.plain()
     if not isinstance(matrix, dict) or "${{" in str(matrix):
         return [""]
-    return [leg_title(leg) for leg in expand_matrix(matrix)]
+    return [combination_title(leg) for leg in expand_matrix(matrix)]

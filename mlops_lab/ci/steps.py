@@ -1,28 +1,53 @@
-"""How do the steps of a job follow one another?
+"""The steps of a job, one after the other.
 
 Conditions, outcome and conclusion, timeouts, cancellation, outputs, composite actions. Time passes by yielding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import Protocol
 
 from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_text
-from mlops_lab.ci.local_actions import action_of, missing_action
-from mlops_lab.ci.performing import Outcome, StepRequest
+from mlops_lab.ci.loading import is_local, local_path
 from mlops_lab.ci.results import StepRun
-from mlops_lab.ci.scheduling import Sleep, Wait
-from mlops_lab.ci.workflow import Action, Defaults, Step
+from mlops_lab.ci.run_state import RunState, Sleep, Wait
+from mlops_lab.ci.step_runner import Outcome, StepRequest
+from mlops_lab.ci.workflow import Action, Defaults, Job, Step, Workflow
 
-if TYPE_CHECKING:
-    from mlops_lab.ci.legs import Leg
+__all__ = ["RunningJob", "Scope", "run_steps"]
 
-__all__ = ["Scope", "run_steps"]
+
+class RunningJob(Protocol):
+    """A job as its steps see it."""
+
+    name: str
+    definition: Job
+    workflow: Workflow
+    state: RunState
+    secrets: dict[str, str]
+    runs_on: str
+    minutes: float
+    deadline: datetime
+    cancelled: str
+    interrupted: bool
+
+    @property
+    def now(self) -> datetime:
+        """The moment in the run."""
+
+    def note(self, text: str) -> None:
+        """Say what was not modelled."""
+
+    def cancel(self, why: str) -> None:
+        """Cancel it."""
+
+    def evaluator(self, file: str, unknown: Callable[[], set[str]]) -> Evaluator:
+        """An evaluator for a file, which notes what is read and not known."""
 
 
 @dataclass
@@ -52,11 +77,11 @@ class Scope:
 Steps = Generator["Sleep | Wait", None, tuple[StepRun, ...]]
 
 
-def run_steps(leg: Leg, steps: Sequence[Step], scope: Scope) -> Steps:
+def run_steps(job: RunningJob, steps: Sequence[Step], scope: Scope) -> Steps:
     """Run steps one after the other; the scope's status says how it went."""
     done: list[StepRun] = []
     for number, step in enumerate(steps, start=1):
-        run = yield from _run_step(leg, step, number, scope)
+        run = yield from _run_step(job, step, number, scope)
         done.append(run)
         scope.steps[step.id] = {
             "outputs": dict(run.outputs),
@@ -66,12 +91,12 @@ def run_steps(leg: Leg, steps: Sequence[Step], scope: Scope) -> Steps:
     return tuple(done)
 
 
-def _run_step(leg: Leg, step: Step, number: int, scope: Scope) -> Generator[Sleep | Wait, None, StepRun]:
-    started = leg.now
+def _run_step(job: RunningJob, step: Step, number: int, scope: Scope) -> Generator[Sleep | Wait, None, StepRun]:
+    started = job.now
     name = step.title
-    status = "cancelled" if leg.cancelled else scope.status
+    status = "cancelled" if job.cancelled else scope.status
     if step.unmodelled:
-        leg.note(f"{leg.name}: {step.unmodelled!r} steps are not modelled; {name!r} did not run")
+        job.note(f"{step.unmodelled!r} steps are not modelled; {name!r} did not run")
         return StepRun(step.id, name, "skipped", "skipped", f"{step.unmodelled} steps are not modelled")
     try:
         contexts = scope.all()
@@ -82,28 +107,60 @@ def _run_step(leg: Leg, step: Step, number: int, scope: Scope) -> Generator[Slee
             return StepRun(step.id, name, "skipped", "skipped", _why_skipped(step, status, scope, contexts))
         forgiving = _truth(scope.evaluator.value(step.continue_on_error, contexts))
         minutes = scope.evaluator.minutes(step.timeout_minutes, contexts) if step.timeout_minutes else None
-        request = _request(leg, step, number, scope, name, env, contexts, minutes)
+        request = _request(job, step, number, scope, name, env, contexts, minutes)
     except ExpressionError as error:
         scope.status = "failure"
         return StepRun(
             step.id, name, "failure", "failure", f"The template is not valid. {error}", started=started, ended=started
         )
-    action = action_of(leg, step)
-    missing = missing_action(leg, step, number)
+    action, missing = _local_action(job, step, number)
     if missing:
         run = StepRun(step.id, name, "failure", "failure", missing)
     elif action is not None and action.using == "composite":
-        run = yield from _run_composite(leg, request, action, scope)
+        run = yield from _run_composite(job, request, action, scope)
     else:
-        run = yield from _perform(leg, request, scope)
+        run = yield from _perform(job, request, scope)
     conclusion = "success" if run.outcome == "failure" and forgiving else run.outcome
     if conclusion == "failure" and scope.status == "success":
         scope.status = "failure"
-    return StepRun(**{**run.__dict__, "conclusion": conclusion, "started": started, "ended": leg.now})
+    return StepRun(**{**run.__dict__, "conclusion": conclusion, "started": started, "ended": job.now})
+
+
+def _local_action(job: RunningJob, step: Step, number: int) -> tuple[Action | None, str]:
+    """The local action of a step, or why it cannot be found.
+
+    `./` comes into the workspace with the checkout; `$/` is of the commit.
+    """
+    if step.uses is None or not is_local(step.uses):
+        return None, ""
+    action, root = job.workflow.actions.get(step.uses), job.workflow.root
+    folder = local_path(root, step.uses)
+    if action is None:
+        job.note(f"there is no local action {step.uses}; GitHub would fail here unless a step makes it")
+    if step.uses.startswith("$/"):
+        if action is not None or (folder is not None and (folder / "Dockerfile").is_file()):
+            return action, ""
+        return None, f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' for action '{step.uses}'."
+    before = job.definition.steps[: number - 1]
+    if not any((other.uses or "").startswith("actions/checkout@") for other in before):
+        job.note(f"{step.uses} is used without actions/checkout before it; GitHub would not find it")
+    if folder is None:
+        reason = f"'{step.uses}' is outside of the repository."
+        return None, f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile': {reason}"
+    workspace = job.state.runner.workspace(job.name)
+    if workspace is None or not job.state.runner.real:
+        return action, ""
+    folder = workspace / folder.relative_to(root)
+    if any((folder / name).is_file() for name in ("action.yml", "action.yaml", "Dockerfile")):
+        return action, ""
+    return None, (
+        f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile' under '{folder}'. "
+        "Did you forget to run actions/checkout before running your local action?"
+    )
 
 
 def _request(
-    leg: Leg, step: Step, number: int, scope: Scope, name: str, env: Mapping[str, str],
+    job: RunningJob, step: Step, number: int, scope: Scope, name: str, env: Mapping[str, str],
     contexts: Mapping[str, Value], minutes: float | None,
 ) -> StepRequest:  # fmt: skip
     evaluator = scope.evaluator
@@ -112,22 +169,22 @@ def _request(
         shell = shell or defaults.shell
         folder = folder or defaults.working_directory
     return StepRequest(
-        leg=leg.name,
-        job=leg.job,
+        job_name=job.name,
+        job=job.definition,
         step=step,
         number=number,
         name=name,
         env=env,
         contexts=contexts,
-        secrets=leg.secrets,
+        secrets=job.secrets,
         run=evaluator.text(step.run, contexts) if step.run is not None else None,
         shell=evaluator.text(shell, contexts) if shell is not None else None,
         working_directory=evaluator.text(folder, contexts) if folder is not None else None,
         arguments=evaluator.texts(step.arguments, contexts),
         timeout_seconds=minutes * 60 if minutes else None,
-        job_seconds=leg.minutes * 60,
+        job_seconds=job.minutes * 60,
         path=scope.path,
-        runs_on=leg.runs_on,
+        runs_on=job.runs_on,
     )
 
 
@@ -151,9 +208,9 @@ def _truth(value: Value) -> bool:
     return value is True or to_text(value).lower() == "true"
 
 
-def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | Wait, None, StepRun]:
+def _perform(job: RunningJob, request: StepRequest, scope: Scope) -> Generator[Sleep | Wait, None, StepRun]:
     """Have the step done, and let its time pass; its own timeout, the job's, or a cancellation may end it early."""
-    outcome = leg.perform(request)
+    outcome = job.state.runner.run(request)
     seconds, limit = outcome.seconds, request.timeout_seconds
     late = limit is not None and seconds > limit
     if late:
@@ -161,16 +218,16 @@ def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | 
         reason = f"The action '{request.name}' has timed out after {minutes} minutes."
         outcome = Outcome("failure", seconds=limit or 0, reason=reason, log=outcome.log)
         seconds = limit or 0
-    left = (leg.deadline - leg.now) / timedelta(seconds=1)
-    if seconds > left and not leg.cancelled:
+    left = (job.deadline - job.now) / timedelta(seconds=1)
+    if seconds > left and not job.cancelled:
         yield Sleep(left, urgent=True)
-        leg.cancel(f"The job has exceeded the maximum execution time of {leg.minutes:g} minutes.")
+        job.cancel(f"The job has exceeded the maximum execution time of {job.minutes:g} minutes.")
     else:
-        yield from _pass_time(leg, seconds, urgent=outcome.conclusion != "success")
+        yield from _pass_time(job, seconds, urgent=outcome.conclusion != "success")
     if outcome.conclusion == "cancelled":
-        leg.cancel(outcome.reason or "The operation was canceled.")
-    if leg.interrupted:
-        leg.interrupted = False
+        job.cancel(outcome.reason or "The operation was canceled.")
+    if job.interrupted:
+        job.interrupted = False
         return StepRun(
             request.step.id, request.name, "cancelled", "cancelled", "The operation was canceled.", log=outcome.log
         )
@@ -189,38 +246,38 @@ def _perform(leg: Leg, request: StepRequest, scope: Scope) -> Generator[Sleep | 
     )
 
 
-def _pass_time(leg: Leg, seconds: float, *, urgent: bool) -> Generator[Sleep | Wait, None, None]:
+def _pass_time(job: RunningJob, seconds: float, *, urgent: bool) -> Generator[Sleep | Wait, None, None]:
     """Sleep, unless the job is cancelled meanwhile; a step that runs after a cancellation (`always()`) has its time."""
-    end = leg.now + timedelta(seconds=seconds)
-    while leg.now < end and not leg.interrupted:
-        yield Sleep((end - leg.now) / timedelta(seconds=1), urgent=urgent)
+    end = job.now + timedelta(seconds=seconds)
+    while job.now < end and not job.interrupted:
+        yield Sleep((end - job.now) / timedelta(seconds=1), urgent=urgent)
 
 
 def _run_composite(
-    leg: Leg, request: StepRequest, action: Action, outer: Scope
+    job: RunningJob, request: StepRequest, action: Action, outer: Scope
 ) -> Generator[Sleep | Wait, None, StepRun]:
     """The steps of a composite action: inputs and steps of their own, the job's environment around them."""
     step = request.step
-    evaluator = leg.evaluator(action.file, lambda: scope.unknown)
+    evaluator = job.evaluator(action.file, lambda: scope.unknown)
     github = outer.contexts.get("github")
     contexts: dict[str, Value] = {
         name: outer.contexts[name] for name in ("strategy", "matrix", "job", "runner", "vars") if name in outer.contexts
     }
     contexts["github"] = {
         **(github if isinstance(github, Mapping) else {}),
-        "action_path": str(leg.state.performer.relocated(action.folder)),
+        "action_path": str(job.state.runner.relocated(action.folder)),
     }
     scope = Scope(evaluator, contexts, dict(request.env), path=(*outer.path, step.id))
     scope.contexts["inputs"] = _action_inputs(action, request.arguments, evaluator, scope)
     before = dict(scope.env)
     try:
-        inner = yield from run_steps(leg, action.steps, scope)
+        inner = yield from run_steps(job, action.steps, scope)
         outputs = {name: evaluator.text(node, scope.all()) for name, node in action.outputs.items() if node is not None}
     except ExpressionError as error:
         return StepRun(step.id, request.name, "failure", "failure", f"The template is not valid. {error}")
     changed = {name: value for name, value in scope.env.items() if before.get(name) != value}
     outer.env.update(changed)
-    outcome = "cancelled" if leg.cancelled and any(run.conclusion == "cancelled" for run in inner) else scope.status
+    outcome = "cancelled" if job.cancelled and any(run.conclusion == "cancelled" for run in inner) else scope.status
     reason = next((run.reason for run in inner if run.conclusion == "failure"), "")
     return StepRun(step.id, request.name, outcome, outcome, reason, outputs=outputs, steps=inner)
 

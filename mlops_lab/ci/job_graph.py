@@ -1,4 +1,4 @@
-"""In which order do the jobs of a workflow run, and which do not run at all?"""
+"""The jobs of a workflow as they run: who waits, who is skipped, what becomes of all."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.ci.evaluation import Evaluator, evaluating
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_number, to_text
-from mlops_lab.ci.legs import Leg
-from mlops_lab.ci.matrix import MatrixLeg, matrix_legs
-from mlops_lab.ci.run_state import RunState
-from mlops_lab.ci.scheduling import Process, Task, Wait
-from mlops_lab.ci.workflow import Concurrency, Job, Workflow
+from mlops_lab.ci.matrix import Combination, combinations
+from mlops_lab.ci.matrix_job import MatrixJob
+from mlops_lab.ci.results import JobRun
+from mlops_lab.ci.run_state import Process, RunState, Task, Wait
+from mlops_lab.ci.workflow import Job, Workflow
 
-__all__ = ["JobGraph"]
+__all__ = ["JobGraph", "records_of"]
 
 
 @dataclass
 class _JobState:
     job: Job
     task: Task | None = None
-    legs: list[Leg] = field(default_factory=list)
-    finished: list[Leg] = field(default_factory=list)
+    runs: list[MatrixJob] = field(default_factory=list)
+    finished: list[MatrixJob] = field(default_factory=list)
     result: str | None = None
     reason: str = ""
     story: set[str | None] = field(default_factory=set)
@@ -37,7 +37,7 @@ class JobGraph:
 
     def __init__(
         self, state: RunState, workflow: Workflow, *, github: Mapping[str, Value], inputs: Mapping[str, Value],
-        secrets: Mapping[str, str], caller: Leg | None = None, level: int = 0,
+        secrets: Mapping[str, str], caller: MatrixJob | None = None, level: int = 0, above: JobGraph | None = None,
     ) -> None:  # fmt: skip
         self.state = state
         self.workflow = workflow
@@ -45,6 +45,7 @@ class JobGraph:
         self.caller = caller
         self.prefix = f"{caller.name} / " if caller is not None else ""
         self.level = level
+        self.above = above
         self.contexts: dict[str, Value] = {
             "github": dict(github),
             "inputs": dict(inputs),
@@ -78,7 +79,7 @@ class JobGraph:
             yield Wait()
         state.story = self._story(job)
         contexts = {**self.contexts, "needs": self.needs_of(job.needs)}
-        evaluate = Evaluator(self.workflow.file, workspace=None, on_reference=lambda _: None)
+        evaluate = Evaluator(self.workflow.file)
         try:
             with evaluating("if", job.id):
                 wanted = evaluate.condition(job.condition, contexts, self._status(job))
@@ -95,15 +96,15 @@ class JobGraph:
             line = f"{self.workflow.file} (Line: {job.line}, Col: {job.column})"
             self._end(state, "failure", f"Error when evaluating 'strategy' for job '{job.id}'. {line}: {error}")
             return
-        for leg in state.legs:
-            leg.task = self.state.scheduler.start(leg.process())
-        while len(state.finished) < len(state.legs):
+        for run in state.runs:
+            run.task = self.state.scheduler.start(run.process())
+        while len(state.finished) < len(state.runs):
             yield Wait()
-        results = [leg.result for leg in state.legs]
+        results = [run.result for run in state.runs]
         result = next((word for word in ("failure", "cancelled", "success") if word in results), "skipped")
-        for leg in state.finished:  # the last one to finish has the last word
-            state.outputs.update({name: value for name, value in leg.outputs.items() if value})
-        state.outputs = {**dict.fromkeys(state.legs[-1].outputs, ""), **state.outputs}
+        for run in state.finished:  # the last one to finish has the last word
+            state.outputs.update({name: value for name, value in run.outputs.items() if value})
+        state.outputs = {**dict.fromkeys(state.runs[-1].outputs, ""), **state.outputs}
         self._end(state, result, "")
 
     def _unknown(self, job: Job, evaluate: Evaluator, contexts: Mapping[str, Value]) -> str:
@@ -111,7 +112,7 @@ class JobGraph:
         told = []
         for path in evaluate.paths_below(job.strategy.matrix, contexts):
             needed = next((name for name in job.needs if path[:3] == ("needs", name.lower(), "outputs")), None)
-            if needed is None or len(path) < 4 or self.state.performer.real or self.jobs[needed].outputs.get(path[3]):
+            if needed is None or len(path) < 4 or self.state.runner.real or self.jobs[needed].outputs.get(path[3]):
                 continue
             node = self.jobs[needed].job.outputs.get(path[3])
             steps: dict[str, Value] = {name: {} for name in ("steps", *contexts)}
@@ -123,27 +124,27 @@ class JobGraph:
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:
         with evaluating("strategy", state.job.id):
             strategy = self._strategy(state.job, evaluate, contexts)
-        legs = [MatrixLeg({}, "")]
+        made = [Combination({}, "")]
         if "matrix" in strategy:
             matrix = strategy["matrix"]
             if not isinstance(matrix, Mapping):
                 raise ExpressionError("evaluation", f"the matrix must be a mapping; it is '{to_text(matrix)}'")
-            legs = matrix_legs(matrix) or legs  # where all are excluded, GitHub runs the job once, without a matrix
+            made = combinations(matrix) or made  # where all are excluded, GitHub runs the job once, without a matrix
         state.fail_fast = to_text(strategy.get("fail-fast")).lower() != "false"
         most = to_number(strategy.get("max-parallel"))
         state.parallel = most if most >= 1 else float("inf")
-        for index, leg in enumerate(legs):
+        for index, one in enumerate(made):
             own: dict[str, Value] = {
                 **contexts,
-                "matrix": leg.values,
+                "matrix": one.values,
                 "strategy": {
                     "fail-fast": state.fail_fast,
                     "job-index": index,
-                    "job-total": len(legs),
-                    "max-parallel": int(most) if most >= 1 else len(legs),
+                    "job-total": len(made),
+                    "max-parallel": int(most) if most >= 1 else len(made),
                 },
             }
-            state.legs.append(Leg(self, state.job, own, suffix=leg.title, unique=str(index + 1)))
+            state.runs.append(MatrixJob(self, state.job, own, suffix=one.title, unique=str(index + 1)))
 
     @staticmethod
     def _strategy(job: Job, evaluate: Evaluator, contexts: Mapping[str, Value]) -> Mapping[str, Value]:
@@ -159,7 +160,7 @@ class JobGraph:
     def _end(self, state: _JobState, result: str, why: str) -> None:
         state.result, state.reason = result, why
         self.open -= 1
-        if not state.legs:
+        if not state.runs:
             self.state.moment(self.prefix + self.title_of(state.job), result, why)
         for name in self.needing.get(state.job.id, ()):
             if (task := self.jobs[name].task) is not None:
@@ -168,7 +169,7 @@ class JobGraph:
             self.caller.wake()
 
     def title_of(self, job: Job) -> str:
-        """A job's name before it has legs."""
+        """A job's name before its matrix is known."""
         return job.id if job.name is None or "${{" in job.name.word else job.name.word
 
     def needs_of(self, names: Sequence[str]) -> dict[str, Value]:
@@ -176,10 +177,6 @@ class JobGraph:
         return {
             name: {"result": self.jobs[name].result or "", "outputs": dict(self.jobs[name].outputs)} for name in names
         }
-
-    def level_of(self, job: Job) -> int:
-        """How far down a job is, counted through the callers."""
-        return self.level + self.levels[job.id]
 
     def _ancestors(self, job: Job) -> list[_JobState]:
         """All jobs on the ways up: `success()` looks at every one of them, not only at the nearest."""
@@ -211,33 +208,58 @@ class JobGraph:
         bad = [f"{state.job.id} ({state.result})" for state in self._ancestors(job) if state.result != "success"]
         return f"needs {', '.join(bad)}"
 
-    # -- what legs ask --------------------------------------------------------------------------------------------
+    # -- what jobs ask --------------------------------------------------------------------------------------------
 
-    def may_start(self, leg: Leg) -> bool:
+    def may_start(self, job: MatrixJob) -> bool:
         """Is there a place for it under `max-parallel`?"""
-        state = self.jobs[leg.job.id]
-        busy = [other for other in state.legs if other is not leg and other.has_place and other.conclusion is None]
-        leg.has_place = len(busy) < state.parallel
-        return leg.has_place
+        state = self.jobs[job.definition.id]
+        busy = [other for other in state.runs if other is not job and other.has_place and other.conclusion is None]
+        job.has_place = len(busy) < state.parallel
+        return job.has_place
 
-    def completed(self, leg: Leg) -> None:
-        """A leg is done: the others may get its place, or have to stop."""
-        state = self.jobs[leg.job.id]
-        state.finished.append(leg)
-        if leg.conclusion == "failure" and state.fail_fast and not leg.forgiving:
-            for other in state.legs:
-                other.cancel(f'The strategy configuration was canceled because "{leg.name}" failed')
-        for other in state.legs:
+    def completed(self, job: MatrixJob) -> None:
+        """A job is done: the others may get its place, or have to stop."""
+        state = self.jobs[job.definition.id]
+        state.finished.append(job)
+        if job.conclusion == "failure" and state.fail_fast and not job.forgiving:
+            for other in state.runs:
+                other.cancel(f'The strategy configuration was canceled because "{job.name}" failed')
+        for other in state.runs:
             if other.status == "queued":
                 other.wake()
-        if state.task is not None and len(state.finished) == len(state.legs):
+        if state.task is not None and len(state.finished) == len(state.runs):
             self.state.scheduler.wake(state.task)
 
-    def groups_of(self, job: Job) -> list[tuple[Concurrency, Workflow | None]]:
-        """The concurrency groups that a job has to enter: its own, and that of the workflow it calls, with it."""
-        callee = self.workflow.called.get(job.uses) if job.uses else None
-        found = [(job.concurrency, None), (callee.concurrency if callee is not None else None, callee)]
-        return [(concurrency, named) for concurrency, named in found if concurrency is not None]
+    def call(self, job: MatrixJob, callee: Workflow) -> JobGraph:
+        """Start the jobs of the workflow that a job calls, with the inputs and secrets it passes.
+
+        The caller's `env` is not passed, and `github` is the caller's.
+
+        Raises:
+            ExpressionError: an input with a value it cannot have.
+        """
+        known = job.contexts_of_call(callee)
+        github, inputs = known["github"], known["inputs"]
+        graph = JobGraph(
+            self.state,
+            callee,
+            github=github if isinstance(github, Mapping) else {},
+            inputs=inputs if isinstance(inputs, dict) else {},
+            secrets=job.secrets_of_call(),
+            caller=job,
+            level=self.level + self.levels[job.definition.id],
+            above=self,
+        )
+        graph.start()
+        return graph
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of `on.workflow_call`, from the `jobs` context."""
+        event = self.workflow.events.get("workflow_call")
+        if event is None:
+            return {}
+        jobs: dict[str, Value] = self.needs_of(list(self.jobs))
+        return Evaluator(self.workflow.file).texts(event.outputs, {**self.contexts, "jobs": jobs})
 
     def held_above(self, group: str) -> str:
         """Who, on the way up from here, already holds that group, and so can never let it go."""
@@ -247,17 +269,61 @@ class JobGraph:
                 return "top level workflow"
             if graph.caller is not None and group.lower() in (held.lower() for held in graph.caller.groups):
                 return graph.caller.name
-            graph = graph.caller.graph if graph.caller is not None else None
+            graph = graph.above
         return ""
 
     def cancel(self, why: str) -> None:
         """Cancel the jobs of a called workflow."""
         self.cancelled = why
         for state in self.jobs.values():
-            for leg in state.legs:
-                leg.cancel(why)
+            for run in state.runs:
+                run.cancel(why)
 
     def result(self) -> str:
         """What the jobs together come to."""
         results = [state.result for state in self.jobs.values()]
         return next((word for word in ("failure", "cancelled", "success") if word in results), "skipped")
+
+
+def records_of(graph: JobGraph) -> list[JobRun]:
+    """All jobs as values, level by level; a called workflow's jobs behind the one that calls them."""
+    found: list[JobRun] = []
+    for name in sorted(graph.jobs, key=lambda name: graph.levels[name]):
+        state = graph.jobs[name]
+        level = graph.level + graph.levels[name]
+        needs = tuple(one for needed in state.job.needs for one in _names(graph, needed))
+        if not state.runs:
+            status = "completed" if state.result is not None else "queued"
+            title = graph.prefix + graph.title_of(state.job)
+            found.append(JobRun(name, title, status, state.result, state.result, state.reason, needs, level=level))
+        for run in state.runs:
+            found.append(_record(run, level, needs))
+            if isinstance(run.called, JobGraph):
+                found += records_of(run.called)
+    return found
+
+
+def _names(graph: JobGraph, name: str) -> list[str]:
+    state = graph.jobs[name]
+    return [run.name for run in state.runs] or [graph.prefix + graph.title_of(state.job)]
+
+
+def _record(run: MatrixJob, level: int, needs: tuple[str, ...]) -> JobRun:
+    matrix = run.contexts.get("matrix")
+    return JobRun(
+        id=run.definition.id,
+        name=run.name,
+        status=run.status,
+        conclusion=run.conclusion,
+        result=run.result,
+        reason=run.reason,
+        needs=needs,
+        matrix=dict(matrix) if isinstance(matrix, Mapping) else {},
+        environment=run.environment,
+        outputs=run.outputs,
+        steps=run.steps,
+        runs_on=run.runs_on,
+        level=level,
+        started=run.started,
+        ended=run.ended,
+    )

@@ -1,4 +1,4 @@
-"""What happened to the repository, who agrees to what, and what else is given to a run of a workflow?"""
+"""The options that say what happened to a repository, who agrees to what, and what else a run is given."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlops_lab.base.errors import InvalidData, UnknownName
 if TYPE_CHECKING:
     from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow
 
-__all__ = ["Happening", "pairs", "run_options", "told_outcomes"]
+__all__ = ["EventOptions", "pairs", "run_options", "told_outcomes"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -53,12 +53,12 @@ _OPTIONS = (
 
 
 def run_options(command: _Command) -> _Command:
-    """The options that `simulate` and `execute` share, handed over as one `Happening`."""
+    """The options that `simulate` and `execute` share, handed over as one `EventOptions`."""
 
     @functools.wraps(command)
     def called(**values: Any) -> Any:
-        mine = {name: values.pop(name) for name in Happening.__dataclass_fields__}
-        return command(happening=Happening(**mine), **values)
+        mine = {name: values.pop(name) for name in EventOptions.__dataclass_fields__}
+        return command(given=EventOptions(**mine), **values)
 
     for option in reversed(_OPTIONS):
         called = option(called)
@@ -66,7 +66,7 @@ def run_options(command: _Command) -> _Command:
 
 
 @dataclass(frozen=True)
-class Happening:
+class EventOptions:
     """The shared options as they were typed."""
 
     event: str | None

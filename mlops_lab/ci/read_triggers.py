@@ -1,4 +1,4 @@
-"""What starts the workflow? Reads `on`: events, filters, inputs, schedules.
+"""The reader of `on`: events, filters, inputs, schedules.
 
 The events, their activity types and filters are those of
 https://docs.github.com/actions/reference/workflows-and-actions/events-that-trigger-workflows.
@@ -17,6 +17,7 @@ from mlops_lab.ci.reader import Reader
 from mlops_lab.ci.workflow import Event, Input
 
 __all__ = ["EVENTS", "read_inputs", "read_triggers"]
+
 
 _COMMENTS = "created edited deleted"
 _PULL_REQUEST = (

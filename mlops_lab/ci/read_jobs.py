@@ -1,17 +1,139 @@
-"""Which jobs does the workflow have, and what does each say?"""
+"""The reader of `jobs`, with permissions, containers, matrix and concurrency."""
 
 from __future__ import annotations
 
-from mlops_lab.base.errors import closest
-from mlops_lab.ci.graph import levels_of, way
-from mlops_lab.ci.nodes import Node
-from mlops_lab.ci.permissions import read_permissions
-from mlops_lab.ci.reader import Reader
-from mlops_lab.ci.reading_containers import check_containers
-from mlops_lab.ci.reading_steps import read_steps
-from mlops_lab.ci.workflow import Concurrency, Defaults, Job, Strategy
+import re
+from collections.abc import Mapping
 
-__all__ = ["read_concurrency", "read_defaults", "read_jobs"]
+from mlops_lab.base.errors import closest
+from mlops_lab.ci.nodes import Node
+from mlops_lab.ci.read_steps import read_steps
+from mlops_lab.ci.reader import Reader
+from mlops_lab.ci.workflow import Concurrency, Defaults, Job, Strategy, levels_of, way
+
+__all__ = ["SCOPES", "check_containers", "excess", "read_concurrency", "read_defaults", "read_jobs", "read_permissions"]
+
+
+_ANY = ("read", "write", "none")
+SCOPES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        [
+            "actions",
+            "artifact-metadata",
+            "attestations",
+            "checks",
+            "code-quality",
+            "contents",
+            "deployments",
+            "discussions",
+            "drives",
+            "issues",
+            "packages",
+            "pages",
+            "pull-requests",
+            "repository-projects",
+            "security-events",
+            "statuses",
+        ],
+        _ANY,
+    ),
+    "copilot-requests": ("write", "none"),
+    "id-token": ("write", "none"),
+    "models": ("read", "none"),
+    "vulnerability-alerts": ("read", "none"),
+}
+_RANK = {"none": 0, "read": 1, "write": 2}
+
+
+def read_permissions(reader: Reader, node: Node | None) -> dict[str, str] | None:
+    """Scope to `read`, `write` or `none`; None when nothing is said, an empty mapping when nothing is granted."""
+    if node is None:
+        return None
+    if node.kind != "mapping":
+        level = reader.word(node, options=("read-all", "write-all"))
+        order = ("write", "read", "none") if level == "write-all" else ("read", "none")
+        return {scope: next(word for word in order if word in levels) for scope, levels in SCOPES.items()}
+    found = reader.mapping(node, SCOPES)
+    read = {scope: reader.word(value, options=SCOPES[scope]) for scope, value in found.items()}
+    return {scope: level for scope, level in read.items() if level is not None}
+
+
+def excess(asked: Mapping[str, str] | None, allowed: Mapping[str, str] | None) -> tuple[str, str] | None:
+    """What is asked beyond what is allowed, and what is allowed of it; None when it fits, or when nothing is said.
+
+    >>> excess({"contents": "write", "checks": "read"}, {"contents": "read", "checks": "read"})
+    ('contents: write', 'contents: read')
+    """
+    if asked is None or allowed is None:
+        return None
+    over = {scope: level for scope, level in asked.items() if _RANK[level] > _RANK[allowed.get(scope, "none")]}
+    if not over:
+        return None
+    shown = [f"{scope}: {level}" for scope, level in over.items()]
+    held = [f"{scope}: {allowed.get(scope, 'none')}" for scope in over]
+    return ", ".join(shown), ", ".join(held)
+
+
+_CONTAINER = ("image", "credentials", "env", "ports", "volumes", "options")
+_SERVICE = (*_CONTAINER, "entrypoint", "command")
+
+
+def check_containers(reader: Reader, found: dict[str, Node]) -> None:
+    """What is not simulated is still read: a broken expression in it is broken."""
+    if (node := found.get("container")) is not None:
+        _container(reader, node, _CONTAINER)
+    if (services := found.get("services")) is not None:
+        if reader.is_expression(services):
+            reader.template(services, "job")
+        else:
+            for _, value in reader.named(services):
+                _container(reader, value, _SERVICE)
+    if (snapshot := found.get("snapshot")) is not None:
+        _snapshot(reader, snapshot)
+
+
+def _container(reader: Reader, node: Node, keys: tuple[str, ...]) -> None:
+    if node.kind != "mapping":
+        reader.scalar(node, "job", empty=keys is _CONTAINER)
+        return
+    found = reader.mapping(node, keys)
+    if "image" not in found:
+        reader.problem(node, "Container image cannot be empty")
+    for name in ("image", "options", "entrypoint", "command"):
+        reader.scalar(found.get(name), "job", empty=name != "image")
+    for name in ("ports", "volumes"):
+        given = found.get(name)
+        if given is not None and reader.is_expression(given):
+            reader.template(given, "job")
+        else:
+            for item in reader.sequence(given):
+                reader.scalar(item, "job", empty=False)
+    _texts(reader, found.get("env"), "container-env")
+    _texts(reader, found.get("credentials"), "container-credentials", keys=("username", "password"))
+
+
+def _texts(reader: Reader, node: Node | None, place: str, *, keys: tuple[str, ...] = ()) -> None:
+    """A mapping of texts, or an expression in place of it; those of known `keys` may not be empty."""
+    if node is not None and reader.is_expression(node):
+        reader.template(node, place if keys else "job")
+    elif keys:
+        for value in reader.mapping(node, keys).values():
+            reader.scalar(value, place, empty=False)
+    else:
+        reader.scalars(node, place, computed=True)
+
+
+def _snapshot(reader: Reader, node: Node) -> None:
+    if node.kind != "mapping":
+        reader.scalar(node, "job", empty=False)
+        return
+    found = reader.mapping(node, ("image-name", "if", "version"), required=("image-name",))
+    reader.scalar(found.get("image-name"), "job", empty=False)
+    reader.condition(found.get("if"), "step-if")
+    version = reader.scalar(found.get("version"), "job", empty=False)
+    if version is not None and "${{" not in version.word and not re.fullmatch(r"\d+\.\*", version.word):
+        reader.problem(version, f"Expected format '{{major-version}}.*' Actual '{version.word}'")
+
 
 _BOTH = ("name", "needs", "if", "permissions", "concurrency", "strategy")
 _OWN = (

@@ -1,7 +1,7 @@
-"""What comes of one step? The seam between simulating and really executing.
+"""The seam between simulating and executing: somebody who says what comes of a step.
 
-A `Performer` answers for one step at a time. `ToldOutcomes` takes the answer from the caller; the execute mode's
-performer runs the step.
+A `StepRunner` answers for one step at a time. `GivenOutcomes` takes the answer from the caller; the execute mode's
+runner runs the step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci.expressions.values import Value
 from mlops_lab.ci.workflow import Job, Step
 
-__all__ = ["NOMINAL_SECONDS", "Outcome", "Performer", "StepRequest", "ToldOutcomes"]
+__all__ = ["NOMINAL_SECONDS", "GivenOutcomes", "Outcome", "StepRequest", "StepRunner"]
+
 
 NOMINAL_SECONDS = 1.0  # how long a step takes of which nobody said how long it takes
 _MOST_SECONDS = 35 * 24 * 3600.0  # a run may last thirty-five days
@@ -55,9 +56,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class StepRequest:
-    """All that a performer may need of one step, expressions filled in."""
+    """All that a runner may need of one step, expressions filled in."""
 
-    leg: str  # the job's name, unique in the run
+    job_name: str  # the job's name, unique in the run
     job: Job
     step: Step
     number: int
@@ -75,18 +76,18 @@ class StepRequest:
     runs_on: str = ""
 
 
-class Performer(Protocol):
+class StepRunner(Protocol):
     """Answers for steps."""
 
     real: bool
 
-    def perform(self, request: StepRequest) -> Outcome:
+    def run(self, request: StepRequest) -> Outcome:
         """What comes of this step."""
 
-    def workspace(self, leg: str) -> Path | None:
+    def workspace(self, job_name: str) -> Path | None:
         """The folder a job works in, where `hashFiles` looks."""
 
-    def places(self, leg: str, repository: str) -> tuple[str, str]:
+    def places(self, job_name: str, repository: str) -> tuple[str, str]:
         """What a job reads in `github.workspace` and in `runner.temp`."""
 
     def relocated(self, folder: Path) -> Path:
@@ -96,7 +97,7 @@ class Performer(Protocol):
         """Is there something in the text that must not leave the job?"""
 
 
-class ToldOutcomes:
+class GivenOutcomes:
     """Every step succeeds unless the caller says otherwise.
 
     The keys are `job`, `job/step` or, in a composite action, `job/step/inner step`. A job is named by its id or by its
@@ -116,29 +117,29 @@ class ToldOutcomes:
         self.seen: dict[str, None] = {}
         self.spent: set[tuple[str, str]] = set()
 
-    def perform(self, request: StepRequest) -> Outcome:
+    def run(self, request: StepRequest) -> Outcome:
         """The outcome told for the step, or success."""
-        legs = (request.leg, request.job.id)
+        names = (request.job_name, request.job.id)
         steps = (request.step.id, request.name, str(request.number))
         inside = "".join(f"{step}/" for step in request.path)
-        for leg in legs:
-            self.seen.update(dict.fromkeys([leg, f"{leg}/{inside}{steps[0]}"]))
+        for name in names:
+            self.seen.update(dict.fromkeys([name, f"{name}/{inside}{steps[0]}"]))
             for step in steps:
-                if (key := f"{leg}/{inside}{step}") in self.told:
+                if (key := f"{name}/{inside}{step}") in self.told:
                     self.used.add(key)
                     return self.told[key]
-        for leg in legs:
-            if leg in self.told and (request.leg, leg) not in self.spent:
-                self.spent.add((request.leg, leg))
-                self.used.add(leg)
-                return self.told[leg]
+        for name in names:
+            if name in self.told and (request.job_name, name) not in self.spent:
+                self.spent.add((request.job_name, name))
+                self.used.add(name)
+                return self.told[name]
         return Outcome(knows_outputs=False)
 
-    def workspace(self, leg: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
+    def workspace(self, job_name: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
         """The repository itself: nothing is written."""
         return self.root
 
-    def places(self, leg: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
+    def places(self, job_name: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
         """Where they are on a machine of GitHub's."""
         name = repository.rpartition("/")[2]
         return f"/home/runner/work/{name}/{name}", "/home/runner/work/_temp"

@@ -1,6 +1,6 @@
-"""What stands in for actions of other repositories, which cannot be fetched here?
+"""Stubs of the actions nearly every workflow uses; all others succeed, do nothing, and are marked so.
 
-A stand-in is a function of a `StandInCall`; it returns the step's outputs, or an `Outcome`. Those below stand for the
+A stub is a function of an `ActionCall`; it returns the step's outputs, or an `Outcome`. Those below stand for the
 actions nearly every workflow uses; everything else is a stub that succeeds without doing anything, and is marked so.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mlops_lab.ci.globs import file_matches
-from mlops_lab.ci.performing import Outcome
+from mlops_lab.ci.step_runner import Outcome
 
-__all__ = ["STAND_INS", "StandIn", "StandInCall", "find_stand_in"]
+__all__ = ["STUBS", "ActionCall", "ActionStub", "find_stub"]
 
 
 @dataclass(frozen=True)
-class StandInCall:
-    r"""What a stand-in gets: the `with` values, where the job works, the repository's copy, the run's artifacts.
+class ActionCall:
+    r"""What a stub gets: the `with` values, where the job works, the repository's copy, the run's artifacts.
 
     >>> from mlops_lab.ci import execute, parse_workflow
     >>> text = "on: push\njobs: {a: {runs-on: x, steps: [{uses: my/deploy@v1, with: {to: prod}}]}}"
@@ -46,7 +46,7 @@ class StandInCall:
         return next((value for key, value in self.arguments.items() if key.lower() == name.lower()), "") or default
 
 
-StandIn: TypeAlias = Callable[[StandInCall], "Outcome | Mapping[str, str] | None"]
+ActionStub: TypeAlias = Callable[[ActionCall], "Outcome | Mapping[str, str] | None"]
 
 
 def _inside(folder: Path, name: str) -> Path | None:
@@ -54,7 +54,7 @@ def _inside(folder: Path, name: str) -> Path | None:
     return path if path.is_relative_to(folder.resolve()) else None
 
 
-def _checkout(call: StandInCall) -> Outcome | None:
+def _checkout(call: ActionCall) -> Outcome | None:
     target = _inside(call.workspace, call.argument("path"))
     if target is None:
         return Outcome("failure", reason=f"Repository path '{call.argument('path')}' is not under '{call.workspace}'")
@@ -69,7 +69,7 @@ def _checkout(call: StandInCall) -> Outcome | None:
     return Outcome(stubbed=True, reason=f"the files as they are now, not those of {ref}") if ref else None
 
 
-def _upload(call: StandInCall) -> Outcome | Mapping[str, str]:
+def _upload(call: ActionCall) -> Outcome | Mapping[str, str]:
     """As actions/upload-artifact: patterns, `!` takes away, no hidden files; below the least common ancestor."""
     lines = [line.strip() for line in call.argument("path").splitlines() if line.strip()]
     files, base = _found(lines, call.workspace, hidden=call.argument("include-hidden-files") == "true")
@@ -116,7 +116,7 @@ def _found(lines: Sequence[str], workspace: Path, *, hidden: bool) -> tuple[list
     return sorted(chosen), base.parent if base.is_file() else base
 
 
-def _download(call: StandInCall) -> Outcome | Mapping[str, str]:
+def _download(call: ActionCall) -> Outcome | Mapping[str, str]:
     """As actions/download-artifact: one by its name, or those of a pattern, each in a folder unless they are merged."""
     name, target = call.argument("name"), _inside(call.workspace, call.argument("path"))
     if target is None:
@@ -134,7 +134,7 @@ def _download(call: StandInCall) -> Outcome | Mapping[str, str]:
     return {"download-path": str(target)}
 
 
-def _python(call: StandInCall) -> Outcome | Mapping[str, str]:
+def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
     """The Python that is here; when another was asked for, that is said."""
     asked, here = call.argument("python-version"), ".".join(map(str, sys.version_info[:3]))
     outputs = {"python-version": here, "cache-hit": "false"}
@@ -146,11 +146,11 @@ def _python(call: StandInCall) -> Outcome | Mapping[str, str]:
     )
 
 
-def _cache(_: StandInCall) -> Mapping[str, str]:
+def _cache(_: ActionCall) -> Mapping[str, str]:
     return {"cache-hit": ""}
 
 
-STAND_INS: Mapping[str, StandIn] = {
+STUBS: Mapping[str, ActionStub] = {
     "actions/checkout": _checkout,
     "actions/upload-artifact": _upload,
     "actions/download-artifact": _download,
@@ -159,10 +159,10 @@ STAND_INS: Mapping[str, StandIn] = {
 }
 
 
-def find_stand_in(uses: str, more: Mapping[str, StandIn]) -> StandIn | None:
-    """The stand-in for a `uses`: by its whole text, or without what follows the `@`."""
+def find_stub(uses: str, more: Mapping[str, ActionStub]) -> ActionStub | None:
+    """The stub of a `uses`: by its whole text, or without what follows the `@`."""
     path = uses.partition("@")[0]
     for key in (uses, path, path.lower()):
         if key in more:
             return more[key]
-    return STAND_INS.get(path.lower())
+    return STUBS.get(path.lower())
