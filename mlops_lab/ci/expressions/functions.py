@@ -7,11 +7,11 @@ https://docs.github.com/actions/reference/workflows-and-actions/expressions#func
 (`job.status`); in a job's own `if`, at the jobs it needs, all the way up (`needs.*.result`).
 See https://docs.github.com/actions/reference/workflows-and-actions/expressions#status-check-functions.
 
-`hashFiles` is SHA-256 over the SHA-256 digests of the matching files, in the order of a sorted walk; the empty string when nothing
-matches. Patterns know `*`, `?`, `[…]`, `**` and, with a leading `!`, what to leave out; a pattern that names a
-folder means everything below it. As https://docs.github.com/actions/reference/workflows-and-actions/expressions#hashfiles;
-simplified: `~` and environment variables are not expanded, symbolic links are not followed, `.git` and Python's
-virtual environments are left out.
+`hashFiles` is SHA-256 over the SHA-256 digests of the matching files, in the order of a sorted walk; the empty string
+when nothing matches. Patterns know `*`, `?`, `[…]`, `**` and, with a leading `!`, what to leave out; a pattern that
+names a folder means everything below it. As
+https://docs.github.com/actions/reference/workflows-and-actions/expressions#hashfiles; simplified: `~` and environment
+variables are not expanded, symbolic links are not followed, `.git` and Python's virtual environments are left out.
 """
 
 from __future__ import annotations
