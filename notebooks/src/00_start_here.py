@@ -104,7 +104,7 @@ from mlops_lab import FakeClock, run_flights
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2014-01-01")
 honest = run_flights(home.name, date="2014-01-01", clock=clock)
-print(honest.trace())
+honest
 
 # %% [markdown]
 # The **trace** says what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody
@@ -122,7 +122,7 @@ draw_dag(dag, honest, direction="TB")
 from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
-print(registry.get_gate_report("late_flights", 1).table())
+registry.get_gate_report("late_flights", 1)
 
 # %% [markdown]
 # Eleven demands, each with a figure and a reason; notebook 03 takes them one by one. The most important one hides in
@@ -157,7 +157,7 @@ draw_dag(dag, leaking, direction="TB")
 # `upstream_failed`: a refused run changes nothing that serves. `report` runs in any case. Why did the gate say no?
 
 # %%
-print(registry.get_gate_report("late_flights", 2).table())
+registry.get_gate_report("late_flights", 2)
 
 # %% [markdown]
 # Six demands are not met. The last of the six tells the story: 0.902 on paper, 0.641 in service. Side by side:
@@ -200,7 +200,7 @@ quiz("00.q1")
 # ## Who is in charge now?
 
 # %%
-print(*registry.history("late_flights"), sep="\n")
+registry.history("late_flights")
 
 # %% [markdown]
 # The **registry** wrote down every step: version 1 is in **Production**, which is the registry's word for "at work"

@@ -324,8 +324,7 @@ check("02.2", choose)
 # The tracker has kept every run of this notebook. Those of the comparison carry a tag. By their AUC, best first:
 
 # %%
-for each in tracker.search_runs(tags={"purpose": "comparison"}, order_by="metrics.offline.roc_auc DESC"):
-    print(f"{each.metrics['offline.roc_auc']:.2f}  {each.tags['split']:<6}  {each.name}")
+tracker.search_runs(tags={"purpose": "comparison"}, order_by="metrics.offline.roc_auc DESC")
 
 # %% [markdown]
 # On top stands the model that flattered itself most. A list of figures does not know which of them are honest: the
@@ -333,15 +332,13 @@ for each in tracker.search_runs(tags={"purpose": "comparison"}, order_by="metric
 
 # %%
 honest = {"purpose": "comparison", "split": "time"}
-for each in tracker.search_runs(tags=honest, order_by="metrics.offline.roc_auc DESC"):
-    print(f"{each.metrics['offline.roc_auc']:.2f}  {each.name}")
+tracker.search_runs(tags=honest, order_by="metrics.offline.roc_auc DESC")
 
 # %% [markdown]
 # The order is turned round. And the three runs of `late_flights`, newest first, each with the reason we gave:
 
 # %%
-for each in tracker.search_runs(name="late_flights", order_by="started DESC"):
-    print(f"{each.started:%H:%M}  seed {each.params['seed']}  {each.tags['why']}")
+tracker.search_runs(name="late_flights", order_by="started DESC")
 
 # %% [markdown]
 # One danger is left, and no tag shows it. With twenty tries and one July, the best of the twenty is best partly by

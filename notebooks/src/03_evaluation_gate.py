@@ -323,7 +323,7 @@ GatePolicy([floor, no_worse, every_airport])
 from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
-print(registry.get_gate_report("late_flights", 3).table())
+registry.get_gate_report("late_flights", 3)
 
 # %% [markdown]
 # Five of eleven fail. Any one of the five would have been enough, and the AUC on paper is not among them.

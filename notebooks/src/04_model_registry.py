@@ -74,8 +74,7 @@ registry.get_production("late_flights")
 # **stage**. `champion` is an **alias**: a name that points to a version. Here is how version 1 got there:
 
 # %%
-for event in registry.history("late_flights")[:4]:
-    print(event)
+registry.history("late_flights")[:4]
 
 # %% [markdown]
 # It was registered, the gate wrote its report, and then it moved twice, from None to Staging and from Staging to
@@ -161,8 +160,10 @@ outcome(second)
 
 # %%
 print(second.task("gate").state, "|", second.task("approve").why)
-print(*registry.search(name="late_flights"), sep="\n")
-print(*registry.pending_approvals(), sep="\n")
+registry.search(name="late_flights")
+
+# %%
+registry.pending_approvals()
 
 # %% [markdown]
 # Version 1 still is in Production, version 2 waits. Ada is in a hurry. **Before you run the next cell:** which of her
@@ -188,7 +189,7 @@ registry.approve("late_flights", 2, by="grace", comment="I have read the figures
 
 resumed = run_flights(home.name, date="2013-09-30T10:00Z", resume=second.run_id, clock=clock)
 print(outcome(resumed))
-print(*registry.search(name="late_flights"), sep="\n")
+registry.search(name="late_flights")
 
 # %% [markdown]
 # The waiting run went on where it had stopped; nothing was trained again. Version 2 is the champion, version 1 is
@@ -254,7 +255,7 @@ check("04.3", in_production)
 # %%
 wait_until("2013-10-20T08:00Z")
 print(registry.rollback("late_flights", actor="grace", why="strange answers at JFK"))
-print(*registry.search(name="late_flights"), sep="\n")
+registry.search(name="late_flights")
 
 # %% [markdown]
 # Version 1 is the champion again. It needed no new gate report and no new approval: a rollback asks for the ones that

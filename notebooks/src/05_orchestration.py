@@ -96,7 +96,7 @@ draw_dag(dag)
 from mlops_lab import FakeClock
 
 run = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
-print(run.trace())
+run
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
@@ -244,9 +244,8 @@ with DAG("morning") as dag:
 # %%
 clock = FakeClock("2013-07-10T10:00Z")
 run = run_dag(dag, logical_date="2013-07-10", clock=clock)
-print(run.trace())
-print("the clock shows", clock)
-run.result("report")
+print("the clock shows", clock, "and the report says:", run.result("report"))
+run
 
 # %% [markdown]
 # Three attempts, two waits of a minute, and the clock shows 10:02. You did not wait: all waiting goes through the
@@ -337,7 +336,7 @@ def wind(clock):
 
 with DAG("morning") as dag:
     report(flights(), wind())
-print(run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).trace())
+run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 
 # %% [markdown]
 # It would have answered after 45 seconds; it had 30. Two attempts, the same end, and the night goes on. (Python
@@ -458,7 +457,7 @@ def wind():
 with DAG("morning") as dag:
     report(flights(), wind())
 broken = run_dag(dag, logical_date="2013-07-10", clock=clock, home=home.name)
-print(broken.trace())
+broken
 
 # %% [markdown]
 # In the morning somebody repairs the service. **Before you run the next cell:** which of the three tasks will run?
@@ -467,7 +466,7 @@ print(broken.trace())
 service["is up"] = True
 resumed = run_dag(dag, resume=broken.run_id, clock=clock, home=home.name, on_event=print)
 print()
-print(resumed.trace())
+resumed
 
 # %% [markdown]
 # `wind` runs, for the second time, and `report` after it. `flights` had succeeded, so its result is taken from the
@@ -549,7 +548,7 @@ draw_dag(pipeline, broken)
 
 # %%
 resumed = run_flights(night_home.name, date=tonight, clock=clock, resume=broken.run_id)
-print(resumed.trace())
+resumed
 
 # %% [markdown]
 # `evaluate` took two attempts, everything else one: the model was not trained again, and version 1 went through the

@@ -253,7 +253,7 @@ policy
 
 # %%
 good = rollout(second, registry, traffic=traffic, policy=policy)
-print(good.trace())
+good
 
 # %% [markdown]
 # Read it line by line. At the first two looks fewer than 100 outcomes are known. Then the challenger is a little
@@ -266,7 +266,7 @@ print(good.trace())
 # Now bob wants his model in Production. Our gate refuses it:
 
 # %%
-print(judged(daily_averages, short_policy).table())
+judged(daily_averages, short_policy)
 
 # %% [markdown]
 # But a policy is a file, and files are written by people. On another evening, in another repository, somebody demands
@@ -275,7 +275,7 @@ print(judged(daily_averages, short_policy).table())
 # %%
 forgetful = GatePolicy([Floor("offline.roc_auc", 0.65)])
 report = judged(daily_averages, forgetful)
-print(report.table())
+report
 
 # %%
 third = registry.promote(report, actor="bob", why="best AUC we ever had")
@@ -288,7 +288,7 @@ third
 # %%
 leaking_traffic = canary_traffic(daily_averages, as_known, days=21, at=clock.now(), home=Path(home.name), clock=clock)
 bad = rollout(third, registry, traffic=leaking_traffic, policy=policy)
-print(bad.trace())
+bad
 
 # %% [markdown]
 # It was taken back, and that is the lesson: **the rollout finds out when the gate was not enough**. But look at the
@@ -427,7 +427,7 @@ except SystemError as error:
 from mlops_lab import deployment_of
 
 after_restart = Registry(home.name, clock=clock)
-print(deployment_of(after_restart, fourth).trace())
+deployment_of(after_restart, fourth)
 
 # %% [markdown]
 # Two looks are in the history, and the rollout is still running. Nothing is kept in memory: every look is an event of
@@ -436,7 +436,7 @@ print(deployment_of(after_restart, fourth).trace())
 # %%
 until_now = recent_traffic[recent_traffic["at"] < parse_utc("2013-12-05")]
 resumed = rollout(fourth, after_restart, traffic=until_now, policy=policy)
-print(resumed.trace())
+resumed
 
 # %% [markdown]
 # The two looks from before the crash are there once, not twice, and the state is `running`: the traffic has ended,

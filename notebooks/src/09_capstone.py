@@ -122,7 +122,7 @@ tempting, tempting_measured = examine(day_service, "bob", champion_measured.metr
 
 # %%
 report = evaluate_gates(tempting, champion, FLIGHTS_POLICY, measured=tempting_measured, at=clock.now())
-print(report.table())
+report
 
 # %% [markdown]
 # None. Every rule is content, `served_skew` too. How can that be? Look at the two AUCs above: they are equal. To find
@@ -273,8 +273,8 @@ check("09.4", my_report)
 if my_report is ...:
     print("no report yet:", registry.get_production("late_flights"))
 else:
-    print(my_report.table())
     print(registry.promote(my_report, actor="you", why="something new, known in time"))
+my_report
 
 # %% [markdown]
 # With a passed report the last line promotes your version, and version 1 is archived. What comes after that is

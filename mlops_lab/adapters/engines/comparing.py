@@ -17,6 +17,7 @@ from mlops_lab.adapters.engines.asking import python_of
 from mlops_lab.adapters.engines.planted import echo_dag, manners, sequence
 from mlops_lab.adapters.engines.running import ENGINES, Answer, Asked, Record, run_all
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import html_table, shown
 from mlops_lab.base.errors import MissingExtra
 
 __all__ = [
@@ -101,6 +102,11 @@ class Comparison:
         ]
         widths = [max(map(len, column)) for column in zip(*folded, strict=True)]
         return "\n".join("    ".join(map(str.ljust, line, widths)).rstrip() for line in folded)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows = [(what, *(found.get(each, "") for each in self.versions)) for what, found in self.rows]
+        columns = ("", *(f"{each} {version}" for each, version in self.versions.items()))
+        return shown(self.table(), html_table("The same DAG on each engine", columns, rows))
 
     def to_dict(self) -> dict[str, object]:
         """The comparison as JSON values."""

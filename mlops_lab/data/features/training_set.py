@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mlops_lab.base.display import facts, shown
 from mlops_lab.base.fingerprint import fingerprint_frame
 
 if TYPE_CHECKING:
@@ -53,3 +54,7 @@ class TrainingSet:
     def __repr__(self) -> str:
         service = f"service={self.service!r}, " if self.service else ""
         return f"TrainingSet({len(self):,} rows, {len(self.features)} features, {service}views={self.views!r})"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        named = {"features": len(self.features), "service": self.service, "views": ", ".join(self.views)}
+        return shown(repr(self), facts(f"training set of {len(self):,} rows", named))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc
+from mlops_lab.base.display import Listing
 from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName, expect
 from mlops_lab.base.storage import Database, check_name
 from mlops_lab.models.registry.history import BEGINNING, append, moment_after, read_events, verify
@@ -69,7 +70,7 @@ class Catalogue:
                 conditions.append(("version = ?", check_version(version)))
                 self._row(connection, name, version)
             where = "WHERE " + " AND ".join(text for text, _ in conditions) if conditions else ""
-            return tuple(read_events(connection, where=where, values=[value for _, value in conditions]))
+            return Listing(read_events(connection, where=where, values=[value for _, value in conditions]))
 
     def head(self) -> str:
         """The hash of the last event. Noted elsewhere, it lets `verify` notice a history that was written anew."""
@@ -226,7 +227,7 @@ class Catalogue:
                 {"name": name, "stage": stage, "author": author},
             ).fetchall()
             versions = [self._version(connection, row[0], row[1]) for row in found]
-        return tuple(each for each in versions if named(tags, "tag").items() <= each.tags.items())
+        return Listing(each for each in versions if named(tags, "tag").items() <= each.tags.items())
 
     def set_alias(self, name: str, alias: str, version: int, *, actor: str = "unknown", why: str = "") -> ModelVersion:
         """Point an alias to a version, away from where it pointed before.

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
+from mlops_lab.base.display import facts, html_table, shown
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import jsonable
@@ -48,6 +49,20 @@ class ModelVersion:
         aliases = f", aliases: {', '.join(self.aliases)}" if self.aliases else ""
         return f"ModelVersion({self.name} v{self.version}, {self.stage}{aliases})"
 
+    def row(self) -> dict[str, str]:
+        """The version as one line of a table."""
+        described = {"author": self.author, "description": self.description}
+        return {
+            "version": f"{self.name} v{self.version}",
+            "stage": self.stage,
+            "aliases": ", ".join(self.aliases),
+            **described,
+        }
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        tags = ", ".join(f"{key}: {value}" for key, value in sorted(self.tags.items()))
+        return shown(repr(self), facts(f"{self.name} v{self.version}", {**self.row(), "version": "", "tags": tags}))
+
 
 @dataclass(frozen=True, repr=False)
 class Approval:
@@ -78,6 +93,11 @@ class Approval:
     def __repr__(self) -> str:
         answer = f", answered by {self.decided_by}" if self.decided_by else ""
         return f"Approval({self.name} v{self.version}: {self.state}, asked by {self.requested_by}{answer})"
+
+    def row(self) -> dict[str, str]:
+        """The request as one line of a table."""
+        what, answered = f"{self.name} v{self.version}", self.decided_by or ""
+        return {"version": what, "state": self.state, "asked by": self.requested_by, "answered by": answered}
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,6 +163,12 @@ class Event:
         moment = self.at.isoformat().replace("+00:00", "Z")
         line = f"{self._subject}  {self.action}{move}  by {self.actor}{why}"
         return f"{self.seq}  {moment}  {one_line(line)}"
+
+    def row(self) -> dict[str, str]:
+        """The event as one line of a table."""
+        move = f"{self.source or '-'} → {self.target or '-'}" if self.source or self.target else ""
+        when, what = f"{self.at:%Y-%m-%d %H:%M}", {"of": self._subject, "action": self.action, "move": move}
+        return {"#": str(self.seq), "when (UTC)": when, **what, "by": self.actor, "why": one_line(self.why)}
 
     @property
     def _subject(self) -> str:
@@ -262,6 +288,11 @@ class GateReport:
         wide = max((len(result.rule) for result in self.results), default=0)
         lines = [f"{'✓' if r.passed else '✗'} {r.rule:<{wide}}  {r.sentence}" for r in self.results]
         return "\n".join([f"{self.name} v{self.version}: {'passed' if self.passed else 'refused'}", *lines])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        title, state = f"{self.name} v{self.version}", "passed" if self.passed else "refused"
+        rows = [("passed" if each.passed else "failed", each.rule, each.sentence) for each in self.results]
+        return shown(self.table(), html_table(title, ("", "rule", "what was found"), rows, state=state))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; a figure that is not finite is written as the text nan, inf or -inf."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
+from mlops_lab.base.display import Listing
 from mlops_lab.base.errors import IllegalMove, InvalidData, NotAllowed, UnknownName, expect
 from mlops_lab.base.storage import check_name
 from mlops_lab.models.registry.catalogue import Catalogue, aliases_of, policy_of, read_version, reigning_version
@@ -222,7 +223,7 @@ class Registry(Catalogue):
                 (name,),
             ).fetchall()
             found = [read_approval(connection, row, now) for row in rows]
-        return tuple(each for each in found if each is not None and each.state == "pending")
+        return Listing(each for each in found if each is not None and each.state == "pending")
 
     def record_gate_report(self, report: GateReport, *, actor: str = "gate", why: str = "") -> Event:
         """Keep a report as the version's evidence; the last one recorded counts, so a failed one takes a pass away.

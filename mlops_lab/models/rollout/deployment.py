@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.display import html_table, shown
 from mlops_lab.base.errors import NotAllowed
 from mlops_lab.models.registry import Event, Promotion, Registry
 
@@ -70,6 +71,12 @@ class Deployment:
         lines = [repr(self).removeprefix("Deployment(").removesuffix(")")]
         lines += [f"  {s.until:%Y-%m-%d}  {s.weight:>3} %  {s.decision:<9}  {s.why}" for s in self.steps]
         return "\n".join([*lines, f"  {self.state.replace('_', ' ')}: {self.why}"] if self.why else lines)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows = [(f"{s.until:%Y-%m-%d}", f"{s.weight} %", s.decision, s.why) for s in self.steps]
+        over = f" over v{self.champion}" if self.champion is not None else ""
+        title, columns = f"{self.name} v{self.version}{over}", ("until", "weight", "decision", "why")
+        return shown(self.trace(), html_table(title, columns, rows, state=self.state))
 
     def to_dict(self) -> dict[str, Any]:
         """The deployment as JSON values."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
+from mlops_lab.base.display import Listing, facts, html_table, shown
 from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import Database
@@ -60,6 +61,28 @@ class Run:
     def __repr__(self) -> str:
         figures = "".join(f", {key}={value:.4g}" for key, value in sorted(self.metrics.items())[:3])
         return f"Run({self.name}, {self.run_id[:8]}{figures})"
+
+    def row(self) -> dict[str, str]:
+        """The run as one line of a table: its name, tags and first figures; ids differ from machine to machine."""
+        figures = {key: f"{value:.3f}" for key, value in sorted(self.metrics.items()) if key.count(".") == 1}
+        return {"run": self.name, "author": self.author, **self.tags, **figures}
+
+    def line(self) -> str:
+        """The same as a line of text."""
+        told = ", ".join(f"{key} {value}" for key, value in self.row().items() if key != "run" and value)
+        return f"{self.name}: {told}"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        title = f"{self.name}, by {self.author}" if self.author else self.name
+        params = {key: str(value) for key, value in self.params.items()}
+        kinds = sorted({key.partition(".")[0] for key in self.metrics if "." in key})
+        names = dict.fromkeys(key.partition(".")[2] for key in self.metrics if "." in key)
+        found = {name: [self.metrics.get(f"{kind}.{name}") for kind in kinds] for name in names}
+        rows = [(name, *("" if one is None else f"{one:.3f}" for one in figures)) for name, figures in found.items()]
+        told = [f"  {name}: {value}" for name, value in params.items()]
+        told += [f"  {name}: {', '.join(map(' '.join, zip(kinds, row, strict=True)))}" for name, *row in rows]
+        tables = [facts(title, params), *[html_table("metrics", ("", *kinds), rows)] * bool(rows)]
+        return shown("\n".join([title, *told]), *tables)
 
     def to_dict(self) -> dict[str, Any]:
         """The run as JSON values; figures JSON has no word for are written as {"float": "nan"}."""
@@ -196,7 +219,7 @@ class Tracker:
             raise InvalidData(f"limit is {limit!r}; give a whole number from 0 up, or nothing for all runs.")
         kept = (read_run(run_id, body) for run_id, body in self._each(name))
         runs = [run for run in kept if named(tags, "tag").items() <= run.tags.items()]
-        return tuple(in_order(runs, order_by)[:limit])
+        return Listing(in_order(runs, order_by)[:limit])
 
     def _keep(self, run: Run, example: pd.DataFrame | None) -> None:  # noqa: ARG002  what the table has no room for
         with self._database.transaction() as connection:

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from mlops_lab.base.display import html_table, shown
 from mlops_lab.base.errors import TaskFailed, UnknownName
 
 __all__ = ["Attempt", "DagRun", "Event", "TaskInstance"]
@@ -154,6 +155,11 @@ class DagRun:
         sides: list[Any] = [str.rjust if word in numbers else str.ljust for word in head]
         lines = ["  ".join(side(*each) for side, *each in zip(sides, row, widths, strict=True)) for row in rows]
         return "\n".join([f"{self.dag_id}  {self.run_id}  {self.state}", *(line.rstrip() for line in lines)])
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows = [(each.task_id, each.state, len(each.attempts), each.why) for each in self.task_instances]
+        title, columns = f"{self.dag_id}, {self.run_id}", ("task", "state", "attempts", "why")
+        return shown(self.trace(), html_table(title, columns, rows, state=self.state))
 
     def __repr__(self) -> str:
         counts = Counter(each.state for each in self.task_instances)

@@ -1,0 +1,125 @@
+"""How a result shows itself at the end of a notebook's cell: an HTML table, and the same words as text.
+
+The one stylesheet takes its letters and lines from JupyterLab's theme variables, so that it reads in light and in dark;
+where they do not exist (GitHub, a plain page) the fallback after the comma holds. A state is a pill of dark letters on
+a light tint, with its mark and its word, so no reader depends on colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any, TypeVar
+
+__all__ = ["MARKS", "STYLE", "Listing", "facts", "html_table", "page", "shown"]
+
+MARKS: Mapping[str, str] = {
+    "success": "✓", "passed": "✓", "finished": "✓", "advance": "✓", "approved": "✓", "Production": "✓",
+    "failed": "✗", "refused": "✗", "rolled_back": "✗", "roll_back": "✗", "rejected": "✗",
+    "skipped": "–", "Archived": "–", "upstream_failed": "⊘", "up_for_retry": "↻", "running": "▸", "hold": "…",
+    "pending": "…", "Staging": "…", "stopped": "‖", "not yet": "…", "not attempted": "–",
+}  # fmt: skip
+"""The mark of each state: a state is told by its mark and its word, never by colour alone."""
+
+_TINTS = {"✓": "good", "✗": "bad", "…": "wait", "▸": "wait", "↻": "wait", "⊘": "lost"}
+
+STYLE = """<style>
+.lab-card{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);\
+line-height:1.45;color:var(--jp-ui-font-color1,inherit);max-width:100%;overflow-x:auto}
+div.lab-card table.lab-table{border-collapse:collapse;margin:0 0 6px;font-size:inherit;color:inherit}
+div.lab-card table.lab-table caption{text-align:left;font-weight:600;padding:2px 0 4px;color:inherit}
+div.lab-card table.lab-table tr>*{text-align:left;vertical-align:top;padding:3px 14px 3px 4px;font-weight:400;\
+white-space:normal;word-break:normal;overflow-wrap:normal;border:0;\
+border-bottom:1px solid var(--jp-border-color2,#bdbdbd)}
+div.lab-card table.lab-table thead th{font-weight:600;white-space:nowrap}
+div.lab-card table.lab-table tr>.lab-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+div.lab-card table.lab-table tr>.lab-name{white-space:nowrap}
+.lab-state{display:inline-block;white-space:nowrap;color:#1a1a1a;background:#ececec;border:1px solid #808080;\
+border-radius:3px;padding:0 6px}
+.lab-good{background:#c9ebdf;border-color:#009e73}
+.lab-bad{background:#fbdcc9;border-color:#d55e00;border-width:2px}
+.lab-wait{background:#faf3b8;border-color:#8a7a00;border-style:dashed}
+.lab-lost{background:#f4dcea;border-color:#b0568c;border-style:dotted}
+</style>"""
+
+_Item = TypeVar("_Item")
+
+
+def page(body: str, *, kind: str = "") -> str:
+    """A piece of a page in the course's one style."""
+    return f'{STYLE}<div class="{f"lab-card {kind}".strip()}">{body}</div>'
+
+
+def pill(state: str) -> str:
+    """A state as its mark and word on a light tint; a word that is no state stays as it is."""
+    mark = MARKS.get(state)
+    if mark is None:
+        return escape(state)
+    tint = f" lab-{_TINTS[mark]}" if mark in _TINTS else ""
+    return f'<span class="lab-state{tint}">{mark}&nbsp;{escape(state)}</span>'
+
+
+def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, state: str = "") -> str:
+    """A captioned table for a page; every text in it is escaped, and a state in a cell gets its mark.
+
+    >>> table = html_table("tasks", ["task", "state"], [["<train>", "failed"]])
+    >>> "&lt;train&gt;" in table, "✗&nbsp;failed" in table, table.count("<th ")
+    (True, True, 2)
+    """
+    head = "".join(f'<th scope="col" style="text-align:left">{escape(each)}</th>' for each in columns)
+    body = "".join(f"<tr>{''.join(_cell(each, first=not at) for at, each in enumerate(row))}</tr>" for row in rows)
+    told = f"{escape(title)} {pill(state) if state else ''}".strip()
+    above = f"<thead><tr>{head}</tr></thead>" if any(columns) else ""
+    return f'<table class="lab-table"><caption>{told}</caption>{above}<tbody>{body}</tbody></table>'
+
+
+def _cell(value: object, *, first: bool) -> str:
+    text = str(value)
+    is_number = text.replace(",", "").replace(".", "", 1).lstrip("-−").removesuffix(" %").isdigit()
+    kind = ' class="lab-number"' if is_number else ' class="lab-name"' if first else ""
+    return f'<td{kind} style="text-align:{"right" if is_number else "left"}">{pill(text)}</td>'
+
+
+def facts(title: str, named: Mapping[str, object], *, state: str = "") -> str:
+    """A card: one row for each fact that has a name; an empty fact is left out.
+
+    >>> facts("late v2", {"author": "ada", "tags": ""}).count("<tr>")
+    1
+    """
+    return html_table(title, (), [(name, value) for name, value in named.items() if value != ""], state=state)
+
+
+def shown(text: str, *tables: str) -> dict[str, str]:
+    """What `_repr_mimebundle_` returns: the words for terminals, tests and screen readers, and the page.
+
+    >>> sorted(shown("two", html_table("two", ["n"], [[2]])))
+    ['text/html', 'text/plain']
+    """
+    return {"text/plain": text, "text/html": page("".join(tables))}
+
+
+class Listing(tuple[_Item, ...]):
+    r"""A tuple of records that shows itself as one table; each record's `row()` names its columns.
+
+    >>> class Named:
+    ...     def __init__(self, name): self.name = name
+    ...     def __str__(self): return self.name
+    ...     def row(self): return {"name": self.name}
+    >>> two = Listing([Named("ada"), Named("grace")])
+    >>> two._repr_mimebundle_()["text/plain"], len(two), type(two[:1]).__name__
+    ('ada\\ngrace', 2, 'Listing')
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return Listing(found) if isinstance(place, slice) else found
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows: list[dict[str, str]] = [each.row() for each in self]  # type: ignore[attr-defined]
+        text = "\n".join(getattr(each, "line", each.__str__)() for each in self) or "none"
+        if not rows:
+            return shown(text, f"<p>{text}</p>")
+        columns = [name for name in rows[0] if any(row[name] for row in rows)]
+        return shown(text, html_table("", columns, [[row[name] for name in columns] for row in rows]))
