@@ -1,6 +1,8 @@
-"""How do the engines get environments of their own, and the tests that really run them run?
+"""Environments of their own for the engines, and the tests that really run them.
 
     python start.py test-engines [NAMES] [arguments]    the names of the table below; the other arguments go to pytest
+    python start.py test-engines [NAMES] --prepare      make the environments only
+    python scripts/engine_tests.py [NAMES] --since COMMIT   does a change touch them? for GitHub: any=true or any=false
 
 Whatever a test starts (a server, a cluster, a database) it stops itself, on this machine only and in a temporary home.
 """
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import environment
 
@@ -23,7 +25,8 @@ class Engine:
 
     Without `extras` it is the course's own, and the tests are those that take too long for every day. `own` names
     packages whose version the engine decides; all others that a model depends on are as in the course. `inside` says
-    whether pytest runs in that environment, or in the course's own and drives it from outside.
+    whether pytest runs in that environment, or in the course's own and drives it from outside. `code` is what of the
+    package it proves, beside its tests and its versions: a change there runs it on GitHub, all run weekly.
     """
 
     extras: tuple[str, ...]
@@ -32,35 +35,66 @@ class Engine:
     own: tuple[str, ...] = ()
     inside: bool = True
     marks: str = "not nightly"
+    code: tuple[str, ...] = ()
 
 
 ENGINES = {
-    "airflow": Engine(("airflow",), "airflow", ("tests/engines",), inside=False),
-    "prefect": Engine(("prefect",), "prefect", ("tests/engines",), inside=False),
+    "airflow": Engine(
+        ("airflow",),
+        "airflow",
+        ("tests/engines",),
+        inside=False,
+        code=("mlops_lab/adapters/airflow", "mlops_lab/adapters/engines", "mlops_lab/pipeline/dag"),
+    ),
+    "prefect": Engine(
+        ("prefect",),
+        "prefect",
+        ("tests/engines",),
+        inside=False,
+        code=("mlops_lab/adapters/prefect", "mlops_lab/adapters/engines", "mlops_lab/pipeline/dag"),
+    ),
     "feast-mlflow": Engine(
         ("feast", "mlflow", "postgres", "spark", "engine-test"),
         "feast",
         ("tests/conformance", "tests/feast", "tests/mlflow"),
         own=("pandas", "pyarrow"),
+        code=("mlops_lab/adapters/feast", "mlops_lab/adapters/mlflow", "mlops_lab/data/features"),
     ),
     "tecton": Engine(
         ("tecton", "engine-test"),
         "tecton",
         ("tests/tecton",),
         own=("numpy", "pandas", "pyarrow", "scikit-learn", "scipy"),
+        code=("mlops_lab/adapters/tecton",),
     ),
-    "cloud": Engine(("kubernetes", "sagemaker", "vertex", "engine-test"), "kfp", ("tests/cloud",)),
+    "cloud": Engine(
+        ("kubernetes", "sagemaker", "vertex", "engine-test"),
+        "kfp",
+        ("tests/cloud",),
+        code=(
+            *(f"mlops_lab/adapters/{name}" for name in ("kubernetes", "sagemaker", "vertex")),
+            *("Dockerfile", "deploy"),
+        ),
+    ),
     "serving": Engine(
         ("serve", "serving-peers", "engine-test"),
         "mlserver",
         ("tests/serving", "tests/fleet"),
         own=("pandas", "pyarrow"),
+        code=("mlops_lab/delivery",),
     ),
-    "playground": Engine(("playground", "engine-test"), "jupyterlite_core", ("tests/playground",)),
+    "playground": Engine(
+        ("playground", "engine-test"),
+        "jupyterlite_core",
+        ("tests/playground",),
+        code=("mlops_lab/teaching/panels", "notebooks/lite", "scripts/build_playground.py"),
+    ),
     "accessibility": Engine(
         (), "", ("tests/browser/test_browser_axe.py", "tests/browser/test_browser_everywhere.py"), marks="browser"
     ),
 }
+# What every engine's environment and its run depend on.
+SHARED = ("pyproject.toml", "start.py", "scripts/engine_tests.py", "scripts/environment.py", "mlops_lab/adapters/*.py")
 QUIET = ("-o", "addopts=", "-o", "filterwarnings=default", "--import-mode=importlib", "-ra")
 TIMES = ("--durations=0", "--durations-min=1")
 
@@ -73,6 +107,28 @@ def say(text: str) -> None:
 def pinned(name: str) -> str:
     """The file that says which exact versions an environment holds."""
     return f"constraints/{name}.txt"
+
+
+def touched(names: list[str], changed: list[str]) -> bool:
+    """Whether one of the changed files, by their paths in the repository, is proved by one of the engines."""
+    engines = [ENGINES[name] for name in names]
+    places = [*SHARED, *map(pinned, names), *(place for one in engines for place in (*one.tests, *one.code))]
+    return any(
+        f"{file}/".startswith(f"{place}/") or PurePath(file).match(place) for file in changed for place in places
+    )
+
+
+def tell_github(names: list[str], since: str) -> int:
+    """Write `any=true` where a step of GitHub's reads it, unless nothing since a commit touches the engines."""
+    command = ["git", "diff", "--name-only", since, "HEAD"]
+    answer = subprocess.run(command, cwd=environment.ROOT, capture_output=True, text=True, check=False)
+    any_of_them = answer.returncode != 0 or touched(names, answer.stdout.splitlines())  # an unknown commit: all of them
+    line = f"any={str(any_of_them).lower()}"
+    print(line)
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        with open(output, "a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    return 0
 
 
 def prepare(name: str) -> str:
@@ -112,11 +168,15 @@ def main(arguments: list[str]) -> int:
     """Prepare the engines that are named, or all, and run their tests; the exit code of the first that failed."""
     named = [each for each in ENGINES if each in arguments] or list(ENGINES)
     options = [each for each in arguments if each not in ENGINES]
+    if options[:1] == ["--since"]:
+        return tell_github(named, "".join(options[1:2]))
     outside = [name for name in named if not ENGINES[name].inside]
     codes = []
     try:
         for name in named:
             python = prepare(name)
+            if options == ["--prepare"]:
+                continue
             if ENGINES[name].inside:
                 codes.append(run(python, [name], options))
             elif name == outside[-1]:

@@ -210,7 +210,7 @@ def test_the_whole_matrix_passes_as_in_act(tmp_path, monkeypatch):
     run, ours, theirs = both(tmp_path, monkeypatch, "ci.yml", "push")
 
     assert run.conclusion == "success"
-    assert len(ours.jobs) == 15
+    assert len(ours.jobs) == 12
     assert_same(run, ours, theirs)
 
 

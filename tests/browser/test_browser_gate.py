@@ -85,6 +85,7 @@ def verdict(opened: Opened, panel: int):
     return opened.page.locator(".lab-panel").nth(panel).get_by_role("status")
 
 
+@pytest.mark.nightly  # a whole training run in a browser; nbval runs the same cells in the default tier
 def test_the_first_notebook_runs_and_is_accessible(browser: Browser) -> None:
     with browser.open("00_start_here.ipynb") as opened:
         assert opened.run_all() == []

@@ -45,6 +45,8 @@ def schema(name: str, folder: Path, pattern: str) -> tuple[int, str]:
 
 
 SCHEMAS = {
+    "vendor.citation-file-format": "CITATION.cff",
+    "vendor.github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
     "vendor.dependabot": ".github/dependabot.yml",
     "vendor.github-actions": ".github/actions/*/action.yml",
     "custom.github-workflows-require-timeout": ".github/workflows/*.yml",
@@ -95,7 +97,7 @@ JACTIONLINT = {
     ),
     "runner that is retired": ("workflows/ci.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-18.04", "ubuntu-18.04"),
     "expression that is none": ("workflows/ci.yml", "github.event_name ==", "github.event_name =", "expression"),
-    "exclude that matches nothing": ("workflows/ci.yml", "- os: macos-15\n", "- os: macos-14\n", "macos-14"),
+    "exclude that matches nothing": ("workflows/weekly.yml", "- os: macos-15\n", "- os: macos-14\n", "macos-14"),
     "no timeout": ("workflows/ci.yml", "    timeout-minutes: 15\n", "", "timeout"),
     "Google login without OIDC": (
         "workflows/rollout.yml",
@@ -177,11 +179,12 @@ def test_zizmor_sees_its_planted_defect(copy, defect):
 @pytest.mark.parametrize(
     ("name", "path", "old", "new"),
     [
+        ("vendor.github-issue-forms", "ISSUE_TEMPLATE/bug.yml", "type: input", "type: inptu"),
         ("vendor.dependabot", "dependabot.yml", "interval: weekly", "interval: sometimes"),
         ("vendor.github-actions", "actions/keep/action.yml", "      shell: bash\n", ""),
         ("custom.github-workflows-require-timeout", "workflows/ci.yml", "    timeout-minutes: 15\n", ""),
     ],
-    ids=SCHEMAS,
+    ids=lambda value: value if value in SCHEMAS else "",
 )
 def test_a_schema_sees_its_planted_defect(copy, name, path, old, new):
     copy.plant(path, old, new)

@@ -13,7 +13,7 @@ from workflow_files import workflow_files
 from workflow_policies import findings
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDS_PASSED = "needs: [house, test, versions, conda]"
+NEEDS_PASSED = "needs: [house, test, lowest, engines, conda]"
 CANARY = 'python -m mlops_lab rollout resume late_flights "$VERSION" --json > rollout.json'
 GATE = 'run: python -m mlops_lab gate --name late_flights --version "$VERSION"'
 AWS = "          role-to-assume: ${{ vars.AWS_ROLE_ARN }}\n"
@@ -83,8 +83,8 @@ DEFECTS = {
     "kubectl apply without an environment": (
         "no-environment",
         "workflows/ci.yml",
-        'run: python scripts/test_versions.py "$WHICH"',
-        "run: kubectl apply -f deployment.yaml",
+        "          python -m nox --session lowest\n",
+        "          kubectl apply -f deployment.yaml\n",
     ),
     "a newer rollout cancels the running one": (
         "cancelled-deployment",

@@ -7,7 +7,7 @@ month of flights. Stood in for, in both alike:
 - `python -m mlops_lab run` gets a short month, and is computed once: whoever asks second is handed the same home
   folder, words and exit code;
 - `python start.py test FOLDER` runs the unittest files of a small repository in that FOLDER; without a FOLDER it does
-  nothing; `scripts/*.py` and `micromamba` only say what they were asked for;
+  nothing; `scripts/*.py`, `nox` and `micromamba` only say what they were asked for;
 - `gh` answers what the workflows ask of GitHub: the default branch, the kept artefacts, who approved;
 - actions of other repositories: artefacts are kept in a folder, all others do nothing.
 
@@ -46,10 +46,11 @@ case "$1 $2 $3" in
     exit "$(cat "$kept.code")" ;;
   "start.py test "*)
     for folder in "${{@:3}}"; do
+      [ -d "$folder" ] || continue
       {python} -S -m unittest discover --start-directory "$folder" 2>&1 || exit 1
     done
     exit 0 ;;
-  "scripts/"*) echo "asked for: $*"; exit 0 ;;
+  "scripts/"* | "-m nox "*) echo "asked for: $*"; exit 0 ;;
 esac
 exec {python} "$@"
 """

@@ -1,0 +1,58 @@
+"""scripts/engine_tests.py: which engines a change touches."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import engine_tests
+import pytest
+from engine_tests import ENGINES, SHARED, tell_github, touched
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("changed", "engines"),
+    [
+        ("mlops_lab/adapters/tecton/export.py", {"tecton"}),
+        ("mlops_lab/adapters/engines/asking.py", {"airflow", "prefect"}),
+        ("constraints/cloud.txt", {"cloud"}),
+        ("tests/feast/test_feast_quiet.py", {"feast-mlflow"}),
+        ("mlops_lab/adapters/targets.py", set(ENGINES)),
+        ("pyproject.toml", set(ENGINES)),
+        ("deployment.md", set()),
+        ("README.md", set()),
+    ],
+)
+def test_a_change_runs_the_engines_that_it_touches(changed, engines):
+    assert {name for name in ENGINES if touched([name], ["LICENSE", changed])} == engines
+
+
+def test_each_place_that_an_engine_proves_is_there():
+    places = {place for engine in ENGINES.values() for place in (*engine.tests, *engine.code)}
+
+    assert [place for place in (*places, *SHARED) if not list(ROOT.glob(place))] == []
+
+
+def test_each_engine_of_the_package_is_proved():
+    folders = [path for path in (ROOT / "mlops_lab" / "adapters").glob("*/__init__.py")]
+
+    unproved = [path.parent.name for path in folders if not touched(list(ENGINES), [f"{path.relative_to(ROOT)}"])]
+
+    assert len(folders) > 7
+    assert unproved == []
+
+
+@pytest.mark.parametrize(("since", "told"), [("HEAD", "any=false"), ("0" * 40, "any=true")])
+def test_github_reads_the_answer_and_an_unknown_commit_runs_all(tmp_path, monkeypatch, since, told):
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    monkeypatch.setattr(engine_tests.environment, "ROOT", tmp_path)
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for words in (["init", "-q"], [*who, "commit", "-qm", "x", "--allow-empty"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+
+    code = tell_github(["tecton"], since)
+
+    assert code == 0
+    assert (tmp_path / "output").read_text() == f"{told}\n"
