@@ -36,7 +36,7 @@ def test_each_place_that_an_engine_proves_is_there():
 
 
 def test_each_engine_of_the_package_is_proved():
-    folders = [path for path in (ROOT / "mlops_lab" / "adapters").glob("*/__init__.py")]
+    folders = list((ROOT / "mlops_lab" / "adapters").glob("*/__init__.py"))
 
     unproved = [path.parent.name for path in folders if not touched(list(ENGINES), [f"{path.relative_to(ROOT)}"])]
 
