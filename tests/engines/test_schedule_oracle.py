@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from mlops_lab.adapters.engines import run_all
-from mlops_lab.pipeline.dag import PRESETS
+from mlops_lab.pipeline.dag import PRESETS, Schedule
 
 pytestmark = pytest.mark.skipif(
     "airflow" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", ""), reason="python start.py test-engines airflow runs it"
@@ -49,7 +51,20 @@ def cron(chance: random.Random) -> str:
     return " ".join(field(chance, *each) for each in bounds)
 
 
-def test_every_schedule_has_the_dates_of_airflows_timetable():
+def change_of_clocks(zone: str, first: datetime, last: datetime) -> bool:
+    """Do the zone's clocks change between the two, or within the day around them?"""
+    day, there = timedelta(hours=26), ZoneInfo(zone)
+    step = max(timedelta(hours=1), (last - first + 2 * day) / 400)
+    moments = (first - day + step * n for n in range(1 + int((last - first + 2 * day) / step)))
+    return len({each.astimezone(there).utcoffset() for each in moments}) > 1
+
+
+def test_every_schedule_has_the_dates_of_airflows_timetable_unless_clocks_change_on_the_way():
+    """Airflow steps on a clock without a zone, and so loses or makes up moments where the clocks change.
+
+    That is known there (https://github.com/apache/airflow/pull/70089 mends a part of it); what we have instead is
+    proved by the slow reading in tests/dag/test_dag_clock_changes.py. Every single step elsewhere is the same.
+    """
     chance = random.Random(20130901)  # noqa: S311  a seeded example, not a secret
     asked = []
     for _ in range(COUNT):
@@ -59,6 +74,16 @@ def test_every_schedule_has_the_dates_of_airflows_timetable():
 
     ours, theirs = run_all("ours", dates=asked).dates, run_all("airflow", dates=asked).dates
 
-    different = [question for question, one, other in zip(asked, ours, theirs, strict=True) if one != other]
+    different, excused = [], 0
+    for (expression, zone, start, _), one, other in zip(asked, ours, theirs, strict=True):
+        if one == other:
+            continue
+        excused += 1
+        moments = [datetime.fromisoformat(each) for each in (start, *other)]
+        for before, after in pairwise(moments):
+            following = Schedule(expression, zone).next(before)
+            if following != after and not change_of_clocks(zone, before, max(after, following)):
+                different.append((expression, zone, before, following, after))
     assert different == []
+    assert excused < COUNT // 20
     assert sum(map(len, theirs)) == COUNT * LENGTH

@@ -26,16 +26,19 @@ PRESETS = {
 """Airflow's names for common schedules."""
 
 
-_SHIFT = timedelta(hours=4)  # longer than any change of the clocks
+_SHIFT = timedelta(hours=26)  # the longest change of the clocks: Samoa left out a day
+_SECOND = timedelta(seconds=1)
 _CHANCE = re.compile(r"(?<![A-Za-z])[rR](?![A-Za-z])")  # croniter would draw it anew at every question
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A cron expression in a time zone, with exactly the moments of Airflow 3's `CronTriggerTimetable`.
+    """A cron expression in a time zone, with the moments of Airflow 3's `CronTriggerTimetable`.
 
     Wall-clock times that a daylight-saving change leaves out happen later by the gap (02:30 becomes 03:30); times that
-    happen twice count once, the second time; only an expression with `*` for its hour runs in both doubled hours.
+    happen twice count once, the second time; only an expression with `*` for its hour runs in both doubled hours. This
+    holds for every moment; Airflow loses or makes up some where it steps over a change of the clocks
+    (https://github.com/apache/airflow/pull/70089).
 
     Args:
         cron: five fields (six with seconds at the end), or a name of `PRESETS`.
@@ -107,39 +110,52 @@ class Schedule:
             raise InvalidData(f"the schedule leads from {current.isoformat()} out of the calendar.") from None
 
     def _stepped(self, current: datetime, *, forward: bool) -> datetime:
+        naive = current.astimezone(self._zone).replace(tzinfo=None, fold=0)
+        found = self._moments_of(self._wall(naive, forward=forward))
+        changes = [each for each in map(self._change_near, (current, found[0])) if each]
+        if not changes:
+            return found[0]
+        # Where the clocks change, wall-clock times come in another order than their moments: what the clock before the
+        # change says next, or the one after it, is the answer.
+        for change, before, after in changes:
+            until = change + (max(before, after) if self._covers_every_hour else after)  # the clock before ends here
+            one, other = (current.replace(tzinfo=None) + offset for offset in (before, after))
+            start = max(other, change + after - _SECOND) if forward else min(one, until)
+            for wall in (one, start) if forward else (start, other):
+                found += self._moments_of(self._wall(wall, forward=forward))
+        return min(each for each in found if each > current) if forward else max(e for e in found if e < current)
+
+    def _wall(self, start: datetime, *, forward: bool) -> datetime:
+        """The next, or the previous, time of the expression on a clock that never changes."""
         from croniter import croniter
 
-        naive = current.astimezone(self._zone).replace(tzinfo=None, fold=0)
-        cron: Any = croniter(self._expression, start_time=naive)
-        scheduled: datetime = cron.get_next(datetime) if forward else cron.get_prev(datetime)
-        if self._covers_every_hour:
-            return current + (scheduled - naive)
-        found = self._moment_of(scheduled)
-        if self._steady(current) and self._steady(found):
-            return found
-        # Where the clocks change, wall-clock times come in another order than their moments: look at all near by.
-        back = -_SHIFT if forward else _SHIFT
-        cron = croniter(self._expression, start_time=naive + back)
-        best: datetime | None = None
-        best_wall = naive
-        while True:
-            scheduled = cron.get_next(datetime) if forward else cron.get_prev(datetime)
-            found = self._moment_of(scheduled)
-            if best is not None and abs(scheduled - naive) > abs(best_wall - naive) + _SHIFT:
-                return best
-            beyond = found > current if forward else found < current
-            if beyond and (best is None or (found < best if forward else found > best)):
-                best, best_wall = found, scheduled
+        cron: Any = croniter(self._expression, start_time=start)
+        found: datetime = cron.get_next(datetime) if forward else cron.get_prev(datetime)
+        return found
 
-    def _moment_of(self, wall: datetime) -> datetime:
-        """The moment of a wall-clock time: of the two that a doubled or left-out one could mean, the later."""
-        offsets = (wall.replace(tzinfo=self._zone, fold=fold).utcoffset() for fold in (0, 1))
-        return (wall - min(each for each in offsets if each is not None)).replace(tzinfo=UTC)
+    def _moments_of(self, wall: datetime) -> list[datetime]:
+        """The moments of a wall-clock time: of the two that a doubled or left-out one could mean, the later.
 
-    def _steady(self, moment: datetime) -> bool:
-        """Do the clocks stay as they are for hours before and after?"""
-        before, after = (each.astimezone(self._zone).utcoffset() for each in (moment - _SHIFT, moment + _SHIFT))
-        return before == after
+        An expression for every hour means both moments of a doubled time.
+        """
+        first, second = (_offset(wall.replace(tzinfo=self._zone, fold=fold)) for fold in (0, 1))
+        both = self._covers_every_hour and first > second
+        offsets = sorted({first, second}, reverse=True) if both else [min(first, second)]
+        return [(wall - offset).replace(tzinfo=UTC) for offset in offsets]
+
+    def _change_near(self, moment: datetime) -> tuple[datetime, timedelta, timedelta] | None:
+        """The change of clocks within hours of a moment, without a zone, and the offsets before and after it."""
+        low, high = ((moment + each).replace(microsecond=0) for each in (-_SHIFT, _SHIFT))
+        before, after = (_offset(each.astimezone(self._zone)) for each in (low, high))
+        if before == after:
+            return None
+        while high - low > _SECOND:
+            middle = (low + (high - low) / 2).replace(microsecond=0)
+            if _offset(middle.astimezone(self._zone)) == before:
+                low = middle
+            else:
+                high = middle
+        return high.replace(tzinfo=None), before, after
 
     def at_or_after(self, moment: datetime | str) -> datetime:
         """The moment given when the schedule fires then, else the next one."""
@@ -226,6 +242,10 @@ def _moment(moment: datetime | str) -> datetime:
     raise InvalidData(
         f"{moment!r} ({type(moment).__name__}) is no moment; give a datetime with a time zone, or ISO text."
     )
+
+
+def _offset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta()
 
 
 def _zone(name: object) -> ZoneInfo:
