@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_lab.base.errors import InvalidData, closest
 from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.expressions.template import is_mixed
+from mlops_lab.ci.matrix import expand_matrix
 from mlops_lab.ci.nodes import Node, read_yaml
 from mlops_lab.ci.read_jobs import excess, read_concurrency, read_defaults, read_jobs, read_permissions
 from mlops_lab.ci.read_steps import read_action
@@ -18,14 +19,15 @@ from mlops_lab.ci.workflow import Action, Event, Job, Step, Workflow
 
 __all__ = [
     "MAX_NESTING",
-    "AlwaysTrue",
-    "always_true",
+    "Suspicion",
     "check_call",
     "check_uses_of_job",
     "is_local",
+    "load_action",
     "load_workflow",
     "local_path",
     "parse_workflow",
+    "suspicions",
 ]
 
 
@@ -140,11 +142,32 @@ def load_workflow(path: str | Path, *, root: str | Path | None = None) -> Workfl
         InvalidData: the file cannot be read at all.
     """
     path = Path(path)
-    resolved = path.resolve()
-    inside = resolved.parent.name == "workflows" and resolved.parent.parent.name == ".github"
-    base = Path(root).resolve() if root is not None else resolved.parents[2] if inside else resolved.parent
-    shown = resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else path.name
+    base, shown = _placed(path, root)
     return _Loader(base).workflow(_text(path), shown, chain=(shown,))
+
+
+def load_action(path: str | Path) -> Workflow:
+    """Read an `action.yml` and the local actions it uses: a workflow without jobs, whose first action it is.
+
+    Raises:
+        WorkflowError: what is wrong, with file, line and column.
+        InvalidData: the file cannot be read at all.
+    """
+    path = Path(path).resolve()
+    base, shown = _placed(path, None)
+    loader = _Loader(base)
+    action = read_action(_text(path), path, base)
+    found = {shown: action}
+    loader.nested_actions(action, found, depth=1)
+    return Workflow(file=shown, root=base, name=action.name, events={}, jobs={}, actions=found)
+
+
+def _placed(path: Path, root: str | Path | None) -> tuple[Path, str]:
+    """The repository, and the file's path in it: what holds its `.github`, else its own folder."""
+    resolved = path.resolve()
+    above = next((folder.parent for folder in resolved.parents if folder.name == ".github"), resolved.parent)
+    base = Path(root).resolve() if root is not None else above
+    return base, resolved.relative_to(base).as_posix() if resolved.is_relative_to(base) else path.name
 
 
 def parse_workflow(text: str, *, file: str = "workflow.yml", root: str | Path = ".") -> Workflow:
@@ -207,7 +230,7 @@ class _Loader:
         steps = [step for job in workflow.jobs.values() for step in job.steps]
         actions = {step.uses: action for step in steps if step.uses and (action := self._action(step))}
         for inner in list(actions.values()):
-            self._nested_actions(inner, actions, depth=1)
+            self.nested_actions(inner, actions, depth=1)
         return Workflow(**{**workflow.__dict__, "called": called, "actions": actions})
 
     def _called(
@@ -241,13 +264,18 @@ class _Loader:
             self.actions[uses] = read_action(_text(file), file, self.root) if file else None
         return self.actions[uses]
 
-    def _nested_actions(self, action: Action, found: dict[str, Action], depth: int) -> None:
+    def nested_actions(self, action: Action, found: dict[str, Action], depth: int) -> None:
+        """Add the local actions that an action's steps use, and those that these use.
+
+        Raises:
+            WorkflowError: one of them is wrong, or they are nested too deep.
+        """
         if depth > MAX_NESTING:
             raise WorkflowError(action.file, [Problem(1, 1, f"Composite actions nested more than {MAX_NESTING} deep")])
         for step in action.steps:
             if step.uses and step.uses not in found and (inner := self._action(step)):
                 found[step.uses] = inner
-                self._nested_actions(inner, found, depth + 1)
+                self.nested_actions(inner, found, depth + 1)
 
 
 def _places(node: Node | None) -> dict[str, Node]:
@@ -261,27 +289,58 @@ def _places(node: Node | None) -> dict[str, Node]:
 
 
 @dataclass(frozen=True)
-class AlwaysTrue:
-    """An `if` that is always true, and where it stands."""
+class Suspicion:
+    """What GitHub reads without a word and what then does not do what it seems to: where, and what it is."""
 
     file: str
     line: int
     column: int
-    where: str
+    rule: str  # always-true, missing-local or impossible-matrix
+    message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}"
-        return f"{self.where}: the `if` at {place} mixes text with an expression, and so is always true"
+        return self.message
 
 
-def always_true(workflow: Workflow) -> Iterator[AlwaysTrue]:
-    """Conditions that are texts with an expression inside, and so always true."""
-    places: list[tuple[str, str, Node | None]] = []
+def suspicions(workflow: Workflow) -> Iterator[Suspicion]:
+    """Conditions that are always true, local actions that are not there, matrices that no job can have."""
+    scopes = [(workflow.file, job.id, job.steps) for job in workflow.jobs.values()]
+    scopes += [(action.file, action.name, action.steps) for action in workflow.actions.values()]
     for job in workflow.jobs.values():
-        places.append((workflow.file, f"job {job.id}", job.condition))
-        places += [(workflow.file, f"{job.id}: {step.title}", step.condition) for step in job.steps]
-    for action in workflow.actions.values():
-        places += [(action.file, f"{action.name}: {step.title}", step.condition) for step in action.steps]
-    for file, where, condition in dict.fromkeys(places):
-        if condition is not None and is_mixed(condition.word):
-            yield AlwaysTrue(file, condition.line, condition.column, where)
+        yield from _always_true(workflow.file, f"job {job.id}", job.condition)
+        yield from _impossible_matrix(workflow.file, job)
+    for file, where, steps in scopes:
+        for number, step in enumerate(steps):
+            yield from _always_true(file, f"{where}: {step.title}", step.condition)
+            if step.uses and is_local(step.uses) and not _is_there(workflow, step.uses, steps[:number]):
+                message = f"{where}: {step.uses} is not in this repository"
+                yield Suspicion(file, step.line, step.column, "missing-local", message)
+
+
+def _always_true(file: str, where: str, condition: Node | None) -> Iterator[Suspicion]:
+    """A text with an expression inside it is a text, and so true."""
+    if condition is not None and is_mixed(condition.word):
+        place = f"{file}:{condition.line}:{condition.column}"
+        message = f"{where}: the `if` at {place} mixes text with an expression, and so is always true"
+        yield Suspicion(file, condition.line, condition.column, "always-true", message)
+
+
+def _is_there(workflow: Workflow, uses: str, before: Sequence[Step]) -> bool:
+    """Is the action in the repository, or may a step before have brought it from another one?"""
+    folder = local_path(workflow.root, uses)
+    if uses in workflow.actions or (folder is not None and (folder / "Dockerfile").is_file()):
+        return True
+    brought = [step.arguments["path"].word.strip("./") for step in before if "path" in step.arguments]
+    return any(path and uses[2:].startswith(path) for path in brought)
+
+
+def _impossible_matrix(file: str, job: Job) -> Iterator[Suspicion]:
+    """A matrix that is written out and that GitHub would refuse when the job starts, after others have run."""
+    node = job.strategy.matrix
+    matrix = node.plain() if node is not None else None
+    if node is None or not isinstance(matrix, dict) or "${{" in str(matrix):
+        return
+    try:
+        expand_matrix(matrix)
+    except InvalidData as error:
+        yield Suspicion(file, node.line, node.column, "impossible-matrix", f"{job.id}: {error}")

@@ -14,7 +14,7 @@ from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_text
 from mlops_lab.ci.job_graph import JobGraph, records_of
-from mlops_lab.ci.loading import always_true
+from mlops_lab.ci.loading import suspicions
 from mlops_lab.ci.results import WorkflowRun
 from mlops_lab.ci.run_state import Process, ReviewQueue, RunState, Scheduler, Sleep
 from mlops_lab.ci.step_runner import GivenOutcomes, Outcome, StepRunner
@@ -154,8 +154,9 @@ def _run(
     if not_started:
         return _record(workflow, trigger, name, state, graph, status="not_triggered", reason=not_started)
     state.moment("run", "queued", f"on {trigger.event}")
-    for trap in always_true(workflow):
-        state.note(str(trap))
+    for found in suspicions(workflow):
+        if found.rule == "always-true":
+            state.note(found.message)
     if workflow.concurrency is not None:
         group, cancel, queue = evaluate.concurrency(workflow.concurrency, graph.contexts)
         entered = state.groups.enter(group, around.run_name, cancel_in_progress=cancel, queue=queue)

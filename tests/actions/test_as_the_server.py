@@ -13,7 +13,7 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.ci import Environment, Outcome, Trigger, evaluate, expand_matrix, parse_workflow, simulate
 from mlops_lab.ci.expressions import hash_files
 from mlops_lab.ci.globs import glob_matches
-from mlops_lab.ci.loading import always_true
+from mlops_lab.ci.loading import suspicions
 from mlops_lab.cli import main
 
 
@@ -37,8 +37,8 @@ def test_an_if_is_one_expression_only_without_a_character_more(condition, conclu
     job = parse_workflow(one_job(f"    if: {condition}\n"))
     step = parse_workflow(one_job(steps=f"\n      - run: b\n        if: {condition.replace('      ', '          ')}"))
 
-    assert [simulate(job).job("a").conclusion, len(list(always_true(job)))] == [conclusion, traps]
-    assert [simulate(step).job("a").steps[0].conclusion, len(list(always_true(step)))] == [conclusion, traps]
+    assert [simulate(job).job("a").conclusion, len(list(suspicions(job)))] == [conclusion, traps]
+    assert [simulate(step).job("a").steps[0].conclusion, len(list(suspicions(step)))] == [conclusion, traps]
 
 
 def test_the_steps_of_a_composite_action_are_looked_at_too(tmp_path, capsys):

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML, YAMLError
 
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.ci import Trigger, WorkflowError, parse_workflow, simulate
-from mlops_lab.ci.loading import always_true
+from mlops_lab.ci.loading import suspicions
 from mlops_lab.cli import main
 from mlops_lab.teaching.drawing.workflow import draw_workflow
 
@@ -86,7 +86,7 @@ def test_whatever_is_broken_in_a_file_it_is_told_or_it_runs(file, root):
         except WorkflowError as error:
             told.append(error)
             continue
-        always_true(workflow)
+        suspicions(workflow)
         assert draw_workflow(workflow).outline
         for event in workflow.events.values():
             inputs = dict.fromkeys(event.inputs, "local")
