@@ -16,7 +16,6 @@ import pytest
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MissingExtra
 from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
-from mlops_lab.data.features.visibility import Known
 
 T = pd.Timestamp("2024-01-01", tz="UTC")
 BIG = 2**53 + 1
@@ -36,28 +35,33 @@ def values(store, frame):
     return [None if pd.isna(value) else value for value in found]
 
 
-def test_threads_that_need_the_same_level_build_it_once(monkeypatch):
-    rows, arrived = 64, np.arange(64)
-    known = Known(arrived, arrived)
-    both = threading.Barrier(2)
-    minimum = np.minimum
+@pytest.mark.parametrize("ask", ["get_historical_features", "replay"])
+def test_threads_that_ask_first_at_once_get_what_one_alone_gets(ask, tmp_path):
+    chance = np.random.default_rng(0)
+    times = [T + pd.to_timedelta(chance.integers(0, 90, 400), "s") for _ in range(3)]
+    rows = pd.DataFrame({"k": 1, "event_timestamp": times[0], "created": times[1], "landed": times[2], "v": range(400)})
+    frame = pd.DataFrame({"k": 1, "event_timestamp": times[0]})
+    start, found = threading.Barrier(4), []
 
-    def slow(*sides):
-        both.wait(0.2) if not both.broken else None
-        return minimum(*sides)
+    def store():
+        made = FeatureStore(tmp_path)
+        made.apply(view_of(rows, created_timestamp_column="created", landed_column="landed"))
+        return made
 
-    def patient(*sides):
-        try:
-            return slow(*sides)
-        except threading.BrokenBarrierError:
-            return minimum(*sides)
+    def join(on):
+        return getattr(on, ask)(frame, features=["f:v"]).frame["v"]
 
-    monkeypatch.setattr(np, "minimum", patient)
-    threads = [threading.Thread(target=known._level, args=(3,)) for _ in range(2)]
+    def first(on):
+        start.wait()
+        found.append(join(on))
+
+    shared = store()
+    threads = [threading.Thread(target=first, args=(shared,)) for _ in range(4)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
 
-    assert [len(level) for level in known._levels] == [rows, 32, 16, 8]
+    alone = join(store())
+    assert [each.equals(alone) for each in found] == [True] * 4
 
 
 def test_threads_that_ask_first_at_once_read_a_source_once():

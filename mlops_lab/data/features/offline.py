@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features.columns import check_columns, key_column, value_column
 from mlops_lab.data.features.definitions import FeatureView
-from mlops_lab.data.features.keys import KeyIndex
+from mlops_lab.data.features.point_in_time import KeyIndex, Timeline
 from mlops_lab.data.features.times import as_datetime, time_column, ttl_in_ns, utc_column
 from mlops_lab.data.features.training_set import TrainingSet
-from mlops_lab.data.features.visibility import Known, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +45,7 @@ class ViewRows:
             self._times(source.created_timestamp_column),
             self._times(source.landed_column),
         )
-        event, created, _ = self.times
-        self.timeline = Timeline(self.keys.codes, event, created, self.keys.count)
+        self.timeline = Timeline(self.keys, *self.times[:2])
 
     def _key_columns(self, frame: pd.DataFrame, where: str) -> list[Any]:
         return [key_column(frame[key], kind, where) for key, kind in self.view.key_types.items()]
@@ -55,38 +53,24 @@ class ViewRows:
     def _times(self, column: str | None) -> Any:
         return None if column is None else time_column(self.frame[column], self.where)
 
-    def _known(self, *columns: Any) -> Known | None:
-        """When rows became known: the latest of several times, or None where no row is later than its event time."""
-        import numpy as np
-
-        arrived = [column for column in columns if column is not None]
-        if not any((column > self.times[0]).any() for column in arrived):
-            return None
-        latest = arrived[0] if len(arrived) == 1 else np.maximum(*arrived)
-        return Known(latest, self.timeline.order)
-
     @cached_property
-    def created(self) -> Known | None:
-        """When rows were written."""
-        return self._known(self.times[1])
-
-    @cached_property
-    def landed(self) -> Known | None:
-        """When rows were both written and there to be read."""
-        return self._known(self.times[1], self.times[2])
+    def landed(self) -> Timeline:
+        """The rows in order of when they were there to be read."""
+        event, created, landed = self.times
+        return self.timeline if landed is None else Timeline(self.keys, event, created, landed=landed)
 
     def find(self, frame: pd.DataFrame, moments: Any, *, as_landed: bool = False) -> Any:
         """For each row of an entity frame, the row of the source that was visible at its moment, or -1."""
         codes = self.keys.lookup(self._key_columns(frame, "the entity frame"), len(frame))
-        known = self.landed if as_landed else self.created
-        return self.timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl), known=known)
+        timeline = self.landed if as_landed else self.timeline
+        return timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl))
 
     def newest(self, moment: int) -> Any:
         """The row of the source that is visible at a moment for each entity that has one, however old it is."""
         import numpy as np
 
         codes = np.arange(self.keys.count)
-        rows = self.timeline.find(codes, np.full(len(codes), moment), known=self.created)
+        rows = self.timeline.find(codes, np.full(len(codes), moment))
         return rows[rows >= 0]
 
     def key_arrays(self) -> list[Any]:
