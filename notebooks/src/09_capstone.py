@@ -21,7 +21,7 @@
 # | 09.3 in service | AUC and Brier score as served in June, within the gate's margin of the champion's | 25 |
 # | 09.4 the gate | the whole policy of the course, unchanged, against the champion | 15 |
 #
-# Stuck? `hint("09.1")` in a cell of your own gives one hint at a time, and after the third the solution.
+# Stuck? `hint("09.1")` in a cell of your own gives one hint at a time, and after the third asks first.
 
 # %% [markdown]
 # ## The champion

@@ -212,7 +212,7 @@ def test_a_home_that_cannot_be_written_is_said_and_the_answer_counts(home: Path)
     assert verdict.passed
     assert "could not be" in verdict.note
     assert [len(one.shown) for one in hints] == [1, 2, 3, 3, 3]
-    assert hints[3].solution
+    assert hint("01.1", solution=True).solution
 
 
 def test_many_writers_leave_one_whole_file(home: Path) -> None:
@@ -223,13 +223,17 @@ def test_many_writers_leave_one_whole_file(home: Path) -> None:
     assert read_standing("01.1") == (Standing("not yet", 7, 1), "")
 
 
-def test_hints_come_one_by_one_and_the_solution_last_and_folded() -> None:
-    cards = [hint("01.2") for _ in range(4)]
+def test_hints_come_one_by_one_and_the_solution_is_asked_for_first() -> None:
+    early = hint("01.2", solution=True)
+    cards = [hint("01.2") for _ in range(3)]
+    shown = [hint("01.2", solution=True), hint("01.2")]
 
-    assert [len(card.shown) for card in cards] == [1, 2, 3, 3]
-    assert [bool(card.solution) for card in cards] == [False, False, False, True]
-    assert "<details><summary>Solution" in cards[3]._repr_html_()
-    assert "<details open><summary>Hint 2 of 3" in cards[1]._repr_html_()
+    assert early.note == "The solution comes after the hints: there are 2 more."
+    assert [len(card.shown) for card in (early, *cards)] == [1, 2, 3, 3]
+    assert not any(card.solution for card in (early, *cards))
+    assert 'Do you want to see the solution? hint("01.2", solution=True)' in repr(cards[2])
+    assert all("<details><summary>Solution" in card._repr_html_() for card in shown)
+    assert "<details open><summary>Hint 2 of 3" in cards[0]._repr_html_()
 
 
 def test_the_course_folder_is_found_from_a_folder_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

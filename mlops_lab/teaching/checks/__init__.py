@@ -6,7 +6,7 @@ In a notebook::
 
     wind = ...
     check("01.1", wind)        # not attempted, not yet (and what is wrong), or passed; never an exception
-    hint("01.1")               # the first hint; again: the second, the third, then the solution, folded
+    hint("01.1")               # the first hint; again: the second, the third; then solution=True shows the solution
     quiz("01.q1")              # one question, feedback for every option
     progress()                 # a table of what is done
 

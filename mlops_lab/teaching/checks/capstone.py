@@ -66,6 +66,7 @@ def judge_rows(my_rows: Callable[[pd.DataFrame], Any]) -> None:
 def _expect_table(rows: Any) -> None:
     import pandas as pd
 
+    expect(rows is not None, "the function returns nothing: return a DataFrame.")
     expect(isinstance(rows, pd.DataFrame), f"return a DataFrame, not {type(rows).__name__}.")
     expect("event_timestamp" in rows.columns, "the column event_timestamp is missing: from when on is a row true?")
     said = (

@@ -1,4 +1,4 @@
-"""What is a workflow worth that a learner has repaired? Tried out, not read."""
+"""The learner's conditions and repaired lines, tried out in a simulated and in a real run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlops_lab.ci import (
     parse_workflow,
     simulate,
 )
-from mlops_lab.teaching.checks.exercise import NotYet, expect
+from mlops_lab.teaching.checks.exercise import NotYet, expect, mapped
 
 __all__ = ["HOLES", "repair", "summarise"]
 
@@ -46,7 +46,7 @@ def summarise(conditions: Any) -> None:
     GitHub lets a
     skipped check through.
     """
-    expect(isinstance(conditions, dict), 'give a dict with the two conditions, "job" and "step".')
+    conditions = mapped(conditions, 'give a dict with the two conditions, "job" and "step".')
     for place in ("job", "step"):
         expect(isinstance(conditions.get(place), str), f"the condition of the {place} is a text, like 'failure()'.")
     for lint, test in (
@@ -122,7 +122,7 @@ def repair(repairs: Any) -> None:
     mlops_lab.teaching.checks.exercise.NotYet: the gate fails, and deploy goes on all the same: look at what
     is inside ${{ }}.
     """
-    expect(isinstance(repairs, dict), "give a dict: number of a line to the line as it should be.")
+    repairs = mapped(repairs, "give a dict: number of a line to the line as it should be.")
     lines = HOLES.splitlines()
     for number, text in repairs.items():
         counts = isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= len(lines)

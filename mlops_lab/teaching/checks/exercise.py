@@ -1,17 +1,33 @@
-"""What is an exercise made of?"""
+"""The parts of an exercise, and the plain values that its test looks at."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from mlops_lab.base.errors import InvalidDefinition
 
-__all__ = ["Exercise", "Kind", "Mistake", "NotYet", "Option", "Quiz", "expect", "plain"]
+__all__ = [
+    "Exercise",
+    "Kind",
+    "Mistake",
+    "NotYet",
+    "Option",
+    "Quiz",
+    "asked",
+    "expect",
+    "listed",
+    "mapped",
+    "named",
+    "plain",
+]
 
 Kind = Literal["predict", "change", "build"]
+_MANY = 100_000  # values; no answer of the course is longer
 
 
 class NotYet(Exception):
@@ -36,13 +52,57 @@ def expect(condition: object, otherwise: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A single NumPy value as Python's own, so that an answer counts whether it was typed or computed.
+    """A single value as Python's own: NumPy's, or a subclass with ideas of its own about what is equal.
 
     >>> import numpy as np
     >>> plain(np.int64(8)), plain(np.bool_(True)), plain([8])
     (8, True, [8])
     """
-    return value.item() if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)) else value
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
+        value = value.item()
+    for kind, bare in ((bool, bool), (int, int.__int__), (float, float.__float__), (str, str.__str__)):
+        if issubclass(type(value), kind):
+            return bare(value)
+    return value
+
+
+def listed(value: Any, otherwise: str) -> list[Any]:
+    """The values of anything that can be gone through in order, a generator or an array too, each of them plain.
+
+    >>> listed((number for number in (1, 2)), "give a list.")
+    [1, 2]
+    """
+    ordered = hasattr(value, "__iter__") and not isinstance(value, str | bytes | dict | set | frozenset)
+    expect(ordered and getattr(value, "ndim", 1) == 1, otherwise)
+    found = [plain(one) for one in islice(value, _MANY + 1)]
+    expect(len(found) <= _MANY, f"it has no end: after {_MANY:,} values there is still another one.")
+    return found
+
+
+def mapped(value: Any, otherwise: str) -> dict[Any, Any]:
+    """The keys and values of a dict, or of what is made like one, each of them plain."""
+    expect(callable(getattr(value, "keys", None)) and hasattr(value, "__getitem__"), otherwise)
+    return {plain(key): plain(value[key]) for key in islice(value.keys(), _MANY)}
+
+
+def asked(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the learner's function returns for these, as a plain value; it gets copies and may not change them."""
+    given = [[*map(copy, one)] if type(one) is list else copy(one) for one in arguments]
+    returned = plain(function(*given))
+    for one, before in zip(given, arguments, strict=True):
+        said = "it changes what it is given, and others still need that: work on a copy."
+        expect(_sorted(one) == _sorted(before), said)
+    return returned
+
+
+def named(value: Any) -> str:
+    """A value in a message: itself where it is short and plain, else what it is."""
+    return repr(value) if type(value) in (bool, int, float, str) and len(repr(value)) < 40 else type(value).__name__
+
+
+def _sorted(value: Any) -> Any:
+    """The content of an argument, in an order of its own: sorting a list in place loses nothing."""
+    return sorted(map(repr, value)) if hasattr(value, "__iter__") else repr(value)
 
 
 @dataclass(frozen=True)
@@ -85,6 +145,7 @@ class Exercise:
     hints: tuple[str, ...]
     lesson: str
     setup: str = ""
+    seconds: float = 30.0  # how long it may take to judge
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\d\d\.[1-9]\d*", self.id):

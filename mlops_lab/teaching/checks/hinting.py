@@ -1,4 +1,4 @@
-"""What helps somebody who is stuck, a little at a time?"""
+"""Hints for somebody who is stuck, one at a time, and the solution when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.teaching.checks.catalogue import find_exercise
-from mlops_lab.teaching.checks.progress import Standing, course_home, record
+from mlops_lab.teaching.checks.progress import course_home, read_standing, record
 
 __all__ = ["Hints", "hint"]
 
@@ -55,8 +55,8 @@ class Hints:
         return f'<div class="lab-hints">{"".join(parts)}</div>'
 
 
-def hint(exercise_id: str) -> Hints:
-    """The next hint of an exercise; after the third, its solution. Raises nothing.
+def hint(exercise_id: str, *, solution: bool = False) -> Hints:
+    """The next hint of an exercise. After the third, `solution=True` shows its solution, folded. Raises nothing.
 
     >>> hint("01.l").note.startswith("no exercise '01.l'; there is: ")
     True
@@ -69,12 +69,14 @@ def hint(exercise_id: str) -> Hints:
         return Hints(exercise_id, (), of=0, note=str(error))
     of = len(exercise.hints)
     key = (str(course_home()), exercise.id)
-
-    def asked(before: Standing) -> Standing:
-        count = max(before.hints, _asked.get(key, 0)) + 1
-        return replace(before, hints=min(count, of + 1))
-
-    standing, note = record(exercise.id, asked)
-    _asked[key] = standing.hints
-    solution = exercise.solution.strip() if standing.hints > of else ""
-    return Hints(exercise.id, exercise.hints[: standing.hints], of=of, solution=solution, note=note)
+    before = max(read_standing(exercise.id)[0].hints, _asked.get(key, 0))
+    wanted = of + 1 if before > of or (solution and before == of) else min(before + 1, of)
+    standing, note = record(exercise.id, lambda known: replace(known, hints=max(known.hints, wanted)))
+    _asked[key] = max(standing.hints, wanted)
+    if wanted > of:
+        return Hints(exercise.id, exercise.hints, of=of, solution=exercise.solution.strip(), note=note)
+    if solution and wanted < of:
+        note = f"{note} The solution comes after the hints: there are {of - wanted} more.".strip()
+    elif before == of:
+        note = f'{note} There is no other hint. Do you want to see the solution? hint("{exercise.id}", solution=True)'
+    return Hints(exercise.id, exercise.hints[:wanted], of=of, note=note.strip())

@@ -1,14 +1,21 @@
-"""Is this answer right, and if not, what is wrong with it?"""
+"""The verdict on an answer: right, or what is wrong with it, whatever the answer does while it is asked."""
 
 from __future__ import annotations
 
+import builtins
+import ctypes
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
-from types import FunctionType, TracebackType
-from typing import Literal
+from types import FunctionType, ModuleType, TracebackType
+from typing import Any, Literal
 
 from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.teaching.checks.catalogue import find_exercise
+from mlops_lab.teaching.checks.catalogue import all_exercises, find_exercise
 from mlops_lab.teaching.checks.exercise import Exercise, NotYet, plain
 from mlops_lab.teaching.checks.progress import Standing, record
 
@@ -80,21 +87,148 @@ def check(exercise_id: str, answer: object = ...) -> Verdict:
 
 def judge(exercise: Exercise, answer: object) -> Verdict:
     """The verdict alone; nothing is written down."""
+    outcome: list[Verdict | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(_judged(exercise, answer))
+        except BaseException as error:  # also what ends a thread: the caller decides
+            outcome.append(error)
+
+    _within(exercise.seconds, work)
+    found = outcome[0] if outcome else _TooSlow()
+    if type(found) is Verdict:  # not isinstance: an answer may have put something else in its place
+        return found
+    assert isinstance(found, BaseException)  # noqa: S101  what else came out
+    if isinstance(found, KeyboardInterrupt):
+        raise found
+    said = (
+        f"after {exercise.seconds:g} seconds it was still at work, and the check stopped it: is there a loop without "
+        "an end, or one over much more than it needs?"
+        if isinstance(found, _TooSlow)
+        else _raised(found, exercise)
+    )
+    return Verdict(exercise.id, "not yet", said, exercise.hints)
+
+
+def _judged(exercise: Exercise, answer: object) -> Verdict:
     if is_untouched(answer) and not (answer is None and exercise.kind == "predict"):  # None can be what one believes
         found = "the answer is None: " if answer is None else ""
-        return Verdict(
-            exercise.id, "not attempted", f"{found}replace the ... with your answer, then run this cell again."
-        )
-    left = _still_open(answer)
-    if left:
+        said = f"{found}replace the ... with your answer, then run this cell again."
+        return Verdict(exercise.id, "not attempted", said)
+    if left := _still_open(answer):
         return Verdict(exercise.id, "not yet", f"there is still a ... at {left}.", exercise.hints)
     try:
+        _expect_own(exercise, answer)
+        expect_as_delivered()
         exercise.test(plain(answer))
+        expect_as_delivered()
     except NotYet as wrong:
         return Verdict(exercise.id, "not yet", str(wrong), exercise.hints)
-    except (Exception, SystemExit) as error:  # the learner's own code runs in there and may raise anything
-        return Verdict(exercise.id, "not yet", _raised(error), exercise.hints)
     return Verdict(exercise.id, "passed", exercise.lesson)
+
+
+class _TooSlow(BaseException):
+    """Ends an answer that has no end; not an Exception, so that an answer that catches those does not catch it."""
+
+
+def _within(seconds: float, work: Callable[[], None]) -> None:
+    """Do the work in a thread of its own, and go on without it when the time is up: a cell must come to its end."""
+    thread = threading.Thread(target=work, name="check", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # in a browser there are no threads
+        return work()
+    try:
+        thread.join(seconds)
+    finally:
+        for _ in range(100):  # again and again: an answer may catch everything
+            if not thread.is_alive():
+                break
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooSlow))
+            thread.join(0.01)
+
+
+def _expect_own(exercise: Exercise, answer: object) -> None:
+    """A function to be built is the learner's own: not the package's, and not one that only calls it."""
+    if exercise.kind != "build" or not callable(answer):
+        return
+    names = set() if exercise.id.startswith("09.") else _names(getattr(answer, "__code__", None))
+    reached = [getattr(answer, "__globals__", {}).get(name) for name in names]
+    for one in (answer, *reached):
+        home = one.__name__ if isinstance(one, ModuleType) else getattr(one, "__module__", "")
+        if str(home).split(".")[0] == "mlops_lab":
+            raise NotYet(f"that is the package's own {getattr(one, '__name__', 'part')}; write one yourself.")
+
+
+def _names(code: Any) -> set[str]:
+    """What a function refers to by name, the functions inside it included."""
+    if code is None:
+        return set()
+    return set(code.co_names).union(*(_names(one) for one in code.co_consts if inspect.iscode(one)))
+
+
+def expect_as_delivered() -> None:
+    """Nobody has put a function of a cell where the package, or a library it trusts, has its own.
+
+    Raises:
+        NotYet: somebody has; says what it was.
+    """
+    for name, value in vars(builtins).items():  # before anything is asked with their help
+        if type(value) is FunctionType and _is_of_a_cell(value):
+            raise NotYet(_REPLACED.format(name))
+    for place, value in _parts():
+        kind = type(value)
+        function = value.fget if kind is property else value.__func__ if kind in (staticmethod, classmethod) else value
+        if type(function) is FunctionType and _is_of_a_cell(inspect.unwrap(function)):
+            raise NotYet(_REPLACED.format(place))
+    for place, text in _contents():
+        if _delivered().get(place, text) != text:
+            raise NotYet(_REPLACED.format(place))
+
+
+_REPLACED = "{} was replaced, which the check relies on. Restart the kernel, leave it as it is, and answer again."
+_TRUSTED = ("math", "numpy", "pandas", "random", "tempfile")
+
+
+def _modules(*names: str) -> Iterator[tuple[str, ModuleType]]:
+    for name, module in list(sys.modules.items()):
+        if name in names or name.startswith(tuple(f"{one}." for one in names if one.startswith("mlops_lab"))):
+            yield name, module
+
+
+def _parts() -> Iterator[tuple[str, Any]]:
+    for name, module in _modules("mlops_lab", *_TRUSTED):
+        for key, value in list(vars(module).items()):
+            yield f"{name}.{key}", value
+            if isinstance(value, type) and str(value.__module__).split(".")[0] == name.split(".")[0]:
+                yield from ((f"{name}.{key}.{own}", part) for own, part in list(vars(value).items()))
+    yield from ((f"the test of {one.id}", one.test) for one in all_exercises())
+
+
+def _is_of_a_cell(function: FunctionType) -> bool:
+    """Was it written in a notebook's cell or at a prompt? What a dataclass writes for itself lives in its module."""
+    name = str(function.__globals__.get("__name__"))
+    if name.startswith("namedtuple_"):  # the standard library makes a module's worth of names for each of them
+        return False
+    home = sys.modules.get(name)
+    if home is None or home.__name__ == "__main__" or home is builtins or vars(home) is not function.__globals__:
+        return True
+    return _is_cell(function.__code__.co_filename) and not function.__name__.startswith("__")
+
+
+def _contents() -> Iterator[tuple[str, str]]:
+    for name, module in _modules("mlops_lab.teaching.checks"):
+        if name.endswith(".hinting"):  # it remembers which hints were asked for
+            continue
+        for key, value in list(vars(module).items()):
+            if not key.startswith("__"):
+                yield f"{name}.{key}", repr(value)
+
+
+@cache
+def _delivered() -> dict[str, str]:
+    return dict(_contents())
 
 
 def is_untouched(answer: object) -> bool:
@@ -145,9 +279,11 @@ def _still_open(answer: object) -> str:
     return ""
 
 
-def _raised(error: BaseException) -> str:
+def _raised(error: BaseException, exercise: Exercise) -> str:
     said = _safe(error)
     where = _learners_line(error.__traceback__)
+    if not where and _is_ours(error.__traceback__) and not isinstance(error, MlopsLabError | SystemExit):
+        return f"with what came as {exercise.answer} the check cannot do anything. The question is: {exercise.question}"
     return f"it raised {type(error).__name__}{where}{': ' + said if said else ''}"
 
 
@@ -155,11 +291,25 @@ def _learners_line(traceback: TracebackType | None) -> str:
     """Which line of the learner's own code was the last to run; cells are the files that are not on disk."""
     line = None
     while traceback is not None:
-        name = traceback.tb_frame.f_code.co_filename
-        if "ipykernel_" in name or name.startswith(("<string", "<stdin", "<ipython")):
+        if _is_cell(traceback.tb_frame.f_code.co_filename):
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return "" if line is None else f" in line {line} of your cell"
+
+
+def _is_ours(traceback: TracebackType | None) -> bool:
+    """Was nothing of the answer at work, only the check that could not make sense of it?"""
+    found, roots = traceback is not None, sys.stdlib_module_names | {"mlops_lab"}
+    while traceback is not None:
+        frame = traceback.tb_frame
+        known = str(frame.f_globals.get("__name__")).split(".")[0] in roots
+        found = found and (known or "site-packages" in frame.f_code.co_filename)
+        traceback = traceback.tb_next
+    return found
+
+
+def _is_cell(filename: str) -> bool:
+    return "ipykernel_" in filename or filename.startswith(("<string", "<stdin", "<ipython"))
 
 
 def _safe(thing: object) -> str:

@@ -1,10 +1,10 @@
-"""What does the first notebook ask?"""
+"""The exercises of notebook 00: what a failed gate stops, and a rule that looks at the figure in service."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed, named
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -13,22 +13,14 @@ _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
 
 
 def _predict_tasks(answer: Any) -> None:
-    expect(not isinstance(answer, str), "give a set of names, also when it has one: {'promote'}.")
-    names = _names(answer)
-    unknown = sorted(str(name) for name in names if name not in _AFTER)
+    said = "give a set of names, also when it has one: {'promote'}."
+    names = set(map(str, listed(list(answer) if isinstance(answer, set | frozenset) else answer, said)))
+    unknown = sorted(name for name in names if name not in _AFTER)
     expect("gate" not in names, "the gate does run: it looks, and fails. Which tasks never get their turn?")
     expect(not unknown, f"only the five tasks of the list can be meant, not {', '.join(unknown)}.")
     expect("report" not in names, "look at what stands below report in the drawing: it runs when all is done, however.")
     expect(names != _REFUSED - {"materialize"}, "what serves changes only once the version may: see what leads to it.")
     expect(names == _REFUSED, "follow the arrows on: whoever waits for a task that never ran never runs either.")
-
-
-def _names(answer: Any) -> set[Any]:
-    try:
-        return set(answer)
-    except TypeError:
-        expect(False, "give a set of names, such as {'promote', 'report'}.")
-        raise
 
 
 def _change_rule(answer: Any) -> None:
@@ -60,9 +52,9 @@ def _change_rule(answer: Any) -> None:
 
 
 def _says(answer: Any, offline: float, served: float) -> bool | None:
-    found = plain(answer(offline, served))
+    found = asked(answer, offline, served)
     expect(found is not None, "the function returns nothing: return True or False.")
-    expect(isinstance(found, bool), f"the function returns {found!r}; return True or False.")
+    expect(isinstance(found, bool), f"the function returns {named(found)}; return True or False.")
     return bool(found)
 
 

@@ -1,4 +1,4 @@
-"""What does the notebook on feature views ask?"""
+"""The exercises of notebook 01: what was known at a moment, as a number, as a loop and as a feature view."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What does the notebook on training ask?"""
+"""The exercises of notebook 02: the sides of a split, and the threshold that costs least."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -14,9 +14,8 @@ _THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
 def _predict_sides(sides: Any) -> None:
-    listed = sides.values() if isinstance(sides, dict) else sides
-    expect(hasattr(listed, "__iter__") and not isinstance(listed, str), "give a list of four words, one a flight.")
-    sides = [word.strip().lower() if isinstance(word, str) else word for word in listed]
+    words = listed([*sides.values()] if isinstance(sides, dict) else sides, "give a list of four words, one a flight.")
+    sides = [word.strip().lower() if isinstance(word, str) else word for word in words]
     expect(len(sides) == 4, "give a list of four words, one a flight.")
     strange = [word for word in sides if word not in _WORDS]
     expect(not strange, f"the words are {', '.join(_WORDS)}; {strange[:1]} is none of them.")
@@ -49,7 +48,10 @@ def _build_choose(choose: Callable[..., Any]) -> None:
     late = np.arange(91) * 37 % 91 < np.arange(91)  # the likelier, the more often, without being sorted
 
     def given(missed: float, alarm: float) -> Any:
-        answer = plain(choose(late.copy(), chance.copy(), missed, alarm))
+        return ask(late, chance, missed, alarm)
+
+    def ask(late: Any, chance: Any, missed: float, alarm: float) -> Any:
+        answer = asked(choose, late, chance, missed, alarm)
         is_number = isinstance(answer, int | float) and not isinstance(answer, bool)
         expect(is_number, "return one number from THRESHOLDS.")
         return answer
@@ -63,7 +65,7 @@ def _build_choose(choose: Callable[..., Any]) -> None:
     expect(not same == dear == cheap, "the costs change nothing in your answer: count missed flights and alarms apart.")
     expect(dear < cheap, "a missed flight that costs more calls for a lower threshold; are the two costs swapped?")
     expect(
-        abs(choose(np.array([True, False]), np.array([0.55, 0.15]), 1, 1) - 0.2) < 1e-6,
+        abs(ask(np.array([True, False]), np.array([0.55, 0.15]), 1, 1) - 0.2) < 1e-6,
         "where the thresholds 0.2 to 0.5 all cost nothing, 0.2 is wanted: take the lowest of them.",
     )
     for seed in range(6):
@@ -71,7 +73,7 @@ def _build_choose(choose: Callable[..., Any]) -> None:
         happened = np.random.default_rng(seed + 100).random(60) < chances
         for missed, alarm in ((1, 1), (3, 1), (1, 5)):
             wanted = _cheapest(happened, chances, missed, alarm)
-            got = choose(happened.copy(), chances.copy(), missed, alarm)
+            got = ask(happened, chances, missed, alarm)
             near = min(_THRESHOLDS, key=lambda each: abs(each - got))
             cost, lowest = (_cost(happened, chances, each, missed, alarm) for each in (near, wanted))
             expect(

@@ -1,4 +1,4 @@
-"""What does the notebook on the evaluation gate ask?"""
+"""The exercises of notebook 03: NaN at a naive gate, a floor for real figures, and a policy of three rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, ModelVersion
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, named
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -30,14 +30,15 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
 
     def given(figures: Mapping[str, float], floor: float) -> Any:
         try:
-            return plain(reaches(dict(figures), "auc", floor))
+            answer = asked(reaches, dict(figures), "auc", floor)
         except (KeyError, TypeError):
             return "an error"
+        expect(answer is not None, "the function returns nothing: return True or False.")
+        expect(isinstance(answer, bool), f"the function returns {named(answer)}; return True or False.")
+        return answer
 
     bad = given({"auc": 0.60}, 0.65)
-    expect(bad is not None, "the function returns nothing: return True or False.")
     expect(bad != "an error", "a figure called auc is asked for, and it is an exception: look up `name`.")
-    expect(isinstance(bad, bool), f"the function returns {bad!r}; return True or False.")
     expect(not given({"auc": _NAN}, 0.65), "NaN gets through: it is no figure, so it cannot reach anything.")
     expect(given({"auc": 0.70}, 0.65) is True, "0.70 reaches a floor of 0.65: say True.")
     expect(given({"auc": 0.60}, 0.65) is False, "0.60 does not reach a floor of 0.65: say False.")

@@ -1,4 +1,4 @@
-"""What does the notebook on the model registry ask?"""
+"""The exercises of notebook 04: the way out of the archive, and who was in Production at a moment."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.registry import MOVES, STAGES, Event
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
 
 def _way_back(moves: Any) -> None:
-    expect(isinstance(moves, list | tuple), "give a list of stages, first to last.")
+    moves = listed(moves, "give a list of stages, first to last.")
     moves = [stage.strip().capitalize() if isinstance(stage, str) else stage for stage in moves]
     unknown = [repr(stage) for stage in moves if stage not in STAGES]
     expect(not unknown, f"there is no stage {', '.join(unknown)}; the stages are {', '.join(STAGES)}.")
@@ -79,13 +79,14 @@ def _retell(in_production: Callable[..., Any]) -> None:
     expect(callable(in_production), "write a function: def in_production(events, at).")
 
     def given(day: float, events: Sequence[Event] = _HISTORY) -> Any:
-        return plain(in_production(list(events), _day(day)))
+        version = asked(in_production, list(events), _day(day))
+        said = f"return the number of the version, or None; not a {type(version).__name__}."
+        expect(version is None or (isinstance(version, int | float) and not isinstance(version, bool)), said)
+        return version
 
     fourth = given(4)
     said = "on day 4 version 1 is in Production, and the function returns nothing: return its number."
     expect(fourth is not None, said)
-    expect(isinstance(fourth, int | float), f"return the number of the version, not a {type(fourth).__name__}.")
-
     expect(given(0) is None, "before the first event nobody is in Production, so the answer is None.")
     expect(given(4) == 1, "events after the moment that is asked for do not count: on day 4 it was version 1.")
     expect(given(6) == 1, "version 2 was only in Staging on day 6; look for the target Production.")

@@ -1,4 +1,4 @@
-"""What does the notebook on orchestration ask?"""
+"""The exercises of notebook 05: an order, a schedule, patience with a service, and trigger rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect, listed, mapped
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -24,9 +24,8 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
 
 def _order_tasks(order: Any) -> None:
     said = "give a list of the task names, first to last."
-    expect(hasattr(order, "__iter__") and not isinstance(order, str | bytes), said)
-    expect(not isinstance(order, set | frozenset), "a set has no order: give a list of the task names, first to last.")
-    order = [plain(name) for name in order]
+    expect(not isinstance(order, set | frozenset), f"a set has no order: {said}")
+    order = listed(order, said)
     unknown = [name for name in order if not isinstance(name, str) or name not in _NEEDS]
     expect(not unknown, f"there is no task {unknown[:1]}; the names are {', '.join(_NEEDS)}.")
     missing = [name for name in _NEEDS if name not in order]
@@ -69,7 +68,7 @@ def _ask(settings: Mapping[str, Any], down: float) -> tuple[bool, int, float]:
 
 
 def _be_patient(settings: Any) -> None:
-    expect(isinstance(settings, dict), "give a dict of settings, as in the stub.")
+    settings = mapped(settings, "give a dict of settings, as in the stub.")
     expect(set(settings) <= set(_SETTINGS), f"the settings there are: {', '.join(_SETTINGS)}.")
     retries = settings.get("retries", 0)
     expect(isinstance(retries, int) and 0 <= retries <= 1000, "retries is a whole number, and a thousand are plenty.")
@@ -107,7 +106,7 @@ def _third(rule: str, gate: str, approve: str) -> str:
 
 def _choose_rules(rules: Any) -> None:
     names = ("promote", "alarm", "tidy_up")
-    expect(isinstance(rules, dict), "give a dict: task name to trigger rule.")
+    rules = mapped(rules, "give a dict: task name to trigger rule.")
     missing = [name for name in names if name not in rules]
     expect(not missing, f"give every task its rule; missing is {', '.join(missing)}.")
     for name in names:

@@ -1,4 +1,4 @@
-"""What does the notebook on CI gating ask?"""
+"""The exercises of notebook 06: conditions, a check that nobody gets around, a matrix, and a file with holes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_lab.ci import evaluate, expand_matrix
 from mlops_lab.teaching.checks.ci_holes import HOLES, repair, summarise
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, plain
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, mapped
 
 __all__ = ["EXERCISES", "QUIZZES"]
 
@@ -20,11 +20,11 @@ _SURPRISES = {
 
 
 def _guess(guesses: Any) -> None:
-    expect(isinstance(guesses, dict), "give a dict: expression to True or False.")
+    guesses = mapped(guesses, "give a dict: expression to True or False.")
     missing = [text for text in _SURPRISES if text not in guesses]
     expect(not missing, f"no guess yet for {', '.join(missing)}.")
     for text, why in _SURPRISES.items():
-        guess, value = plain(guesses[text]), evaluate(text)
+        guess, value = guesses[text], evaluate(text)
         expect(isinstance(guess, bool), f"for {text} say True or False.")
         expect(guess is value, f"{text} is {str(value).lower()}: {why}")
 
@@ -158,6 +158,7 @@ conditions = {
 repairs = {
     1: ...,  # the number of a line: the line as it should be
 }""",
+        seconds=120,
         test=repair,
         solution=f"repairs = {_FIXED!r}",
         mistakes=(

@@ -1,11 +1,11 @@
-"""What does the notebook on rollouts ask?"""
+"""The exercises of notebook 07: who answers a request, what may be judged, and a careful policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
 from mlops_lab.teaching.checks.rollout_practice import rolled_out
 
 __all__ = ["EXERCISES", "QUIZZES"]
@@ -20,39 +20,29 @@ class _Key(str):
         return str.__hash__(self[::-1] + "another process")
 
 
-def _is_packaged(function: Any) -> bool:
-    """Is this a function of the package, or does it call the one that decides who answers?"""
-    if str(getattr(function, "__module__", "")).startswith("mlops_lab."):
-        return True
-    code = getattr(function, "__code__", None)
-    return code is not None and "answered_by_challenger" in code.co_names
-
-
 def _build_door(door: Callable[..., Any]) -> None:
     expect(callable(door), "write a function: def door(keys, weight).")
-    said = "that is the package's own function; write one yourself, of the key's hash and the weight."
-    expect(not _is_packaged(door), said)
     keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
             for number in range(100, 150)]  # fmt: skip
 
-    def asked(some: list[str], weight: int) -> list[bool]:
-        given = door(list(some), weight)
-        expect(hasattr(given, "__iter__"), "return a list with True or False for every key.")
-        given = list(given)
-        expect(len(given) == len(some), f"{len(some)} keys were asked and {len(given)} answers came.")
-        return [bool(one) for one in given]
+    def given(some: list[str], weight: int) -> list[bool]:
+        said = "return a list with True or False for every key."
+        answers = listed(asked(door, some, weight), said)
+        expect(len(answers) == len(some), f"{len(some)} keys were asked and {len(answers)} answers came.")
+        expect(all(isinstance(one, bool) for one in answers), said)
+        return answers
 
-    before = asked(keys, 25)
-    expect(asked(keys, 25) == before, "the same flights asked twice get two answers: chance decides, not the key.")
-    backwards = asked(keys[::-1], 25)[::-1]
+    before = given(keys, 25)
+    expect(given(keys, 25) == before, "the same flights asked twice get two answers: chance decides, not the key.")
+    backwards = given(keys[::-1], 25)[::-1]
     said = "asked in another order, a flight gets another model: its place in the list decides, not the key."
     expect(backwards == before, said)
     said = (
         "hash() gives a text another number in every process, so a restart shuffles the passengers: "
         "take a hash of the text's bytes, such as sha256."
     )
-    expect(asked([_Key(key) for key in keys], 25) == before, said)
-    opened = [asked(keys, weight) for weight in _WEIGHTS]
+    expect(given([_Key(key) for key in keys], 25) == before, said)
+    opened = [given(keys, weight) for weight in _WEIGHTS]
     for early, late, weight in zip(opened, opened[1:], _WEIGHTS[1:], strict=False):
         lost = sum(was and not stays for was, stays in zip(early, late, strict=True))
         expect(
@@ -61,8 +51,8 @@ def _build_door(door: Callable[..., Any]) -> None:
     for weight, answers in zip(_WEIGHTS, opened, strict=True):
         share = 100 * sum(answers) / len(keys)
         expect(abs(share - weight) < 3, f"at weight {weight} it answers {share:.1f} percent of {len(keys)} flights.")
-    expect(not any(asked(keys, 0)), "at weight 0 somebody gets through.")
-    expect(all(asked(keys, 100)), "at weight 100 somebody is left outside.")
+    expect(not any(given(keys, 0)), "at weight 0 somebody gets through.")
+    expect(all(given(keys, 100)), "at weight 100 somebody is left outside.")
 
 
 def _predict_judged(answer: Any) -> None:
@@ -187,6 +177,7 @@ def door(keys, weight):
         question="Which policy keeps a bad model at 5 percent and still lets a good one take over in three weeks?",
         answer="careful",
         stub="careful = ...",
+        seconds=90,
         test=_change_policy,
         solution="careful = RolloutPolicy(min_labels=300, patience_days=14)",
         mistakes=(

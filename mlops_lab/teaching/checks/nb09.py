@@ -100,6 +100,7 @@ EXERCISES = (
 def my_rows(flights):
     """A frame with your key, event_timestamp, created_timestamp and at least one feature."""
     ...''',
+        seconds=120,
         test=judge_rows,
         solution=_SOLVED_ROWS,
         mistakes=(
@@ -142,6 +143,7 @@ def my_rows(flights):
         question="How does a feature store learn of your rows: key, types, how long they hold, when they were known?",
         answer="my_view",
         stub="my_view = ...",
+        seconds=120,
         test=judge_view,
         solution=_SOLVED_VIEW,
         mistakes=(
@@ -172,6 +174,7 @@ def my_rows(flights):
         question="Which service holds the champion's features and yours, and is no worse in service?",
         answer="my_service",
         stub="my_service = ...",
+        seconds=300,
         test=judge_service,
         solution='my_service = FeatureService("mine", [*champion_views, my_view])',
         mistakes=(
