@@ -14,6 +14,15 @@ __all__ = ["install"]
 # Longest first: a module that left its package is found before the package.
 MOVED = {
     "pipeline.definitions": "pipeline.flights.definitions",
+    "pipeline.flights.assembly": "pipeline.problem.assembly",
+    "pipeline.flights.code": "pipeline.problem.code",
+    "pipeline.flights.delivery": "pipeline.problem.delivery",
+    "pipeline.flights.frames": "pipeline.problem.frames",
+    "pipeline.flights.one_task": "pipeline.problem.one_task",
+    "pipeline.flights.policy": "pipeline.flights.problem",
+    "pipeline.flights.report": "pipeline.problem.report",
+    "pipeline.flights.seasons": "pipeline.problem.seasons",
+    "pipeline.flights.steps": "pipeline.problem.steps",
     "drawing.plots": "teaching.drawing.plots",
     "actions": "ci",
     "backends": "adapters",

@@ -238,7 +238,7 @@ def task(
 
 def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
     from mlops_lab.cli.run import pipeline_params
-    from mlops_lab.pipeline.flights import run_one_task
+    from mlops_lab.pipeline.problem import run_one_task
 
     params = pipeline_params(texts)
     return [run_one_task(name, home=home, date=date or "2014-01-01", params=params) for name in names]

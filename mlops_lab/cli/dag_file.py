@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "modules_option", "read_dag", "run", "schema"]
 
-#: Where the functions of the flights pipeline are; a file may always name them.
-PIPELINE = ("mlops_lab.pipeline.flights.steps", "mlops_lab.pipeline.flights.delivery")
+#: Where the functions of a problem's pipeline are; a file may always name them.
+PIPELINE = ("mlops_lab.pipeline.problem.steps", "mlops_lab.pipeline.problem.delivery")
 
 
 def modules_option(command: Any) -> Any:
@@ -45,8 +45,10 @@ def read_dag(file: str, modules: Sequence[str] = ()) -> DAG:
     from mlops_lab.pipeline.dag import from_json, from_yaml
 
     text = read_text(file)
+    for name in ("steps", "delivery"):  # as documents of version 0.1 call them
+        text = text.replace(f"mlops_lab.pipeline.flights.{name}:", f"mlops_lab.pipeline.problem.{name}:")
     allowed = (
-        [_module(name) for name in (*PIPELINE, *modules)] if modules or "mlops_lab.pipeline.flights" in text else []
+        [_module(name) for name in (*PIPELINE, *modules)] if modules or "mlops_lab.pipeline.problem." in text else []
     )
     try:
         return (from_json if file.lower().endswith(".json") else from_yaml)(text, modules=allowed)

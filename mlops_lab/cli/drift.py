@@ -1,4 +1,4 @@
-"""How does a terminal ask whether the served data still looks like what the model learnt from?"""
+"""`drift`: does the served data still look like what the model learnt from?"""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ __all__ = ["drift"]
 
 @click.command()
 @subject
-@click.option("--until", default="2014-01-01", metavar="D", help="The last day to watch.  [default: 2014-01-01]")
+@click.option("--until", metavar="D", help="The last day to watch.  [default: the last of the data]")
 @click.option(
-    "--flights", "per_month", default=1000, type=click.IntRange(200, 100_000), help="Flights of a month (1000)."
+    "--rows",
+    "--flights",
+    "per_month",
+    default=1000,
+    type=click.IntRange(200, 100_000),
+    help="Rows of a month (1000).",
 )
 @click.option("--plot", "picture", metavar="FILE", help="Draw it too: .svg, .png or .txt.")
 @answer_options
-def drift(subject: tuple[str, ...], until: str, per_month: int, picture: str | None, home: Path, as_json: bool) -> None:
+def drift(subject: tuple[str, ...], until: str | None, per_month: int, picture: str | None, home: Path, as_json: bool) -> None:
     r"""Compare what is served with what the model learnt from, month by month.
 
     For every month since the version learnt: how far its answers and its features have moved (the population stability
@@ -36,12 +41,12 @@ def drift(subject: tuple[str, ...], until: str, per_month: int, picture: str | N
 
     Exit code 0 also where retraining is asked for: it is a question, and the gate answers it.
     """
-    from mlops_lab.pipeline.flights import season_drift
+    from mlops_lab.pipeline.problem import season_drift
     from mlops_lab.teaching.drawing.plots import plot_drift
 
     registry = open_registry(home)
     version = version_of(registry, subject or ("champion",))
-    seasons = season_drift(version, home=home, until=moment(until), per_month=per_month)
+    seasons = season_drift(version, home=home, until=until and moment(until), per_month=per_month)
     asking = [each for each in seasons if each.report.retrain]
     again = f"mlops-lab run --date {_first_of_next(asking[0].report.period)}" if asking else None
     if picture is not None and seasons:
@@ -50,11 +55,13 @@ def drift(subject: tuple[str, ...], until: str, per_month: int, picture: str | N
         )
     if as_json:
         months = [
-            {**each.report.to_dict(), "roc_auc": each.roc_auc, "late": each.late, "said": each.said} for each in seasons
+            {**each.report.to_dict(), each.metric: each.figure, each.label: each.happened, "said": each.said}
+            for each in seasons
         ]
         print_json({"version": version.version, "retrain": bool(asking), "command": again, "months": months})
         return
-    rows = [["", "month", "answers", "drifted", "AUC", "late", "said", "why"]]
+    heads = [seasons[0].metric, seasons[0].label] if seasons else ["metric", "label"]
+    rows = [["", "month", "answers", "drifted", *heads, "said", "why"]]
     for each in seasons:
         report = each.report
         rows.append(
@@ -63,8 +70,8 @@ def drift(subject: tuple[str, ...], until: str, per_month: int, picture: str | N
                 report.period,
                 f"{report.score.psi:.2f}" if report.score else MARKS[None],
                 str(len(report.drifted)),
-                MARKS[None] if each.roc_auc is None else f"{each.roc_auc:.3f}",
-                f"{each.late:.2f}",
+                MARKS[None] if each.figure is None else f"{each.figure:.3f}",
+                f"{each.happened:.2f}",
                 f"{each.said:.2f}",
                 report.why,
             ]

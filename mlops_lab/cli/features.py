@@ -146,7 +146,8 @@ def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool
     from mlops_lab.data.features import FeatureService
     from mlops_lab.pipeline.dag import list_runs
     from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.flights import flight_objects, latest_mark, outcome
+    from mlops_lab.pipeline.flights import flight_objects, outcome
+    from mlops_lab.pipeline.problem import latest_mark
 
     open_home(home)
     clock = SystemClock()

@@ -101,16 +101,14 @@ async def _end(servers: Servers, version: int, tell: object) -> None:
 
 
 def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
-    """The flights to ask about, each with every feature that one of the two models needs, as it was known then."""
-    from datetime import timedelta
-
+    """The rows to ask about, each with every feature that one of the two models needs, as it was known then."""
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
+    from mlops_lab.cli.options import open_problem
     from mlops_lab.pipeline.engines import open_tracker
-    from mlops_lab.pipeline.flights import LABEL, flight_store, labelled_flights
-    from mlops_lab.pipeline.flights.steps import last_decision
+    from mlops_lab.pipeline.problem import asked_rows, problem_store
 
-    clock = SystemClock()
+    clock, problem = SystemClock(), open_problem(home)
     registry, tracker = open_registry(home), open_tracker(home, clock=clock)
     versions = [
         registry.get_model_version(promotion.name, one or 0) for one in (promotion.archived_version, promotion.version)
@@ -118,21 +116,17 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
     run = run_of(versions[1], home)
     if run is None:
         raise InvalidData(f"{promotion.name} v{promotion.version}: the trace of the run that made it is gone.")
-    start = run.logical_date
-    if start + timedelta(days=days) > last_decision():
-        start -= timedelta(days=days)  # the year is over: its last days are flown again
-    end = start + timedelta(days=days)
-    flights = labelled_flights(start, end + timedelta(days=2))
-    flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
-    store, rows = flight_store(home, clock=clock), flights[["flight_id"]]
+    asked = asked_rows(problem, days=days, at=run.logical_date)
+    store, rows = problem_store(home, clock=clock, problem=problem), asked[[problem.key]]
     for version in versions:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
-        known = store.replay(flights, features=service)
+        known = store.replay(asked, features=service)
         rows = rows.assign(**{name: known.frame[name] for name in known.features if name not in rows.columns})
     found = rows.astype("object").where(rows.notna(), None).to_dict("records")
-    asked = flights[["flight_id", "event_timestamp", "label_timestamp", LABEL]]
-    told: pd.DataFrame = asked.set_axis(["key", "at", "known_at", "truth"], axis=1).assign(
-        truth=flights[LABEL].astype("int8"), row=found
+    told: pd.DataFrame = (
+        asked[[problem.key, "event_timestamp", "label_timestamp", problem.label]]
+        .set_axis(["key", "at", "known_at", "truth"], axis=1)
+        .assign(truth=asked[problem.label].astype("int8" if problem.kind == "classification" else "float64"), row=found)
     )
     return told
 

@@ -13,22 +13,26 @@ from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError
 
 if TYPE_CHECKING:
     from mlops_lab.models.registry import ModelVersion, Registry
+    from mlops_lab.pipeline.problem import Problem
 
 __all__ = [
     "MODEL",
     "answer_options",
     "as_home",
+    "dag_of",
     "login_name",
+    "model_of",
     "moment",
     "open_home",
+    "open_problem",
     "open_registry",
     "person",
     "subject",
     "version_of",
 ]
 
-#: The model of the flights pipeline; commands that are not told a name mean this one.
-MODEL = "late_flights"
+#: The model and the DAG of a home that remembers no problem of its own: those of the course.
+MODEL, DAG_ID = "late_flights", "flights"
 HOME = ".mlops_lab"
 
 _VERSIONS = ("latest", "champion", "previous")  # alone, these mean a version and not a model
@@ -102,6 +106,46 @@ def open_home(home: Path) -> Path:
     return home
 
 
+def open_problem(home: Path) -> Problem:
+    """The problem of a home folder. Where it is described in a file, that file's code runs: one line says so."""
+    from mlops_lab.pipeline.problem import problem_of, remembered
+
+    known = remembered(home)
+    if known is not None and known.file is not None:
+        from mlops_lab.pipeline.problem.home import has_changed
+
+        changed = ", which has changed since the last run" if has_changed(home) else ""
+        click.echo(f"problem {known.name}: {shown_path(Path(home, known.file))}{changed}", err=True)
+    return problem_of(home)
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be said from here."""
+    import os
+
+    try:
+        near = os.path.relpath(path)
+    except ValueError:  # another drive of Windows
+        return str(path)
+    return str(path.resolve()) if near.startswith("..") else near
+
+
+def model_of(home: Path) -> str:
+    """The name of the model of a home folder, without running anybody's code."""
+    from mlops_lab.pipeline.problem import remembered
+
+    known = remembered(home)
+    return MODEL if known is None else known.name
+
+
+def dag_of(home: Path) -> str:
+    """The name of the DAG of a home folder, without running anybody's code."""
+    from mlops_lab.pipeline.problem import remembered
+
+    known = remembered(home)
+    return DAG_ID if known is None else known.dag_id
+
+
 def open_registry(home: Path) -> Registry:
     """The registry of a home folder that has one."""
     from mlops_lab.base.clock import SystemClock
@@ -112,7 +156,7 @@ def open_registry(home: Path) -> Registry:
     return engines.open_registry(home, clock=SystemClock())
 
 
-def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:
+def split_subject(words: tuple[str, ...], usual: str = MODEL) -> tuple[str, str | None]:
     """The name and the version of `[NAME] [VERSION]`: a word that reads as a number, or as latest, is the version.
 
     >>> split_subject(("3",)), split_subject(("late_flights", "champion")), split_subject(())
@@ -121,8 +165,8 @@ def split_subject(words: tuple[str, ...]) -> tuple[str, str | None]:
     if len(words) > 2:
         raise InvalidData(f"{' '.join(words)!r} is more than a name and a version.")
     if len(words) == 1:
-        return (MODEL, words[0]) if _number(words[0]) or words[0] in _VERSIONS else (words[0], None)
-    return (words[0], words[1]) if words else (MODEL, None)
+        return (usual, words[0]) if _number(words[0]) or words[0] in _VERSIONS else (words[0], None)
+    return (words[0], words[1]) if words else (usual, None)
 
 
 def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = False) -> ModelVersion:
@@ -132,7 +176,7 @@ def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = Fal
         UnknownName: there is no such model, version or alias.
         InvalidData: no version is given though one is `needed`, or the model has none.
     """
-    name, text = split_subject(words)
+    name, text = split_subject(words, model_of(registry.home))
     if text is None and needed:
         raise InvalidData("say which version, for example: late_flights 3")
     if text is not None and _number(text):

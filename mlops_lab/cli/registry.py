@@ -83,7 +83,7 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
     if markdown and as_json:
         raise InvalidData("say --markdown or --json, not both.")
     if markdown:
-        from mlops_lab.pipeline.flights import model_report
+        from mlops_lab.pipeline.problem import model_report
 
         click.echo(model_report(version, run, report), nl=False)
         return None

@@ -10,7 +10,7 @@ import pytest
 from mlops_lab.base.errors import IntegrityError, InvalidData, TaskFailed, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.pipeline.dag import DAG, task
-from mlops_lab.pipeline.flights import run_one_task, said_no
+from mlops_lab.pipeline.problem import run_one_task, said_no
 
 
 @task

@@ -7,7 +7,8 @@ import pytest
 
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
-from mlops_lab.pipeline.flights import flight_store, flights_pipeline, latest_mark
+from mlops_lab.pipeline.flights import flight_store, flights_pipeline
+from mlops_lab.pipeline.problem import latest_mark
 
 ASK = ("features", "online", "--features", "airport_weather:temp", "--key", "origin=JFK", "--json")
 

@@ -17,20 +17,8 @@ from mlops_lab.models.gates import Floor, GatePolicy
 from mlops_lab.models.lineage import lineage, training_rows, used_by
 from mlops_lab.models.registry import Registry
 from mlops_lab.models.tracking import ArtefactStore, Tracker
-from mlops_lab.pipeline.flights import (
-    FLIGHTS_POLICY,
-    MODEL_NAME,
-    OUTCOMES,
-    delivery,
-    flight_store,
-    flights_pipeline,
-    get_training_set,
-    labelled_flights,
-    model_report,
-    outcome,
-    put_training_set,
-    run_flights,
-)
+from mlops_lab.pipeline.flights import FLIGHTS_POLICY, MODEL_NAME, OUTCOMES, delivery, flight_store, flights_pipeline, get_training_set, labelled_flights, outcome, run_flights
+from mlops_lab.pipeline.problem import model_report, put_training_set
 
 DATE = "2013-04-01"
 SHORT = {"holdout_days": 21, "watch_days": 7, "author": "ada"}

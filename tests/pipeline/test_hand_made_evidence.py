@@ -8,7 +8,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.models.registry import Registry
 from mlops_lab.pipeline.dag import DAG, run_dag, task
 from mlops_lab.pipeline.flights import run_flights
-from mlops_lab.pipeline.flights.delivery import evaluate, gate
+from mlops_lab.pipeline.problem.delivery import evaluate, gate
 
 DATE = "2013-06-02"
 SHORT = {"train_from": "2013-05-01", "holdout_days": 10}

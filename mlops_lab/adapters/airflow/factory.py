@@ -39,7 +39,7 @@ def to_airflow_factory(dag: DAG) -> str:
 
     >>> from mlops_lab.pipeline.flights import flights_pipeline
     >>> print(to_airflow_factory(flights_pipeline()).splitlines()[-3])
-    MODULES = ["mlops_lab.pipeline.flights.delivery", "mlops_lab.pipeline.flights.steps"]
+    MODULES = ["mlops_lab.pipeline.problem.delivery", "mlops_lab.pipeline.problem.steps"]
     """
     modules = sorted({each.source.partition(":")[0] for each in dag.tasks.values()})
     return _FILE.replace("{modules}", literal(modules))

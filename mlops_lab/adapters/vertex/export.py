@@ -81,7 +81,7 @@ def run_task(
     import shutil
     import tempfile
 
-    from mlops_lab.pipeline.flights import run_one_task, said_no
+    from mlops_lab.pipeline.problem import run_one_task, said_no
 
     # On a disk of its own: a bucket that is mounted as a folder cannot lock a database.
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.models.gates.measured import Measured, finite, told_apart
 from mlops_lab.models.registry import RuleResult
-from mlops_lab.models.training import METRICS
+from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
 __all__ = ["Calibration", "FirstModel", "Floor", "NoWorseThanChampion", "Rule", "ServedSkew", "SliceFloor"]
 
@@ -93,8 +93,9 @@ def higher_is_better(metric: str) -> bool | None:
 
 
 def _direction(name: str) -> bool | None:
-    if name in METRICS:
-        return METRICS[name]
+    for known in (METRICS, NUMBER_METRICS):
+        if name in known:
+            return known[name]
     if name in _LOWER:
         return False
     return True if name in _HIGHER or name in _scorers() else None

@@ -2,19 +2,24 @@
 
 from mlops_lab.models.training.fit import train
 from mlops_lab.models.training.metrics import METRICS, Scores, calibration_error, measure, score
-from mlops_lab.models.training.model import MODELS, build_model, predict
+from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict
 from mlops_lab.models.training.refit import Refit, refit
+from mlops_lab.models.training.regression import NUMBER_METRICS, measure_numbers
 from mlops_lab.models.training.split import TimeSplit, time_split
 
 __all__ = [
+    "KINDS",
     "METRICS",
     "MODELS",
+    "NUMBER_METRICS",
     "Refit",
     "Scores",
     "TimeSplit",
     "build_model",
     "calibration_error",
+    "is_regressor",
     "measure",
+    "measure_numbers",
     "predict",
     "refit",
     "score",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training.labels import outcomes_of
 from mlops_lab.models.training.metrics import score
 from mlops_lab.models.training.model import build_model, free_threads, prepare, refused
+from mlops_lab.models.training.regression import numbers_of
 from mlops_lab.models.training.split import time_split
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def train(
     label: str,
     split_at: datetime | str,
     name: str = "model",
-    model: str = "logistic",
+    model: Any = "logistic",
+    kind: str = "classification",
     served: TrainingSet | None = None,
     slice_by: str | None = None,
     seed: int = 0,
@@ -38,6 +40,8 @@ def train(
     author: str = "",
     tags: Mapping[str, str] | None = None,
     inputs: Mapping[str, str] | None = None,
+    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
+    model_name: str | None = None,
 ) -> Run:
     """Fit a model on what was known before `split_at`, examine it on what came after, and keep the run.
 
@@ -48,7 +52,8 @@ def train(
         label: the column to predict.
         split_at: the end of the training time; timezone-aware, or ISO text.
         name: what the run is called.
-        model: one of `MODELS`.
+        model: one of `MODELS`, or a scikit-learn estimator; see `build_model`.
+        kind: `classification`, or `regression` where the label is a number.
         served: the same decisions with the features that the online store would have held (`FeatureStore.replay`);
             its rows from `split_at` on are scored as `served.*`. Without it the run has no served figures, and a gate
             that asks for them refuses.
@@ -58,6 +63,8 @@ def train(
         author: who is responsible for the run.
         tags: kept with the run as they are.
         inputs: further fingerprints of what went in, such as the tables the features came from.
+        metrics: further figures by name, each a function of the truth and of what the model said.
+        model_name: what the run calls the model; its own name, or its type's, when left out.
 
     Returns:
         The run: params, metrics `offline.*` (and `served.*`), the fingerprint of the training set among its inputs,
@@ -89,16 +96,19 @@ def train(
             raise UnknownName("column", column, frame.columns, where="the training set")
     _check_choices(label, features, seed)
     split = time_split(frame, split_at)
-    target = _target(split.train, label)
-    estimator = build_model(model, split.train[features], seed=seed)
+    target = _target(split.train, label, kind)
+    called = model_name or (model if isinstance(model, str) else type(model).__name__)
+    estimator = build_model(model, split.train[features], seed=seed, kind=kind)
     ready = prepare(split.train[features])
     try:
         with free_threads():
             estimator.fit(ready, target)
     except (TypeError, ValueError) as error:
-        raise refused(error, ready, f"the {model} model cannot learn from these rows") from None
-    offline = score(estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold)
-    metrics = offline.flat("offline")
+        raise refused(error, ready, f"the {called} model cannot learn from these rows") from None
+    offline = score(
+        estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold, kind=kind, metrics=metrics
+    )
+    figures = offline.flat("offline")
     if served is not None:
         seen = expect(served, TrainingSet, "what was served").frame
         if "event_timestamp" not in seen.columns:
@@ -107,16 +117,18 @@ def train(
         looked_at = [*features, label, *([slice_by] if slice_by else [])]
         again = offline  # the same rows would only give the same figures, more slowly
         if not _equal(rows, split.holdout, looked_at):
-            again = score(estimator, rows, label=label, slice_by=slice_by, threshold=threshold)
-        metrics |= again.flat("served")
+            again = score(
+                estimator, rows, label=label, slice_by=slice_by, threshold=threshold, kind=kind, metrics=metrics
+            )
+        figures |= again.flat("served")
     first, last = split.train["event_timestamp"].min(), split.train["event_timestamp"].max()
     return tracker.log_run(
         name,
         params={
-            "model": model,
+            "model": called,
             "seed": seed,
             "label": label,
-            "threshold": threshold,
+            **({"threshold": threshold} if kind == "classification" else {"kind": kind}),
             "feature_service": training_set.service,
             "features": ",".join(features),
             "views": ",".join(training_set.views),
@@ -127,7 +139,7 @@ def train(
             "holdout_rows": len(split.holdout),
             "embargoed_rows": split.embargoed,
         },
-        metrics=metrics,
+        metrics=figures,
         tags=dict(tags or {}),
         inputs={"training_set": training_set.fingerprint, **(inputs or {})},
         artefact=tracker.artefacts.save_model(estimator),
@@ -154,7 +166,14 @@ def _check_choices(label: str, features: list[str], seed: object) -> None:
         raise InvalidData(f"the seed is {seed!r}; it is a whole number from 0 to 4,294,967,295.")
 
 
-def _target(frame: pd.DataFrame, label: str) -> np.ndarray[Any, Any]:
+def _target(frame: pd.DataFrame, label: str, kind: str) -> np.ndarray[Any, Any]:
+    if kind == "regression":
+        numbers = numbers_of(frame, label, rows="training rows")
+        if numbers.min() == numbers.max():
+            raise InvalidData(
+                f"{label!r} is {numbers[0]:g} in every training row; there is nothing to learn.", column=label
+            )
+        return numbers
     target = outcomes_of(frame, label, rows="training rows")
     if target.all() or not target.any():
         raise InvalidData(

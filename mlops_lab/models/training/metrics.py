@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.models.training.labels import outcomes_of, yes_or_no
+from mlops_lab.models.training.regression import measure_numbers, numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +51,9 @@ class Scores:
         return out | {f"{prefix}.rows": float(self.rows), f"{prefix}.positives": float(self.positives)}
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={self.metrics[name]:.3f}" for name in ("roc_auc", "brier") if name in self.metrics)
+        shown = ", ".join(
+            f"{name}={self.metrics[name]:.3f}" for name in ("roc_auc", "brier", "mae", "r2") if name in self.metrics
+        )
         return f"Scores(rows={self.rows:,}, {shown})"
 
 
@@ -139,15 +142,19 @@ def score(
     label: str,
     slice_by: str | None = None,
     threshold: float = 0.5,
+    kind: str = "classification",
+    metrics: Mapping[str, Callable[[Any, Any], float]] | None = None,
 ) -> Scores:
     """Let a fitted model predict the rows of a frame and measure it, in all and for each value of a column.
 
     Args:
-        estimator: a fitted scikit-learn classifier that remembers its columns (`feature_names_in_`).
-        frame: the columns the model was fitted on, and `label` (True or False).
+        estimator: a fitted scikit-learn classifier or regressor that remembers its columns (`feature_names_in_`).
+        frame: the columns the model was fitted on, and `label` (True or False; a number for a regressor).
         label: the column with what really happened.
         slice_by: a column whose every value is measured on its own, such as the airport.
         threshold: see `measure`.
+        kind: `classification`, or `regression` where the label is a number.
+        metrics: further figures by name, each a function of the truth and of what the model said.
 
     Raises:
         UnknownName: a column the model needs, the label or `slice_by` is missing.
@@ -165,11 +172,24 @@ def score(
     for column in (label, *([slice_by] if slice_by else [])):
         if column not in frame.columns:
             raise UnknownName("column", column, frame.columns, where="the rows to score")
-    truth = outcomes_of(frame, label, rows="rows to score").astype("int8")
-    probability = predict(estimator, frame)
+    number = kind == "regression"
+    truth = (
+        numbers_of(frame, label, rows="rows to score")
+        if number
+        else outcomes_of(frame, label, rows="rows to score").astype("int8")
+    )
+    said = predict(estimator, frame, kind=kind)
+
+    def figures(rows: Any) -> dict[str, float]:
+        found = (
+            measure_numbers(truth[rows], said[rows])
+            if number
+            else measure(truth[rows], said[rows], threshold=threshold)
+        )
+        return found | {name: float(function(truth[rows], said[rows])) for name, function in (metrics or {}).items()}
+
     slices = {}
     if slice_by:
         groups = frame.reset_index(drop=True).groupby(slice_by, sort=True, observed=True).indices
-        slices = {str(k): measure(truth[rows], probability[rows], threshold=threshold) for k, rows in groups.items()}
-    found = measure(truth, probability, threshold=threshold)
-    return Scores(len(truth), int(truth.sum()), found, slices)
+        slices = {str(key): figures(rows) for key, rows in groups.items()}
+    return Scores(len(truth), int((truth > 0).sum()), figures(slice(None)), slices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["MODELS", "build_model", "free_threads", "predict", "prepare", "refused"]
+__all__ = ["KINDS", "MODELS", "build_model", "free_threads", "is_regressor", "predict", "prepare", "refused"]
 
 #: What `build_model` can build: a fast linear model, and trees that cost a few times more.
 MODELS: Sequence[str] = ("logistic", "gradient_boosting")
+#: What is predicted, and the models that can be built for it: a yes or no, or a number.
+KINDS: Mapping[str, Sequence[str]] = {"classification": MODELS, "regression": ("ridge", "gradient_boosting")}
 
 
-def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
+def build_model(model: Any, frame: pd.DataFrame, *, seed: int = 0, kind: str = "classification") -> Any:
     """An unfitted scikit-learn pipeline for the columns of a frame.
 
     Text columns are one-hot encoded for the linear model and ordinal for the trees. For the linear model numbers are
@@ -30,13 +32,16 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
     function of ours, so that the saved model is made of scikit-learn's own types only and can be loaded without
     trusting anybody's code.
 
+    An estimator of one's own gets the same columns before it; a `Pipeline` of one's own is taken as it is.
+
     Args:
-        kind: one of `MODELS`.
+        model: one of `KINDS[kind]`, or any scikit-learn estimator, which is copied and never fitted itself.
         frame: the feature columns of the rows to learn from; names, types and their number are read.
-        seed: the seed of everything random in the fit.
+        seed: the seed of everything random in the fit; an estimator that was given one of its own keeps it.
+        kind: one of `KINDS`: what is predicted.
 
     Raises:
-        UnknownName: no such kind of model.
+        UnknownName: no such model.
         InvalidData: there is no feature to learn from, or none has a value.
 
     >>> import pandas as pd
@@ -44,8 +49,10 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
     >>> [name for name, _ in build_model("logistic", frame).steps]
     ['columns', 'model']
     """
-    if kind not in MODELS:
-        raise UnknownName("model", kind, MODELS)
+    if kind not in KINDS:
+        raise UnknownName("kind of problem", kind, KINDS)
+    if isinstance(model, str) and model not in KINDS[kind]:
+        raise UnknownName("model", model, KINDS[kind])
     if not len(frame.columns):
         raise InvalidData("there are no features to learn from; give the training set at least one.")
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -58,13 +65,57 @@ def build_model(kind: str, frame: pd.DataFrame, *, seed: int = 0) -> Any:
             f"no row has a value of {', '.join(map(str, frame.columns))}; there is nothing to learn from."
         )
     ranks = max(1, min(50, len(frame)))  # no more ranks than rows
-    return _logistic(numbers, texts, seed, ranks) if kind == "logistic" else _gradient_boosting(numbers, texts, seed)
+    estimator = _named(model, kind, seed) if isinstance(model, str) else _seeded(model, kind, seed)
+    from sklearn.pipeline import Pipeline
+
+    if isinstance(estimator, Pipeline):
+        return estimator
+    trees = type(estimator).__name__.startswith("HistGradientBoosting")
+    columns = _tree_columns(numbers, texts) if trees else _linear_columns(numbers, texts, seed, ranks)
+    return Pipeline([("columns", columns), ("model", estimator)])
 
 
-def _logistic(numbers: list[str], texts: list[str], seed: int, ranks: int) -> Any:
+def _named(model: str, kind: str, seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if model == "logistic":
+        return LogisticRegression(max_iter=1000)
+    if model == "ridge":
+        return Ridge()
+    trees = HistGradientBoostingClassifier if kind == "classification" else HistGradientBoostingRegressor
+    return trees(max_iter=150, learning_rate=0.1, random_state=seed)
+
+
+def _seeded(model: Any, kind: str, seed: int) -> Any:
+    from sklearn.base import clone, is_classifier
+
+    if not (is_classifier(model) if kind == "classification" else is_regressor(model)):
+        raise InvalidData(f"a {type(model).__name__} is no scikit-learn estimator for {kind}.")
+    copy = clone(model)
+    given = copy.get_params()
+    unset = [name for name in given if name.rpartition("__")[2] == "random_state" and given[name] is None]
+    return copy.set_params(**dict.fromkeys(unset, seed))
+
+
+def is_regressor(estimator: Any) -> bool:
+    """Does it predict a number? scikit-learn's own answer, for pipelines as for single estimators.
+
+    >>> from sklearn.linear_model import LogisticRegression, Ridge
+    >>> is_regressor(Ridge()), is_regressor(LogisticRegression())
+    (True, False)
+    """
+    from sklearn.base import is_regressor as told
+
+    try:
+        return bool(told(estimator))
+    except (AttributeError, TypeError):  # not scikit-learn's at all
+        return False
+
+
+def _linear_columns(numbers: list[str], texts: list[str], seed: int, ranks: int) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 
@@ -76,28 +127,25 @@ def _logistic(numbers: list[str], texts: list[str], seed: int, ranks: int) -> An
         ]
     )
     text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
-    columns = ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=1.0)
-    return Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=1000))])
+    return ColumnTransformer([("number", number, numbers), ("text", text, texts)], sparse_threshold=1.0)
 
 
-def _gradient_boosting(numbers: list[str], texts: list[str], seed: int) -> Any:
+def _tree_columns(numbers: list[str], texts: list[str]) -> Any:
     from sklearn.compose import ColumnTransformer
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
     text = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
-    columns = ColumnTransformer([("number", "passthrough", numbers), ("text", text, texts)])
-    trees = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.1, random_state=seed)
-    return Pipeline([("columns", columns), ("model", trees)])
+    return ColumnTransformer([("number", "passthrough", numbers), ("text", text, texts)])
 
 
-def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
-    """The probability of yes for every row: shape (rows,), between 0 and 1.
+def predict(estimator: Any, frame: pd.DataFrame, *, kind: str = "classification") -> np.ndarray[Any, Any]:
+    """What a model says of every row, shape (rows,): the probability of yes, 0 to 1; of a regressor, the number.
 
     Args:
-        estimator: any scikit-learn classifier that was fitted on a frame, with True and False (or 1 and 0) to predict.
+        estimator: any scikit-learn classifier that was fitted on a frame, with True and False (or 1 and 0) to predict;
+            or any regressor.
         frame: the columns it was fitted on, and any others.
+        kind: `classification` demands probabilities, `regression` a regressor.
 
     Raises:
         UnknownName: a column that the model was fitted on is missing.
@@ -111,27 +159,33 @@ def predict(estimator: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
     """
     import numpy as np
 
-    kind = type(estimator).__name__
-    if not hasattr(estimator, "predict_proba"):
-        raise InvalidData(f"a {kind} gives no probabilities (it has no predict_proba); take a classifier that does.")
+    number, called = kind == "regression", type(estimator).__name__
+    if number and not is_regressor(estimator):
+        raise InvalidData(f"a {called} predicts no number; take a regressor.")
+    if not number and not hasattr(estimator, "predict_proba"):
+        raise InvalidData(f"a {called} gives no probabilities (it has no predict_proba); take a classifier that does.")
     if not hasattr(estimator, "feature_names_in_"):
-        raise InvalidData(f"this {kind} does not know its columns; fit it on a DataFrame first.")
+        raise InvalidData(f"this {called} does not know its columns; fit it on a DataFrame first.")
     classes = list(getattr(estimator, "classes_", (False, True)))
-    if not set(classes) <= {0, 1}:
+    if not number and not set(classes) <= {0, 1}:
         shown = ", ".join(map(repr, (getattr(each, "item", lambda each=each: each)() for each in classes)))
-        raise InvalidData(f"this {kind} answers {shown}, not yes or no; fit it on True and False.")
+        raise InvalidData(f"this {called} answers {shown}, not yes or no; fit it on True and False.")
     needed = [str(name) for name in estimator.feature_names_in_]
     missing = [name for name in needed if name not in frame.columns]
     if missing:
         raise UnknownName("feature", missing[0], frame.columns, where="the rows to predict")
-    if not len(frame) or 1 not in classes:  # scikit-learn refuses no rows; one that never saw a yes never says one
+    if not len(frame) or (
+        1 not in classes and not number
+    ):  # scikit-learn refuses no rows; one that never saw a yes never says one
         return np.zeros(len(frame))
     ready = prepare(frame[needed])
     try:
         with free_threads():
+            if number:
+                return np.asarray(estimator.predict(ready), dtype="float64").reshape(len(frame))
             return estimator.predict_proba(ready)[:, classes.index(1)]  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
-        raise refused(error, ready, f"this {kind} cannot predict these rows") from None
+        raise refused(error, ready, f"this {called} cannot predict these rows") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Which code made this?"""
+"""The version of the code that made something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does one task of the pipeline run by itself, where another program keeps the order?
+"""One task of a pipeline by itself, where another program keeps the order.
 
 A pipeline of SageMaker or Vertex AI starts a container for each task and hands the home folder on. What the tasks
 before it returned lies in that folder, so a task needs nothing else.
@@ -20,7 +20,8 @@ from mlops_lab.pipeline.dag import DAG, TaskInstance, resolve_params
 from mlops_lab.pipeline.dag.arguments import arguments_of
 from mlops_lab.pipeline.dag.attempt import attempt_task
 from mlops_lab.pipeline.dag.rules import decide
-from mlops_lab.pipeline.flights.assembly import flights_pipeline
+from mlops_lab.pipeline.problem.assembly import pipeline_of
+from mlops_lab.pipeline.problem.home import problem_of
 
 __all__ = ["run_one_task", "said_no"]
 
@@ -45,12 +46,12 @@ def run_one_task(
     task_id: str,
     *,
     home: str | Path,
-    date: datetime | str = "2014-01-01",
+    date: datetime | str | None = None,
     params: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
     dag: DAG | None = None,
 ) -> TaskInstance:
-    """Run one task of the flights pipeline once, after those before it.
+    """Run one task of the home's pipeline once, after those before it.
 
     Its trigger rule is heeded: a task whose upstream tasks ended otherwise does not run, and says so in its state. Run
     again, it replaces its own result. Retries are the business of whoever calls.
@@ -58,10 +59,10 @@ def run_one_task(
     Args:
         task_id: which task.
         home: the home folder; the results of earlier tasks are in it.
-        date: the logical date of the run.
+        date: the logical date of the run; the problem's usual one when left out.
         params: values for the pipeline's params; the same for every task of a run.
         clock: the machine's when left out.
-        dag: another DAG than the flights pipeline.
+        dag: another DAG than that of the home's problem.
 
     Returns:
         The task as it ended: success, skipped, upstream_failed, or failed where `said_no` knows why.
@@ -80,10 +81,11 @@ def run_one_task(
     folder
     with this date and these params.
     """
-    pipeline = dag if dag is not None else flights_pipeline()
+    pipeline = dag if dag is not None else pipeline_of(problem_of(home))
     if task_id not in pipeline.tasks:
         raise UnknownName("task", task_id, pipeline.tasks, where=f"DAG {pipeline.dag_id}")
-    moment = parse_utc(date) if isinstance(date, str) else to_utc(date)
+    given_date = date if date is not None else problem_of(home).usual_date
+    moment = parse_utc(given_date) if isinstance(given_date, str) else to_utc(given_date)
     given = resolve_params(pipeline.params, params)
     folder = Path(home, _FOLDER, fingerprint_json([moment.isoformat(), given]).removeprefix("sha256:")[:16])
     before = {name: _read(folder, name, task_id) for name in pipeline.upstream(task_id)}

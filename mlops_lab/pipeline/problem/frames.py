@@ -1,7 +1,7 @@
-"""How does a frame get from one task to the next, when the next may run on another machine?
+"""Frames on their way from one task to the next, which may run on another machine.
 
-By reference: the rows are an artefact of the home folder, and the task's result names it. Where only the home folder
-is shared, that is enough.
+They go by reference: the rows are an artefact of the home folder, and the task's result names it. Where only the home
+folder is shared, that is enough.
 """
 
 from __future__ import annotations

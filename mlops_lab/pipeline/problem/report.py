@@ -1,17 +1,20 @@
-"""What should a person read before agreeing to a model?"""
+"""What a person reads before agreeing to a model."""
 
 from __future__ import annotations
 
 from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.models.tracking import Run
+from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
 __all__ = ["model_report"]
 
-_FIGURES = ("roc_auc", "average_precision", "accuracy", "brier", "log_loss", "calibration_error")
 
-
-def model_report(version: ModelVersion, run: Run, report: GateReport | None) -> str:
+def model_report(
+    version: ModelVersion, run: Run, report: GateReport | None, *, metric: str = "roc_auc", noun: str = "flight"
+) -> str:
     """A version in Markdown: the verdict with a reason for every rule, the figures, and what it was made of.
+
+    `metric` is the figure that slices are compared by, `noun` what one row is.
 
     >>> from mlops_lab.base.clock import parse_utc
     >>> day = parse_utc("2014-01-01")
@@ -29,21 +32,22 @@ def model_report(version: ModelVersion, run: Run, report: GateReport | None) -> 
         lines += [f"| {marks[r.passed]} | {r.rule} | {_cell(r.sentence)} |" for r in report.results]
         lines += [""]
     lines += ["| figure | offline | as served |", "|---|---|---|"]
-    for name in _FIGURES:
+    known = [*METRICS] if run.params.get("kind") != "regression" else [*NUMBER_METRICS]
+    for name in known if metric in known else [metric, *known]:
         offline, served = (run.metrics.get(f"{kind}.{name}", float("nan")) for kind in ("offline", "served"))
         lines.append(f"| {name} | {offline:.3f} | {served:.3f} |")
-    slices = sorted(name.split(".")[2] for name in run.metrics if name.startswith("served.roc_auc."))
+    slices = sorted(name.split(".")[2] for name in run.metrics if name.startswith(f"served.{metric}."))
     lines += [
-        f"| roc_auc at {_cell(part)} | {run.metrics.get(f'offline.roc_auc.{part}', float('nan')):.3f} "
-        f"| {run.metrics[f'served.roc_auc.{part}']:.3f} |"
+        f"| {metric} at {_cell(part)} | {run.metrics.get(f'offline.{metric}.{part}', float('nan')):.3f} "
+        f"| {run.metrics[f'served.{metric}.{part}']:.3f} |"
         for part in slices
     ]
     made = {
         "features": run.params.get("feature_service"),
         "model": run.params.get("model"),
-        "learnt from": f"{run.params.get('train_rows'):,} flights, {run.params.get('train_from')} to "
+        "learnt from": f"{run.params.get('train_rows'):,} {noun}s, {run.params.get('train_from')} to "
         f"{run.params.get('train_until')}",
-        "examined on": f"{run.params.get('holdout_rows'):,} flights",
+        "examined on": f"{run.params.get('holdout_rows'):,} {noun}s",
         "training set": run.inputs.get("training_set"),
         "run": run.run_id,
         "artefact": version.artefact,

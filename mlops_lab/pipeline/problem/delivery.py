@@ -1,4 +1,4 @@
-"""How is a version judged, promoted and put to work?"""
+"""The tasks that judge a version, promote it and put it to work."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates, profil
 from mlops_lab.models.registry import ModelVersion
 from mlops_lab.pipeline.dag import SkipTask, task
 from mlops_lab.pipeline.engines import open_registry, open_tracker
-from mlops_lab.pipeline.flights.frames import get_json, get_training_set, put_json
-from mlops_lab.pipeline.flights.policy import FLIGHTS_POLICY
-from mlops_lab.pipeline.flights.report import model_report
-from mlops_lab.pipeline.flights.steps import LABEL, MODEL_NAME, SLICE, flight_store, labelled_flights, last_decision
+from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json
+from mlops_lab.pipeline.problem.home import problem_of
+from mlops_lab.pipeline.problem.problem import Problem
+from mlops_lab.pipeline.problem.report import model_report
+from mlops_lab.pipeline.problem.steps import problem_store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["canary_traffic"]
+__all__ = ["asked_rows", "canary_traffic"]
 
 Result = dict[str, Any]
 Params = Mapping[str, Any]
@@ -36,13 +37,13 @@ def evaluate(
     from mlops_lab.models.training import score
 
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
-    run = tracker.get_run(train["run_id"])
+    problem, run = problem_of(home), tracker.get_run(train["run_id"])
     known = get_training_set(tracker.artefacts, build_training_set["known"])
     served = get_training_set(tracker.artefacts, build_training_set["served"])
     if fingerprint_frame(known.frame) != run.inputs["training_set"]:
         raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
     rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
-    champion = registry.get_production(MODEL_NAME) if MODEL_NAME in registry.list_models() else None
+    champion = registry.get_production(problem.name) if problem.name in registry.list_models() else None
     figures = None
     if champion is not None:
         its_run = tracker.get_run(champion.run_id)
@@ -50,13 +51,13 @@ def evaluate(
         offline = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()]
         online = served.frame
         if service != params["features"]:
-            store = flight_store(home, clock=clock)
+            store = problem_store(home, clock=clock)
             offline = store.get_historical_features(rows, features=service).frame
             online = store.replay(rows, features=service).frame
         model = tracker.artefacts.load_model(champion.artefact)
-        threshold = float(its_run.params["threshold"] or 0.5)
-        figures = score(model, offline, label=LABEL, slice_by=SLICE, threshold=threshold).flat("offline")
-        figures |= score(model, online, label=LABEL, slice_by=SLICE, threshold=threshold).flat("served")
+        how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
+        how |= {"threshold": float(its_run.params.get("threshold") or 0.5), "metrics": problem.figures}
+        figures = score(model, offline, **how).flat("offline") | score(model, online, **how).flat("served")
     measured = {
         "run_id": run.run_id,
         "artefact": run.artefact,
@@ -64,7 +65,7 @@ def evaluate(
         "metrics": run.metrics,
         "champion": figures,
         "data": profile(known.frame, logical_date).to_dict(),
-        "holdout": fingerprint_frame(rows[["flight_id", LABEL]]),
+        "holdout": fingerprint_frame(rows[[problem.key, problem.label]]),
     }
     number = champion.version if champion is not None else None
     return {"measured": put_json(tracker.artefacts, measured), "champion": number}
@@ -88,7 +89,7 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
     measured = Measured(
         found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
     )
-    report = evaluate_gates(version, champion, FLIGHTS_POLICY, measured=measured, at=logical_date)
+    report = evaluate_gates(version, champion, problem_of(home).policy, measured=measured, at=logical_date)
     registry.record_gate_report(report)
     if not report.passed:
         reasons = " ".join(result.sentence for result in report.failures)
@@ -133,7 +134,7 @@ def promote(register: Result, params: Params, clock: Clock, home: Path) -> Resul
 
 @task
 def roll_out(register: Result, params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
-    """Give the new version its share of the flights, watch it, and finish or take it back."""
+    """Give the new version its share of the requests, watch it, and finish or take it back."""
     from mlops_lab.models.rollout import promotion_of, rollout
 
     registry = open_registry(home, clock=clock)
@@ -143,7 +144,7 @@ def roll_out(register: Result, params: Params, logical_date: datetime, clock: Cl
     former = promotion.archived_version
     champion = registry.get_model_version(name, former) if former is not None else None
     traffic = canary_traffic(challenger, champion, days=params["watch_days"], at=logical_date, home=home, clock=clock)
-    deployment = rollout(promotion, registry, traffic=traffic)
+    deployment = rollout(promotion, registry, traffic=traffic, policy=problem_of(home).rollout)
     return {"state": deployment.state, "weight": deployment.weight, "why": deployment.why}
 
 
@@ -156,16 +157,16 @@ def canary_traffic(
     home: Path,
     clock: Clock,
 ) -> pd.DataFrame:
-    """The flights that a canary is watched on, each with what both models would have answered.
+    """The rows that a canary is watched on, each with what both models would have answered.
 
-    They are those of the days after `at`. Where the data ends before that (the year does), the last days before it
-    are flown again: the model has not learnt from them, but the gate has seen them.
+    They are those of the days after `at`. Where the data ends before that, the last days before it
+    are asked about again: the model has not learnt from them, but the gate has seen them.
 
     Returns:
-        One row a flight, in the form that `rollout` takes; NaN where there is no champion.
+        One row a decision, in the form that `rollout` takes; NaN where there is no champion.
 
     Raises:
-        InvalidData: there are no flights on those days.
+        InvalidData: there are no decisions on those days.
 
     >>> import tempfile
     >>> from mlops_lab.base.clock import FakeClock, parse_utc
@@ -180,27 +181,37 @@ def canary_traffic(
     """
     from mlops_lab.models.training import predict
 
-    start, end = at, at + timedelta(days=days)
-    if end > last_decision():
-        start, end = at - timedelta(days=days), at
-    flights = labelled_flights(start, end + timedelta(days=2))  # the last outcomes arrive a day or two later
-    flights = flights[flights["event_timestamp"] < end].reset_index(drop=True)
-    tracker, store = open_tracker(home, clock=clock), flight_store(home, clock=clock)
+    problem = problem_of(home)
+    rows = asked_rows(problem, days=days, at=at)
+    tracker, store = open_tracker(home, clock=clock), problem_store(home, clock=clock)
+    unit = 1.0
+    if problem.kind == "regression":  # the watch compares squared errors: in variances of the truth, any unit fits
+        unit = float(rows[problem.label].astype("float64").std(ddof=0)) or 1.0
 
     def answers(version: ModelVersion) -> Any:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
         model = tracker.artefacts.load_model(version.artefact)
-        return predict(model, store.replay(flights, features=service).frame)
+        return predict(model, store.replay(rows, features=service).frame, kind=problem.kind) / unit
 
+    truth = rows[problem.label].astype("int8" if problem.kind == "classification" else "float64")
     return (
-        flights[["flight_id", "event_timestamp", "label_timestamp", LABEL]]
+        rows[[problem.key, "event_timestamp", "label_timestamp", problem.label]]
         .set_axis(["key", "at", "known_at", "truth"], axis=1)
         .assign(
-            truth=flights[LABEL].astype("int8"),
+            truth=truth if problem.kind == "classification" else truth / unit,
             challenger=answers(challenger),
             champion=answers(champion) if champion is not None else float("nan"),
         )
     )
+
+
+def asked_rows(problem: Problem, *, days: int, at: datetime) -> pd.DataFrame:
+    """The decisions of the days after `at`, or of the last days before it where the data ends before that."""
+    start, end = at, at + timedelta(days=days)
+    if end > problem.last_decision:
+        start, end = at - timedelta(days=days), at
+    rows = problem.labelled(start, end + problem.patience)
+    return rows[rows["event_timestamp"] < end].reset_index(drop=True)
 
 
 @task(trigger_rule="all_done")
@@ -211,6 +222,10 @@ def report(register: Result | None, clock: Clock, home: Path) -> Result:
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     version = registry.get_model_version(register["name"], register["version"])
     text = model_report(
-        version, tracker.get_run(version.run_id), registry.get_gate_report(version.name, version.version)
+        version,
+        tracker.get_run(version.run_id),
+        registry.get_gate_report(version.name, version.version),
+        metric=problem_of(home).metric,
+        noun=problem_of(home).noun,
     )
     return {"markdown": tracker.artefacts.put_bytes(text.encode())}

@@ -1,0 +1,319 @@
+"""A problem: the one description from which the pipeline, its gate, its exports and its leak check are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, Source
+from mlops_lab.models.drift import DriftPolicy
+from mlops_lab.models.gates import GatePolicy
+from mlops_lab.models.rollout import RolloutPolicy
+from mlops_lab.models.training import KINDS, METRICS, NUMBER_METRICS, is_regressor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Metric", "Problem"]
+
+#: The columns of the decisions that say when: of the decision itself, and of when its outcome was known.
+AT, KNOWN_AT = "event_timestamp", "label_timestamp"
+_MOST_CATEGORIES = 10_000  # distinct texts of one feature; more are an identifier, and would be a column each
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of one's own: a function of the truth and of what the model said, and whether more of it is better.
+
+    >>> Metric("profit", lambda truth, said: float((truth - said).sum()), higher_is_better=True).name
+    'profit'
+    """
+
+    name: str
+    function: Callable[[Any, Any], float]
+    higher_is_better: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Problem:
+    """What is asked, of which rows, from which features, how good an answer has to be, and when.
+
+    Attributes:
+        name: what the registered model is called.
+        question: the question in one sentence.
+        definitions: entities, feature views with their sources, and the feature services to choose from; the first
+            service is the one that is learnt from when nobody says otherwise.
+        decisions: the rows to decide on, one each: the join keys, `event_timestamp` (when the decision is made), the
+            label, and `label_timestamp` (when the outcome was known; left out, it is at once). A frame, a function
+            that gives one, the place of a Parquet or CSV file, or a `Source`, which can say a time zone.
+        label: the column to predict: True and False, or a number.
+        key: the column that names a decision, once each.
+        policy: what is demanded of a model before it may reach Production.
+        metric: the figure that stands in front: one of `METRICS` or `NUMBER_METRICS`, or a `Metric`.
+        metrics: further figures of one's own; policies may ask for all of them by name.
+        kind: `classification` or `regression`; told by the metric or the model where it is left out.
+        slice_by: a column of the decisions whose every value is measured on its own.
+        models: names of `KINDS[kind]`, a scikit-learn estimator, or a mapping from names to such; the first is usual.
+        watch_days, holdout_days, train_from, as_of: defaults of the pipeline's params and of its logical date.
+        rollout, drift: the policies of the canary and of the drift watch.
+        schedule, timezone, start_date: when the pipeline runs, as for a `DAG`.
+        dag_id: what the DAG is called; the model's name when left out.
+        noun: what one row is called in messages.
+        verify: gives the fingerprint of every table, or raises; the sources' own rows are taken when left out.
+    """
+
+    name: str
+    question: str
+    definitions: Sequence[Entity | FeatureView | FeatureService]
+    decisions: pd.DataFrame | str | Path | Source | Callable[[], pd.DataFrame]
+    label: str
+    key: str
+    policy: GatePolicy
+    metric: str | Metric = ""
+    metrics: Sequence[Metric] = ()
+    kind: str = ""
+    slice_by: str | None = None
+    models: Any = ()
+    holdout_days: int = 30
+    watch_days: int = 14
+    train_from: str = "1970-01-01"
+    as_of: str | None = None
+    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
+    schedule: str | None = "0 6 * * *"
+    timezone: str = "UTC"
+    start_date: str | None = None
+    dag_id: str = ""
+    tags: Sequence[str] = ()
+    noun: str = "row"
+    verify: Callable[[], Mapping[str, str]] | None = None
+
+    def __post_init__(self) -> None:
+        own = {each.name: each for each in (*self.metrics, *([self.metric] if isinstance(self.metric, Metric) else []))}
+        kind = self.kind or self._told_kind()
+        if kind not in KINDS:
+            raise UnknownName("kind of problem", kind, KINDS)
+        name = self.metric.name if isinstance(self.metric, Metric) else self.metric
+        name = name or ("roc_auc" if kind == "classification" else "mae")
+        known = METRICS if kind == "classification" else NUMBER_METRICS
+        if name not in known and name not in own:
+            raise UnknownName("metric", name, [*known, *own], where=f"problem {self.name!r}")
+        settled = {
+            "kind": kind,
+            "metric": name,
+            "metrics": tuple(own.values()),
+            "models": _named_models(self.models or KINDS[kind], kind),
+            "definitions": tuple(self.definitions),
+            "policy": _with_directions(self.policy, own),
+            "dag_id": self.dag_id or self.name,
+        }
+        for word, value in settled.items():
+            object.__setattr__(self, word, value)
+        self._check_definitions()
+
+    def _told_kind(self) -> str:
+        if isinstance(self.metric, str) and self.metric in NUMBER_METRICS.keys() - METRICS.keys():
+            return "regression"
+        first = next(iter(self.models.values())) if isinstance(self.models, Mapping) and self.models else self.models
+        first = first[0] if isinstance(first, list | tuple) and first else first
+        return (
+            "regression"
+            if first == "ridge" or (not isinstance(first, str) and is_regressor(first))
+            else ("classification")
+        )
+
+    def _check_definitions(self) -> None:
+        if not self.services:
+            raise InvalidDefinition(f"problem {self.name!r} has no feature service; define one to learn from.")
+        for service in self.services.values():
+            for view in service.features:
+                if self.label in view.features:
+                    raise InvalidDefinition(
+                        f"the label {self.label!r} is a feature of view {view.name!r}; a model that is told the answer "
+                        "learns nothing."
+                    )
+
+    @property
+    def services(self) -> Mapping[str, FeatureService]:
+        """The feature services by name, in their order."""
+        return {one.name: one for one in self.definitions if isinstance(one, FeatureService)}
+
+    @property
+    def views(self) -> Mapping[str, FeatureView]:
+        """The whole feature views by name; those that only services bring are among them."""
+        found = {view.name: view for service in self.services.values() for view in service.features}
+        return found | {one.name: one for one in self.definitions if isinstance(one, FeatureView)}
+
+    @property
+    def figures(self) -> Mapping[str, Callable[[Any, Any], float]]:
+        """The functions of the metrics of one's own, by name."""
+        return {each.name: each.function for each in self.metrics}
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Is more of the metric better?"""
+        own = {each.name: each.higher_is_better for each in self.metrics}
+        return own[self.metric] if self.metric in own else {**NUMBER_METRICS, **METRICS}[str(self.metric)]
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """The decisions, read and checked once: one row each, by `event_timestamp` as they were given.
+
+        Raises:
+            UnknownName: a column is missing.
+            InvalidData: times are missing or without a zone, a key comes twice, an outcome was known before its
+                decision, or the label never varies.
+        """
+        data: Any = self.decisions
+        frame = (data if isinstance(data, Source) else Source("decisions", data)).read()
+        where, noun = f"the decisions of {self.name}", self.noun
+        for column in (self.key, AT, self.label, *([self.slice_by] if self.slice_by else [])):
+            if column not in frame.columns:
+                raise UnknownName("column", column, frame.columns, where=where)
+        if not len(frame):
+            raise InvalidData(f"{where} are empty; there is nothing to learn from.")
+        if KNOWN_AT not in frame.columns:
+            frame = frame.assign(**{KNOWN_AT: frame[AT]})
+        for column in (AT, KNOWN_AT):
+            if getattr(frame[column].dtype, "tz", None) is None:
+                raise InvalidData(
+                    f"column {column!r} of {where} holds {frame[column].dtype}, not times with a time zone; convert it "
+                    "with pd.to_datetime(…, utc=True), or give a Source with a timezone.",
+                    column=column,
+                )
+            if (missing := int(frame[column].isna().sum())) > 0:
+                raise InvalidData(f"{missing:,} of {len(frame):,} {noun}s have no {column!r}.", column=column)
+        if (twice := int(frame[self.key].duplicated().sum())) > 0:
+            which = frame.loc[frame[self.key].duplicated(), self.key].iloc[0]
+            raise InvalidData(f"{twice:,} {noun}s come twice, such as {which!r}; a key names one.", column=self.key)
+        if (early := int((frame[KNOWN_AT] < frame[AT]).sum())) > 0:
+            raise InvalidData(
+                f"the outcome of {early:,} {noun}s was known before they were decided ({KNOWN_AT} before {AT}); there "
+                "is nothing to predict.",
+                column=KNOWN_AT,
+            )
+        if frame[self.label].isna().all():
+            raise InvalidData(f"the label {self.label!r} is null in every {noun}.", column=self.label)
+        if frame[self.label].nunique() == 1:
+            raise InvalidData(
+                f"the label {self.label!r} is {frame[self.label].dropna().iloc[0]} in every {noun}; there is "
+                "nothing to learn.",
+                column=self.label,
+            )
+        return frame  # type: ignore[no-any-return]
+
+    @property
+    def first_decision(self) -> datetime:
+        """When the first decision of the data is made."""
+        moment: datetime = self.rows[AT].min().to_pydatetime(warn=False)
+        return moment
+
+    @cached_property
+    def last_decision(self) -> datetime:
+        """When the last decision of the data is made."""
+        moment: datetime = self.rows[AT].max().to_pydatetime(warn=False)
+        return moment
+
+    @property
+    def usual_date(self) -> str:
+        """The logical date of a run that is told none: `as_of`, or the day on which the last outcome was known."""
+        if self.as_of is not None:
+            return self.as_of
+        return f"{self.rows[KNOWN_AT].max().ceil('D'):%Y-%m-%d}"
+
+    @cached_property
+    def patience(self) -> timedelta:
+        """How long after their decisions nearly all outcomes are known; two days at least."""
+        frame = self.rows
+        return max(timedelta(days=2), (frame[KNOWN_AT] - frame[AT]).quantile(0.99).to_pytimedelta())
+
+    def labelled(self, start: datetime, until: datetime) -> pd.DataFrame:
+        """The decisions from `start` on whose outcome was known by `until`: one row each, in order.
+
+        Labels arrive late: what nobody knew at `until` is not in it.
+
+        Raises:
+            InvalidData: no outcome was known by then.
+        """
+        frame = self.rows
+        chosen = frame[(frame[AT] >= start) & (frame[KNOWN_AT] <= until)].reset_index(drop=True)
+        if chosen.empty:
+            first, last = frame[AT].min(), frame[KNOWN_AT].max()
+            raise InvalidData(
+                f"no {self.noun} decided from {start:%Y-%m-%d} on was over by {until:%Y-%m-%d}; "
+                f"the data reaches from {first:%Y-%m-%d} to {last:%Y-%m-%d}."
+            )
+        return chosen
+
+    def check(self, *, features: str, start: datetime, holdout_from: datetime, until: datetime) -> None:
+        """Look at everything that a run would trip over, before it writes anything.
+
+        Raises:
+            UnknownName, InvalidData: see `rows`; or a side of the split is empty, one side has one class, a feature is
+                null in every row, or has so many distinct texts that it is an identifier.
+        """
+        known = self.labelled(start, until)
+        holdout = known[AT] >= holdout_from
+        for side, rows in (("learn from", known[~holdout]), ("be examined on", known[holdout])):
+            if rows.empty:
+                raise InvalidData(
+                    f"a split at {holdout_from:%Y-%m-%d} leaves no {self.noun} to {side}: they reach from "
+                    f"{known[AT].min():%Y-%m-%d} to {known[AT].max():%Y-%m-%d}. Choose other holdout_days.",
+                )
+            if self.kind == "classification" and rows[self.label].nunique() < 2:
+                raise InvalidData(
+                    f"{self.label!r} is {rows[self.label].iloc[0]} in every {self.noun} to {side}; both answers are "
+                    "needed there.",
+                    column=self.label,
+                )
+        for view in self.services[features].features:
+            needed = [*view.join_keys, *view.source.time_columns, *view.features]
+            frame = view.source.columns(needed)
+            for column in needed:
+                if column not in frame.columns:
+                    raise UnknownName("column", column, frame.columns, where=f"source {view.source.name!r}")
+            for name, dtype in view.dtypes.items():
+                if not len(frame) or frame[name].isna().all():
+                    raise InvalidData(f"feature {name!r} of view {view.name!r} is null in every row.", column=name)
+                if dtype == "string" and (many := int(frame[name].nunique())) > _MOST_CATEGORIES:
+                    raise InvalidData(
+                        f"feature {name!r} of view {view.name!r} has {many:,} distinct texts in {len(frame):,} rows; "
+                        "that is an identifier, and no category to learn from.",
+                        column=name,
+                    )
+
+    def __repr__(self) -> str:
+        return f"Problem({self.name}: {self.kind} by {self.metric}, services {', '.join(self.services)})"
+
+
+def _named_models(models: Any, kind: str) -> Mapping[str, Any]:
+    if isinstance(models, Mapping):
+        found = dict(models)
+    elif isinstance(models, list | tuple):
+        found = {_called(each): each for each in models}
+    else:
+        found = {_called(models): models}
+    for name in (each for each in found.values() if isinstance(each, str)):
+        if name not in KINDS[kind]:
+            raise UnknownName("model", name, KINDS[kind], where=f"{kind}; or give any scikit-learn estimator")
+    return found
+
+
+def _called(model: Any) -> str:
+    return model if isinstance(model, str) else type(getattr(model, "steps", [("", model)])[-1][1]).__name__
+
+
+def _with_directions(policy: GatePolicy, own: Mapping[str, Metric]) -> GatePolicy:
+    """The policy whose rules know the direction of the problem's own metrics."""
+    rules = []
+    for rule in policy.rules:
+        parts = str(getattr(rule, "metric", "")).split(".")
+        told = next((own[part].higher_is_better for part in parts if part in own), None)
+        unsaid = getattr(rule, "higher_is_better", True) is None
+        rules.append(replace(rule, higher_is_better=told) if told is not None and unsaid else rule)  # type: ignore[type-var]
+    return GatePolicy(rules)
