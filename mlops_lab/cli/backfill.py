@@ -11,11 +11,11 @@ import click
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import Stopped, columns, print_json
-from mlops_lab.cli.options import answer_options, login_name
+from mlops_lab.cli.options import answer_options, dag_of, login_name, open_problem
 from mlops_lab.cli.run import became, pipeline_params, run_options
 
 if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import DagRun
+    from mlops_lab.pipeline.dag import DAG, DagRun
 
 __all__ = ["backfill"]
 
@@ -53,10 +53,12 @@ def backfill(
       mlops-lab dag backfill --from 2013-09-01 --to 2013-09-03
     Exit codes: 0 every date is done, 1 an error or a failed run, 3 waiting for an approval
     """
-    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.pipeline.problem import pipeline_of
 
-    dates = _dates(start, end)
-    params = pipeline_params(texts, features=features, model=model, author=author)
+    problem = open_problem(home)
+    pipeline = pipeline_of(problem)
+    dates = _dates(start, end, pipeline)
+    params = pipeline_params(texts, problem=problem, features=features, model=model, author=author)
     before = _backfills(home)
     settled = [(date, _standing(before.get(date))) for date in dates]
     told: list[dict[str, Any]] = []
@@ -65,7 +67,7 @@ def backfill(
         if standing in _OVER or dry_run:
             continue
         given = params if before.get(date) or "author" in params else {**params, "author": login_name()}
-        word = _run(home, date, given, before.get(date), workers=workers, quiet=quiet or as_json)
+        word = _run(pipeline, home, date, given, before.get(date), workers=workers, quiet=quiet or as_json)
         told[-1] |= {"outcome": word, "ran": True}
         if not as_json:
             click.echo(f"{date.isoformat()}  {word}")
@@ -73,7 +75,7 @@ def backfill(
             break
     last = told[-1]["outcome"] if told else "promoted"
     code = 0 if dry_run else {"failed": 1, "waiting": 3}.get(last, 0)
-    answer = {"dag_id": flights_pipeline().dag_id, "dry_run": dry_run, "exit_code": code, "runs": told}
+    answer = {"dag_id": pipeline.dag_id, "dry_run": dry_run, "exit_code": code, "runs": told}
     if not as_json:
         _print(told, dates, dry_run=dry_run)
     if code:
@@ -83,19 +85,17 @@ def backfill(
     return code
 
 
-def _dates(start: str, end: str) -> list[datetime]:
+def _dates(start: str, end: str, pipeline: DAG) -> list[datetime]:
     from itertools import islice
 
     from mlops_lab.base.clock import parse_utc
     from mlops_lab.pipeline.dag import Schedule
-    from mlops_lab.pipeline.flights import flights_pipeline
 
     first, last = parse_utc(start), parse_utc(end)
     if len(end.strip()) <= len("2013-09-01"):
         last += timedelta(days=1, microseconds=-1)
     if last < first:
         raise InvalidData(f"--to {end} lies before --from {start}.")
-    pipeline = flights_pipeline()
     schedule = Schedule(str(pipeline.schedule), pipeline.timezone)
     found = [date for date in islice(schedule.iterate(first), _MOST + 1) if date <= last]
     if len(found) > _MOST:
@@ -107,7 +107,7 @@ def _backfills(home: Path) -> Mapping[datetime, DagRun]:
     """The runs that earlier backfills have begun, by logical date."""
     from mlops_lab.pipeline.dag import list_runs
 
-    runs = list_runs(home, dag_id="flights", limit=100_000)
+    runs = list_runs(home, dag_id=dag_of(home), limit=100_000)
     return {run.logical_date: run for run in runs if run.run_type == "backfill"}
 
 
@@ -118,16 +118,23 @@ def _standing(run: DagRun | None) -> str:
 
 
 def _run(
-    home: Path, date: datetime, params: Mapping[str, Any], before: DagRun | None, *, workers: int, quiet: bool
+    pipeline: DAG,
+    home: Path,
+    date: datetime,
+    params: Mapping[str, Any],
+    before: DagRun | None,
+    *,
+    workers: int,
+    quiet: bool,
 ) -> str:
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.progress import Progress
     from mlops_lab.pipeline.dag import run_dag
-    from mlops_lab.pipeline.flights import flights_pipeline, outcome
+    from mlops_lab.pipeline.problem import outcome
 
     with Progress(quiet=quiet) as progress:
         done = run_dag(
-            flights_pipeline(),
+            pipeline,
             params=params,
             logical_date=date,
             clock=SystemClock(),

@@ -16,7 +16,7 @@ import click
 from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.options import HOME, MODEL, answer_options, open_registry
+from mlops_lab.cli.options import HOME, answer_options, model_of, open_problem, open_registry
 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import TaskInstance
@@ -66,12 +66,13 @@ def _version(home: Path) -> list[str]:
     """Which version the cloud asks for: a cloud that keeps its own approvals serves what it has approved."""
     asked = os.environ.get("MLOPS_LAB_VERSION", "champion")
     if asked != "latest":
-        return [MODEL, asked]
+        return [model_of(home), asked]
     registry = open_registry(home)
-    versions = registry.search(name=MODEL) if MODEL in registry.list_models() else []
+    name = model_of(home)
+    versions = registry.search(name=name) if name in registry.list_models() else []
     if not versions:
-        raise InvalidData(f"the home folder {home} has no version of {MODEL} to serve.")
-    return [MODEL, str(versions[-1].version)]
+        raise InvalidData(f"the home folder {home} has no version of {name} to serve.")
+    return [name, str(versions[-1].version)]
 
 
 def _is_home(folder: Path) -> bool:
@@ -201,7 +202,7 @@ def _hyperparameters(path: Path) -> dict[str, str]:
 
 @container.command()
 @click.argument("names", nargs=-1, required=True, metavar="TASK...")
-@click.option("--date", metavar="D", help="The logical date of the run.  [default: 2014-01-01]")
+@click.option("--date", metavar="D", help="The logical date of the run.  [default: that of the problem]")
 @click.option("--param", "texts", multiple=True, metavar="K=V", help="Any param of the pipeline; repeat it.")
 @click.option("--from", "source", metavar="DIR", help="Copy this home folder to --home first.")
 @click.option("--pack", metavar="DIR", help="Write the home folder to DIR/model.tar.gz afterwards: a later --from DIR.")
@@ -240,18 +241,18 @@ def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...])
     from mlops_lab.cli.run import pipeline_params
     from mlops_lab.pipeline.problem import run_one_task
 
-    params = pipeline_params(texts)
-    return [run_one_task(name, home=home, date=date or "2014-01-01", params=params) for name in names]
+    params = pipeline_params(texts, problem=open_problem(home))
+    return [run_one_task(name, home=home, date=date, params=params) for name in names]
 
 
 def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.pipeline import engines
-    from mlops_lab.pipeline.flights import MODEL_NAME
 
     clock = SystemClock()
     registry, tracker = engines.open_registry(home, clock=clock), engines.open_tracker(home, clock=clock)
-    versions = registry.search(name=MODEL_NAME) if MODEL_NAME in registry.list_models() else []
+    name = model_of(home)
+    versions = registry.search(name=name) if name in registry.list_models() else []
     metrics = tracker.get_run(versions[-1].run_id).metrics if versions else {}
     passed = {one.task_id: one.state for one in ended}.get("gate") == "success"
     told: dict[str, Any] = {

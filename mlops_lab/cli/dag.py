@@ -12,7 +12,7 @@ from mlops_lab.cli.backfill import backfill
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.dag_file import check, modules_option, read_dag, schema
 from mlops_lab.cli.dag_file import run as run_file
-from mlops_lab.cli.options import answer_options, moment
+from mlops_lab.cli.options import answer_options, dag_of, moment, open_problem
 
 __all__ = ["dag"]
 
@@ -43,14 +43,14 @@ def draw(
 ) -> None:
     """Draw the tasks in running order.
 
-    Those of the flights pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
+    Those of the home's pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
     """
     from mlops_lab.cli.run import run_to_resume
     from mlops_lab.pipeline.dag import to_dict
-    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.pipeline.problem import pipeline_of
     from mlops_lab.teaching.drawing import draw_dag
 
-    drawn = flights_pipeline() if file is None else read_dag(file, modules)
+    drawn = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
     run = None if run_id is None else run_to_resume(home, run_id, dag_id=drawn.dag_id)
     drawing = draw_dag(drawn, run)
     written = None if out is None else str(drawing.save(out))
@@ -62,17 +62,18 @@ def draw(
 
 
 @dag.command("list")
-@click.option("--dag", "dag_id", default="flights", metavar="ID", show_default=True, help="The runs of this DAG.")
+@click.option("--dag", "dag_id", metavar="ID", help="The runs of this DAG.  [default: the pipeline of the home]")
 @click.option("--limit", default=20, type=click.IntRange(1, 1000), show_default=True, help="How many, the newest.")
 @answer_options
-def list_(dag_id: str, limit: int, home: Path, as_json: bool) -> None:
+def list_(dag_id: str | None, limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
     from mlops_lab.cli.run import became
     from mlops_lab.pipeline.dag import list_runs
 
-    runs = list_runs(home, dag_id=dag_id, limit=limit)
-    if not runs and dag_id != "flights":
-        raise UnknownName("DAG", dag_id, {"flights", *(run.dag_id for run in list_runs(home))})
+    usual = dag_of(home)
+    runs = list_runs(home, dag_id=dag_id or usual, limit=limit)
+    if not runs and dag_id not in (None, usual):
+        raise UnknownName("DAG", str(dag_id), {usual, *(run.dag_id for run in list_runs(home))})
     words = [became(run) for run in runs]
     if as_json:
         told = [
@@ -118,13 +119,13 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 @click.option("--after", metavar="MOMENT", help="Count from here.  [default: now]")
 @click.option("--count", default=1, type=click.IntRange(1, 1000), show_default=True, help="How many.")
 @answer_options
-def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:  # noqa: ARG001  --home is taken everywhere
+def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:
     """When would the schedule run the pipeline next?"""
     from mlops_lab.base.clock import SystemClock, parse_utc
     from mlops_lab.pipeline.dag import Schedule
-    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.pipeline.problem import pipeline_of
 
-    pipeline = flights_pipeline()
+    pipeline = pipeline_of(open_problem(home))
     schedule = Schedule(str(pipeline.schedule), pipeline.timezone)
     at = SystemClock().now() if after is None else parse_utc(moment(after))
     found = []

@@ -12,6 +12,7 @@ from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import (
     answer_options,
     login_name,
+    model_of,
     open_registry,
     person,
     split_subject,
@@ -127,7 +128,7 @@ def rollback(name: str | None, by: str | None, why: str, home: Path, as_json: bo
     The present Production version is archived as a mistake.
     """
     registry = open_registry(home)
-    model = split_subject((name,) if name else ())[0]
+    model = split_subject((name,) if name else (), model_of(home))[0]
     found = registry.rollback(model, actor=by or login_name(), why=why or "rolled back from the command line")
     former = "" if found.archived_version is None else f"; v{found.archived_version} is archived"
     _answer({"promotion": found}, f"{found.name} v{found.version} is back in Production{former}.", as_json)
@@ -171,7 +172,7 @@ def alias(
     registry = open_registry(home)
     actor = by or login_name()
     if delete:
-        name, number = split_subject(subject)
+        name, number = split_subject(subject, model_of(home))
         if number is not None:
             raise InvalidData("an alias is taken away from the model, not from a version; leave the version out.")
         registry.delete_alias(name, alias, actor=actor, why=why)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
-from mlops_lab.cli.options import answer_options, moment, open_registry, subject, version_of
+from mlops_lab.cli.options import answer_options, moment, open_problem, open_registry, subject, version_of
 
 __all__ = ["drift"]
 
@@ -25,7 +25,9 @@ __all__ = ["drift"]
 )
 @click.option("--plot", "picture", metavar="FILE", help="Draw it too: .svg, .png or .txt.")
 @answer_options
-def drift(subject: tuple[str, ...], until: str | None, per_month: int, picture: str | None, home: Path, as_json: bool) -> None:
+def drift(
+    subject: tuple[str, ...], until: str | None, per_month: int, picture: str | None, home: Path, as_json: bool
+) -> None:
     r"""Compare what is served with what the model learnt from, month by month.
 
     For every month since the version learnt: how far its answers and its features have moved (the population stability
@@ -45,6 +47,7 @@ def drift(subject: tuple[str, ...], until: str | None, per_month: int, picture: 
     from mlops_lab.teaching.drawing.plots import plot_drift
 
     registry = open_registry(home)
+    open_problem(home)
     version = version_of(registry, subject or ("champion",))
     seasons = season_drift(version, home=home, until=until and moment(until), per_month=per_month)
     asking = [each for each in seasons if each.report.retrain]

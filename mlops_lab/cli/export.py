@@ -14,6 +14,7 @@ from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
 from mlops_lab.cli.export_features import FEATURE_STORES, write_rows
+from mlops_lab.cli.options import answer_options
 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG
@@ -93,7 +94,7 @@ _ABOUT |= {name: each.description for name, each in FEATURE_STORES.items()}
 )
 @click.option("--rows", is_flag=True, help="For feast and tecton: write the features' rows below DIR/data as well.")
 @modules_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the target and its text.")
+@answer_options
 def export(
     target: str,
     out: str | None,
@@ -102,6 +103,7 @@ def export(
     file: str | None,
     rows: bool,
     modules: tuple[str, ...],
+    home: Path,
     as_json: bool,
 ) -> None:
     r"""Write the pipeline, or a DAG of your own, for another program.
@@ -117,7 +119,8 @@ def export(
       mlops-lab export vertex --out pipeline.py
       mlops-lab export feast --to feature_repo --rows
     """
-    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.cli.options import open_problem
+    from mlops_lab.pipeline.problem import pipeline_of
 
     out = None if out == "-" else out
     if target not in _ABOUT:
@@ -131,17 +134,19 @@ def export(
         raise InvalidData("say either --out FILE or --to DIR.")
     if rows and (target not in FEATURE_STORES or folder is None):
         raise InvalidData(f"--rows needs --to DIR, and is for {' and '.join(FEATURE_STORES)}.")
-    dag = flights_pipeline() if file is None else read_dag(file, modules)
     if target in FEATURE_STORES:
-        files = FEATURE_STORES[target].files()
+        files = FEATURE_STORES[target].files(open_problem(home))
     elif target in CLOUDS:
-        files = CLOUDS[target].files(dag, image)
+        files = CLOUDS[target].files(
+            pipeline_of(open_problem(home)) if file is None else read_dag(file, modules), image
+        )
     else:
+        dag = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
         files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}
     if folder is not None:
         write_folder(Path(folder), files)
         if rows:
-            write_rows(Path(folder))
+            write_rows(Path(folder), open_problem(home))
         _say(
             target,
             f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}",

@@ -1,10 +1,14 @@
-"""Which files put the feature definitions of the flights into another feature store?"""
+"""The files that put the feature definitions of a problem into another feature store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlops_lab.pipeline.problem import Problem
 
 __all__ = ["FEATURE_STORES", "Repository", "write_rows"]
 
@@ -14,21 +18,19 @@ class Repository:
     """One feature store: what its repository is, and the function that makes its files."""
 
     description: str
-    files: Callable[[], Mapping[str, str]]
+    files: Callable[[Problem], Mapping[str, str]]
 
 
-def _feast() -> Mapping[str, str]:
+def _feast(problem: Problem) -> Mapping[str, str]:
     from mlops_lab.adapters.exports import to_feast_repository
-    from mlops_lab.pipeline.flights import flight_objects
 
-    return to_feast_repository(flight_objects())
+    return to_feast_repository(list(problem.definitions))
 
 
-def _tecton() -> Mapping[str, str]:
+def _tecton(problem: Problem) -> Mapping[str, str]:
     from mlops_lab.adapters.exports import to_tecton_repository
-    from mlops_lab.pipeline.flights import flight_objects
 
-    return to_tecton_repository(flight_objects())
+    return to_tecton_repository(list(problem.definitions))
 
 
 #: Every feature store by its name; another one is another line here.
@@ -38,10 +40,8 @@ FEATURE_STORES: Mapping[str, Repository] = {
 }
 
 
-def write_rows(folder: Path) -> None:
-    """Write the rows of the flights' feature views below a folder, where the repositories look for them."""
+def write_rows(folder: Path, problem: Problem) -> None:
+    """Write the rows of the problem's feature views below a folder, where the repositories look for them."""
     from mlops_lab.adapters.exports import write_feature_rows
-    from mlops_lab.data.features import FeatureView
-    from mlops_lab.pipeline.flights import flight_objects
 
-    write_feature_rows(folder, [one for one in flight_objects() if isinstance(one, FeatureView)])
+    write_feature_rows(folder, list(problem.views.values()))

@@ -12,7 +12,7 @@ import click
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.options import answer_options, moment, open_home
+from mlops_lab.cli.options import answer_options, dag_of, moment, open_home, open_problem
 
 if TYPE_CHECKING:
     from mlops_lab.data.features import FeatureStore
@@ -40,13 +40,13 @@ def _store(home: Path) -> Iterator[FeatureStore]:
 
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.flights import flight_store
+    from mlops_lab.pipeline.problem import problem_store
 
     if (home / "features.db").exists() or (home / "feast").exists():
         yield open_feature_store(home, clock=SystemClock())
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
-        yield flight_store(nowhere, clock=SystemClock())
+        yield problem_store(nowhere, clock=SystemClock(), problem=open_problem(home))
 
 
 @features.command("list")
@@ -146,13 +146,12 @@ def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool
     from mlops_lab.data.features import FeatureService
     from mlops_lab.pipeline.dag import list_runs
     from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.flights import flight_objects, outcome
-    from mlops_lab.pipeline.problem import latest_mark
+    from mlops_lab.pipeline.problem import latest_mark, outcome
 
     open_home(home)
     clock = SystemClock()
     if until is None:
-        done = [run for run in list_runs(home, dag_id="flights") if run.state == "success"]
+        done = [run for run in list_runs(home, dag_id=dag_of(home)) if run.state == "success"]
         promoted = [run.logical_date for run in done if outcome(run) == "promoted"]
         if not promoted:
             raise InvalidData("no run of this home was promoted; say until when: --until 2013-06-01")
@@ -160,11 +159,11 @@ def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool
     else:
         wanted = parse_utc(moment(until))
     store = open_feature_store(home, clock=clock)
-    known = {each.name: each for each in flight_objects()}
-    of_flights = all(each.name in known for each in store.list_feature_views())
-    if of_flights:
-        store.apply([each for each in flight_objects() if not isinstance(each, FeatureService)])
-    bound = latest_mark(wanted, clock=clock) if of_flights else min(wanted, clock.now())
+    problem = open_problem(home)
+    is_its = all(each.name in problem.views for each in store.list_feature_views())
+    if is_its:
+        store.apply([each for each in problem.definitions if not isinstance(each, FeatureService)])
+    bound = latest_mark(wanted, clock=clock, problem=problem) if is_its else min(wanted, clock.now())
     filled = [view.name for view in store.list_feature_views() if store.materialized_until(view.name) is not None]
     written = store.materialize(bound, views=list(views) or filled or None)
     if as_json:

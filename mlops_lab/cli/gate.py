@@ -10,7 +10,7 @@ import click
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.cli.answers import marked, print_json
-from mlops_lab.cli.options import MODEL, answer_options, open_registry, read_text, version_of
+from mlops_lab.cli.options import answer_options, dag_of, model_of, open_problem, open_registry, read_text, version_of
 
 if TYPE_CHECKING:
     from mlops_lab.models.gates import GatePolicy
@@ -20,12 +20,12 @@ __all__ = ["gate"]
 
 
 @click.command()
-@click.option("--name", default=MODEL, show_default=True, help="The model.")
+@click.option("--name", help="The model.  [default: that of the home]")
 @click.option("--version", "number", default="latest", show_default=True, help="A number, an alias, or latest.")
 @click.option("--policy", metavar="FILE", help="Judge by this policy (.yml, .yaml or .json); nothing is recorded.")
 @click.option("--print-policy", is_flag=True, help="Print the pipeline's own policy as YAML, to start from.")
 @answer_options
-def gate(name: str, number: str, policy: str | None, print_policy: bool, home: Path, as_json: bool) -> int:
+def gate(name: str | None, number: str, policy: str | None, print_policy: bool, home: Path, as_json: bool) -> int:
     r"""May this version pass?
 
     Judged from the figures that were measured when it was made.
@@ -45,10 +45,10 @@ def gate(name: str, number: str, policy: str | None, print_policy: bool, home: P
     from mlops_lab.cli.verdict import report_lines
 
     if print_policy:
-        return _print_policy(as_json)
+        return _print_policy(home, as_json)
     demands = None if policy is None else read_policy(policy)
     registry = open_registry(home)
-    version = version_of(registry, (name, number), needed=True)
+    version = version_of(registry, (name or model_of(home), number), needed=True)
     report = registry.get_gate_report(version.name, version.version)
     if demands is not None:
         report = _judged(version, registry, demands, home=home)
@@ -88,7 +88,7 @@ def read_policy(path: str) -> GatePolicy:
 def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, home: Path) -> GateReport:
     """The version by another policy, on the measurements that the run which made it has kept."""
     from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
-    from mlops_lab.pipeline.flights import get_json
+    from mlops_lab.pipeline.problem import get_json
 
     run = run_of(version, home)
     result = None if run is None else run.result("evaluate")
@@ -106,17 +106,15 @@ def run_of(version: ModelVersion, home: Path) -> Any:
     from mlops_lab.pipeline.dag import list_runs
 
     wanted = {"name": version.name, "version": version.version}
-    runs = list_runs(home, dag_id="flights", limit=100_000)
+    runs = list_runs(home, dag_id=dag_of(home), limit=100_000)
     made = [run for run in runs if "register" in run.states and run.result("register") == wanted]
     return made[-1] if made else None
 
 
-def _print_policy(as_json: bool) -> int:
+def _print_policy(home: Path, as_json: bool) -> int:
     from ruamel.yaml import YAML
 
-    from mlops_lab.pipeline.flights import FLIGHTS_POLICY
-
-    written = FLIGHTS_POLICY.to_dict()
+    written = open_problem(home).policy.to_dict()
     if as_json:
         print_json(written)
         return 0

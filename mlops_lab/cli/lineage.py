@@ -9,7 +9,7 @@ import click
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
-from mlops_lab.cli.options import answer_options, open_registry, split_subject, subject, version_of
+from mlops_lab.cli.options import answer_options, model_of, open_registry, split_subject, subject, version_of
 
 if TYPE_CHECKING:
     from mlops_lab.models.registry import ModelVersion, Registry
@@ -71,6 +71,6 @@ def lineage(
 
 
 def _version(registry: Registry, subject: tuple[str, ...]) -> ModelVersion:
-    name, number = split_subject(subject)
+    name, number = split_subject(subject, model_of(registry.home))
     production = registry.get_production(name) if number is None else None
     return production if production is not None else version_of(registry, subject)

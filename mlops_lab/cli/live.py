@@ -7,13 +7,13 @@ import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
-from mlops_lab.cli.options import answer_options, open_registry, split_subject, subject, version_of
+from mlops_lab.cli.options import answer_options, model_of, open_registry, split_subject, subject, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def live(
     from mlops_lab.models.rollout import promotion_of
 
     registry = open_registry(home)
-    name, number = split_subject(subject)
+    name, number = split_subject(subject, model_of(registry.home))
     promotion = promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
     if promotion.archived_version is None:
         raise InvalidData(f"{name} v{promotion.version} replaces nobody; there is no canary to watch.")
@@ -122,7 +122,7 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
         known = store.replay(asked, features=service)
         rows = rows.assign(**{name: known.frame[name] for name in known.features if name not in rows.columns})
-    found = rows.astype("object").where(rows.notna(), None).to_dict("records")
+    found: Any = rows.astype("object").where(rows.notna(), None).to_dict("records")
     told: pd.DataFrame = (
         asked[[problem.key, "event_timestamp", "label_timestamp", problem.label]]
         .set_axis(["key", "at", "known_at", "truth"], axis=1)

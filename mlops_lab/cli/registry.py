@@ -12,10 +12,11 @@ from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.deciding import alias, approve, archive, promote, reject, request, rollback
 from mlops_lab.cli.options import (
-    MODEL,
     answer_options,
+    model_of,
     moment,
     open_home,
+    open_problem,
     open_registry,
     split_subject,
     subject,
@@ -85,7 +86,9 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
     if markdown:
         from mlops_lab.pipeline.problem import model_report
 
-        click.echo(model_report(version, run, report), nl=False)
+        problem = open_problem(home)
+        text = model_report(version, run, report, metric=str(problem.metric), noun=problem.noun)
+        click.echo(text, nl=False)
         return None
     approval = found.get_approval(version.name, version.version)
     if as_json:
@@ -120,7 +123,7 @@ def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     from mlops_lab.teaching.drawing.words import plain
 
     found = open_registry(home)
-    name, version = (None, None) if not subject else split_subject(subject)
+    name, version = (None, None) if not subject else split_subject(subject, model_of(home))
     number = version_of(found, subject).version if version is not None else None
     events = found.history(name, number)
     if as_json:
@@ -174,13 +177,14 @@ def pending(name: str | None, home: Path, as_json: bool) -> None:
 
 @registry.command("production-at")
 @click.argument("when", metavar="MOMENT")
-@click.option("--name", default=MODEL, show_default=True, help="The model.")
+@click.option("--name", help="The model.  [default: that of the home]")
 @answer_options
-def production_at(when: str, name: str, home: Path, as_json: bool) -> None:
+def production_at(when: str, name: str | None, home: Path, as_json: bool) -> None:
     """Which version was in Production then?
 
     MOMENT is a day (its midnight in UTC) or a time with its zone: 2013-10-01T06:00:00Z.
     """
+    name = name or model_of(home)
     version = open_registry(home).production_at(name, moment(when))
     if as_json:
         return print_json({"at": when, "name": name, "version": version})

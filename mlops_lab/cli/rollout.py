@@ -11,7 +11,16 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.live import live
-from mlops_lab.cli.options import answer_options, login_name, open_registry, person, split_subject, subject, version_of
+from mlops_lab.cli.options import (
+    answer_options,
+    login_name,
+    model_of,
+    open_registry,
+    person,
+    split_subject,
+    subject,
+    version_of,
+)
 
 if TYPE_CHECKING:
     from mlops_lab.models.registry import Promotion, Registry
@@ -39,7 +48,7 @@ def rollout() -> None:
 def _promotion(registry: Registry, subject: tuple[str, ...]) -> Promotion:
     from mlops_lab.models.rollout import promotion_of
 
-    name, number = split_subject(subject)
+    name, number = split_subject(subject, model_of(registry.home))
     return promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
 
 
@@ -86,8 +95,9 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
     """Begin a rollout, or go on with one that was cut off; days that were watched are not watched again."""
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
+    from mlops_lab.cli.options import open_problem
     from mlops_lab.models.rollout import rollout as roll_out
-    from mlops_lab.pipeline.flights import canary_traffic
+    from mlops_lab.pipeline.problem import canary_traffic
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
@@ -99,10 +109,11 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
         raise InvalidData(f"{present.name} v{present.version}: the trace of the run that made it is gone.")
     former = promotion.archived_version
     champion = None if former is None else registry.get_model_version(promotion.name, former)
+    problem = open_problem(home)
     traffic = canary_traffic(
         present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
     )
-    _answer(roll_out(promotion, registry, traffic=traffic), promotion, as_json)
+    _answer(roll_out(promotion, registry, traffic=traffic, policy=problem.rollout), promotion, as_json)
 
 
 rollout.add_command(live)

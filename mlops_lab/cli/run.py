@@ -1,4 +1,4 @@
-"""How is the whole pipeline run from a terminal, and how does one hear what became of it?"""
+"""`run`: the whole pipeline of a problem from a terminal, and what became of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import click
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.cli.options import answer_options, login_name, moment
+from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem
 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DagRun
+    from mlops_lab.pipeline.problem import Problem
 
 __all__ = ["became", "pipeline_params", "run", "run_options", "run_to_resume"]
 
+_JUDGED = ("gate", "approve", "promote", "roll_out")  # tasks of every problem's pipeline
 _KINDS = {"features": "feature service", "model": "kind of model"}
-_LAST_DAY = "2014-01-01"
 
 
 def run_options(command: Any) -> Any:
@@ -35,17 +36,17 @@ def run_options(command: Any) -> Any:
     return command
 
 
-def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, Any]:
-    """The params of the flights pipeline that the words of a command line give.
+def pipeline_params(texts: tuple[str, ...], *, problem: Problem, **named: str | None) -> dict[str, Any]:
+    """The params of a problem's pipeline that the words of a command line give.
 
     Raises:
         UnknownName: a param, or a value of a param with a fixed choice, that does not exist.
         InvalidData: a value that cannot be, or a param given twice.
     """
     from mlops_lab.pipeline.dag import parse_params
-    from mlops_lab.pipeline.flights import flights_pipeline
+    from mlops_lab.pipeline.problem import pipeline_of
 
-    declared = flights_pipeline().params
+    declared = pipeline_of(problem).params
     words = [*(f"{name}={value}" for name, value in named.items() if value is not None), *texts]
     for text in words:
         name, _, value = text.partition("=")
@@ -58,8 +59,9 @@ def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, An
 
 
 @click.command()
+@click.argument("file", metavar="[PROBLEM]", required=False)
 @click.option(
-    "--date", metavar="D", help=f"Run as of this day or moment, on what was known then.  [default: {_LAST_DAY}]"
+    "--date", metavar="D", help="Run as of this day or moment, on what was known then.  [default: when all is known]"
 )
 @run_options
 @click.option("--features-engine", metavar="NAME", help="Who keeps features: embedded or feast; the home remembers.")
@@ -68,6 +70,7 @@ def pipeline_params(texts: tuple[str, ...], **named: str | None) -> dict[str, An
 @click.option("--resume", metavar="RUN_ID", help="Go on with a run that did not finish; 'last' is the newest.")
 @answer_options
 def run(
+    file: str | None,
     date: str | None,
     features: str | None,
     model: str | None,
@@ -82,11 +85,14 @@ def run(
     home: Path,
     as_json: bool,
 ) -> int:
-    r"""Run the whole pipeline on the real flights.
+    r"""Run the whole pipeline of a problem.
 
-    Features, training, gate, promotion and rollout, task by task. Prints the trace of the tasks, the ROC AUC as
-    measured offline and as served, the gate's verdict with a reason for
-    every rule, and what became of the version. Everything is kept in the home folder.
+    PROBLEM is a Python file that describes one, such as problem.py; its code runs, and the home folder remembers it.
+    Without one it is the problem of the home, and that of the flights where it remembers none.
+
+    Features, training, gate, promotion and rollout, task by task. Prints the trace of the tasks, the metric as
+    measured offline and as served, the gate's verdict with a reason for every rule, and what became of the version.
+    Everything is kept in the home folder.
 
     \b
     Examples:
@@ -96,6 +102,7 @@ def run(
       mlops-lab run --date 2013-06-01 --param train_from=2013-05-01 --param holdout_days=10     in seconds
       mlops-lab run --param approval=true            somebody else has to agree: exit code 3
       mlops-lab run --resume last
+      mlops-lab run problem.py                       your own data: see mlops-lab new
       mlops-lab run --home other --features-engine feast --registry-engine mlflow
 
     \b
@@ -106,19 +113,24 @@ def run(
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict
     from mlops_lab.pipeline.engines import choose_engines
-    from mlops_lab.pipeline.flights import OUTCOMES, outcome, run_flights
+    from mlops_lab.pipeline.problem import OUTCOMES, load_problem, outcome, run_problem
 
+    problem = open_problem(home) if file is None else load_problem(file)
     before = None if resume is None else run_to_resume(home, resume)
     named = {"features": features, "model": model, "author": author}
     if author is None and before is None and not any(text.startswith("author=") for text in texts):
         named["author"] = login_name()
-    params = pipeline_params(texts, **named)
-    choose_engines(home, features=features_engine, registry=registry_engine, registry_uri=registry_uri)
-    moment_of_run: Any = moment(date or _LAST_DAY) if before is None or date else before.logical_date
+    params = pipeline_params(texts, problem=problem, **named)
+    chosen = {"features": features_engine, "registry": registry_engine, "registry_uri": registry_uri}
+    if any(each is not None for each in chosen.values()):
+        choose_engines(home, **chosen)
+    moment_of_run: Any = (date and moment(date)) or (problem.usual_date if before is None else before.logical_date)
     with Progress(quiet=quiet) as progress:
         try:
-            done = run_flights(
+            done = run_problem(
+                problem,
                 home,
+                file=file or _file_of(home),
                 date=moment_of_run,
                 params=params,
                 max_workers=workers,
@@ -150,7 +162,7 @@ def _reason(run: DagRun) -> str:
     return f"run {run.run_id} did not promote a version."
 
 
-def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun:
+def run_to_resume(home: Path, run_id: str, *, dag_id: str | None = None) -> DagRun:
     """The run that `--resume` means.
 
     Raises:
@@ -159,6 +171,7 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun
     """
     from mlops_lab.pipeline.dag import get_run, list_runs
 
+    dag_id = dag_id or dag_of(home)
     if run_id != "last":
         return get_run(home, run_id, dag_id=dag_id)
     runs = list_runs(home, dag_id=dag_id, limit=1)
@@ -169,11 +182,19 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str = "flights") -> DagRun
 
 def became(run: DagRun) -> str:
     """What became of a run, as far as its trace tells; also of one that was killed, or that an older DAG made."""
-    from mlops_lab.pipeline.flights import flights_pipeline, outcome
+    from mlops_lab.pipeline.problem import outcome
 
     if run.state == "running":
         return "running or killed"
-    return outcome(run) if set(flights_pipeline().tasks) <= set(run.states) else run.state
+    return outcome(run) if set(_JUDGED) <= set(run.states) else run.state
+
+
+def _file_of(home: Path) -> Path | None:
+    """The file that the home remembers, for its new fingerprint."""
+    from mlops_lab.pipeline.problem import remembered
+
+    known = remembered(home)
+    return None if known is None or known.file is None else Path(home, known.file)
 
 
 def _elsewhere(home: Path) -> str:

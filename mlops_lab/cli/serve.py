@@ -9,7 +9,7 @@ import click
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.catalogue import SETTINGS
-from mlops_lab.cli.options import HOME, as_home, split_subject, subject
+from mlops_lab.cli.options import HOME, as_home, model_of, split_subject, subject
 
 __all__ = ["serve"]
 
@@ -83,7 +83,7 @@ def serve(
     folder = as_home(home) if home is not None else contract.home or _usual_home()
     if not folder.exists():
         raise InvalidData(f"there is no home folder {folder} yet; make one with: mlops-lab run --home {folder}")
-    name, text = split_subject(subject)
+    name, text = split_subject(subject, model_of(folder))
     version: int | str = text or "champion"
     if text and text.lower().removeprefix("v").isdigit():
         version = int(text.lower().removeprefix("v"))

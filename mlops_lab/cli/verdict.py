@@ -1,4 +1,4 @@
-"""What became of a run, and why? Gathered once, shown as text or as JSON."""
+"""What became of a run, and why: gathered once, shown as text or as JSON."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 __all__ = ["print_verdict", "report_lines", "verdict"]
 
-_FIGURES = ("offline.roc_auc", "served.roc_auc")
+_WORDS = {"roc_auc": "ROC AUC"}
 
 
 def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
-    """Everything that a run of the flights pipeline says, from its trace and the home folder."""
+    """Everything that a run of the pipeline says, from its trace and the home folder."""
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.pipeline.engines import engines_of, open_registry, open_tracker
-    from mlops_lab.pipeline.flights import OUTCOMES, get_json
+    from mlops_lab.pipeline.problem import OUTCOMES, get_json, problem_of
 
-    engines = engines_of(home)
+    engines, metric = engines_of(home), problem_of(home).metric
+    names = (f"offline.{metric}", f"served.{metric}")
     told: dict[str, Any] = {
         "outcome": outcome,
         "exit_code": OUTCOMES.get(outcome),
@@ -58,14 +59,14 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     production = registry.get_production(version.name)
     told |= {
         "version": version,
-        "figures": {name: metrics.get(name) for name in _FIGURES},
+        "figures": {name: metrics.get(name) for name in names},
         "gate": None if report is None else report.to_dict(),
         "approval": registry.get_approval(version.name, version.version),
         "production": None if production is None else production.version,
     }
     if measured is not None and measured["champion"] is not None:
         figures = get_json(tracker.artefacts, measured["measured"])["champion"] or {}
-        told["champion"] = {"version": measured["champion"], **{name: figures.get(name) for name in _FIGURES}}
+        told["champion"] = {"version": measured["champion"], **{name: figures.get(name) for name in names}}
     return told
 
 
@@ -79,12 +80,13 @@ def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> 
     version = told["version"]
     if version is None:
         return
-    rows = [["ROC AUC", "offline", "as served"]]
+    metric = next(iter(told["figures"])).removeprefix("offline.")
+    rows = [[_WORDS.get(metric, metric), "offline", "as served"]]
     features, model = told["params"]["features"], told["params"]["model"]
-    rows.append([f"v{version.version}, {model} on {features}", *(figure(told["figures"][name]) for name in _FIGURES)])
+    rows.append([f"v{version.version}, {model} on {features}", *(figure(each) for each in told["figures"].values())])
     if told["champion"] is not None:
         champion = told["champion"]
-        rows.append([f"v{champion['version']}, the champion", *(figure(champion[name]) for name in _FIGURES)])
+        rows.append([f"v{champion['version']}, the champion", *(figure(champion[name]) for name in told["figures"])])
     click.echo("\n" + columns(rows, right=[1, 2]))
     if set(told["engines"].values()) != {"embedded"}:
         click.echo("kept by: " + ", ".join(f"{part} {engine}" for part, engine in told["engines"].items()))

@@ -7,7 +7,7 @@ import pytest
 
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
-from mlops_lab.pipeline.flights import flight_store, flights_pipeline
+from mlops_lab.pipeline.flights import FLIGHTS, flight_store, flights_pipeline
 from mlops_lab.pipeline.problem import latest_mark
 
 ASK = ("features", "online", "--features", "airport_weather:temp", "--key", "origin=JFK", "--json")
@@ -29,11 +29,13 @@ def test_the_online_store_moves_only_after_promotion():
     ],
 )
 def test_a_mark_is_bound_by_now(wanted, now, mark):
-    assert latest_mark(parse_utc(wanted), clock=FakeClock(f"{now}T00:00:00Z")) == parse_utc(mark)
+    assert latest_mark(parse_utc(wanted), clock=FakeClock(f"{now}T00:00:00Z"), problem=FLIGHTS) == parse_utc(mark)
 
 
 def test_a_mark_is_bound_by_the_data():
-    assert latest_mark(parse_utc("2099-01-01"), clock=FakeClock("2100-01-01T00:00:00Z")) < parse_utc("2014-01-02")
+    assert latest_mark(parse_utc("2099-01-01"), clock=FakeClock("2100-01-01T00:00:00Z"), problem=FLIGHTS) < parse_utc(
+        "2014-01-02"
+    )
 
 
 @pytest.mark.slow

@@ -223,7 +223,7 @@ def test_no_cloud_library_is_imported_to_write_a_file():
 
 def flights_with(params):
     from mlops_lab.pipeline.dag import from_dict, to_dict
-    from mlops_lab.pipeline.flights import delivery, steps
+    from mlops_lab.pipeline.problem import delivery, steps
 
     document = {**to_dict(flights_pipeline()), "params": to_dict(DAG("params", params=params))["params"]}
     return from_dict(document, modules=[steps, delivery])
@@ -261,7 +261,7 @@ def test_no_param_or_task_takes_a_name_that_the_vertex_components_use():
 
 def test_a_param_without_a_default_comes_first_in_the_vertex_file():
     from mlops_lab.pipeline.dag import from_dict, to_dict
-    from mlops_lab.pipeline.flights import delivery, steps
+    from mlops_lab.pipeline.problem import delivery, steps
 
     document = to_dict(flights_with({"some": 1, "must": Param(type="integer")}))
     del document["schedule"]
@@ -285,7 +285,7 @@ def test_a_default_that_would_leave_its_comment_is_refused(default):
 
 def test_vertex_waits_no_longer_than_the_longest_delay():
     from mlops_lab.pipeline.dag import from_dict, to_dict
-    from mlops_lab.pipeline.flights import delivery, steps
+    from mlops_lab.pipeline.problem import delivery, steps
 
     document = to_dict(flights_pipeline())
     next(each for each in document["tasks"] if each["task_id"] == "materialize")["max_retry_delay"] = 90

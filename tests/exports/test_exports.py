@@ -18,7 +18,8 @@ from mlops_lab.adapters.naming import identifiers
 from mlops_lab.adapters.writing import docstring, literal
 from mlops_lab.base.errors import InvalidDefinition, MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, Param, Task, from_yaml, task, to_yaml
-from mlops_lab.pipeline.flights import delivery, flights_pipeline, steps
+from mlops_lab.pipeline.flights import flights_pipeline
+from mlops_lab.pipeline.problem import delivery, steps
 
 GOLDEN = Path(__file__).parent / "golden"
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect}
@@ -336,7 +337,7 @@ def test_a_factory_uses_the_functions_of_its_modules_only(tmp_path):
     (tmp_path / "night.dag.yaml").write_text(to_yaml(flights_pipeline()))
 
     with pytest.raises(InvalidDefinition, match=r"night\.dag\.yaml: task 'check_data' has no function"):
-        airflow_dags(tmp_path, modules=["mlops_lab.pipeline.flights.policy"])
+        airflow_dags(tmp_path, modules=["mlops_lab.pipeline.flights.problem"])
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import graphlib
 import json
 import math
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,8 +18,19 @@ from mlops_lab.models.gates import Floor, GatePolicy
 from mlops_lab.models.lineage import lineage, training_rows, used_by
 from mlops_lab.models.registry import Registry
 from mlops_lab.models.tracking import ArtefactStore, Tracker
-from mlops_lab.pipeline.flights import FLIGHTS_POLICY, MODEL_NAME, OUTCOMES, delivery, flight_store, flights_pipeline, get_training_set, labelled_flights, outcome, run_flights
-from mlops_lab.pipeline.problem import model_report, put_training_set
+from mlops_lab.pipeline.flights import (
+    FLIGHTS,
+    FLIGHTS_POLICY,
+    MODEL_NAME,
+    OUTCOMES,
+    flight_store,
+    flights_pipeline,
+    get_training_set,
+    labelled_flights,
+    outcome,
+    run_flights,
+)
+from mlops_lab.pipeline.problem import delivery, model_report, put_training_set, run_problem
 
 DATE = "2013-04-01"
 SHORT = {"holdout_days": 21, "watch_days": 7, "author": "ada"}
@@ -108,14 +120,11 @@ def test_results_are_references_and_no_frames(year: SimpleNamespace) -> None:
         pytest.param(GatePolicy([Floor("served.no_such_metric", 0.5)]), id="a-metric-nobody-measured"),
     ],
 )
-def test_a_gate_that_fails_promotes_nothing(
-    year: SimpleNamespace, policy: GatePolicy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "FLIGHTS_POLICY", policy)
+def test_a_gate_that_fails_promotes_nothing(year: SimpleNamespace, policy: GatePolicy) -> None:
     before = year.registry.get_production(MODEL_NAME)
     year.clock.advance(timedelta(days=1))
 
-    run = run_flights(year.home, date=DATE, clock=year.clock, params=SHORT)
+    run = run_problem(replace(FLIGHTS, policy=policy), year.home, date=DATE, clock=year.clock, params=SHORT)
 
     assert outcome(run) == "refused"
     assert year.registry.get_production(MODEL_NAME) == before

@@ -8,12 +8,12 @@ from mlops_lab.pipeline.flights.problem import (
     LABEL,
     MODEL_NAME,
     SLICE,
+    flight_store,
     flights_pipeline,
     labelled_flights,
     run_flights,
 )
 from mlops_lab.pipeline.problem import OUTCOMES, canary_traffic, get_json, get_training_set, outcome
-from mlops_lab.pipeline.problem import problem_store as flight_store
 
 __all__ = [
     "AIRPORTS",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.data import flights as datasets
+from mlops_lab.data.features import FeatureStore
 from mlops_lab.models.drift import DriftPolicy
 from mlops_lab.models.gates import (
     Calibration,
@@ -26,7 +27,7 @@ from mlops_lab.models.gates import (
 from mlops_lab.models.training import MODELS
 from mlops_lab.pipeline.dag import DAG, DagRun, Event
 from mlops_lab.pipeline.flights.definitions import flight_objects
-from mlops_lab.pipeline.problem import Problem, pipeline_of, run_problem
+from mlops_lab.pipeline.problem import Problem, pipeline_of, problem_store, run_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ __all__ = [
     "LABEL",
     "MODEL_NAME",
     "SLICE",
+    "flight_store",
     "flights_pipeline",
     "labelled_flights",
     "run_flights",
@@ -140,6 +142,18 @@ def run_flights(
         resume=resume,
         on_event=on_event,
     )
+
+
+def flight_store(home: str | Path, *, clock: Clock) -> FeatureStore:
+    """The feature store of a home folder with everything about flights applied.
+
+    >>> import tempfile
+    >>> from mlops_lab.base.clock import FakeClock
+    >>> with tempfile.TemporaryDirectory() as home:
+    ...     len(flight_store(home, clock=FakeClock()).list_feature_views())
+    9
+    """
+    return problem_store(home, clock=clock, problem=FLIGHTS)
 
 
 def labelled_flights(start: datetime, until: datetime) -> pd.DataFrame:

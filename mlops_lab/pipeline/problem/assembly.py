@@ -96,7 +96,7 @@ def run_problem(
         InvalidData: a value that is not allowed, the data cannot be learnt from, or the home is another problem's.
     """
     dag = pipeline_of(problem)
-    given = resolve_params(dag.params, params)
+    given: Mapping[str, Any] = resolve_params(dag.params, params)
     wanted = date if date is not None else problem.usual_date
     moment = parse_utc(wanted) if isinstance(wanted, str) else to_utc(wanted)
     if problem.verify is None and resume is None:

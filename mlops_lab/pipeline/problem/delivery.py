@@ -225,7 +225,7 @@ def report(register: Result | None, clock: Clock, home: Path) -> Result:
         version,
         tracker.get_run(version.run_id),
         registry.get_gate_report(version.name, version.version),
-        metric=problem_of(home).metric,
+        metric=str(problem_of(home).metric),
         noun=problem_of(home).noun,
     )
     return {"markdown": tracker.artefacts.put_bytes(text.encode())}

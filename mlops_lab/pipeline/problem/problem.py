@@ -205,7 +205,7 @@ class Problem:
                 "nothing to learn.",
                 column=self.label,
             )
-        return frame  # type: ignore[no-any-return]
+        return frame
 
     @property
     def first_decision(self) -> datetime:
@@ -230,7 +230,8 @@ class Problem:
     def patience(self) -> timedelta:
         """How long after their decisions nearly all outcomes are known; two days at least."""
         frame = self.rows
-        return max(timedelta(days=2), (frame[KNOWN_AT] - frame[AT]).quantile(0.99).to_pytimedelta())
+        late: Any = (frame[KNOWN_AT] - frame[AT]).quantile(0.99)
+        return max(timedelta(days=2), timedelta(seconds=late.total_seconds()))
 
     def labelled(self, start: datetime, until: datetime) -> pd.DataFrame:
         """The decisions from `start` on whose outcome was known by `until`: one row each, in order.

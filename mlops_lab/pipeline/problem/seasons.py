@@ -128,7 +128,7 @@ def _season(report: DriftReport, rows: pd.DataFrame, problem: Problem) -> Season
 
     truth, said = rows[problem.label].to_numpy("float64"), rows[_SCORE].to_numpy("float64")
     if problem.metric in problem.figures:
-        figure = float(problem.figures[problem.metric](truth, said))
+        figure = float(problem.figures[str(problem.metric)](truth, said))
     else:
         figure = (measure if problem.kind == "classification" else measure_numbers)(truth, said)[str(problem.metric)]
     shown = figure if math.isfinite(figure) else None

@@ -30,14 +30,7 @@ Params = Mapping[str, Any]
 
 
 def problem_store(home: str | Path, *, clock: Clock, problem: Problem | None = None) -> FeatureStore:
-    """The feature store of a home folder with everything about its problem applied.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     len(problem_store(home, clock=FakeClock()).list_feature_views())
-    9
-    """
+    """The feature store of a home folder with everything about its problem applied."""
     found = problem if problem is not None else problem_of(home)
     store = open_feature_store(home, clock=clock)
     store.apply(list(found.definitions))
