@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +17,18 @@ from mlops_lab.base.errors import DuplicateName, IntegrityError, InvalidData, Ml
 from mlops_lab.base.fingerprint import fingerprint_file
 from mlops_lab.data.flights import (
     describe,
-    files,
-    load_airlines,
-    load_airports,
     load_flights,
-    load_planes,
     load_table,
     load_weather,
     verify_data,
 )
+from mlops_lab.data.flights import tables as shipped
 
 LOADERS = {
-    "airlines": load_airlines,
-    "airports": load_airports,
+    "airlines": partial(load_table, "airlines"),
+    "airports": partial(load_table, "airports"),
     "flights": load_flights,
-    "planes": load_planes,
+    "planes": partial(load_table, "planes"),
     "weather": load_weather,
 }
 
@@ -44,15 +42,15 @@ def flights() -> pd.DataFrame:
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the shipped files that a test may damage."""
     folder = tmp_path / "data"
-    shutil.copytree(files.DATA, folder)
-    monkeypatch.setattr(files, "DATA", folder)
+    shutil.copytree(shipped.DATA, folder)
+    monkeypatch.setattr(shipped, "DATA", folder)
     return folder
 
 
 def test_the_shipped_files_are_those_of_the_provenance() -> None:
     tables = describe()["tables"]
 
-    found = {path.stem: fingerprint_file(path) for path in files.DATA.glob("*.parquet")}
+    found = {path.stem: fingerprint_file(path) for path in shipped.DATA.glob("*.parquet")}
 
     assert found == {name: entry["sha256"] for name, entry in tables.items()}
     assert verify_data() == found
@@ -264,7 +262,7 @@ def test_a_folder_in_the_place_of_a_file_ends_in_one_line(copied: Path) -> None:
     (copied / "planes.parquet").mkdir()
 
     with pytest.raises(IntegrityError, match=r"planes\.parquet"):
-        load_planes()
+        load_table("planes")
 
 
 def test_describe_hands_out_a_copy() -> None:

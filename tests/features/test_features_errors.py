@@ -364,11 +364,11 @@ def test_a_home_that_cannot_be_used_is_said_to_be_so(tmp_path):
 
 def test_a_database_that_cannot_be_written_is_a_home_error(store, tmp_path, monkeypatch):
     def full(*_args, **_named):
-        raise sqlite3.OperationalError("attempt to write a readonly database")
+        raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("mlops_lab.data.features.database._connect", full)
+    monkeypatch.setattr("mlops_lab.base.storage._connect", full)
 
-    with pytest.raises(HomeError, match="readonly"):
+    with pytest.raises(HomeError, match="disk I/O error"):
         store.materialize(T)
 
 

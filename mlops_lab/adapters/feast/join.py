@@ -15,10 +15,9 @@ from mlops_lab.adapters.feast.repository import FeastRepository
 from mlops_lab.adapters.feast.rows import Rows, in_microseconds, known_at, rows_for_feast
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView, TrainingSet
-from mlops_lab.data.features.columns import check_columns, key_column, value_column
+from mlops_lab.data.features.columns import check_columns, key_column, time_column, utc_column, value_column
+from mlops_lab.data.features.definitions import Part, Selection
 from mlops_lab.data.features.offline import check_no_clash
-from mlops_lab.data.features.selection import Part, Selection
-from mlops_lab.data.features.times import time_column, utc_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ from mlops_lab.adapters.feast.repository import PROJECT, FeastRepository
 from mlops_lab.adapters.feast.rows import EVENT, EVERYBODY, Rows, newest
 from mlops_lab.base.errors import InvalidData, InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureView, Field
-from mlops_lab.data.features.times import as_datetime, ttl_in_ns
+from mlops_lab.data.features.columns import as_datetime, ttl_in_ns
 
 __all__ = ["FeastOnline", "known_view"]
 

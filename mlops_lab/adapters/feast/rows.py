@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView
-from mlops_lab.data.features.columns import check_columns, key_column, value_column
-from mlops_lab.data.features.times import time_column
+from mlops_lab.data.features.columns import check_columns, key_column, time_column, value_column
 
 if TYPE_CHECKING:
     import pandas as pd

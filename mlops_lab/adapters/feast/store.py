@@ -25,9 +25,9 @@ from mlops_lab.data.features import (
     OnlineResponse,
     TrainingSet,
 )
-from mlops_lab.data.features.entity_rows import answer
-from mlops_lab.data.features.selection import Selection, select
-from mlops_lab.data.features.times import as_datetime, moment
+from mlops_lab.data.features.columns import as_datetime, moment
+from mlops_lab.data.features.definitions import Selection, select
+from mlops_lab.data.features.online import answer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from mlops_lab.data.features.catalogue import Applied
 from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Field
+from mlops_lab.data.features.offline import TrainingSet
 from mlops_lab.data.features.online import Materialized, OnlineResponse
 from mlops_lab.data.features.source import Source
 from mlops_lab.data.features.store import FeatureStore
-from mlops_lab.data.features.training_set import TrainingSet
 
 __all__ = [
     "Applied",

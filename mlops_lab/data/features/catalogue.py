@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mlops_lab.base.errors import DuplicateName, IntegrityError, InvalidDefinition
-from mlops_lab.data.features.database import Reader, writing
+from mlops_lab.base.storage import Database
 from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Field
 from mlops_lab.data.features.source import Source
 
@@ -148,8 +148,11 @@ class Catalogue:
 
     def __init__(self, home: Path) -> None:
         """Nothing is touched before the first call."""
-        self._path = home / "features.db"
-        self._reader = Reader(self._path, _SCHEMA)
+        file = home / "features.db"
+        # Two connections: readers do not wait for a writer, and see by `data_version` that somebody has written.
+        self._reader, self._writer = (
+            Database(file, kind="feature catalogue", schema=_SCHEMA, create=False) for _ in range(2)
+        )
         self._version: object = None
         self._definitions: tuple[Definition, ...] = ()
 
@@ -158,16 +161,16 @@ class Catalogue:
         done: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
         told = [(_KINDS[type(each)], each.name, json.dumps(to_dict(each))) for each in definitions]
         with self._reader.reading() as database:
-            rows = () if database is None else database.execute("SELECT kind, name, definition FROM definitions")
-            if set(told) <= set(rows):  # nothing to write, so that a home that can only be read will do
+            rows = database.execute("SELECT kind, name, definition FROM definitions")
+            if set(told) <= set(map(tuple, rows)):  # nothing to write, so that a home that can only be read will do
                 return Applied(created=(), changed=(), unchanged=tuple(f"{kind} {name}" for kind, name, _ in told))
-        with writing(self._path, _SCHEMA) as database:
+        with self._writer.transaction() as database:
             for kind, name, text in told:
                 where = (kind, name)
                 before = database.execute(
                     "SELECT definition FROM definitions WHERE (kind, name) = (?, ?)", where
                 ).fetchone()
-                outcome = "created" if before is None else "unchanged" if before == (text,) else "changed"
+                outcome = "created" if before is None else "unchanged" if before[0] == text else "changed"
                 done[outcome].append(f"{kind} {name}")
                 if outcome != "unchanged":
                     row = (*where, text, at.isoformat())
@@ -176,15 +179,13 @@ class Catalogue:
 
     def forget(self, kind: str, name: str) -> None:
         """Keep a definition no longer."""
-        with writing(self._path, _SCHEMA) as database:
+        with self._writer.transaction() as database:
             database.execute("DELETE FROM definitions WHERE (kind, name) = (?, ?)", (kind, name))
 
     def read(self) -> tuple[Definition, ...]:
         """Everything that was ever applied, by kind and name; parsed again only after somebody has written."""
         with self._reader.reading() as database:
-            if database is None:
-                return ()
-            version = (database, database.execute("PRAGMA data_version").fetchone())
+            version = (database, database.execute("PRAGMA data_version").fetchone()[0])
             if version != self._version:
                 rows = database.execute("SELECT kind, definition FROM definitions ORDER BY kind, name").fetchall()
                 try:

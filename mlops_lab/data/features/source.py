@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,12 +13,23 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MissingExtra
-from mlops_lab.data.features.names import check_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Source"]
+__all__ = ["Source", "check_name"]
+
+_NAME = re.compile(r"\w[\w.\-]{0,127}")
+
+
+def check_name(kind: str, name: object) -> None:
+    """Refuse a name that is not letters, digits, `_`, `.` and `-`: names end up in files, tables and web addresses."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidDefinition(
+            f"{name!r} cannot name {kind}: a name starts with a letter, a digit or _, goes on with those, '.' and '-', "
+            "and has at most 128 characters."
+        )
+
 
 _Made = TypeVar("_Made")
 
@@ -200,7 +212,7 @@ class Source:
 
     def _as_declared(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame with its columns renamed, and its times in the declared zone."""
-        from mlops_lab.data.features.times import in_zone
+        from mlops_lab.data.features.columns import in_zone
 
         if self.field_mapping:
             frame = frame.rename(columns=dict(self.field_mapping))

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
-from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView
-from mlops_lab.data.features.entity_rows import answer
-from mlops_lab.data.features.offline import ViewRows, join
-from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore
-from mlops_lab.data.features.selection import Selected, Selection
-from mlops_lab.data.features.times import as_datetime, moment
-from mlops_lab.data.features.training_set import TrainingSet
+from mlops_lab.data.features.columns import as_datetime, moment
+from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Selected, Selection
+from mlops_lab.data.features.offline import TrainingSet, ViewRows, join
+from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore, answer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from mlops_lab.data.flights.daily import daily_airport, daily_carrier, daily_route, daily_weather
 from mlops_lab.data.flights.departures import airport_departures, carrier_departures
-from mlops_lab.data.flights.files import describe, load_table, verify_data
 from mlops_lab.data.flights.questions import decisions, outcomes
 from mlops_lab.data.flights.sources import aircraft_last_leg, airport_weather, flight_schedule
-from mlops_lab.data.flights.tables import load_airlines, load_airports, load_flights, load_planes, load_weather
+from mlops_lab.data.flights.tables import (
+    describe,
+    load_flights,
+    load_table,
+    load_weather,
+    verify_data,
+)
 
 __all__ = [
     "aircraft_last_leg",
@@ -25,10 +30,7 @@ __all__ = [
     "decisions",
     "describe",
     "flight_schedule",
-    "load_airlines",
-    "load_airports",
     "load_flights",
-    "load_planes",
     "load_table",
     "load_weather",
     "outcomes",

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_lab.data.flights.moments import local_midnight
-from mlops_lab.data.flights.questions import needed, outcomes
+from mlops_lab.data.flights.questions import local_midnight, needed, outcomes
 from mlops_lab.data.flights.tables import load_flights, load_weather
 
 if TYPE_CHECKING:

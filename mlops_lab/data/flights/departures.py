@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.data.flights.moments import NEVER, from_minutes, later, to_minutes
-from mlops_lab.data.flights.questions import LATE_MINUTES, needed
+from mlops_lab.data.flights.questions import LATE_MINUTES, NEVER, from_minutes, later, needed, to_minutes
 from mlops_lab.data.flights.tables import load_flights
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from mlops_lab.data.flights.moments import Minutes
+    from mlops_lab.data.flights.questions import Minutes
 
 __all__ = ["FEED_MINUTES", "airport_departures", "carrier_departures"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_lab.data.flights.departures import FEED_MINUTES
-from mlops_lab.data.flights.moments import later, local, to_minutes
-from mlops_lab.data.flights.questions import needed
+from mlops_lab.data.flights.questions import later, local, needed, to_minutes
 from mlops_lab.data.flights.tables import load_flights, load_weather
 
 if TYPE_CHECKING:
