@@ -190,7 +190,7 @@ print(*(result.sentence for result in report.failures), sep="\n")
 # flight leaves, `arr_at`, `arr_delay` and `air_time` when it arrives. That a flight was cancelled is known for sure
 # only when it should have arrived and has not. Every moment of a rolling mean must look back.
 #
-# The check changes the future of a week in March, three times, and looks whether your past moves.
+# The check changes the future of a week in March, at every hour of the day, and looks whether your past moves.
 
 # %%
 import pandas as pd

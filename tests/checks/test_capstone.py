@@ -8,7 +8,15 @@ import pytest
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.data import flights as datasets
 from mlops_lab.pipeline.flights import FLIGHTS_POLICY, flight_services
-from mlops_lab.teaching.checks.capstone import CHAMPION_VIEWS, POLICY, judge_rows
+from mlops_lab.teaching.checks import find_exercise
+from mlops_lab.teaching.checks.capstone import (
+    CHAMPION_VIEWS,
+    POLICY,
+    judge_report,
+    judge_rows,
+    judge_service,
+    judge_view,
+)
 from mlops_lab.teaching.checks.capstone_flights import some_days, with_another_future
 from mlops_lab.teaching.checks.exercise import NotYet
 
@@ -119,3 +127,144 @@ def test_another_future_is_consistent_with_itself() -> None:
         minutes = (other[moved] - other[planned]).dt.total_seconds() / 60
         flown = other[moved].notna()
         pd.testing.assert_series_equal(minutes[flown], other.loc[flown, delay], check_names=False)
+
+
+def known_a_day_after_its_midnight_in_utc(flights: pd.DataFrame) -> pd.DataFrame:
+    """At 00:00 UTC the evening's flights of that day are still in the air."""
+    rows = late_by_day(flights, flights["sched_dep"].dt.floor("D"))
+    return rows.assign(created_timestamp=rows["event_timestamp"] + pd.Timedelta(hours=24))
+
+
+def known_at_the_next_midnight_in_new_york(flights: pd.DataFrame) -> pd.DataFrame:
+    rows = late_by_day(flights, flights["sched_dep"].dt.tz_convert("America/New_York").dt.floor("D"))
+    at = (rows["event_timestamp"] + pd.Timedelta(hours=24)).dt.tz_convert("UTC")
+    return rows.assign(event_timestamp=at, created_timestamp=at)
+
+
+def late_by_day(flights: pd.DataFrame, day: pd.Series) -> pd.DataFrame:
+    late = flights.groupby(["dest", day])["arr_delay"].mean().rename("dest_day_delay").reset_index()
+    return late.rename(columns={"sched_dep": "event_timestamp"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [known_a_day_after_its_midnight_in_utc, known_at_the_next_midnight_in_new_york])
+def test_a_leak_of_the_hours_round_midnight_is_found(source) -> None:
+    with pytest.raises(NotYet, match="a whole day is in each row"):
+        judge_rows(source)
+
+
+def last_arrival(flights: pd.DataFrame, **how: str) -> pd.DataFrame:
+    landed = flights.dropna(subset=["arr_at"]).sort_values("arr_at", **how)
+    known = landed["arr_at"] + pd.Timedelta(minutes=5)
+    return pd.DataFrame(
+        {
+            "dest": landed["dest"],
+            "event_timestamp": landed["arr_at"],
+            "created_timestamp": known,
+            "last": landed["arr_delay"].astype("float64"),
+        }
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [{}, {"kind": "stable"}], ids=["default sort", "stable sort"])
+def test_the_order_of_arrivals_in_one_minute_is_no_leak(how) -> None:
+    judge_rows(lambda flights: last_arrival(flights, **how))
+
+
+def test_a_truth_hidden_in_the_order_of_tied_rows_is_refused() -> None:
+    def hidden(flights: pd.DataFrame) -> pd.DataFrame:
+        at = datasets.decisions(flights)["event_timestamp"]
+        late = flights["arr_delay"] > 15
+        one = pd.DataFrame({"flight_id": flights["flight_id"], "event_timestamp": at, "created_timestamp": at})
+        return pd.concat([one.assign(late=~late), one.assign(late=late)])
+
+    with pytest.raises(NotYet, match="100% of the rows share"):
+        judge_rows(hidden)
+
+
+def _names(**own: object) -> dict:
+    """What a learner's kernel holds before 09.3, and what is put in afterwards."""
+    exercise = find_exercise("09.3")
+    names: dict = {}
+    exec(exercise.setup, names)  # noqa: S102 - the course's own sources
+    return names | own
+
+
+_EARLY = """
+def early(flights):
+    day = flights["sched_dep"].dt.floor("D")
+    rows = flights.groupby(["dest", day])["arr_delay"].mean().rename("day_delay").reset_index()
+    rows = rows.rename(columns={"sched_dep": "event_timestamp"})
+    return rows.assign(created_timestamp=rows["event_timestamp"] + timedelta(hours=24))
+
+def early_view(source):
+    return FeatureView("early_day", entities=[destination], schema=[Field("day_delay", "float64")],
+                       ttl=timedelta(days=2), source=Source("early_day", source,
+                       created_timestamp_column="created_timestamp"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("lambda: early(flights)", "a whole day is in each row"),
+        ("early(flights)", "a finished table"),
+        ("lambda rows=flights: early(rows)", "a whole day is in each row"),
+        ("(lambda rows: lambda: early(rows))(flights)", "a whole day is in each row"),
+        ("__import__('functools').partial(early, flights)", "compute them from flights"),
+        ("lambda table=early(flights): table", "compute them from flights"),
+        ("lambda: early(type(flights)(flights))", "a whole day is in each row"),
+    ],
+)
+def test_the_view_that_is_used_is_probed_however_its_source_is_written(source: str, says: str) -> None:
+    names = _names()
+    exec(_EARLY + f"my_view = early_view({source})", names)  # noqa: S102
+    before = names["flights"]
+
+    with pytest.raises(NotYet, match=says):
+        judge_view(names["my_view"])
+
+    assert names["flights"] is before, "the learner's own table is there again"
+
+
+@pytest.mark.slow
+def test_a_leak_beside_the_honest_view_is_found() -> None:
+    names = _names()
+    exec(  # noqa: S102
+        _EARLY + "my_service = FeatureService('mine', [*champion_views, my_view, early_view(lambda: early(flights))])",
+        names,
+    )
+
+    with pytest.raises(NotYet, match="a whole day is in each row"):
+        judge_service(names["my_service"])
+
+
+def test_a_leak_under_the_name_of_a_champions_view_is_found() -> None:
+    names = _names()
+    exec(  # noqa: S102
+        "from dataclasses import replace\n"
+        "first, *others = champion_views\n"
+        "other = replace(first, source=replace(first.source, data=lambda: first.source.data()))\n"
+        "my_service = FeatureService('mine', [other, *others, my_view])",
+        names,
+    )
+
+    with pytest.raises(NotYet, match="is not the champion's view of that name"):
+        judge_service(names["my_service"])
+
+
+def test_figures_too_good_to_be_honest_are_refused_at_the_gate() -> None:
+    exercise = find_exercise("09.4")
+    names: dict = {}
+    exec(exercise.setup, names)  # noqa: S102
+    exec(  # noqa: S102
+        "far = Measured(figures | {'offline.roc_auc': 0.8, 'served.roc_auc': 0.8}, measured.champion, data)\n"
+        "report = evaluate_gates(candidate, champion, FLIGHTS_POLICY, measured=far, at=clock.now())",
+        names,
+    )
+
+    assert names["report"].passed
+    with pytest.raises(NotYet, match=r"gains 0\.088 AUC"):
+        judge_report(names["report"])
