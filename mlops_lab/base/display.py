@@ -7,11 +7,12 @@ a light tint, with its mark and its word, so no reader depends on colour.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
-__all__ = ["MARKS", "STYLE", "Listing", "facts", "html_table", "page", "shown"]
+__all__ = ["MARKS", "STYLE", "Listing", "facts", "html_table", "one_line", "page", "shown", "text_table"]
 
 MARKS: Mapping[str, str] = {
     "success": "✓", "passed": "✓", "finished": "✓", "advance": "✓", "approved": "✓", "Production": "✓",
@@ -43,6 +44,33 @@ border-radius:3px;padding:0 6px}
 </style>"""
 
 _Item = TypeVar("_Item")
+
+
+def one_line(text: str) -> str:
+    """The text on one line of a terminal: line breaks are blanks, and what steers a terminal or hides is left out.
+
+    >>> one_line("ada" + chr(10) + "99  late v9  approve  by grace" + chr(27) + "[2J")
+    'ada 99  late v9  approve  by grace[2J'
+    """
+    seen = "".join(" " if sign in "\n\r\t\v\f\x85\u2028\u2029" else sign for sign in text)
+    return "".join(sign for sign in seen if unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = ()) -> str:
+    """Rows as aligned text, one line each; the columns named in `right` are numbers and end at the same place.
+
+    >>> print(text_table(["task", "attempts"], [["train", 2], ["gate", 10]], right=["attempts"]))
+    task   attempts
+    train         2
+    gate         10
+    """
+    cells = [[one_line(str(each)) for each in row] for row in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    sides = [str.rjust if name in right else str.ljust for name in columns]
+    lines = []
+    for row in cells:
+        lines.append("  ".join(side(each, width) for side, each, width in zip(sides, row, widths, strict=True)))
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def page(body: str, *, kind: str = "") -> str:
@@ -107,7 +135,7 @@ class Listing(tuple[_Item, ...]):
     ...     def row(self): return {"name": self.name}
     >>> two = Listing([Named("ada"), Named("grace")])
     >>> two._repr_mimebundle_()["text/plain"], len(two), type(two[:1]).__name__
-    ('ada\\ngrace', 2, 'Listing')
+    ('ada\ngrace', 2, 'Listing')
     """
 
     __slots__ = ()

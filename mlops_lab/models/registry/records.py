@@ -7,19 +7,18 @@ version, stage, alias. An approval is what GitHub calls a required review of an 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
-from mlops_lab.base.display import facts, html_table, shown
+from mlops_lab.base.display import facts, html_table, one_line, shown
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import jsonable
 
-__all__ = ["STAGES", "Approval", "Event", "GateReport", "ModelVersion", "Promotion", "RuleResult", "one_line"]
+__all__ = ["STAGES", "Approval", "Event", "GateReport", "ModelVersion", "Promotion", "RuleResult"]
 
 STAGES = ("None", "Staging", "Production", "Archived")
 
@@ -333,16 +332,6 @@ class GateReport:
         if values.get("measurement", "") != report.measurement:
             raise InvalidData("a gate report whose figures are not the ones that its measurement was made of.")
         return report
-
-
-def one_line(text: str) -> str:
-    """The text on one line of a terminal: line breaks are blanks, and what steers a terminal or hides is left out.
-
-    >>> one_line("ada" + chr(10) + "99  late v9  approve  by grace" + chr(27) + "[2J")
-    'ada 99  late v9  approve  by grace[2J'
-    """
-    seen = "".join(" " if sign in "\n\r\t\v\f\x85\u2028\u2029" else sign for sign in text)
-    return "".join(sign for sign in seen if unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def _spoken(value: Any) -> Any:

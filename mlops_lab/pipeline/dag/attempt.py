@@ -16,7 +16,7 @@ from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.pipeline.dag.task import FailTask, SkipTask, Task
 from mlops_lab.pipeline.dag.values import json_value
 
-__all__ = ["Outcome", "attempt_task", "retry_wait"]
+__all__ = ["Outcome", "attempt_task", "retry_wait", "still_at_work"]
 
 _LONGEST_WAIT = 24 * 60 * 60  # Airflow's core.max_task_retry_delay
 _LONGEST_WHY = 2000
@@ -24,7 +24,11 @@ _LONGEST_WHY = 2000
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `interrupt` is an exception that must end the whole run, a KeyboardInterrupt say."""
+    """How an attempt ended.
+
+    `interrupt` is an exception that must end the whole run, a KeyboardInterrupt say; `left_behind` is the thread of an
+    attempt that overran its time and still works.
+    """
 
     state: str
     why: str = ""
@@ -32,6 +36,7 @@ class Outcome:
     error: BaseException | None = None
     may_retry: bool = False
     interrupt: BaseException | None = None
+    left_behind: threading.Thread | None = None
 
 
 def attempt_task(task: Task, arguments: Mapping[str, Any], clock: Clock | None) -> Outcome:
@@ -81,7 +86,8 @@ def _call_within(
     """The same in a thread of its own, which is left behind when it overruns.
 
     Python cannot stop a thread: one that overruns goes on in the background, unheard, until its function returns or the
-    process ends. What must be stopped for good belongs into a process of its own that the task itself ends.
+    process ends; `still_at_work` keeps a retry from beginning before that. What must be stopped for good belongs into a
+    process of its own that the task itself ends.
     """
     ended: list[Outcome] = []
     context = contextvars.copy_context()
@@ -101,7 +107,25 @@ def _call_within(
     if ended and (ended[0].interrupt or not overran):
         return ended[0]
     why = f"overran its execution_timeout of {limit.total_seconds():g} s"
-    return Outcome("failed", why, may_retry=True)
+    return Outcome("failed", why, may_retry=True, left_behind=thread if thread.is_alive() else None)
+
+
+def still_at_work(task: Task, outcome: Outcome) -> Outcome | None:
+    """None once the attempt has really ended, so that two never work at once; else the failure that ends its retries.
+
+    It is given as long again as its `execution_timeout`, by the machine's time.
+    """
+    thread, limit = outcome.left_behind, task.execution_timeout
+    if thread is None or limit is None:
+        return None
+    left = limit.total_seconds()
+    while thread.is_alive() and left > 0:
+        piece = min(left, 0.5)
+        thread.join(piece)
+        left -= piece
+    if not thread.is_alive():
+        return None
+    return Outcome("failed", f"{outcome.why} and still works; not tried again, because two attempts would overlap")
 
 
 def _why(error: BaseException) -> str:

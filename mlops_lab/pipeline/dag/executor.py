@@ -12,7 +12,7 @@ from typing import Any
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName, expect
 from mlops_lab.pipeline.dag.arguments import arguments_of
-from mlops_lab.pipeline.dag.attempt import Outcome, attempt_task, retry_wait
+from mlops_lab.pipeline.dag.attempt import Outcome, attempt_task, retry_wait, still_at_work
 from mlops_lab.pipeline.dag.building import enter, leave
 from mlops_lab.pipeline.dag.dag import DAG
 from mlops_lab.pipeline.dag.ledger import Ledger
@@ -242,8 +242,12 @@ class _Execution:
             raise outcome.interrupt
         if again:
             self.ledger.write()
-            self.pool.submit(name, lambda: self.clock.sleep(retry_wait(task, failures)))
+            self.pool.submit(name, lambda: self._wait(task, failures, outcome))
         return again
+
+    def _wait(self, task: Task, failures: int, last: Outcome) -> Outcome | None:
+        self.clock.sleep(retry_wait(task, failures))
+        return still_at_work(task, last)
 
     def _copied(self, task_id: str) -> Any:
         return json_value(self.ledger.result(task_id), "a result")

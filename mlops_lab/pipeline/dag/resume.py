@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.pipeline.dag.arguments import encode
 from mlops_lab.pipeline.dag.dag import DAG
 from mlops_lab.pipeline.dag.history import read_run
+from mlops_lab.pipeline.dag.params import resolve_params
 from mlops_lab.pipeline.dag.run import DagRun, TaskInstance
 from mlops_lab.pipeline.dag.trace import Trace
 
@@ -71,11 +73,21 @@ def resumable(
                 f"a resumed run keeps its params; {run.run_id} has {name}={run.params.get(name)!r}, not {value!r}. "
                 "Start a new run for other params."
             )
+    run = replace(run, params=_params_now(dag, run))
     if logical_date is not None:
         date = parse_utc(logical_date) if isinstance(logical_date, str) else to_utc(logical_date)
         if date != run.logical_date:
             raise InvalidData(f"run {run.run_id} is for {run.logical_date.isoformat()}, not for {date.isoformat()}.")
     return run
+
+
+def _params_now(dag: DAG, run: DagRun) -> dict[str, Any]:
+    """The run's params, and the default of each that the DAG has declared since; a value must still be allowed."""
+    try:
+        known = {name: value for name, value in run.params.items() if name in dag.params}
+        return {**run.params, **resolve_params(dag.params, known)}
+    except InvalidData as error:
+        raise InvalidData(f"the params of run {run.run_id} no longer fit DAG {dag.dag_id}: {error}") from None
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

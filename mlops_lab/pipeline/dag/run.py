@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from mlops_lab.base.display import html_table, shown
+from mlops_lab.base.display import html_table, one_line, shown, text_table
 from mlops_lab.base.errors import TaskFailed, UnknownName
 
 __all__ = ["Attempt", "DagRun", "Event", "TaskInstance"]
@@ -32,7 +32,7 @@ class Event:
     why: str = ""
 
     def __repr__(self) -> str:
-        return f"Event({self.task_id}, {self.state}, attempt {self.attempt}{self.why and ': '}{self.why})"
+        return one_line(f"Event({self.task_id}, {self.state}, attempt {self.attempt}{self.why and ': '}{self.why})")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Attempt:
     why: str = ""
 
     def __repr__(self) -> str:
-        return f"Attempt({self.number}, {self.state}{self.why and ': '}{self.why})"
+        return one_line(f"Attempt({self.number}, {self.state}{self.why and ': '}{self.why})")
 
 
 @dataclass(frozen=True)
@@ -140,21 +140,18 @@ class DagRun:
                 why = each.why or "nobody wrote its end"
                 raise TaskFailed(each.task_id, attempts=len(each.attempts), why=why) from each.error
         first = next((each for each in self.task_instances if each.state != "success"), None)
-        raise TaskFailed(first.task_id if first else self.dag_id, attempts=0, why=f"the run is {self.state}")
+        raise TaskFailed(first.task_id if first else self.dag_id, attempts=0, why=f"the run's state is {self.state}")
 
     def trace(self, *, durations: bool = False) -> str:
         """A table of what happened; the same text from run to run unless durations (seconds) are asked for."""
-        head = ["#", "task", "state", "attempts", *["seconds"] * durations, "why"]
-        rows = [head]
+        columns = ["#", "task", "state", "attempts", *["seconds"] * durations, "why"]
+        rows = []
         for number, each in enumerate(self.task_instances, start=1):
             seconds = "" if each.started is None or each.ended is None else f"{_seconds(each):.3f}"
             why = " ".join(each.why.split())
-            rows.append([str(number), each.task_id, each.state, str(len(each.attempts)), *[seconds] * durations, why])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        numbers = {"#", "attempts", "seconds"}
-        sides: list[Any] = [str.rjust if word in numbers else str.ljust for word in head]
-        lines = ["  ".join(side(*each) for side, *each in zip(sides, row, widths, strict=True)) for row in rows]
-        return "\n".join([f"{self.dag_id}  {self.run_id}  {self.state}", *(line.rstrip() for line in lines)])
+            rows.append([number, each.task_id, each.state, len(each.attempts), *[seconds] * durations, why])
+        table = text_table(columns, rows, right=("#", "attempts", "seconds"))
+        return f"{one_line(f'{self.dag_id}  {self.run_id}  {self.state}')}\n{table}"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         rows = [(each.task_id, each.state, len(each.attempts), each.why) for each in self.task_instances]

@@ -20,6 +20,7 @@ CONTEXT = ("logical_date", "params", "clock", "home", "attempt", "run_id")
 """Words a task function may have as parameters without being given them: the run fills them in."""
 
 _NAME = re.compile(r"[\w.\-]{1,250}")
+_LONGEST = timedelta(days=366)  # nobody waits longer, and a machine's clock cannot
 
 
 class SkipTask(Exception):  # the name says what it does: it is a request, not an error
@@ -184,9 +185,11 @@ def _duration(task_id: str, word: str, value: object, *, above_zero: bool) -> ti
             value = timedelta(seconds=value)
         except (OverflowError, ValueError):
             value = None  # infinite, NaN or longer than timedelta can say
-    if not isinstance(value, timedelta) or value < timedelta(0) or (above_zero and not value):
+    if not isinstance(value, timedelta) or not timedelta(0) <= value <= _LONGEST or (above_zero and not value):
         least = "more than zero" if above_zero else "zero or more"
-        raise InvalidDefinition(f"{word} of task {task_id!r} must be a timedelta or a number of seconds, {least}.")
+        raise InvalidDefinition(
+            f"{word} of task {task_id!r} must be a timedelta or a number of seconds, {least} and at most a year."
+        )
     return value
 
 
