@@ -79,7 +79,7 @@ from .models.tracking import Run as Run
 from .models.tracking import Tracker as Tracker
 from .models.training import MODELS as MODELS
 from .models.training import measure as measure
-from .models.training import predict as predict
+from .models.training import predict_proba as predict_proba
 from .models.training import score as score
 from .models.training import time_split as time_split
 from .models.training import train as train
@@ -111,6 +111,7 @@ from .pipeline.flights import run_flights as run_flights
 from .teaching.checks import check as check
 from .teaching.checks import export_progress as export_progress
 from .teaching.checks import hint as hint
+from .teaching.checks import predict as predict
 from .teaching.checks import progress as progress
 from .teaching.checks import quiz as quiz
 from .teaching.checks.ci_holes import HOLES as HOLES

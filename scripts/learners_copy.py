@@ -1,7 +1,8 @@
-"""Which copy of a notebook does a learner write in? One of their own in work/, where no update meets their edits.
+"""A learner writes in a copy of their own in work/, where no update meets their edits and no output tells too early.
 
-The course's notebooks stay as they were shipped; git pull finds nothing in its way. A copy that nobody has touched
-follows the course; one that somebody has edited stays, and the newer notebook is laid beside it.
+The course's notebooks stay as they were shipped, with their outputs, for readers; git pull finds nothing in its way.
+A copy opens without outputs, so that a prediction is one. A copy that nobody has touched follows the course; one that
+somebody has edited stays, and the newer notebook is laid beside it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FOLDER", "lay_out"]
+__all__ = ["FOLDER", "lay_out", "without_outputs"]
 
 FOLDER = "work"
-_LAID = ".laid.json"  # name of a notebook → sha256 of the course's version that was last laid out
+_LAID = ".laid.json"  # name of a notebook → sha256 of the cells that were last laid out
 
 
 def lay_out(root: Path, say: Callable[[str], None]) -> str:
@@ -37,17 +38,45 @@ def lay_out(root: Path, say: Callable[[str], None]) -> str:
 
 
 def _lay(course: Path, folder: Path, laid: dict[str, str], say: Callable[[str], None]) -> None:
-    data, mine = course.read_bytes(), folder / course.name
-    shipped = hashlib.sha256(data).hexdigest()
+    whole, mine = course.read_bytes(), folder / course.name
+    data, shipped = without_outputs(whole), _hash(_cells(whole))
     if mine.is_file() and laid.get(course.name) == shipped:
         return
-    if not mine.is_file() or hashlib.sha256(mine.read_bytes()).hexdigest() in (laid.get(course.name), shipped):
+    if not mine.is_file() or {_hash(mine.read_bytes()), _hash(_cells(mine.read_bytes()))} & {
+        laid.get(course.name),  # of the file in the first edition, of its cells since
+        shipped,
+    }:
         _write(mine, data)
     else:
         newer = mine.with_suffix(".new.ipynb")
         _write(newer, data)
         say(f"{mine.name} was edited by you and stays; its newer version is {FOLDER}/{newer.name}.")
     laid[course.name] = shipped
+
+
+def without_outputs(data: bytes) -> bytes:
+    """A notebook as it is before anybody ran it; what is no notebook stays as it is."""
+    try:
+        notebook = json.loads(data)
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+    except (ValueError, KeyError, TypeError):
+        return data
+    return (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _cells(data: bytes) -> bytes:
+    """What is written in the cells of a notebook, without what running them leaves behind."""
+    try:
+        cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(data)["cells"]]
+    except (ValueError, KeyError, TypeError):
+        return data
+    return json.dumps(cells).encode()
 
 
 def _read(path: Path) -> dict[str, str]:

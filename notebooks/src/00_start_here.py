@@ -49,7 +49,12 @@ answers = datasets.outcomes(flights)
 print(f"{len(flights):,} flights, {answers['late'].mean():.1%} of them late or never arrived")
 
 # %% [markdown]
-# A quarter. Is it the same at every hour?
+# A quarter are late. Is the share the same at every hour? Choose before you run the next cell.
+
+# %%
+from mlops_lab import predict
+
+predict("00.p2")
 
 # %%
 from mlops_lab import plot_line
@@ -146,7 +151,10 @@ check("00.1", never)
 # that everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple,
 # and her AUC on the same four months is **0.90**; ours is 0.74.
 #
-# **Before you run the next cell, decide:** would you let her model replace ours?
+# **Predict** before you run the next cell: what will the gate say?
+
+# %%
+predict("00.p3")
 
 # %%
 leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_averages"}, clock=clock)

@@ -79,7 +79,12 @@ hour_run = train(hour_only, tracker, label="late", split_at=july)
 print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 
 # %% [markdown]
-# **Before you go on, guess:** how much will the daily table add?
+# How much will the daily table add? Commit to an answer, then run on.
+
+# %%
+from mlops_lab import predict
+
+predict("01.p1")
 
 # %%
 columns = [name for name in daily.columns if name.startswith("route_day_")]
@@ -93,6 +98,9 @@ print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 # In service the same model is asked *two hours before the flight*, and gets the row that is really in the warehouse at
 # that moment. We can find out what that would have been: a **replay** gives each decision the newest row that had
 # landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
+
+# %%
+predict("01.p2")
 
 # %%
 from mlops_lab import FeatureStore, flight_objects
@@ -264,6 +272,10 @@ toy.apply(tiny)
 
 
 # %%
+predict("01.p3")
+
+
+# %%
 def at(*moments, origin="JFK"):
     """An entity frame: one airport at some moments of 1 July."""
     times = pd.to_datetime([f"2013-07-01T{moment}Z" for moment in moments])
@@ -278,7 +290,10 @@ toy.get_historical_features(at("08:10", "09:30", "09:50", "10:30"), features=["t
 #
 # ### Too old is not known
 #
-# **Guess first:** what comes back at 13:00, and at 13:01?
+# What comes back when a row grows old?
+
+# %%
+predict("01.p4")
 
 # %%
 toy.get_historical_features(at("13:00", "13:01"), features=["tiny_weather:wind_speed"]).frame
@@ -300,6 +315,9 @@ print(f"{len(eve)} flights on 31 December, {eve['temp'].isna().sum()} without we
 # At 08:40 the weather service sends the 08:00 report again: the wind was 9, not 8. Both rows have the same event time.
 
 # %%
+predict("01.p5")
+
+# %%
 from dataclasses import replace
 
 again = weather.iloc[[0]].assign(created_timestamp=pd.Timestamp("2013-07-01T08:40Z"), wind_speed=9.0)
@@ -315,6 +333,9 @@ toy.get_historical_features(at("08:30", "09:30"), features=["tiny_corrected:wind
 # ### Every decision comes back
 #
 # What does a join do with an airport it has never heard of, and with the same question asked twice?
+
+# %%
+predict("01.p6")
 
 # %%
 questions = pd.concat([at("10:30"), at("09:30", origin="BOS"), at("09:30", "09:30")])
@@ -373,6 +394,9 @@ known.frame.set_index("flight_id").loc[[flight["flight_id"]], some].round(1).T
 # from New York. And now the two numbers again, on the chart and in service.
 
 # %%
+predict("01.p7")
+
+# %%
 replayed = store.replay(in_july, features="as_known")
 honest_run = train(known, tracker, label="late", split_at=july, served=replayed)
 plot_bars(
@@ -421,6 +445,9 @@ quiz("01.q1")
 # decided on.
 
 # %%
+predict("01.p8")
+
+# %%
 moment = flight["event_timestamp"].to_pydatetime()
 live_views = ["airport_weather", "airport_departures", "carrier_departures", "aircraft_last_leg"]
 store.materialize(moment, views=live_views)
@@ -449,6 +476,9 @@ print("online equals offline:", online[names].equals(offline.frame[names]))
 #
 # So every feature is honest. Are we done? Features are looked up by *keys*, and a key can leak too. Ours include the
 # aircraft's tail number. Look at the whole year:
+
+# %%
+predict("01.p9")
 
 # %%
 year = datasets.load_flights(columns=["tailnum", "cancelled"])

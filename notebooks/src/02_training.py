@@ -44,6 +44,11 @@ known
 # is a short text made of the whole content.
 
 # %%
+from mlops_lab import predict
+
+predict("02.p1")
+
+# %%
 from dataclasses import replace
 
 again = store.get_historical_features(asked, features="as_known")
@@ -90,7 +95,7 @@ for model in MODELS:
     print(f"{model:<18} AUC {run.metrics['offline.roc_auc']:.2f}")
 
 # %% [markdown]
-# The trees win clearly, 0.83 to 0.80. **Before you go on, decide:** which of the two would you put to work?
+# The trees win clearly, 0.83 to 0.80. Which of the two would you put to work?
 #
 # ## The right way: split by time
 #
@@ -105,6 +110,9 @@ for model in MODELS:
 # %% [markdown]
 # A fair objection: perhaps July is just harder than a mixture of June and July. So we compare on *the same flights*:
 # those of July that the random split kept for its exam. None of the four models has learnt from them.
+
+# %%
+predict("02.p2")
 
 # %%
 from mlops_lab import plot_bars, score
@@ -122,6 +130,9 @@ plot_bars(f"Four models, the same {len(exam):,} flights of July", found, "AUC")
 #
 # Why? Flights are not strangers to each other. How many of the examined flights had a neighbour among the rows the
 # model learnt from, leaving the same airport in the same half hour?
+
+# %%
+predict("02.p3")
 
 # %%
 slot = shuffled.frame["origin"] + shuffled.frame["decided"].dt.floor("30min").astype(str)
@@ -148,6 +159,9 @@ split
 # %% [markdown]
 # Some rows are **embargoed**: they belong to neither side. They were decided before the split, but the answer came in
 # after it.
+
+# %%
+predict("02.p4")
 
 # %%
 between = known.frame[(times < july) & (known.frame["label_timestamp"] > july)]
@@ -220,7 +234,10 @@ print("is the model stored?", run.artefact in tracker.artefacts)
 # %% [markdown]
 # ## Again, please
 #
-# The same training set, the same params, the same seed. **Guess:** how close will the second model be to the first?
+# The same training set, the same params, the same seed. How close will the second model be to the first?
+
+# %%
+predict("02.p5")
 
 # %%
 clock.sleep(3600)  # an hour later, on the toy clock
@@ -267,11 +284,14 @@ plot_bars(
 # find, and how many punctual ones do we alarm for nothing?
 
 # %%
-from mlops_lab import plot_calibration, plot_roc, predict
+predict("02.p6")
+
+# %%
+from mlops_lab import plot_calibration, plot_roc, predict_proba
 
 fitted = tracker.artefacts.load_model(run.artefact)
 late = split.holdout["late"].to_numpy()
-chance = predict(fitted, split.holdout)
+chance = predict_proba(fitted, split.holdout)
 plot_roc({"logistic": (late, chance)})
 
 # %% [markdown]
@@ -287,6 +307,9 @@ plot_calibration({"logistic": (late, chance)}, title="Promised and observed, Jul
 #
 # **Threshold.** In the end somebody rebooks or does not. From which probability on? Each threshold finds some late
 # flights and alarms for some punctual ones:
+
+# %%
+predict("02.p7")
 
 # %%
 table = []
@@ -365,6 +388,9 @@ class Model:
 received = pickle.dumps(Model())
 
 # %%
+predict("02.p8")
+
+# %%
 opened = pickle.loads(received)  # noqa: S301
 
 # %% [markdown]
@@ -394,6 +420,9 @@ except NotAllowed as refusal:
 # scikit-learn's own parts only.
 #
 # And if somebody changes the file of a model that *is* trusted? Its name is the fingerprint of its bytes.
+
+# %%
+predict("02.p9")
 
 # %%
 path = tracker.artefacts.path(run.artefact)

@@ -151,6 +151,11 @@ measured["July"]
 # June's model is the champion. Its own exam is on record. Compare it with the exam of July's model:
 
 # %%
+from mlops_lab import predict
+
+predict("03.p1")
+
+# %%
 print(f"June's model, in its own exam: {measured['June'].metrics['served.roc_auc']:.3f}")
 print(f"July's model, in its own exam: {measured['July'].metrics['served.roc_auc']:.3f}")
 
@@ -181,6 +186,9 @@ print(no_worse.judge(measured["colleague"]).sentence)
 # %% [markdown]
 # And the champion itself, trained once more without any change, has to pass, even with a margin of nothing. A gate that
 # refuses its own champion will soon be switched off.
+
+# %%
+predict("03.p2")
 
 # %%
 from dataclasses import replace
@@ -215,13 +223,13 @@ print(every_airport.judge(measured["July"]).sentence)
 # **calibration**, and AUC cannot see it: AUC looks at the order only.
 
 # %%
-from mlops_lab import LABEL, get_training_set, plot_calibration, predict
+from mlops_lab import LABEL, get_training_set, plot_calibration, predict_proba
 
 
 def promises(run):
     served = get_training_set(tracker.artefacts, run.result("build_training_set")["served"]).frame
     model = tracker.artefacts.load_model(run.result("train")["artefact"])
-    return served[LABEL].astype(int).tolist(), predict(model, served).tolist()
+    return served[LABEL].astype(int).tolist(), predict_proba(model, served).tolist()
 
 
 plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
@@ -238,7 +246,10 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 #
 # All these figures are averages over flights that happened. A **test of behaviour** asks about flights that did not:
 # the same ones, with one thing made worse. More aircraft waiting, more wind, less visibility: the chance of being late
-# has to rise. **Guess:** for which of these six cases does July's model say otherwise?
+# has to rise. For which case does July's model say otherwise?
+
+# %%
+predict("03.p3")
 
 # %%
 asked = get_training_set(tracker.artefacts, runs["July"].result("build_training_set")["served"]).frame
@@ -249,7 +260,7 @@ cases += [{last_hour: 30}, {three_hours: 30}, {last_hour: 30, three_hours: 30}]
 for case in cases:
     known = asked.dropna(subset=list(case))
     worse = known.assign(**{column: known[column] + change for column, change in case.items()})
-    rises = predict(july, worse) > predict(july, known)
+    rises = predict_proba(july, worse) > predict_proba(july, known)
     print(f"{rises.mean():4.0%} of the flights  {case}")
 
 # %% [markdown]
@@ -265,6 +276,9 @@ for case in cases:
 # The last demand on the model is the one that catches leaks. `offline` is the exam on the features as they stand in the
 # training set. `served` is the exam on the features that the model would really have been given, two hours before each
 # flight.
+
+# %%
+predict("03.p4")
 
 # %%
 from mlops_lab import ServedSkew, plot_bars
@@ -320,6 +334,9 @@ GatePolicy([floor, no_worse, every_airport])
 # has done it for us and kept the report:
 
 # %%
+predict("03.p5")
+
+# %%
 from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
@@ -360,6 +377,9 @@ panel
 
 # %% [markdown]
 # What you move by hand can be moved from Python too. The second task, as far as the sliders go:
+
+# %%
+predict("03.p6")
 
 # %%
 panel.set(model="colleague", floor=0.5, slice_floor=0.5, margin=0.05, brier_margin=0.05)

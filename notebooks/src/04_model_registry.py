@@ -109,6 +109,11 @@ check("04.1", moves)
 # version:
 
 # %%
+from mlops_lab import predict
+
+predict("04.p1")
+
+# %%
 registry.set_alias("late_flights", "for_the_testers", 1, actor="grace", why="we look at JFK")
 registry.get_by_alias("late_flights", "for_the_testers")
 
@@ -117,6 +122,9 @@ registry.get_by_alias("late_flights", "for_the_testers")
 # 2.9](https://github.com/mlflow/mlflow/issues/10336), because four fixed words do not fit every team: some have three
 # environments, some run two champions side by side. Aliases and tags took their place. What got lost is the ladder:
 # an alias can be pointed at anything. So here two of them are not free:
+
+# %%
+predict("04.p2")
 
 # %%
 from mlops_lab import MlopsLabError
@@ -166,8 +174,10 @@ registry.search(name="late_flights")
 registry.pending_approvals()
 
 # %% [markdown]
-# Version 1 still is in Production, version 2 waits. Ada is in a hurry. **Before you run the next cell:** which of her
-# four ideas will work?
+# Version 1 still is in Production, version 2 waits. Ada is in a hurry. Which of her four ideas will work?
+
+# %%
+predict("04.p3")
 
 # %%
 report_of_1 = registry.get_gate_report("late_flights", 1)
@@ -199,6 +209,9 @@ registry.search(name="late_flights")
 # ## And the one with the best chart?
 #
 # On 15 October Ada tries the daily averages, the leak of the first notebook.
+
+# %%
+predict("04.p4")
 
 # %%
 third = night("2013-10-15T10:00Z", train_from="2013-07-15", holdout_days=21, features="daily_averages")
@@ -253,6 +266,9 @@ check("04.3", in_production)
 # for: first the former version, then the questions.
 
 # %%
+predict("04.p5")
+
+# %%
 wait_until("2013-10-20T08:00Z")
 print(registry.rollback("late_flights", actor="grace", why="strange answers at JFK"))
 registry.search(name="late_flights")
@@ -262,6 +278,9 @@ registry.search(name="late_flights")
 # the history holds, so in an emergency nobody has to wait. A version that was refused, or that nobody approved, is no
 # way back. The mistake is archived, and the reason stands in the book. Can Ada have her version back, and can Grace go
 # back once more?
+
+# %%
+predict("04.p6")
 
 # %%
 back = registry.rollback
@@ -322,6 +341,9 @@ rows[["flight_id", "event_timestamp", "temp", "airport_waiting", "late"]].tail(3
 # badly: which models have learnt from it?
 
 # %%
+predict("04.p7")
+
+# %%
 from mlops_lab import used_by
 
 for view in ("airport_weather", "daily_airport"):
@@ -357,6 +379,9 @@ print(registry.verify(), "events, and the tables say what the events say")
 # any program can open it.
 
 # %%
+predict("04.p8")
+
+# %%
 import shutil
 import sqlite3
 
@@ -371,6 +396,9 @@ except sqlite3.Error as error:
 
 # %% [markdown]
 # The file defends itself with a trigger. That stops a slip, but nobody who means it: triggers can be dropped.
+
+# %%
+predict("04.p9")
 
 # %%
 from mlops_lab import IntegrityError

@@ -93,6 +93,11 @@ draw_dag(dag)
 # July gives the same figures in August.
 
 # %%
+from mlops_lab import predict
+
+predict("05.p1")
+
+# %%
 from mlops_lab import FakeClock
 
 run = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
@@ -133,6 +138,9 @@ check("05.1", order)
 #
 # More than one order is right. Ours takes, of several ready tasks, the one defined first, so that the same DAG runs
 # in the same order on every machine. One thing cannot be ordered at all:
+
+# %%
+predict("05.p2")
 
 # %%
 from mlops_lab import CycleError
@@ -176,6 +184,9 @@ check("05.2", runs)
 # now?
 
 # %%
+predict("05.p3")
+
+# %%
 for catchup in (False, True):
     dag = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", catchup=catchup)
     due = dag.due("2013-07-10T16:00Z", last="2013-07-06T10:00Z")
@@ -188,8 +199,11 @@ for catchup in (False, True):
 #
 # ### The night that lacks an hour
 #
-# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. **Guess:** when does a job for 02:30 run
-# in that night?
+# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. When does a job for 02:30 run in that
+# night?
+
+# %%
+predict("05.p4")
 
 # %%
 from itertools import pairwise
@@ -209,6 +223,9 @@ show_nights("30 2 * * *", "2013-03-08", "2013-03-13")
 # %% [markdown]
 # There was no 02:30 on that Sunday, so the job ran at 03:30. The next one came only 23 hours later. In autumn an hour
 # comes twice. A job for 01:30 could run twice, too:
+
+# %%
+predict("05.p5")
 
 # %%
 show_nights("30 1 * * *", "2013-11-01", "2013-11-06")
@@ -238,8 +255,10 @@ with DAG("morning") as dag:
     report(flights(), wind())
 
 # %% [markdown]
-# `retry_delay` is the wait before the next try, in seconds. **Before you run the next cell:** how often will `wind`
-# run, and what will the clock show at the end, if the run starts at 10:00?
+# `retry_delay` is the wait before the next try, in seconds. How often will `wind` run?
+
+# %%
+predict("05.p6")
 
 # %%
 clock = FakeClock("2013-07-10T10:00Z")
@@ -262,6 +281,10 @@ for attempt in run.task("wind").attempts:
 #
 # If a service is down because too many people ask it, asking every few seconds keeps it down. **Exponential
 # back-off** doubles the wait with every failure, up to a bound that you choose. This service never answers:
+
+
+# %%
+predict("05.p7")
 
 
 # %%
@@ -328,6 +351,10 @@ check("05.3", settings)
 
 
 # %%
+predict("05.p8")
+
+
+# %%
 @task(execution_timeout=30, retries=1, retry_delay=60)
 def wind(clock):
     clock.sleep(45)  # stands for a download that crawls
@@ -372,6 +399,9 @@ def what_happens(rule, left, right):
     dag.add(Task("third", lambda: None, trigger_rule=rule), upstream=["left", "right"])
     return run_dag(dag, logical_date="2013-07-10", clock=FakeClock()).states["third"]
 
+
+# %%
+predict("05.p9")
 
 # %%
 import pandas as pd
@@ -424,6 +454,9 @@ with DAG("training", params=params) as training:
 run_dag(training, params={"holdout_days": 14}, logical_date="2013-07-10", clock=FakeClock()).result("show")
 
 # %%
+predict("05.p10")
+
+# %%
 for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, {"train_from": "10 July"}):
     try:
         run_dag(training, params=given, logical_date="2013-07-10", clock=FakeClock())
@@ -460,7 +493,10 @@ broken = run_dag(dag, logical_date="2013-07-10", clock=clock, home=home.name)
 broken
 
 # %% [markdown]
-# In the morning somebody repairs the service. **Before you run the next cell:** which of the three tasks will run?
+# In the morning somebody repairs the service. Which of the three tasks will run?
+
+# %%
+predict("05.p11")
 
 # %%
 service["is up"] = True
@@ -478,6 +514,9 @@ resumed
 # `flights` and `wind` do not wait for each other, so they could run at the same time. `max_workers` says how many
 # tasks may. How can we see it without a stopwatch? By two tasks that have to meet: each waits until the other has
 # come.
+
+# %%
+predict("05.p12")
 
 # %%
 from threading import Barrier
@@ -515,6 +554,9 @@ draw_dag(pipeline)
 # writes down a refusal too. The schedule is six in New York.
 #
 # Now the worst night. It runs on ten weeks of flights, and in the middle somebody pulls the plug.
+
+# %%
+predict("05.p13")
 
 # %%
 night_home = tempfile.TemporaryDirectory()
@@ -582,6 +624,9 @@ again == dag, from_yaml(to_yaml(pipeline)) == pipeline
 
 # %% [markdown]
 # Both come back equal, also the pipeline with its eleven tasks. A slip of the pen is found with its line:
+
+# %%
+predict("05.p14")
 
 # %%
 try:
@@ -661,8 +706,10 @@ pd.DataFrame({"on all three": same})
 # no luck. A task here takes references and returns references, and everything that matters is in the home folder. So
 # it does not matter who calls the functions, nor on which machine, as long as the machines share that folder.
 #
-# **Before you look at the next table:** you have seen a night that lacks an hour. Would you bet that three engines
-# run a job for 02:30 in Berlin at the same moment on 31 March?
+# You have seen a night that lacks an hour. Do three engines agree about it?
+
+# %%
+predict("05.p15")
 
 # %%
 differ = {what: found for what, found in comparison.rows if what not in same}

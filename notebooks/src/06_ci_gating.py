@@ -49,9 +49,14 @@ jobs:
 
 # %% [markdown]
 # `actions/checkout` fetches the repository, in which `gate.sh` is. The `tee` puts the report on the screen and into a
-# file. **Before you run the next cell:** which of the two jobs will be red?
+# file. Which of the two jobs will be red?
 #
 # We do not only simulate here. `execute` really runs the steps, in a scratch folder.
+
+# %%
+from mlops_lab import predict
+
+predict("06.p1")
 
 # %%
 import tempfile
@@ -72,6 +77,9 @@ for job in run.jobs:
 # In a pipe the shell reports how the *last* command ended, and `tee` had no trouble at all. The exit code 2 got lost
 # in the middle. GitHub runs a step with `bash -e` unless told otherwise, which does not mind. With `shell: bash`
 # written down it adds the option `pipefail`, and then one failing command fails the pipe:
+
+# %%
+predict("06.p2")
 
 # %%
 sound = "defaults: {run: {shell: bash}}" + nightly
@@ -145,7 +153,10 @@ draw_workflow(train, honest)
 # Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that.
 # `comment` and `gpu` were skipped by their own conditions: this is no pull request, and nobody asked for a GPU.
 #
-# **Before you run the next cell:** the leaking model, exit code 2. Which jobs will run?
+# Now the leaking model, exit code 2. Which jobs will run?
+
+# %%
+predict("06.p3")
 
 # %%
 refused = Outcome("failure", reason="Process completed with exit code 2.")
@@ -183,6 +194,9 @@ check("06.1", guesses)
 # You can always ask. `evaluate` takes an expression and the values it may look at:
 
 # %%
+predict("06.p4")
+
+# %%
 from mlops_lab import evaluate
 
 known = {"github": {"ref": "refs/heads/main"}, "inputs": {"features": "as_known"}}
@@ -205,6 +219,9 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
 # Who writes no such function gets `success() &&` in front, silently. That is why `promote` was skipped above, and why
 # `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. Who writes `always()` has switched
 # that off, and with it the gate:
+
+# %%
+predict("06.p5")
 
 # %%
 text = """
@@ -274,11 +291,17 @@ show(matrix)
 # `exclude` strikes legs out. It need not name everything: what it names has to fit.
 
 # %%
+predict("06.p6")
+
+# %%
 show({**matrix, "exclude": [{"airport": "LGA", "model": "boosted"}]})
 
 # %% [markdown]
 # `include` has two faces. An entry that contradicts no value of a leg **joins** that leg. An entry that fits nowhere
 # makes **a leg of its own**:
+
+# %%
+predict("06.p7")
 
 # %%
 show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JFK", "model": "logistic"}]})
@@ -307,6 +330,9 @@ check("06.3", legs)
 
 # %% [markdown]
 # And one failing leg stops its siblings, unless `fail-fast: false` is there:
+
+# %%
+predict("06.p8")
 
 # %%
 text = """
@@ -398,6 +424,9 @@ story(ask(Review("production", by="ada")))
 # Refused, because she started the run. It goes on waiting. And somebody who is no reviewer at all?
 
 # %%
+predict("06.p9")
+
+# %%
 story(ask(Review("production", by="linus")))
 
 # %% [markdown]
@@ -417,8 +446,11 @@ draw_workflow(promote, agreed)
 story(ask(Review("production", by="grace", approved=False)))
 
 # %% [markdown]
-# One no is enough, and the run has failed. And if nobody ever looks? **Guess** before you run the cell: what becomes
-# of a run for which nobody finds the time, after 29 days and after 31?
+# One no is enough, and the run has failed. And if nobody ever looks? What becomes of the run
+# after 29 days, and after 31?
+
+# %%
+predict("06.p10")
 
 # %%
 story(ask(days=29))
@@ -443,6 +475,9 @@ from mlops_lab import Registry
 
 registry = Registry(home.name, clock=clock)
 registry.pending_approvals()
+
+# %%
+predict("06.p11")
 
 # %%
 from mlops_lab import MlopsLabError
@@ -518,7 +553,10 @@ def greet(text, title):
 greet(greeting, "a faster gate")
 
 # %% [markdown]
-# Now somebody chooses a less friendly title. **What will the log show?**
+# Now somebody chooses a less friendly title. What will the log show?
+
+# %%
+predict("06.p12")
 
 # %%
 hostile = 'nothing"; echo "$TOKEN"; echo "${TOKEN:1}'
@@ -532,6 +570,9 @@ greet(greeting, hostile)
 # your gate.)
 #
 # The cure takes one line: hand the value over as a variable. A shell never reads a variable's value as a command.
+
+# %%
+predict("06.p13")
 
 # %%
 title = "${{ github.event.pull_request.title }}"

@@ -88,6 +88,11 @@ print(first, second, sep="\n")
 # Who answers which flight? The obvious way is to throw a die for each question:
 
 # %%
+from mlops_lab import predict
+
+predict("07.p2")
+
+# %%
 import numpy as np
 
 dice = np.random.default_rng(10)
@@ -109,7 +114,10 @@ for weight in (5, 25, 100):
 # The shares are what was asked for, and the three answers of one weight are always alike. The key is turned into a
 # number from 0 to 100 that looks like chance (a hash). The challenger answers when the number is below the weight.
 #
-# **Predict:** of the flights that the challenger answers at 5 percent, how many go back to the champion at 25?
+# The weight grows from 5 to 25 percent. Is anybody sent back?
+
+# %%
+predict("07.p3")
 
 # %%
 at_5, at_25 = (answered_by_challenger(exam["flight_id"], weight) for weight in (5, 25))
@@ -151,6 +159,9 @@ traffic.round({"challenger": 3, "champion": 3}).head(4)
 # %% [markdown]
 # `at` is when the model was asked, two hours before departure. `known_at` is when the outcome was known. Between the
 # two lie hours.
+
+# %%
+predict("07.p4")
 
 # %%
 wait = traffic["known_at"] - traffic["at"]
@@ -211,6 +222,9 @@ auc = by_day("roc_auc")
 auc.round(3).head(5)
 
 # %%
+predict("07.p5")
+
+# %%
 wins = (auc["challenger"] > auc["champion"]).sum()
 whole = {name: measure(traffic["truth"], traffic[name])["roc_auc"] for name in ("challenger", "champion")}
 print(f"the challenger's AUC of a day lies between {auc['challenger'].min():.2f} and {auc['challenger'].max():.2f}")
@@ -225,6 +239,9 @@ print(f"on all {len(traffic):,} flights: {whole['challenger']:.3f} against {whol
 # The **Brier score** is the mean of (probability − outcome)². Less is better. It exists for each single flight, so we
 # can subtract: the challenger's error minus the champion's error *on the same flight*. A stormy day is bad for both,
 # and the storm goes away in the difference.
+
+# %%
+predict("07.p6")
 
 # %%
 brier = by_day("brier")
@@ -250,6 +267,9 @@ from mlops_lab import RolloutPolicy, rollout
 
 policy = RolloutPolicy()
 policy
+
+# %%
+predict("07.p7")
 
 # %%
 good = rollout(second, registry, traffic=traffic, policy=policy)
@@ -282,8 +302,11 @@ third = registry.promote(report, actor="bob", why="best AUC we ever had")
 third
 
 # %% [markdown]
-# It passed, and nothing was broken: the registry asks for a passed report, and here is one. **Before you run the next
-# cell, predict:** at which weight will the watch find out?
+# It passed, and nothing was broken: the registry asks for a passed report, and here is one. At which
+# weight will the watch find out?
+
+# %%
+predict("07.p8")
 
 # %%
 leaking_traffic = canary_traffic(daily_averages, as_known, days=21, at=clock.now(), home=Path(home.name), clock=clock)
@@ -335,6 +358,9 @@ plot_line(
 # 5. Being fast at the beginning proves nothing. Who is in charge now?
 
 # %%
+predict("07.p9")
+
+# %%
 print(registry.get_production("late_flights"))
 print(registry.get_model_version("late_flights", 3))
 
@@ -369,6 +395,9 @@ check("07.3", careful)
 # Undecided for ever is a decision too: the old model stays, and nobody notices that the new one does nothing. So a
 # step may stay undecided for `patience_days`, and then the challenger goes home. You may have met that in the
 # exercise. `judge` is the watch's one look:
+
+# %%
+predict("07.p10")
 
 # %%
 from mlops_lab import judge
@@ -422,6 +451,9 @@ except SystemError as error:
 
 # %% [markdown]
 # A new process starts. It has nothing but the home folder. Where were we?
+
+# %%
+predict("07.p11")
 
 # %%
 from mlops_lab import deployment_of
@@ -490,6 +522,9 @@ store.get_online_features(airports, features=names, at=noon).to_df()
 # notices. What does the model see at 13:30 and at 14:30?
 
 # %%
+predict("07.p12")
+
+# %%
 for minutes in (90, 150):
     later = noon + pd.Timedelta(minutes=minutes)
     seen = store.get_online_features([{"origin": "LGA"}], features=names, at=later).to_dict()
@@ -543,15 +578,20 @@ print("probability of being late:", round(desk.scores(desk.table(request.encode(
 # training join give? It has to be, so we look:
 
 # %%
-from mlops_lab import predict
+predict("07.p13")
+
+# %%
+from mlops_lab import predict_proba
 
 row = pd.DataFrame([flight[["flight_id", "origin", "carrier", "tailnum", "dest"]]]).assign(event_timestamp=later)
 model = tracker.artefacts.load_model(registry.get_production("late_flights").artefact)
-round(float(predict(model, store.get_historical_features(row, features="as_known").frame)[0]), 3)
+round(float(predict_proba(model, store.get_historical_features(row, features="as_known").frame)[0]), 3)
 
 # %% [markdown]
-# The same number. **Predict:** what does the desk say to a request that is cut off, to a misspelt word, to a flight
-# nobody knows, and to one without its airport?
+# The same number. What happens to requests that are wrong?
+
+# %%
+predict("07.p14")
 
 # %%
 from mlops_lab import Refusal

@@ -24,6 +24,11 @@
 # comes back is the answer, not an opinion.
 
 # %%
+from mlops_lab import predict
+
+predict("08.p1")
+
+# %%
 from mlops_lab import ask_registries
 
 answers = {answer.promise: answer for answer in ask_registries()}
@@ -81,6 +86,9 @@ for answer in answers.values():
 # Count the answers in the middle that are not "the same":
 
 # %%
+predict("08.p2")
+
+# %%
 different = [answer.promise for answer in answers.values() if not answer.kept]
 len(answers), different
 
@@ -114,6 +122,9 @@ quiz("08.q1")
 #
 # Feast has been asked as well. It has several places to keep history, its **offline stores**. The default one reads
 # files with a library called Dask. These are three of the things that it does by itself:
+
+# %%
+predict("08.p3")
 
 # %%
 from mlops_lab import conformance, differences_of

@@ -117,8 +117,13 @@ store.apply([day_view, day_service])
 tempting, tempting_measured = examine(day_service, "bob", champion_measured.metrics)
 
 # %% [markdown]
-# A leap. You know this from notebook 00: it must be a leak, and the gate will find it. **Predict:** which rule says
+# A leap. You know this from notebook 00: it must be a leak, and the gate will find it. Which rule says
 # no?
+
+# %%
+from mlops_lab import predict
+
+predict("09.p1")
 
 # %%
 report = evaluate_gates(tempting, champion, FLIGHTS_POLICY, measured=tempting_measured, at=clock.now())
@@ -136,6 +141,9 @@ report
 #
 # There is a test that needs no trust in any column. Take a moment. Change everything that happens *after* it. Compute
 # the rows again. What was known at that moment cannot have changed.
+
+# %%
+predict("09.p2")
 
 # %%
 noon = parse_utc("2013-11-14T17:00:00Z")  # noon in New York
@@ -166,6 +174,9 @@ landed_view = FeatureView(
 landed_service = FeatureService("with_landed_day", [*champion_views, landed_view])
 store.apply([landed_view, landed_service])
 truthful, truthful_measured = examine(landed_service, "bob", champion_measured.metrics)
+
+# %%
+predict("09.p3")
 
 # %%
 report = evaluate_gates(truthful, champion, FLIGHTS_POLICY, measured=truthful_measured, at=clock.now())

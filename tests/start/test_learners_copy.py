@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import learners_copy
@@ -94,3 +96,63 @@ def test_where_no_copies_can_be_made_the_originals_are_opened_and_it_is_said(clo
 
     assert folder == "notebooks"
     assert "opening the originals" in said[0]
+
+
+def notebook(source: str, outputs: bool = True, **metadata: object) -> str:
+    said = [{"output_type": "stream", "name": "stdout", "text": ["0.641\n"]}] if outputs else []
+    code = {"cell_type": "code", "execution_count": 3, "id": "c1", "metadata": {}, "outputs": said, "source": [source]}
+    text = {"cell_type": "markdown", "id": "c0", "metadata": {}, "source": ["# Why?"]}
+    content = {"cells": [text, code], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def test_a_copy_opens_without_outputs_and_the_original_keeps_them(clone):
+    course = clone / "notebooks" / "00_start_here.ipynb"
+    course.write_text(notebook("auc"))
+
+    lay_out(clone)
+
+    copy = json.loads(work(clone)["00_start_here.ipynb"])
+    assert [cell.get("outputs") for cell in copy["cells"]] == [None, []]
+    assert [cell.get("execution_count") for cell in copy["cells"]] == [None, None]
+    assert "0.641" in course.read_text()
+
+
+def test_a_copy_that_was_run_but_not_edited_follows_the_course(clone):
+    course, mine = clone / "notebooks" / "00_start_here.ipynb", clone / "work" / "00_start_here.ipynb"
+    course.write_text(notebook("auc"))
+    lay_out(clone)
+    mine.write_text(notebook("auc", widgets={"state": 1}))  # run and saved by JupyterLab
+    course.write_text(notebook("auc, better"))
+
+    said = lay_out(clone)
+
+    assert said == []
+    assert "auc, better" in mine.read_text()
+
+
+def test_a_copy_of_the_course_before_with_all_its_outputs_is_replaced(clone):
+    course, mine = clone / "notebooks" / "00_start_here.ipynb", clone / "work" / "00_start_here.ipynb"
+    course.write_text(notebook("auc"))
+    mine.parent.mkdir()
+    mine.write_bytes(course.read_bytes())
+    record = {course.name: hashlib.sha256(course.read_bytes()).hexdigest()}
+    (clone / "work" / ".laid.json").write_text(json.dumps(record))
+
+    said = lay_out(clone)
+
+    assert said == []
+    assert "0.641" not in mine.read_text()
+
+
+def test_an_edited_copy_with_outputs_stays_whole(clone):
+    course, mine = clone / "notebooks" / "00_start_here.ipynb", clone / "work" / "00_start_here.ipynb"
+    course.write_text(notebook("auc"))
+    lay_out(clone)
+    mine.write_text(notebook("auc  # my answer"))
+    course.write_text(notebook("auc, better"))
+
+    told = lay_out(clone)
+
+    assert len(told) == 1
+    assert mine.read_text() == notebook("auc  # my answer")

@@ -2,7 +2,7 @@
 
 from mlops_lab.models.training.fit import train
 from mlops_lab.models.training.metrics import METRICS, Scores, calibration_error, measure, score
-from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict
+from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict, predict_proba
 from mlops_lab.models.training.refit import Refit, refit
 from mlops_lab.models.training.regression import NUMBER_METRICS, measure_numbers
 from mlops_lab.models.training.split import TimeSplit, time_split
@@ -21,6 +21,7 @@ __all__ = [
     "measure",
     "measure_numbers",
     "predict",
+    "predict_proba",
     "refit",
     "score",
     "time_split",

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["KINDS", "MODELS", "build_model", "free_threads", "is_regressor", "predict", "prepare", "refused"]
+__all__ = [
+    "KINDS",
+    "MODELS",
+    "build_model",
+    "free_threads",
+    "is_regressor",
+    "predict",
+    "predict_proba",
+    "prepare",
+    "refused",
+]
 
 #: What `build_model` can build: a fast linear model, and trees that cost a few times more.
 MODELS: Sequence[str] = ("logistic", "gradient_boosting")
@@ -186,6 +196,11 @@ def predict(estimator: Any, frame: pd.DataFrame, *, kind: str = "classification"
             return estimator.predict_proba(ready)[:, classes.index(1)]  # type: ignore[no-any-return]
     except (TypeError, ValueError) as error:
         raise refused(error, ready, f"this {called} cannot predict these rows") from None
+
+
+def predict_proba(classifier: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """The probability of yes for every row, as scikit-learn's `predict_proba` gives it; see `predict`."""
+    return predict(classifier, frame)
 
 
 @contextmanager

@@ -32,10 +32,11 @@ that the solution passes.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.checks.catalogue import all_exercises, all_quizzes, find_exercise, find_quiz
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect
+from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes, find_exercise, find_quiz
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Prediction, Quiz, expect
 from mlops_lab.teaching.checks.hinting import Hints, hint
 from mlops_lab.teaching.checks.judging import Verdict, check
+from mlops_lab.teaching.checks.predictions import predict
 from mlops_lab.teaching.checks.progress import ProgressTable, export_progress, progress
 from mlops_lab.teaching.checks.quizzes import quiz
 
@@ -45,10 +46,12 @@ __all__ = [
     "Mistake",
     "NotYet",
     "Option",
+    "Prediction",
     "ProgressTable",
     "Quiz",
     "Verdict",
     "all_exercises",
+    "all_predictions",
     "all_quizzes",
     "check",
     "expect",
@@ -56,6 +59,7 @@ __all__ = [
     "find_exercise",
     "find_quiz",
     "hint",
+    "predict",
     "progress",
     "quiz",
 ]

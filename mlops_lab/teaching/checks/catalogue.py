@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from typing import TypeVar
 
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
-from mlops_lab.teaching.checks.exercise import Exercise, Quiz
+from mlops_lab.teaching.checks.exercise import Exercise, Prediction, Quiz
 
-__all__ = ["all_exercises", "all_quizzes", "find_exercise", "find_quiz"]
+__all__ = ["all_exercises", "all_predictions", "all_quizzes", "find_exercise", "find_prediction", "find_quiz"]
 
 _Entry = TypeVar("_Entry", Exercise, Quiz)
 
@@ -86,3 +88,33 @@ def find_quiz(quiz_id: str) -> Quiz:
     if quiz_id not in quizzes:
         raise UnknownName("quiz", quiz_id, quizzes)
     return quizzes[quiz_id]
+
+
+@cache
+def _predictions() -> dict[str, Prediction]:
+    """`predictions.toml`: the `question`, its `options`, the place of the `right` one, what `came` and why."""
+    found = tomllib.loads(Path(__file__).with_name("predictions.toml").read_text("utf-8"))
+    return {
+        entry: Prediction(entry, one["question"], tuple(one["options"]), one["right"], one["came"])
+        for entry, one in sorted(found.items())
+    }
+
+
+def all_predictions() -> tuple[Prediction, ...]:
+    """Every prediction of the course, in order.
+
+    >>> all_predictions()[0].id
+    '00.p1'
+    """
+    return tuple(_predictions().values())
+
+
+def find_prediction(prediction_id: str) -> Prediction:
+    """The prediction of this id.
+
+    Raises:
+        UnknownName: there is no such prediction.
+    """
+    if prediction_id not in _predictions():
+        raise UnknownName("prediction", prediction_id, _predictions())
+    return _predictions()[prediction_id]

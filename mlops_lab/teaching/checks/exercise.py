@@ -17,6 +17,7 @@ __all__ = [
     "Mistake",
     "NotYet",
     "Option",
+    "Prediction",
     "Quiz",
     "asked",
     "expect",
@@ -199,3 +200,46 @@ class Quiz:
 
     def __repr__(self) -> str:
         return f"Quiz({self.id!r})"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A question that is asked before its answer is on the screen.
+
+    >>> one = Prediction("01.p9", "Heads or tails?", ("heads", "tails"), 1, "It was tails.")
+    >>> print(one.text)
+    01.p9 Heads or tails?
+      (a) heads
+      (b) tails
+    Run this cell, choose and commit, then run on.
+
+    Raises:
+        InvalidDefinition: there are fewer than two options, two are the same, or the right one is none of them.
+    """
+
+    id: str
+    question: str
+    options: tuple[str, ...]
+    right: int
+    came: str
+
+    def __post_init__(self) -> None:
+        if not (1 < len(self.options) == len(set(self.options)) and 0 <= self.right < len(self.options)):
+            raise InvalidDefinition(f"prediction {self.id} needs two different options or more, one of them right.")
+
+    def option(self, place: int) -> str:
+        """An option with its letter."""
+        return f"({'abcdefgh'[place]}) {self.options[place]}"
+
+    @property
+    def text(self) -> str:
+        """The question where only text is shown."""
+        options = [f"  {self.option(place)}" for place in range(len(self.options))]
+        last = "Run this cell, choose and commit, then run on."
+        return "\n".join([f"{self.id} {self.question}", *options, last])
+
+    def compared(self, said: str) -> str:
+        """What was said beside what came."""
+        came = self.options[self.right]
+        verdict = "It came as you said" if said == came else f"You said “{said}”. What came: “{came}”"
+        return f"{verdict}. {self.came}"

@@ -14,8 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 
+from mlops_lab.base.display import html_table, page
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.teaching.checks.catalogue import all_exercises, all_quizzes
+from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes
 
 __all__ = ["ProgressTable", "Standing", "course_home", "export_progress", "progress", "read_standing", "record"]
 
@@ -24,11 +25,12 @@ _STATUS = ("not attempted", "not yet", "passed")
 
 @dataclass(frozen=True)
 class Standing:
-    """How one exercise or quiz stands: its best status so far, the tries, the hints looked at."""
+    """How one exercise or quiz stands: its best status so far, the tries, the hints looked at; what was predicted."""
 
     status: str = _STATUS[0]
     attempts: int = 0
     hints: int = 0
+    said: str = ""
 
 
 def course_home() -> Path:
@@ -70,7 +72,7 @@ def _parsed(text: bytes) -> Standing:
     whole = all(type(count) is int and count >= 0 for count in (attempts, hints))
     if status not in _STATUS or not whole:
         raise ValueError
-    return Standing(status, attempts, hints)
+    return Standing(status, attempts, hints, str(fields.get("said", "")))
 
 
 def _put_aside(path: Path) -> str:
@@ -123,32 +125,31 @@ class ProgressTable:
 
     rows: tuple[tuple[str, str, Standing], ...]
     notes: tuple[str, ...] = ()
+    predictions: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def passed(self) -> int:
         """How many are passed."""
         return sum(standing.status == "passed" for _, _, standing in self.rows)
 
+    @property
+    def _summary(self) -> str:
+        made, right, of = self.predictions
+        told = f"; {made} of {of} predictions made, {right} came as predicted" if of else ""
+        return f"{self.passed} of {len(self.rows)} passed{told}"
+
     def __repr__(self) -> str:
-        lines = [f"{self.passed} of {len(self.rows)} passed"]
+        lines = [self._summary]
         for entry, kind, standing in self.rows:
             tries, hints = _counts(standing)
             lines.append(f"{entry:5} {kind:8} {standing.status:13}  {tries:7}  {hints}".rstrip())
         return "\n".join([*lines, *self.notes])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{title}</th>' for title in ("exercise", "kind", "status", "tries", "hints"))
-        rows = "".join(
-            f'<tr><th scope="row">{escape(entry)}</th><td>{kind}</td><td>{_MARK[standing.status]} {standing.status}'
-            f"</td><td>{standing.attempts}</td><td>{_helped(standing)}</td></tr>"
-            for entry, kind, standing in self.rows
-        )
+        rows = [(entry, kind, one.status, one.attempts, _helped(one)) for entry, kind, one in self.rows]
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        caption = f"<caption>{self.passed} of {len(self.rows)} passed</caption>"
-        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
-
-
-_MARK = {"passed": "✓", "not yet": "…", "not attempted": "–"}
+        columns = ("exercise", "kind", "status", "tries", "hints")
+        return page(html_table(self._summary, columns, rows) + notes)
 
 
 def _counts(standing: Standing) -> tuple[str, str]:
@@ -166,7 +167,7 @@ def _helped(standing: Standing) -> str:
 
 
 def progress() -> ProgressTable:
-    """The table of all exercises and quizzes, read from the learner's own folder.
+    """The table of all exercises and quizzes, and the count of predictions, read from the learner's own folder.
 
     >>> progress().passed >= 0
     True
@@ -178,7 +179,16 @@ def progress() -> ProgressTable:
         rows.append((entry, kind, standing))
         if note:
             notes.append(note)
-    return ProgressTable(tuple(rows), tuple(notes))
+    said = _predictions()
+    right = {one.id: one.options[one.right] for one in all_predictions()}
+    came = sum(right[entry] == words for entry, words in said.items())
+    return ProgressTable(tuple(rows), tuple(notes), (len(said), came, len(right)))
+
+
+def _predictions() -> dict[str, str]:
+    """What was predicted, by prediction."""
+    found = {one.id: read_standing(one.id)[0].said for one in all_predictions()}
+    return {entry: said for entry, said in found.items() if said}
 
 
 def export_progress(path: str | os.PathLike[str]) -> Path:
@@ -200,7 +210,11 @@ def export_progress(path: str | os.PathLike[str]) -> Path:
         "course": "MLOps Lab",
         "passed": table.passed,
         "of": len(table.rows),
-        "exercises": {entry: {"kind": kind, **asdict(standing)} for entry, kind, standing in table.rows},
+        "exercises": {
+            entry: {"kind": kind, "status": one.status, "attempts": one.attempts, "hints": one.hints}
+            for entry, kind, one in table.rows
+        },
+        "predictions": _predictions(),
     }
     try:
         _write(target, content)
