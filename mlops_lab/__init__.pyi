@@ -122,6 +122,7 @@ from .teaching.classroom import reset as reset
 from .teaching.classroom.results import load_measured as load_measured
 from .teaching.drawing import draw_dag as draw_dag
 from .teaching.drawing import draw_lineage as draw_lineage
+from .teaching.drawing import draw_map as draw_map
 from .teaching.drawing import draw_store as draw_store
 from .teaching.drawing import draw_workflow as draw_workflow
 from .teaching.drawing.plots import plot_bars as plot_bars

@@ -104,6 +104,7 @@ def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 def _cell(value: object, *, first: bool) -> str:
     text = str(value)
     is_number = text.replace(",", "").replace(".", "", 1).lstrip("-−").removesuffix(" %").isdigit()
+    is_number = is_number and not (first and "." in text)  # "00.1" names an exercise
     kind = ' class="lab-number"' if is_number else ' class="lab-name"' if first else ""
     return f'<td{kind} style="text-align:{"right" if is_number else "left"}">{pill(text)}</td>'
 

@@ -1,59 +1,70 @@
 # %% [markdown]
 # # Will this flight be late?
 #
-# New York, 2013. Two hours before a flight is due to leave, somebody asks: will it arrive more than 15 minutes late,
-# or not at all? Passengers are rebooked on the answer. In this course you build the machine that gives it, every
-# night, without anybody watching, and that says no when it should.
+# New York, 2013. Two hours before departure an airline asks whether a flight will arrive more than 15 minutes late, or
+# not at all. Passengers are rebooked on the answer. **You** decide which model gives it.
+#
+# Two models took the same exam, on four months of flights that neither had seen. The score says how often a model
+# ranks a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called **AUC**.
+#
+# Run a cell with **Shift+Enter**.
+
+# %%
+from mlops_lab import plot_bars
+
+plot_bars("Score in the exam", {"model A": 0.90, "model B": 0.74}, "AUC")
+
+# %% [markdown]
+# Choose, and press **Commit**. Then run the next cell and see what the passengers got.
+
+# %%
+from mlops_lab import predict
+
+predict("00.p1")
+
+# %%
+exam_and_service = {"model A": {"exam": 0.90, "service": 0.64}, "model B": {"exam": 0.74, "service": 0.74}}
+plot_bars("Score in the exam and in service", exam_and_service, "AUC")
+
+# %% [markdown]
+# Model A was much the worse one for every passenger. How could that be, and who should have noticed? In this notebook
+# you train both models, measure these four numbers yourself, and watch a pipeline refuse model A by itself.
 #
 # After this notebook you can
 #
-# - say what a pipeline for machine learning is made of, and run one on 336,776 real flights,
+# - name the steps of a machine learning pipeline, and run one on 336,776 real flights,
 # - read the trace of a run and the drawing of its tasks,
-# - recognise a model that is wonderful on paper and bad in service, and say what stopped it.
+# - write the rule that refuses a model which is good offline and bad as served.
 #
-# You should be able to read Python and a little pandas; of MLOps you need to know nothing, and every word is explained
-# where it first matters. This notebook takes about 20 minutes, the whole course some eight hours and a half.
-#
-# Run a cell with **Shift+Enter**, from top to bottom. Nothing here needs the internet, and nothing you do can break the
-# course. After an error that you do not understand: menu **Kernel**, **Restart Kernel and Run All Cells**.
+# You need Python and a little pandas, and nothing of MLOps: each word is explained where it first matters. About 25
+# minutes; the whole course takes some nine hours. Nothing here needs the internet.
 
 # %% [markdown]
-# Is everything in its place? The doctor looks at Python, the packages, the data and the drawing program.
+# The doctor looks at Python, the packages and the data. `python -m mlops_lab doctor` says line by line what is wrong.
 
 # %%
 from pathlib import Path
 
-from mlops_lab import examine
+from mlops_lab import datasets, examine
 
 missing = [check.name for check in examine(Path(".mlops_lab")) if check.good is False]
 print("ready" if not missing else f"missing: {', '.join(missing)}")
 
 # %% [markdown]
-# Should it ever say something else, `python -m mlops_lab doctor` tells line by line what is wrong and how to mend it.
-
-# %% [markdown]
 # ## The flights
+#
+# One row is one flight. Times are in UTC, delays in minutes. Cancelled flights stay in: their passengers have to be
+# rebooked too.
 
 # %%
-from mlops_lab import datasets
-
 flights = datasets.load_flights()
 flights[["flight_id", "dest", "sched_dep", "dep_delay", "arr_delay", "cancelled"]].head(4)
-
-# %% [markdown]
-# One row a flight. Times are UTC, delays are minutes. Cancelled flights stay in: whoever rebooks passengers has to
-# know about them most of all.
 
 # %%
 answers = datasets.outcomes(flights)
 print(f"{len(flights):,} flights, {answers['late'].mean():.1%} of them late or never arrived")
 
-# %% [markdown]
-# A quarter are late. Is the share the same at every hour? Choose before you run the next cell.
-
 # %%
-from mlops_lab import predict
-
 predict("00.p2")
 
 # %%
@@ -70,15 +81,14 @@ plot_line(
 )
 
 # %% [markdown]
-# In the morning one flight in eight is late, in the evening four in ten: delays pile up over the day. So what
-# happened earlier today is worth knowing, *if it is known in time*. Remember that sentence.
+# Delays pile up over the day: one flight in eight is late in the morning, four in ten in the evening. So it helps to
+# know what happened earlier today, *if it is known in time*. Remember that sentence.
 
 # %% [markdown]
 # ## The pipeline
 #
-# A model is not a file that somebody made once. It is the result of steps that have to be repeated: check the data,
-# compute features, train, judge, promote, put to work. Each step is a **task**, and who waits for whom makes a
-# **DAG**, a directed graph without cycles.
+# A model is the result of steps that have to be repeated: check the data, compute features, train, judge, promote, put
+# to work. Each step is a **task**. The tasks, and who waits for whom, make a **DAG**: a directed graph without cycles.
 
 # %%
 from mlops_lab import draw_dag, flights_pipeline
@@ -87,19 +97,18 @@ dag = flights_pipeline()
 draw_dag(dag, direction="TB")
 
 # %% [markdown]
-# Read it from top to bottom; an arrow leads from a task to one that waits for it. Nothing has run yet: every task is
-# still white. The `gate` stands between a trained model and everything that could hurt a passenger.
-#
-# Some boxes say when they start. Usually a task starts only when all that it waits for have succeeded. `none_failed` is
-# a little kinder: those before may also have been skipped. `all_done` waits for their end, whatever it was. (The grey
-# lines above the drawing, with the schedule and the params, are for notebook 05.)
+# An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
+# could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions. The
+# grey lines on top are for notebook 05.
+
+# %%
+predict("00.p4")
 
 # %% [markdown]
 # ## One night
 #
-# It is the night after the last flight of 2013. We run the whole pipeline: it learns from January to August and is
-# examined on September to December. Everything it keeps goes into a folder of its own, and the clock is a toy one, so
-# that nobody has to wait.
+# The whole pipeline runs for the night after the last flight of 2013. It learns from January to August and is examined
+# on September to December. The clock is a toy one, so nobody has to wait.
 
 # %%
 import tempfile
@@ -112,16 +121,12 @@ honest = run_flights(home.name, date="2014-01-01", clock=clock)
 honest
 
 # %% [markdown]
-# The **trace** says what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody
-# has asked for an approval yet. Here is the same run as a drawing:
-
-# %%
-draw_dag(dag, honest, direction="TB")
-
-# %% [markdown]
-# What did the gate look at? Its first figure is the **AUC** (`roc_auc`): how often the model ranks a late flight above
-# a punctual one. 0.5 is a coin, 1 is perfect. The **champion** is the model in charge, and tonight there is none yet; a
-# **slice** is a part of the flights, here an airport.
+# This is the **trace**: what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody
+# asked for an approval. `draw_dag(dag, honest)` draws the same run.
+#
+# What did the gate look at? The **champion** is the model in charge; tonight there is none yet. A **slice** is a part
+# of the flights, here an airport. **Calibration** asks whether 30 % of the flights called "30 %" are late. The **Brier
+# score** is the mean squared error of those chances.
 
 # %%
 from mlops_lab import Registry
@@ -130,13 +135,11 @@ registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 1)
 
 # %% [markdown]
-# Eleven demands, each with a figure and a reason; notebook 03 takes them one by one. The most important one hides in
-# the middle: `served_skew`. It compares the figure on the chart (`offline`) with the figure the model would have had in
-# service (`served`). Here they are equal, and that is the whole art.
+# Eleven rules, each with a figure and a reason. The most important one is `served_skew`. It compares the figure of the
+# exam (`offline`) with the figure that the model would have had in service (`served`). Here they are equal.
 #
-# And if one of the demands were not met? Then the task `gate` fails. **Predict**, from the drawing: which of `approve`,
-# `promote`, `materialize`, `roll_out` and `report` would never run? (Stuck? `hint("00.1")` in a cell of your own, and
-# again for the next hint.)
+# If one rule fails, the task `gate` fails. From the drawing: which of `approve`, `promote`, `materialize`, `roll_out`
+# and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again for the next hint.)
 
 # %%
 from mlops_lab import check, hint, quiz
@@ -147,11 +150,8 @@ check("00.1", never)
 # %% [markdown]
 # ## The other team
 #
-# A colleague has a better idea. Instead of all those features "as known two hours before", she takes the daily table
-# that everybody uses: average delay by date, for each airport, carrier and route. She joins it on the date. Simple,
-# and her AUC on the same four months is **0.90**; ours is 0.74.
-#
-# **Predict** before you run the next cell: what will the gate say?
+# A colleague takes the daily table that everybody uses: the average delay by date, for each airport, carrier and route.
+# She joins it on the date. This is model A.
 
 # %%
 predict("00.p3")
@@ -161,36 +161,31 @@ leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_a
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate is red, and what waits for it never ran: `approve`, `promote`, `materialize` and `roll_out` are marked
-# `upstream_failed`: a refused run changes nothing that serves. `report` runs in any case. Why did the gate say no?
+# The gate failed. What waits for it is `upstream_failed` and never ran, so a refused run changes nothing that serves.
+# Why did the gate say no?
 
 # %%
 registry.get_gate_report("late_flights", 2)
 
 # %% [markdown]
-# Six demands are not met. The last of the six tells the story: 0.902 on paper, 0.641 in service. Side by side:
+# Six rules failed. The last of them tells the story. Here are the four numbers of the beginning, now measured by you:
 
 # %%
-from mlops_lab import Tracker, plot_bars
+from mlops_lab import Tracker
 
 runs = {run.params["feature_service"]: run for run in Tracker(home.name).search_runs()}
-plot_bars(
-    "AUC on paper and in service",
-    {
-        name: {kind: round(runs[name].metrics[f"{kind}.roc_auc"], 3) for kind in ("offline", "served")}
-        for name in ("as_known", "daily_averages")
-    },
-    "AUC",
-)
+measured = {
+    name: {kind: round(runs[name].metrics[f"{kind}.roc_auc"], 3) for kind in ("offline", "served")}
+    for name in ("daily_averages", "as_known")
+}
+plot_bars("AUC offline and as served", measured, "AUC")
 
 # %% [markdown]
-# The average of a date contains the evening. In the training data the morning's flights were told about the evening;
-# in service nobody can tell them, because it has not happened. So the model that looks best on every chart would have
-# been the worse one for every passenger. This is called a **leak**, it happens to good people, and no amount of
-# looking at the chart shows it. A pipeline that replays what was really known does.
+# The average of a date contains its evening. In the training data the morning's flights were told about the evening. In
+# service nobody can tell them. This is a **leak**. It happens to good people, and no chart of the training data shows
+# it. A pipeline that replays what was really known does.
 #
-# Write the rule that catches her: the figure in service must reach 0.66, and at most 0.02 may be lost between paper and
-# service.
+# Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to served.
 
 
 # %%
@@ -208,18 +203,20 @@ quiz("00.q1")
 # ## Who is in charge now?
 
 # %%
+predict("00.p5")
+
+# %%
 registry.history("late_flights")
 
 # %% [markdown]
-# The **registry** wrote down every step: version 1 is in **Production**, which is the registry's word for "at work"
-# (5 to 7 are its way there, the subject of notebook 07); version 2 was judged and stays where it is.
-# Nobody had to remember anything, and nobody could have skipped the gate.
+# The **registry** wrote down every step. Version 1 is in **Production**, the registry's word for "at work". Events 5 to
+# 7 put it to work step by step, the subject of notebook 07. Version 2 was judged and stays where it is.
 
 # %% [markdown]
 # ## What you can do now
 #
-# You have run a pipeline on real data, read its trace, and seen a gate refuse the model with the best chart. The next
-# notebooks open the parts, one question each:
+# You have run a pipeline on real data, read its trace, and written the rule that refuses a leak. Each of the next
+# notebooks opens one part:
 #
 # | notebook | question |
 # |---|---|
@@ -233,10 +230,10 @@ registry.history("late_flights")
 # | [08 real engines](08_real_engines.ipynb) | What changes when Feast and MLflow do the work? |
 # | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
 #
-# In any of them, `progress()` from `mlops_lab` shows what you have done so far.
+# `progress()` from `mlops_lab` shows what you have done so far. Every bold word stands in the [glossary](GLOSSARY.md).
 #
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in
-# [Prefect](https://docs.prefect.io/). The features live in a feature store such as [Feast](https://docs.feast.dev/),
-# the versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). From the command
-# line the same run is `python -m mlops_lab run`.
+# [Prefect](https://docs.prefect.io/). Features live in a feature store such as [Feast](https://docs.feast.dev/),
+# versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). On the command line the
+# same run is `python -m mlops_lab run`.

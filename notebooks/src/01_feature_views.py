@@ -14,6 +14,11 @@
 #
 # You need notebook 00, and about 50 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("01")
+
 # %% [markdown]
 # ## A question has a moment
 #

@@ -14,6 +14,11 @@
 #
 # You need notebook 01, and about 40 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("02")
+
 # %% [markdown]
 # ## What the model learns from
 #

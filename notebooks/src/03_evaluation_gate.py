@@ -14,6 +14,11 @@
 #
 # You need notebooks 00 and 01, and about 45 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("03")
+
 # %% [markdown]
 # ## The gate everybody writes first
 #

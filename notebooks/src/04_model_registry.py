@@ -14,6 +14,11 @@
 #
 # You need notebook 00; the gate is explained in 03. About 45 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("04")
+
 # %% [markdown]
 # ## A file called production
 #

@@ -15,6 +15,11 @@
 #
 # You need notebook 00, and neither Airflow nor Prefect. About 70 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("05")
+
 # %% [markdown]
 # ## A script at night
 #

@@ -20,6 +20,11 @@
 # You need no account at GitHub: a small simulator in this course reads the very files that GitHub reads. What you need
 # is notebook 00, and to have seen a repository, a branch and a pull request. About 60 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("06")
+
 # %% [markdown]
 # ## A gate that looks like one
 #

@@ -15,6 +15,11 @@
 #
 # You need notebooks 00 and 04, and no cluster or account. About 65 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("07")
+
 # %% [markdown]
 # ## Three models
 #

@@ -14,6 +14,11 @@
 #
 # You need notebooks 01 and 04. Feast and MLflow need not be installed: what they answered is kept. About 40 minutes.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("08")
+
 # %% [markdown]
 # ## The same words
 #

@@ -23,6 +23,11 @@
 #
 # Stuck? `hint("09.1")` in a cell of your own gives one hint at a time, and after the third asks first.
 
+# %%
+from mlops_lab import draw_map
+
+draw_map("09")
+
 # %% [markdown]
 # ## The champion
 #

@@ -49,8 +49,9 @@ class _Committing:
     said: str
 
     def choose(self, place: int) -> None:
-        """Choose an option, as a click does."""
-        self._options.value = place
+        """Choose an option, as a click does; after the commit nothing moves any more."""
+        if not self._options.disabled:
+            self._options.value = place
 
     def commit(self) -> None:
         """Fix the choice and write it down."""

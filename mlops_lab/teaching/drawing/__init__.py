@@ -6,7 +6,7 @@ for numbers.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.drawing.dag import draw_dag
+from mlops_lab.teaching.drawing.dag import draw_dag, draw_map
 from mlops_lab.teaching.drawing.drawing import Drawing
 from mlops_lab.teaching.drawing.jobs import JobBox, draw_jobs
 from mlops_lab.teaching.drawing.lineage import draw_lineage
@@ -14,4 +14,14 @@ from mlops_lab.teaching.drawing.render import renderers
 from mlops_lab.teaching.drawing.store import draw_store
 from mlops_lab.teaching.drawing.workflow import draw_workflow
 
-__all__ = ["Drawing", "JobBox", "draw_dag", "draw_jobs", "draw_lineage", "draw_store", "draw_workflow", "renderers"]
+__all__ = [
+    "Drawing",
+    "JobBox",
+    "draw_dag",
+    "draw_jobs",
+    "draw_lineage",
+    "draw_map",
+    "draw_store",
+    "draw_workflow",
+    "renderers",
+]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG, DagRun, Task, TaskInstance
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["draw_dag"]
+__all__ = ["draw_dag", "draw_map"]
 
 _PLANNED = Look("○", "", "#f7f7f7", "#808080")  # a task outside any run has no state
 
@@ -69,6 +69,34 @@ def draw_dag(dag: DAG, run: DagRun | None = None, *, direction: Literal["LR", "T
         gone = [task_id for task_id in instances if task_id not in dag.tasks]
         about += [f"the run also had {', '.join(gone)}, which the DAG no longer has"] if gone else []
     return draw_boxes(title, boxes, edges=edges, about=about, direction=direction)
+
+
+_LESSONS = {
+    "01": ("build_training_set", "materialize"),
+    "02": ("build_training_set", "train"),
+    "03": ("evaluate", "gate"),
+    "04": ("register", "approve", "promote"),
+    "06": ("gate", "approve"),
+    "07": ("materialize", "roll_out"),
+    "08": ("build_training_set", "register", "promote", "roll_out"),
+    "09": ("build_training_set", "train", "register", "evaluate", "gate", "promote"),
+}
+
+
+def draw_map(notebook: str) -> Drawing:
+    """The eleven tasks of the flights pipeline, with those that a notebook is about lit; 00 and 05 are about all.
+
+    >>> print(draw_map("03").title)
+    You are in notebook 03: evaluate, gate
+    """
+    from mlops_lab.pipeline.flights import flights_pipeline
+
+    dag = flights_pipeline()
+    here = _LESSONS.get(notebook, dag.topological_order())
+    named = "the whole pipeline" if len(here) == len(dag.tasks) else ", ".join(here)
+    quiet, lit = Look("·", "", "#f7f7f7", "#808080"), Look("●", "here", "#cde3f2", "#0072b2", "bold")
+    boxes = [Box(name, lit if name in here else quiet) for name in dag.topological_order()]
+    return draw_boxes(f"You are in notebook {notebook}: {named}", boxes, edges=dag.edges)
 
 
 def _box(task: Task, instance: TaskInstance | None, *, has_run: bool) -> Box:
