@@ -98,8 +98,8 @@ draw_dag(dag, direction="TB")
 
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
-# could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions. The
-# grey lines on top are for notebook 05.
+# could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions.
+# The grey lines on top are for notebook 05.
 
 # %%
 predict("00.p4")
