@@ -81,6 +81,7 @@ ENGINES = {
         "mlserver",
         ("tests/serving", "tests/fleet"),
         own=("pandas", "pyarrow"),
+        marks="nightly or not nightly",
         code=("mlops_lab/delivery",),
     ),
     "playground": Engine(

@@ -20,7 +20,7 @@ from dashboard import command, variables
 
 from mlops_lab.teaching.panels.dashboard import LESSONS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]  # the gate's panels are driven in every run
 PATIENCE = 120  # seconds; an idle machine needs ten
 
 
@@ -50,7 +50,7 @@ class Page:
         return [*told, *contrast.text.faults, *contrast.line.faults]
 
 
-@pytest.fixture(scope="module", params=["light", pytest.param("dark", marks=pytest.mark.nightly)])
+@pytest.fixture(scope="module", params=["light", "dark"])
 def theme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

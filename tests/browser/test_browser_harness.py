@@ -110,6 +110,7 @@ def test_nothing_left_the_machine_and_nothing_was_complained_of(small: Opened) -
     assert (small.outside, small.complaints) == ([], [])
 
 
+@pytest.mark.nightly
 def test_planted_faults_are_seen(browser: Browser) -> None:
     with browser.open("faulty.ipynb") as opened:
         errors = opened.run_all()

@@ -14,12 +14,16 @@ EXERCISES = pytest.mark.parametrize("exercise", all_exercises(), ids=lambda exer
 QUIZZES = pytest.mark.parametrize("quiz", all_quizzes(), ids=lambda quiz: quiz.id)
 
 
-def _answer(exercise: Exercise, source: str) -> Verdict:
-    """What check says after the cells before (setup) and a cell with this source have run."""
+def _run(exercise: Exercise, source: str) -> Any:
+    """The answer after the cells before (setup) and a cell with this source have run."""
     names: dict[str, Any] = {}
     exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
     exec(compile(source, "<string>", "exec"), names)  # noqa: S102
-    return judge(exercise, names[exercise.answer])
+    return names[exercise.answer]
+
+
+def _answer(exercise: Exercise, source: str) -> Verdict:
+    return judge(exercise, _run(exercise, source))
 
 
 @EXERCISES
@@ -43,22 +47,13 @@ def test_every_mistake_is_answered_with_its_own_message(exercise: Exercise) -> N
 
 @pytest.mark.slow
 @EXERCISES
-def test_the_solution_passes_and_says_what_was_learnt(exercise: Exercise) -> None:
-    verdict = _answer(exercise, exercise.solution)
+def test_the_solution_passes_as_often_as_asked_and_says_what_was_learnt(exercise: Exercise) -> None:
+    answer = _run(exercise, exercise.solution)
 
-    assert (verdict.status, verdict.message) == ("passed", exercise.lesson)
+    first, second = judge(exercise, answer), judge(exercise, answer)
 
-
-@pytest.mark.slow
-@EXERCISES
-def test_the_solution_passes_a_second_time_on_the_same_answer(exercise: Exercise) -> None:
-    names: dict[str, Any] = {}
-    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102
-    exec(compile(exercise.solution, "<string>", "exec"), names)  # noqa: S102
-
-    first, second = judge(exercise, names[exercise.answer]), judge(exercise, names[exercise.answer])
-
-    assert first == second
+    assert (first.status, first.message) == ("passed", exercise.lesson)
+    assert second == first
 
 
 @EXERCISES

@@ -70,8 +70,12 @@ def the_shipped_results_are_these(home):
         assert shipped[name].holdout == fresh[name].holdout
 
 
+# The leak is two runs on a whole year; notebook 00 makes them in the default tier, and looks at the same figures.
+LIVE = [pytest.param(one, marks=pytest.mark.nightly) if one.name == "leak" else one for one in FAULTS]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", LIVE, ids=lambda fault: fault.name)
 def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_path):
     (tmp_path / "registry.db").write_bytes(b"somebody's own")
     before = files(tmp_path)

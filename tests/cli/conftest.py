@@ -94,6 +94,13 @@ def filled(runs):
     return runs[0]
 
 
+@pytest.fixture(scope="module")
+def untouched(filled, tmp_path_factory):
+    """One copy for all that must change nothing, and what it holds."""
+    terminal = Terminal(Path(shutil.copytree(filled.home, tmp_path_factory.mktemp("untouched") / "home")))
+    return terminal, terminal.state()
+
+
 @pytest.fixture
 def terminal(filled, tmp_path):
     """A copy of the filled home folder, to change."""

@@ -66,8 +66,8 @@ def test_the_report_of_a_version_is_markdown_as_the_pipeline_kept_it(filled):
 
 
 @pytest.mark.parametrize(("words", "keys"), LOOKS, ids=IDS)
-def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, terminal):
-    before = terminal.state()
+def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, untouched):
+    terminal, before = untouched
 
     answer = terminal(*words)
 
@@ -114,8 +114,8 @@ def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, termin
         (["dag", "next", "--after", "2013-09-01T10:00"], "no time zone"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_changes_nothing(words, told, terminal):
-    before = terminal.state()
+def test_a_wrong_word_is_one_line_and_changes_nothing(words, told, untouched):
+    terminal, before = untouched
 
     answer = terminal(*words)
 
@@ -233,9 +233,9 @@ def test_the_printed_policy_judges_as_the_pipeline_did(filled, tmp_path):
         ("", 1, "a policy is a mapping"),
     ],
 )
-def test_another_policy_is_read_with_care_and_records_nothing(rules, code, told, terminal, tmp_path):
+def test_another_policy_is_read_with_care_and_records_nothing(rules, code, told, untouched, tmp_path):
     (tmp_path / "policy.yml").write_text(rules)
-    before = terminal.state()
+    terminal, before = untouched
 
     answer = terminal("gate", "--version", "1", "--policy", "policy.yml")
 

@@ -212,9 +212,13 @@ def begun(home, how):
         return process.wait(), rest
 
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
+KILLED = pytest.param(KILL, -KILL, marks=pytest.mark.nightly)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), KILLED])
 def test_a_run_that_was_stopped_in_the_middle_goes_on(how, code, empty):
     ended, told = begun(empty.home, how)
 

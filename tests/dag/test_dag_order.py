@@ -71,13 +71,13 @@ def test_a_cycle_is_reported_as_a_path_whose_every_step_is_an_edge(
 
 
 @pytest.mark.slow
-def test_a_chain_and_a_ring_of_a_hundred_thousand_tasks_do_not_recurse() -> None:
-    chain = {f"t{at}": [f"t{at - 1}"] if at else [] for at in range(100_000)}
+def test_a_chain_and_a_ring_of_twenty_thousand_tasks_do_not_recurse() -> None:
+    chain = {f"t{at}": [f"t{at - 1}"] if at else [] for at in range(20_000)}
 
     assert topological_order(chain) == list(chain)
     with pytest.raises(CycleError) as caught:
-        topological_order({**chain, "t0": ["t99999"]})
-    assert len(caught.value.cycle) == 100_001
+        topological_order({**chain, "t0": ["t19999"]})
+    assert len(caught.value.cycle) == 20_001
 
 
 def test_a_dag_names_its_cycle_and_a_task_cannot_wait_for_itself() -> None:

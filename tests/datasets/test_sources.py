@@ -81,8 +81,10 @@ def recomputed(flights: pd.DataFrame, moment: pd.Timestamp, hours: tuple[int, ..
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "prefix", "hours", "every"),
-    [(airport_departures, "airport", (1, 3), 30), (carrier_departures, "carrier", (3,), 60)],
-    ids=["airport", "carrier"],
+    [
+        pytest.param(airport_departures, "airport", (1, 3), 30, marks=pytest.mark.nightly, id="airport"),
+        pytest.param(carrier_departures, "carrier", (3,), 60, id="carrier"),
+    ],
 )
 def test_rolling_features_are_those_of_a_loop_over_the_past(
     source: Callable[..., pd.DataFrame], prefix: str, hours: tuple[int, ...], every: int, flights: pd.DataFrame

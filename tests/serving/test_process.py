@@ -94,6 +94,7 @@ def test_one_server_through_its_whole_life(home, serve):
     assert not any("Traceback" in line for line in server.lines)
 
 
+@pytest.mark.nightly
 def test_kept_connections_are_fast_idle_ones_cost_nobody_and_a_crafted_body_costs_little(home, serve):
     server = serve(home, "--quiet", "--connections", "4", "--max-rows", "50000")
     server.read_until("ready")
@@ -154,7 +155,7 @@ def test_a_tampered_artefact_is_never_served(home, serve):
     assert '"event": "ready"' not in "".join(server.lines)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
     holder = sqlite3.connect(home / "registry.db", isolation_level=None)
     holder.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -171,7 +172,7 @@ def test_a_registry_that_another_process_holds_is_waited_for(home, serve):
     assert ask(server.port, "POST", "/invocations", BODY)[0] == 200
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serve):
     server = serve(home, "--quiet")
     server.read_until("ready")
@@ -204,7 +205,7 @@ def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serv
     assert server.end() == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_line_of_the_log_is_json_whatever_is_sent(home, serve):
     server = serve(home)
     server.read_until("ready")
