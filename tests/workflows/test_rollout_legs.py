@@ -1,7 +1,12 @@
-"""The Kubernetes leg of rollout.yml, really run: neutral without a cluster, step by step with one, and taken back."""
+"""rollout.yml, really run on each target: neutral without one, delivered and judged with one, and taken back from both.
+
+Real are the workflow, its actions, bash, the course and the registry. A cluster, SageMaker (whose endpoint takes its
+time and refuses changes meanwhile) and Vertex are files, Prometheus, CloudWatch and Cloud Monitoring recorded answers.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -9,142 +14,390 @@ from pathlib import Path
 
 import pytest
 
+from mlops_lab.base.clock import FakeClock
 from mlops_lab.ci import WorkflowRun, execute, load_workflow
+from mlops_lab.models.registry import GateReport, Registry, RuleResult
+from mlops_lab.models.tracking import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
+TARGETS = ("kubernetes", "sagemaker", "vertex")
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("bash") is None, reason="the steps and what stands in for kubectl are bash"
+    sys.platform != "linux" or shutil.which("bash") is None or shutil.which("jq") is None, reason="bash, jq"
 )
 
-# A cluster of two Deployments: it writes down what it is asked, and remembers how many pods each has.
-KUBECTL = """
+# What every program of a cloud keeps: who stands where with how much, which metrics it has, and at what it fails.
+WORLD = """
 import json, os, pathlib, sys
-words, calls = sys.argv[1:], pathlib.Path(os.environ["CALLS"])
-with calls.open("a") as lines:
-    print(*words, file=lines)
-if os.environ["FAIL_AT"] in " ".join(words):
-    sys.exit("no room")
-kept = calls.with_suffix(".json")
-pods = json.loads(kept.read_text()) if kept.exists() else {"late-flights": 4, "late-flights-canary": 0}
-if words[0] == "scale":
-    pods[words[1].split("/")[1]] = int(words[2].split("=")[1])
-    kept.write_text(json.dumps(pods))
-if words[:2] == ["get", "deployment"]:
-    print(json.dumps({"metadata": {}, "spec": {"replicas": pods[words[2]]}}))
-elif words[0] != "get":
-    print("{}")
+kept = pathlib.Path(os.environ["WORLD"])
+world = json.loads(kept.read_text())
+def save():
+    kept.write_text(json.dumps(world))
+def say(*words):
+    world["asked"].append(" ".join(map(str, words)))
+    save()
+    if world["fails"] and world["fails"] in world["asked"][-1]:
+        raise SystemExit("no room")
 """
-PROGRAMS = {
-    "python": f'case "$1 $2" in "-m pip") exit 0 ;; esac\nPYTHONPATH={ROOT} exec {sys.executable} "$@"',
-    "kubectl": f'exec {sys.executable} - "$@" <<"PY"\n{KUBECTL}\nPY',
-    "gcloud": "exit 0",
-    "docker": "exit 0",
-    "sleep": "exit 0",
-}
-CLUSTER = {"KUBE_NAMESPACE": "flights", "IMAGE_REPOSITORY": "example.org/late-flights"}
+KUBECTL = """
+words = sys.argv[1:]
+say(*words)
+name = next((word.rpartition("/")[2] for word in words[1:] if "late-flights" in word and "=" not in word), "")
+one = world["cluster"].get(name, {})
+if words[0] == "get" and words[1] == "deployment":
+    container = {"name": "server", "image": one["image"]}
+    spec = {"replicas": one["pods"], "template": {"spec": {"containers": [container]}}}
+    print(json.dumps({"metadata": {"annotations": one.get("notes", {})}, "spec": spec}))
+elif words[0] == "annotate":
+    key, _, value = words[2].partition("=")
+    one["notes"] = {key: value} if value else {}
+elif words[0] == "scale":
+    one["pods"] = int(words[2].partition("=")[2])
+elif words[:2] == ["set", "image"]:
+    one["image"] = words[3].partition("=")[2]
+save()
+"""
+DOCKER = """
+words = sys.argv[1:]
+say("docker", *words)
+if words[0] == "pull":
+    sys.exit(0 if words[-1] in world["images"] else 1)
+if words[0] == "build":
+    world["built"] = dict([words[words.index("--label") + 1].split("=")])["org.mlops-lab.home"]
+if words[0] == "push":
+    world["images"][words[1]] = world["built"]
+if words[:2] == ["image", "inspect"]:
+    print(world["images"][words[-1]])
+save()
+"""
+BOTO3 = """
+class Client:
+    def __getattr__(self, operation):
+        def call(**request):
+            say(operation, json.dumps(request, default=str))
+            if operation == "get_metric_data":
+                seen = world["seen"]
+                values = {"answers": seen["answers"], "errors": seen["errors"], "seconds": seen["seconds"] * 1e6}
+                return {"MetricDataResults": [{"Id": name, "Values": [value]} for name, value in values.items()]}
+            end = world["endpoint"]
+            if operation == "describe_endpoint":
+                changing, end["looks"] = end["looks"] > 0, max(0, end["looks"] - 1)
+                found = [{"VariantName": name, "CurrentWeight": one["weight"], "CurrentInstanceCount": 1}
+                         for name, one in end["variants"].items()]
+                save()
+                return {"EndpointStatus": "Updating" if changing else "InService", "ProductionVariants": found,
+                        "EndpointConfigName": end["config"]}
+            if operation == "describe_endpoint_config":
+                return {"ProductionVariants": end["configs"][request["EndpointConfigName"]]}
+            if operation == "create_endpoint_config":
+                end["configs"][request["EndpointConfigName"]] = request["ProductionVariants"]
+            if operation.startswith("update"):
+                assert not end["looks"], "Cannot update in-progress endpoint"
+                end["looks"] = 2
+                if operation == "update_endpoint":
+                    end["config"] = request["EndpointConfigName"]
+                    end["variants"] = {}
+                    for one in end["configs"][end["config"]]:
+                        variant = {"model": one["ModelName"], "weight": one["InitialVariantWeight"]}
+                        end["variants"][one["VariantName"]] = variant
+                else:
+                    for one in request["DesiredWeightsAndCapacities"]:
+                        end["variants"][one["VariantName"]]["weight"] = one["DesiredWeight"]
+            save()
+            return {}
+        return call
+def client(name, region_name=None):
+    return Client()
+"""
+VERTEX = """
+from types import SimpleNamespace as Name
+class Client:
+    def __init__(self, **_): pass
+    def __getattr__(self, operation):
+        def call(request, **_):
+            say(operation, json.dumps(request, default=str))
+            vertex = world["vertex"]
+            answer = {}
+            if operation == "get_endpoint":
+                return Name(deployed_models=[Name(dedicated_resources="n1", **one) for one in vertex["deployed"]],
+                            traffic_split=vertex["traffic"])
+            if operation == "upload_model":
+                answer = {"model": "m" + request["model"]["container_spec"]["env"][0]["value"]}
+            if operation == "deploy_model":
+                number = str(len(world["asked"]))
+                one = request["deployed_model"]
+                vertex["deployed"].append({"id": number, "display_name": one["display_name"], "model": one["model"]})
+                vertex["traffic"] = {number if key == "0" else key: n for key, n in request["traffic_split"].items()}
+            if operation == "undeploy_model":
+                assert not vertex["traffic"].get(request["deployed_model_id"])
+                vertex["deployed"] = [one for one in vertex["deployed"] if one["id"] != request["deployed_model_id"]]
+            if operation == "update_endpoint":
+                vertex["traffic"] = request["endpoint"]["traffic_split"]
+            save()
+            return Name(result=lambda timeout: Name(**answer))
+        return call
+EndpointServiceClient = ModelServiceClient = Client
+"""
+GOOGLE_AUTH = """
+def default(scopes): return None, None
+"""
+SESSION = """
+class AuthorizedSession:
+    def __init__(self, _): pass
+    def get(self, url, timeout):
+        from types import SimpleNamespace as Name
+        seen = world["seen"]
+        value = seen["seconds"] * 1000 if "latencies" in url else seen["errors"] if "5xx" in url else seen["answers"]
+        return Name(text=json.dumps({"timeSeries": [{"points": [{"value": {"doubleValue": value}}]}]}))
+"""
+# No second is waited, and Prometheus is asked no further than this.
+SITE = """
+import io, time, urllib.request
+time.sleep = lambda seconds: None
+def urlopen(url, timeout=None):
+    seen = world["seen"]
+    value = seen["seconds"] if "quantile" in url else seen["errors"] if "5.." in url else seen["answers"]
+    return io.BytesIO(json.dumps({"status": "success", "data": {"result": [{"value": [0, str(value)]}]}}).encode())
+if "WORLD" in os.environ:
+    urllib.request.urlopen = urlopen
+"""
+FAKES = {
+    "boto3.py": WORLD + BOTO3,
+    "google/__init__.py": "",
+    "google/auth/__init__.py": GOOGLE_AUTH,
+    "google/auth/transport/__init__.py": "",
+    "google/auth/transport/requests.py": WORLD + SESSION,
+    "google/cloud/__init__.py": "",
+    "google/cloud/aiplatform_v1/__init__.py": "",
+    "google/cloud/aiplatform_v1/services/__init__.py": "",
+    "google/cloud/aiplatform_v1/services/endpoint_service.py": WORLD + VERTEX,
+    "google/cloud/aiplatform_v1/services/model_service.py": WORLD + VERTEX,
+    "sitecustomize.py": "import os\nif 'WORLD' in os.environ:\n" + "".join(
+        f"    {line}\n" for line in (WORLD + SITE).splitlines() if line
+    ),
+}  # fmt: skip
+SET_UP = {
+    "KUBE_NAMESPACE": "flights", "PROMETHEUS_URL": "http://prometheus:9090", "IMAGE_REPOSITORY": "example.org/late",
+    "SAGEMAKER_ENDPOINT": "late", "SAGEMAKER_IMAGE": "ecr/late", "SAGEMAKER_ROLE_ARN": "arn:role",
+    "MODEL_BUCKET": "s3://models", "VERTEX_ENDPOINT": "projects/p/locations/r/endpoints/7",
+}  # fmt: skip
+
+
+class Rollout:
+    """The repository, its GitHub, three clouds, and a home folder with v2 promoted over v1."""
+
+    def __init__(self, folder: Path, github) -> None:
+        self.folder, self.github, self.repo = folder, github, folder / "repo"
+        shutil.copytree(ROOT / ".github", self.repo / ".github")
+        for name, text in FAKES.items():
+            path = folder / "fakes" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        path = f"PYTHONPATH={folder / 'fakes'}:{ROOT} exec {sys.executable}"
+        programs = {
+            "python": f'#!/bin/bash\ncase "$1 $2" in "-m pip") exit 0 ;; esac\n{path} "$@"',
+            "kubectl": f"#!{sys.executable} -I\n{WORLD}{KUBECTL}",
+            "docker": f"#!{sys.executable} -I\n{WORLD}{DOCKER}",
+            "gcloud": "#!/bin/bash",
+            "aws": "#!/bin/bash",
+        }
+        for name, text in programs.items():
+            (folder / "bin" / name).write_text(f"{text}\n", encoding="utf-8")
+            (folder / "bin" / name).chmod(0o755)
+        self.world = folder / "world.json"
+        one = {
+            "VariantName": "champion",
+            "ModelName": "late-v1",
+            "InitialInstanceCount": 1,
+            "InitialVariantWeight": 1.0,
+        }
+        self.world.write_text(
+            json.dumps(
+                {
+                    "asked": [], "fails": "", "images": {}, "seen": {"answers": 1000, "errors": 0, "seconds": 0.02},
+                    "cluster": {
+                        "late-flights": {"pods": 4, "image": "late:v1"},
+                        "late-flights-canary": {"pods": 0, "image": "late:v1"},
+                    },
+                    "endpoint": {
+                        "config": "c", "configs": {"c": [one]}, "looks": 0,
+                        "variants": {"champion": {"model": "late-v1", "weight": 1.0}},
+                    },
+                    "vertex": {
+                        "deployed": [{"id": "1", "display_name": "champion", "model": "m1"}], "traffic": {"1": 100},
+                    },
+                }
+            )
+        )  # fmt: skip
+        self.home = promoted(folder / "home")
+        self.packed = github.pack(self.home, folder)
+        self.digest = github.attest(self.packed)
+
+    def change(self, **changed) -> None:
+        self.world.write_text(json.dumps({**json.loads(self.world.read_text("utf-8")), **changed}))
+
+    @property
+    def now(self) -> dict:
+        return json.loads(self.world.read_text("utf-8"))
+
+    def champion(self, target: str) -> tuple[str, object]:
+        """Which version answers on a target, and with how much."""
+        now = self.now
+        if target == "kubernetes":
+            return now["cluster"]["late-flights"]["image"].rpartition(":")[2], now["cluster"]["late-flights"]["pods"]
+        if target == "sagemaker":
+            one = now["endpoint"]["variants"]["champion"]
+            return one["model"].rpartition("-")[2], one["weight"] > 0
+        one = next(each for each in now["vertex"]["deployed"] if each["display_name"] == "champion")
+        return one["model"].replace("m", "v"), now["vertex"]["traffic"][one["id"]]
+
+    def run(self, target: str, *, variables=None, weights="25 100", number: int = 1) -> WorkflowRun:
+        def download(call) -> None:
+            (call.workspace / call.argument("path")).mkdir(exist_ok=True)
+            shutil.copy(self.packed, call.workspace / call.argument("path") / "home.tar.gz")
+
+        return execute(
+            load_workflow(self.repo / ".github/workflows/rollout.yml"),
+            "workflow_call",
+            inputs={
+                "target": target, "run-id": "1001", "version": "2", "digest": self.digest, "weights": weights,
+                "options": "--wait=0\n--looks=2\n--answers=50",
+            },
+            actions={"actions/download-artifact": download},
+            variables=SET_UP if variables is None else variables,
+            inherit=["WORLD"],
+        )  # fmt: skip
+
+    def kept(self, folder: Path) -> tuple[int, list[str]]:
+        """Which version the newest kept home has in Production, and the last things that happened."""
+        tag = self.github["releases"][-1]["tag_name"].replace("/", "+")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.unpack_archive(self.github.folder / f"{tag}.tar.gz", folder)
+        registry = Registry(folder)
+        try:
+            assert registry.verify()
+            history = [event.action for event in registry.history("late_flights")]
+            return registry.get_production("late_flights").version, history
+        finally:
+            registry.close()
+
+
+def promoted(home: Path) -> Path:
+    clock = FakeClock("2013-12-01")
+    registry, tracker = Registry(home, clock=clock), Tracker(home, clock=clock)
+    for number in (1, 2):
+        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=artefact, author="ada")
+        version = registry.register_model(run, "late_flights")
+        report = GateReport(
+            name="late_flights", version=number, artefact=version.artefact,
+            results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
+            champion=number - 1 or None, holdout="sha256:" + "0" * 64, metrics={"auc": 0.7}, evaluated_at=clock.now(),
+        )  # fmt: skip
+        registry.promote(report, actor="ada", why="the gate passed")
+    registry.close()
+    tracker.close()
+    (home / "began-from").write_text("none\n", encoding="utf-8")
+    return home
 
 
 @pytest.fixture
-def repo(tmp_path: Path, monkeypatch) -> Path:
-    """A repository with the real `.github`, on a machine where nothing is real but bash and the course."""
-    shutil.copytree(ROOT / ".github", tmp_path / "repo" / ".github")
-    (tmp_path / "bin").mkdir()
-    for name, script in PROGRAMS.items():
-        (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{script}\n", encoding="utf-8")
-        (tmp_path / "bin" / name).chmod(0o755)
+def rollout(tmp_path: Path, monkeypatch, github) -> Rollout:
+    made = Rollout(tmp_path, github)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    monkeypatch.setenv("FAIL_AT", "nothing fails")
-    (tmp_path / "calls").touch()
-    return tmp_path / "repo"
+    monkeypatch.setenv("WORLD", str(made.world))
+    return made
 
 
-def rolled_out(repo: Path, variables: dict[str, str], weights: str = "25 100") -> tuple[WorkflowRun, list[str]]:
-    run = execute(
-        load_workflow(repo / ".github/workflows/rollout.yml"),
-        "workflow_call",
-        inputs={"target": "kubernetes", "run-id": "1", "version": "3", "digest": "any", "weights": weights},
-        actions={"actions/download-artifact": packed},
-        variables=variables,
-        inherit=["CALLS", "FAIL_AT"],
-    )
-    return run, (repo.parent / "calls").read_text(encoding="utf-8").splitlines()
+def states(run: WorkflowRun, target: str) -> dict[str, str | None]:
+    return {step.name: step.outcome for step in run.job(target).steps}
 
 
-def packed(call) -> None:
-    """An empty home folder, as actions/keep packs it."""
-    target = call.workspace / call.argument("path")
-    shutil.make_archive(str(target / "home"), "gztar", call.workspace / ".github")
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_a_target_the_leg_says_so_changes_nothing_and_is_green(rollout, target):
+    run = rollout.run(target, variables={})
+
+    deliver = next(step for step in run.job(target).steps if step.id == "deliver")
+    assert (run.conclusion, deliver.outputs) == ("success", {"reached": "false"}), run.outline()
+    assert "There is no target to reach here" in deliver.steps[0].log
+    assert (rollout.now["asked"], rollout.github["releases"]) == ([], [])
 
 
-def states(run: WorkflowRun) -> dict[str, str | None]:
-    return {step.name: step.conclusion for step in run.job("kubernetes").steps}
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_good_version_is_the_champion_and_the_registry_remembers_each_step(rollout, target, tmp_path):
+    before = rollout.champion(target)[0]
+
+    run = rollout.run(target)
+
+    assert (before, rollout.champion(target)[0]) == ("v1", "v2"), run.outline()
+    assert states(run, target)["Roll back"] == "skipped"
+    production, history = rollout.kept(tmp_path / "kept")
+    assert (production, history[-1]) == (2, "delivery_finished")
+    assert history.count("delivery_step") == 2
 
 
-def test_without_a_cluster_the_leg_says_so_changes_nothing_and_is_green(repo):
-    run, calls = rolled_out(repo, {})
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("seen", [{"errors": 60}, {"seconds": 3.0}, {"answers": 3}], ids=str)
+def test_a_bad_version_ends_red_and_target_and_registry_are_as_before(rollout, target, seen, tmp_path):
+    rollout.change(seen={**rollout.now["seen"], **seen})
 
-    canary = next(step for step in run.job("kubernetes").steps if step.id == "canary")
-    assert (run.conclusion, canary.outputs, calls) == ("success", {"reached": "false"}, [])
-    assert "There is no target to reach here" in canary.steps[0].log
+    run = rollout.run(target)
+
+    assert (run.conclusion, rollout.champion(target)[0]) == ("failure", "v1"), run.outline()
+    assert rollout.champion(target)[1] in (4, True, 100)
+    assert states(run, target)["Keep the home folder of Production"] == "success"
+    production, history = rollout.kept(tmp_path / "kept")
+    assert (production, history[-1]) == (1, "rollout_rolled_back")
 
 
-def test_with_a_cluster_the_challenger_grows_becomes_the_champion_and_leaves(repo):
-    run, calls = rolled_out(repo, CLUSTER)
+def test_a_cluster_that_fails_half_way_gives_everything_back(rollout, tmp_path):
+    rollout.change(fails="scale deployment/late-flights-canary --replicas=4")
 
-    scaled = [words.split()[1:3] for words in calls if words.startswith("scale")]
-    images = [words for words in calls if "set image" in words]
-    assert run.conclusion == "success"
-    assert scaled == [
-        ["deployment/late-flights-canary", "--replicas=1"],
-        ["deployment/late-flights", "--replicas=3"],
-        ["deployment/late-flights-canary", "--replicas=4"],
-        ["deployment/late-flights", "--replicas=0"],
-        ["deployment/late-flights", "--replicas=4"],
-        ["deployment/late-flights-canary", "--replicas=0"],
+    run = rollout.run("kubernetes")
+
+    assert (run.conclusion, states(run, "kubernetes")["Deliver"]) == ("failure", "failure")
+    assert rollout.champion("kubernetes") == ("v1", 4)
+    assert rollout.kept(tmp_path / "kept")[0] == 1
+
+
+def test_the_second_target_goes_on_with_what_the_first_one_kept(rollout, tmp_path):
+    rollout.run("kubernetes")
+    rollout.run("sagemaker")
+
+    history = rollout.kept(tmp_path / "kept")[1]
+    assert [tag["tag_name"] for tag in rollout.github["releases"]] == [
+        "home/v2-run1001-kubernetes-1",
+        "home/v2-run1001-sagemaker-1",
     ]
-    assert [words.split()[-2:] for words in images] == [
-        ["deployment/late-flights-canary", "server=example.org/late-flights:v3"],
-        ["deployment/late-flights", "server=example.org/late-flights:v3"],
-    ]
-    assert states(run)["Roll back"] == "skipped"
+    assert history.count("delivery_finished") == 2
 
 
-def test_when_a_step_of_the_canary_fails_everything_goes_back_to_the_champion(repo, monkeypatch):
-    monkeypatch.setenv("FAIL_AT", "canary --replicas=4")
+def test_a_home_of_a_version_that_another_run_overtook_is_not_delivered(rollout):
+    asset = {"name": "home.tar.gz", "state": "uploaded", "digest": "sha256:" + "1" * 64}
+    other = {"tag_name": "home/v2-run999-local-1", "draft": False, "published_at": "2013", "assets": [asset]}
+    rollout.github["releases"] = [other]
 
-    run, calls = rolled_out(repo, CLUSTER)
+    run = rollout.run("kubernetes")
 
-    assert run.conclusion == "failure"
-    assert (states(run)["Canary"], states(run)["Roll back"]) == ("failure", "success")
-    assert states(run)["Make it the champion"] == "skipped"
-    assert [words.split()[1:3] for words in calls if words.startswith("scale")][-2:] == [
-        ["deployment/late-flights", "--replicas=4"],
-        ["deployment/late-flights-canary", "--replicas=0"],
-    ]
+    assert states(run, "kubernetes")["Bring the promoted version"] == "failure"
+    assert (rollout.champion("kubernetes"), rollout.github["releases"]) == (("v1", 4), [other])
+
+
+def test_an_image_that_is_there_is_used_when_it_is_the_same_and_never_overwritten(rollout):
+    rollout.change(images={"example.org/late:v2": "somebody else's"})
+    refused = rollout.run("vertex")
+    rollout.change(images={"example.org/late:v2": rollout.digest})
+    used = rollout.run("vertex")
+
+    assert (refused.conclusion, used.conclusion) == ("failure", "success")
+    assert not any(words.startswith(("docker push", "docker build")) for words in rollout.now["asked"])
 
 
 @pytest.mark.parametrize(
     "weights", ["25 5 100", "5 25", "", "0 100", "*", "5 $(touch pwned) 100", "5;touch pwned;100", "1e2"]
 )
-def test_weights_that_do_not_rise_to_100_are_refused_before_anything_is_changed(repo, weights):
-    run, calls = rolled_out(repo, CLUSTER, weights)
+def test_weights_that_do_not_rise_to_100_are_refused_before_anything_is_changed(rollout, weights):
+    run = rollout.run("sagemaker", weights=weights)
 
-    assert states(run)["Canary"] == "failure"
-    assert not [
-        words for words in calls if "scale" in words and "canary --replicas=0" not in words and "=4" not in words
-    ]
-    assert not list(repo.parent.rglob("pwned"))
-
-
-@pytest.mark.parametrize(("digest", "outcome"), [("any", "failure"), ("ANY", "failure"), ("0" * 64, "failure")])
-def test_nobody_can_switch_off_the_digest_of_a_trained_home(repo, digest, outcome):
-    run = execute(
-        load_workflow(repo / ".github/workflows/promote.yml"),
-        "workflow_dispatch",
-        inputs={"run-id": "1", "version": "1", "digest": digest},
-        actions={"actions/download-artifact": packed},
-    )
-
-    brought = next(step for step in run.job("staging").steps if step.name == "Bring the trained version")
-    assert brought.outcome == outcome
+    assert states(run, "sagemaker")["Deliver"] == "failure"
+    assert not [words for words in rollout.now["asked"] if words.startswith(("create", "update_endpoint "))]
+    assert not list(rollout.folder.rglob("pwned"))

@@ -76,7 +76,7 @@ DEFECTS = {
         "workflows/ci.yml",
         "      - name: Test with what pyproject.toml allows\n",
         (
-            "      - uses: $/.github/actions/canary\n        with: {target: vertex, weights: '100'}\n"
+            "      - uses: $/.github/actions/deliver\n        with: {target: vertex, weights: '100'}\n"
             "      - name: Test with what pyproject.toml allows\n"
         ),
     ),
@@ -118,9 +118,9 @@ DEFECTS = {
     ),
     "a job in the group of its own workflow": (
         "concurrency-deadlock",
-        "workflows/promote.yml",
-        "    name: staging\n",
-        "    name: staging\n    concurrency: promote-production\n",
+        "workflows/rollout.yml",
+        "    name: local\n",
+        "    name: local\n    concurrency: rollout-production-${{ inputs.target }}\n",
     ),
     "caller's input makes the group the same": (
         "concurrency-deadlock",
