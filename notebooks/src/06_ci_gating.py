@@ -113,8 +113,8 @@ draw_workflow(train)
 # %% [markdown]
 # The job `train` runs the pipeline of this course, gate included. The job `promote` calls another workflow,
 # `promote.yml`, and that one's jobs stand in its place: staging, then production, then the rollout on four targets.
-# They need `train`, directly or by way of each other. `comment` writes a report on a pull request, and `gpu` runs only
-# when somebody asks for it.
+# They need `train`, directly or by way of each other. `comment` writes a report on a pull request, `attest` signs what
+# was trained, `devices` trains on each Python (and on a GPU where there is one), `expire` ends what nobody reviewed.
 
 # %%
 step = next(step for step in train.jobs["train"].steps if step.id == "pipeline")
@@ -156,7 +156,7 @@ draw_workflow(train, honest)
 
 # %% [markdown]
 # Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that.
-# `comment` and `gpu` were skipped by their own conditions: this is no pull request, and nobody asked for a GPU.
+# `comment`, `devices` and `expire` were skipped by their own conditions: this is neither a pull request nor the night.
 #
 # Now the leaking model, exit code 2. Which jobs will run?
 
