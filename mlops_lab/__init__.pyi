@@ -47,8 +47,8 @@ from .data.features import FeatureView as FeatureView
 from .data.features import Field as Field
 from .data.features import Source as Source
 from .data.features import TrainingSet as TrainingSet
-from .delivery.server import Refusal as Refusal
-from .delivery.server import open_desk as open_desk
+from .delivery.server import RequestError as RequestError
+from .delivery.server import load_predictor as load_predictor
 from .models.gates import DataProfile as DataProfile
 from .models.gates import Floor as Floor
 from .models.gates import Freshness as Freshness

@@ -1,4 +1,4 @@
-"""How is a rollout over real servers seen from a terminal?"""
+"""The command `rollout live`: a rollout over real servers, under load."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def live(
 ) -> None:
     r"""Roll out over real servers, under load.
 
-    Starts a server for the champion and one for the challenger on this machine, with one door before them, asks about
+    Starts a server for the champion and one for the challenger on this machine, with one router before them, asks about
     the flights of some days, and lets the watch decide while the questions go on. Ends with the counts: what was lost,
     and what a version answered that had been taken back. Both should be 0. It goes on where it was cut off.
 
@@ -136,8 +136,8 @@ def _print(found: LiveRollout) -> None:
         click.echo(f"v{version} answered {count:,}")
     asked = found.counts.get("asked again", 0)
     click.echo(
-        f"{found.sent:,} requests: {found.sent - found.lost:,} answered, {found.lost} lost, {asked} asked again at the "
-        f"door, {found.after_the_end} answered by a version that had been taken back"
+        f"{found.sent:,} requests: {found.sent - found.lost:,} answered, {found.lost} lost, {asked} asked again by the "
+        f"router, {found.after_the_end} answered by a version that had been taken back"
     )
     for version, count in sorted(found.restarts.items()):
         click.echo(f"the server of v{version} was started again {'once' if count == 1 else f'{count} times'}")

@@ -1,8 +1,9 @@
-"""How is a version served from a terminal?"""
+"""The command `serve`: a version answers over the network."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -76,7 +77,7 @@ def serve(
     \b
     It speaks SageMaker (/ping, /invocations), Vertex AI (AIP_* variables), KServe (/v2, /v1) and Prometheus (/metrics).
     """
-    from mlops_lab.delivery.server import Limits, Log, contract_of, open_desk
+    from mlops_lab.delivery.server import AccessLog, Limits, contract_of, load_predictor
     from mlops_lab.delivery.server import serve as run_server
 
     contract = contract_of(os.environ)
@@ -91,13 +92,15 @@ def serve(
         body_bytes=max_body, rows=max_rows, body_seconds=body_seconds, connections=connections, drain_seconds=drain
     )
     run_server(
-        lambda: open_desk(folder, name, version=version, features_at=features_at, archived=archived, limits=limits),
+        partial(
+            load_predictor, folder, name, version=version, features_at=features_at, archived=archived, max_rows=max_rows
+        ),
         name,
         host=host,
         port=contract.port if port is None else port,
         contract=contract,
         limits=limits,
-        log=Log(quiet=quiet),
+        log=AccessLog(quiet=quiet),
         with_parent=with_parent,
     )
     return 0

@@ -556,16 +556,16 @@ pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airpo
 # ## The server
 #
 # So far we called the model. A passenger's app sends a request over the network: it knows a flight, and nothing of
-# features. `open_desk` loads the champion, after the bytes of its file and the types in it were verified, and puts the
-# online store beside it. It is what the model server does between the bytes of a request and its answer.
+# features. `load_predictor` loads the champion, after the bytes of its file and the types in it were verified, and puts
+# the online store beside it. It is what the model server does between the bytes of a request and its answer.
 
 # %%
-from mlops_lab import open_desk
+from mlops_lab import load_predictor
 
 store.materialize_incremental(later, views=[view.name for view in store.get_feature_service("as_known").features])
-desk = open_desk(home.name, "late_flights")
-print(desk.model)
-print("keys:", ", ".join(desk.lookup.keys))
+predictor = load_predictor(home.name, "late_flights")
+print(predictor.model)
+print("keys:", ", ".join(predictor.lookup.keys))
 
 # %% [markdown]
 # Version 2, with 34 features. The four keys are all that a client has to know. Here is one flight of that evening:
@@ -574,12 +574,14 @@ print("keys:", ", ".join(desk.lookup.keys))
 import json
 
 flight = exam[exam["event_timestamp"] >= later].iloc[0]
-request = json.dumps({"instances": [{key: flight[key] for key in desk.lookup.keys}]})
+request = json.dumps({"instances": [{key: flight[key] for key in predictor.lookup.keys}]})
 print(request)
-print("probability of being late:", round(desk.scores(desk.table(request.encode(), "application/json"))[0], 3))
+print(
+    "probability of being late:", round(predictor.scores(predictor.table(request.encode(), "application/json"))[0], 3)
+)
 
 # %% [markdown]
-# The desk read the features at the four keys and asked the model. Is it the probability that the features of the
+# The predictor read the features at the four keys and asked the model. Is it the probability that the features of the
 # training join give? It has to be, so we look:
 
 # %%
@@ -599,7 +601,7 @@ round(float(predict_proba(model, store.get_historical_features(row, features="as
 predict("07.p14")
 
 # %%
-from mlops_lab import Refusal
+from mlops_lab import RequestError
 
 known = {"flight_id": flight["flight_id"], "origin": "JFK", "carrier": "B6", "tailnum": None}
 for body in (
@@ -609,16 +611,16 @@ for body in (
     json.dumps({"instances": [{"flight_id": flight["flight_id"]}]}),
 ):
     try:
-        desk.scores(desk.table(body.encode(), "application/json"))
-    except Refusal as refusal:
-        print(refusal.status, refusal)
+        predictor.scores(predictor.table(body.encode(), "application/json"))
+    except RequestError as error:
+        print(error.status, error)
 
 # %% [markdown]
 # Each gets a status of HTTP and one sentence. 400 means that the body is not what it says it is, 422 that the rows are
 # not what the model needs, 404 that nobody knows this flight. No traceback leaves the server, and a wrong guess for an
 # unknown flight does not either.
 #
-# In a terminal the same desk stands behind an address. These lines were copied from one:
+# In a terminal the same predictor stands behind an address. These lines were copied from one:
 #
 # ```
 # $ mlops-lab serve --port 8080
@@ -634,15 +636,15 @@ for body in (
 # Ready is it when the model is loaded. Every answer names its version.
 
 # %% [markdown]
-# ## Two servers and one door
+# ## Two servers and one router
 #
-# And the rollout? `mlops-lab rollout live` starts a server for the champion and one for the challenger, puts the door
+# And the rollout? `mlops-lab rollout live` starts a server for the champion and one for the challenger, puts a router
 # in front of both, and asks about flight after flight over 16 connections while the watch decides:
 #
 # ```
 # $ mlops-lab rollout live --days 5
 # v1 and v2 are ready
-# the door is open on port 43677
+# the router listens on port 43677
 # 2013-06-03, 5 %, hold: 58 of 100 outcomes are known
 # 2013-06-04, 5 %, advance: on 117 flights its Brier score is 0.130 against 0.191: better by 0.061, …
 # 2013-06-05, 25 %, advance: on 166 flights its Brier score is 0.129 against 0.133: better by 0.004, …
@@ -650,13 +652,13 @@ for body in (
 # finished: on 693 flights its Brier score is 0.107 against 0.108: better by 0.002, and 0.005 worse would be allowed
 # v1 answered 3,223
 # v2 answered 1,354
-# 4,577 requests: 4,577 answered, 0 lost, 0 asked again at the door, 0 answered by a version that had been taken back
+# 4,577 requests: 4,577 answered, 0 lost, 0 asked again by the router, 0 answered by a version that had been taken back
 # ```
 #
 # Look at the last line: two zeros that have to be there. *Lost* is a request without an answer; when a server dies (try
-# `--kill challenger`), the door asks the other one. *Taken back* is harder. A challenger may be thinking about a flight
-# at the moment of its rollback. So the door looks into the registry's history once more before an answer leaves, and
-# an answer of a version that was taken back is thrown away: the champion is asked. Who runs
+# `--kill challenger`), the router asks the other one. *Taken back* is harder. A challenger may be thinking about a
+# flight at the moment of its rollback. So the router looks into the registry's history once more before an answer
+# leaves, and an answer of a version that was taken back is thrown away: the champion is asked. Who runs
 # `mlops-lab rollout stop` in another terminal stops it at that very moment.
 #
 # `--shadow` lets the challenger answer nobody: it is asked about every flight, and only the watch hears it.
@@ -699,7 +701,7 @@ for line in rollout_file.splitlines():
 # | SageMaker | chance, by request | any weight, at least one instance | weights to 0, or an alarm |
 # | Vertex AI | chance, by request | 1 percent, at least one replica | the former traffic split |
 #
-# All four throw the die that you saw at the door: put your key into the request and let a router of your own read it,
+# All four throw the die that you saw at the router: put your key into the request and let a router of your own read it,
 # if your passengers mind. And none of them knows an outcome. They count errors and milliseconds; whether the
 # *answers* are good only your watch can say, with labels, days later.
 #

@@ -116,7 +116,7 @@ async def load(port: int, path: str, body: bytes, expected: list[float], seconds
     began = time.perf_counter()
     await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
     took = time.perf_counter() - began
-    client.close()
+    await client.close()
     return {
         "requests": len(waits), "wrong": wrong, "requests_per_s": round(len(waits) / took, 1),
         "p50_ms": round(1000 * statistics.median(waits), 2),

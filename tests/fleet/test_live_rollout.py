@@ -89,7 +89,7 @@ def test_a_bad_challenger_is_taken_back_under_load_and_not_heard_again(home, pro
 
     def tell(line):
         told.append(line)
-        if line.startswith("the door is open"):  # and the champion dies while it is asked
+        if line.startswith("the router listens"):  # and the champion dies while it is asked
             asyncio.get_running_loop().call_later(0.5, os.kill, servers.pids[1], signal.SIGKILL)
 
     found = go(promotion, home, upside_down, policy=policy, servers=servers, on_event=tell)
@@ -140,7 +140,7 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
 
 
 def test_of_two_who_roll_out_the_same_version_the_second_is_told_at_once(home, promotion, traffic):
-    from mlops_lab.delivery.live.journal import alone
+    from mlops_lab.delivery.live import alone
 
     with alone(home, promotion.event, "late v2"), pytest.raises(NotAllowed, match="another process is rolling it out"):
         go(promotion, home, traffic)

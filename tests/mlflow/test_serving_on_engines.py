@@ -15,7 +15,7 @@ from mlops_lab.adapters import choose_engines, open_registry, open_tracker
 from mlops_lab.base.clock import FakeClock, SystemClock
 from mlops_lab.cli import main
 from mlops_lab.delivery.live import Routing, Servers, live_rollout
-from mlops_lab.delivery.server import Refusal, open_desk
+from mlops_lab.delivery.server import RequestError, load_predictor
 from mlops_lab.models.registry import GateReport, RuleResult
 from mlops_lab.models.rollout import RolloutPolicy, begin, promotion_of, stop
 
@@ -43,15 +43,15 @@ def homes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def desks(homes):
-    return {name: open_desk(home, "late") for name, home in homes.items()}
+    return {name: load_predictor(home, "late") for name, home in homes.items()}
 
 
 def told(desk, rows):
     table = desk.table(json.dumps({"instances": rows}).encode(), "application/json")
     try:
         return desk.scores(table)
-    except Refusal as refusal:
-        return refusal.status, refusal.kind, str(refusal)
+    except RequestError as error:
+        return error.status, error.kind, str(error)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import pytest
 from mlops_lab.adapters import choose_engines, open_feature_store, open_registry, open_tracker
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
-from mlops_lab.delivery.server import Limits, Log, Station, create_app, open_desk
+from mlops_lab.delivery.server import AccessLog, Limits, ServerState, create_app, load_predictor
 from mlops_lab.models.registry import GateReport, Registry, RuleResult
 from mlops_lab.models.rollout import RolloutPolicy, begin, look, promotion_of
 from mlops_lab.models.training import train
@@ -150,9 +150,9 @@ class Reply:
 class App:
     """The routes of a server, called in this process."""
 
-    def __init__(self, station: Station, **settings):
-        self.station = station
-        self._app = create_app(station, **settings)
+    def __init__(self, state: ServerState, **settings):
+        self.state = state
+        self._app = create_app(state, **settings)
 
     def __call__(self, method: str, path: str, body: bytes | str | dict | None = None, **headers: str) -> Reply:
         import httpx
@@ -175,9 +175,9 @@ class App:
 @pytest.fixture
 def app(filled_home) -> App:
     limits = Limits(rows=50, body_bytes=20_000)
-    station = Station("late", limits=limits, log=Log(quiet=True))
-    station.open(open_desk(filled_home, "late", limits=limits))
-    return App(station)
+    state = ServerState("late", limits=limits, log=AccessLog(quiet=True))
+    state.open(load_predictor(filled_home, "late", max_rows=limits.rows))
+    return App(state)
 
 
 class Process:

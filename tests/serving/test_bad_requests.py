@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_lab.data.features import FeatureStore
-from mlops_lab.delivery.server import Log, Lookup, Refusal
+from mlops_lab.delivery.server import AccessLog, Lookup, RequestError
 
 ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 KEYS = {"flight_id": "flight 3", "origin": "EWR"}
@@ -67,7 +67,7 @@ def without(name):
     ],
 )  # fmt: skip
 def test_a_bad_body_gets_its_status_and_a_sentence(app, body, status, kind, said):
-    answer = app.predict(body)
+    answer = app.predict(body, prefer="handling=strict")
 
     assert answer.status == status, answer.body
     if kind:
@@ -112,7 +112,7 @@ def test_a_format_that_is_not_spoken_is_refused(app, body, headers, status):
         pytest.param({"inputs": [{**TENSOR, "data": 3}]}, 400, id="no-list"),
         pytest.param({"inputs": [TENSOR, TENSOR]}, 422, id="twice"),
         pytest.param({"inputs": [TENSOR]}, 422, id="features-missing"),
-        pytest.param({"inputs": [{**TENSOR, "parameters": {"binary_data_size": 8}}]}, 415, id="binary"),
+        pytest.param({"inputs": [{**TENSOR, "parameters": {"binary_data_size": 8}}]}, 400, id="no-bytes-behind-it"),
         pytest.param({"inputs": [{**TENSOR, "shape": [1, 2], "data": [1, 2]}]}, 422, id="a-wide-column"),
         pytest.param({"inputs": [{**TENSOR, "datatype": {}}]}, 400, id="a-type-that-is-an-object"),
         pytest.param({"inputs": [{**TENSOR, "parameters": 5}]}, 400, id="parameters-that-are-a-number"),
@@ -144,27 +144,29 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_no_json_at_all_makes_the_desk_fail(filled_home, value):
-    from mlops_lab.delivery.server import open_desk
+    from mlops_lab.delivery.server import load_predictor
 
-    desk = _DESKS.setdefault(filled_home, open_desk(filled_home, "late") if filled_home not in _DESKS else None)
+    predictor = _PREDICTORS.setdefault(
+        filled_home, load_predictor(filled_home, "late") if filled_home not in _PREDICTORS else None
+    )
     body = json.dumps(value).encode()
 
-    for read in (lambda: desk.table(body, "application/json"), lambda: desk.tensors(body)[0]):
-        with contextlib.suppress(Refusal):
-            assert all(0 <= score <= 1 for score in desk.scores(read()))
+    for read in (lambda: predictor.table(body, "application/json"), lambda: predictor.tensors(body)[0]):
+        with contextlib.suppress(RequestError):
+            assert all(0 <= score <= 1 for score in predictor.scores(read()))
 
 
-_DESKS: dict = {}
+_PREDICTORS: dict = {}
 
 
 def test_a_bug_is_a_bare_500_for_the_client_and_a_traceback_in_the_log(app, monkeypatch):
     told = io.StringIO()
-    app.station.log = Log(told)
+    app.state.log = AccessLog(told)
 
     def broken(*_arguments, **_settings):
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(app.station.desk, "scores", broken)
+    monkeypatch.setattr(app.state.predictor, "answer", broken)
     answer = app.predict({"instances": [ROW]}, x_request_id="mine-7")
 
     line = json.loads(told.getvalue())
@@ -175,9 +177,9 @@ def test_a_bug_is_a_bare_500_for_the_client_and_a_traceback_in_the_log(app, monk
 
 def test_a_quiet_server_still_tells_of_what_failed_in_it(app, monkeypatch):
     told = io.StringIO()
-    app.station.log = Log(told, quiet=True)
+    app.state.log = AccessLog(told, quiet=True)
     app.predict({"instances": []})
-    monkeypatch.setattr(app.station.desk, "scores", None)
+    monkeypatch.setattr(app.state.predictor, "answer", None)
 
     app.predict({"instances": [ROW]}, x_request_id="mine-9")
 
@@ -204,7 +206,7 @@ def test_the_media_type_most_wanted_is_given(app, accept, kind):
 
 def test_each_answer_is_one_line_of_the_log_with_the_version(app):
     told = io.StringIO()
-    app.station.log = Log(told)
+    app.state.log = AccessLog(told)
 
     app.predict({"instances": [ROW, ROW]}, x_request_id="mine-8")
     app.predict({"instances": []}, x_request_id="two\tlines")
@@ -221,8 +223,8 @@ def test_a_model_that_gives_no_probability_is_not_passed_on(app, monkeypatch):
 
     import numpy as np
 
-    broken = dataclasses.replace(app.station.desk.model, score=lambda columns: np.array([float("nan")]))
-    monkeypatch.setattr(app.station.desk, "model", broken)
+    broken = dataclasses.replace(app.state.predictor.model, score=lambda columns: np.array([float("nan")]))
+    monkeypatch.setattr(app.state.predictor, "model", broken)
 
     answer = app.predict({"instances": [ROW]})
 
@@ -235,7 +237,7 @@ def test_an_online_store_that_cannot_be_read_is_no_fault_of_the_client(home):
         path.unlink()
     (home / "online.db").write_bytes(b"no database" * 500)
 
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RequestError) as refused:
         lookup.features({name: [value] for name, value in KEYS.items()})
 
     assert refused.value.status == 503
@@ -246,7 +248,7 @@ def test_a_view_that_was_never_materialised_is_no_fault_of_the_client(home):
     (home / "online.db").unlink()
     FeatureStore(home)
 
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RequestError) as refused:
         Lookup(home, "all").features({name: [value] for name, value in KEYS.items()})
 
     assert refused.value.status == 503

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import struct
 from datetime import UTC, datetime
 
 import pytest
 
 from mlops_lab.base.errors import InvalidDefinition
-from mlops_lab.delivery.server import Contract, Log, Station, contract_of, create_app, load_served_model, open_desk
+from mlops_lab.delivery.server import (
+    AccessLog,
+    Contract,
+    ServerState,
+    contract_of,
+    create_app,
+    load_predictor,
+    load_served_model,
+)
 
 ROW = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 NAMES = ["airline", "hour", "delay", "in_air", "waiting"]
@@ -121,10 +131,131 @@ def test_an_answer_from_the_store_says_how_old_its_features_were(app):
 def test_every_unknown_key_of_a_batch_is_named(app):
     rows = [{**KEYS, "flight_id": name} for name in ("x", "flight 3", "y")]
 
-    answer = app.predict({"instances": rows})
+    answer = app.predict({"instances": rows}, prefer="handling=strict")
 
     assert answer.status == 404
     assert all(name in answer.json["error"] for name in ("row 0", "'x'", "row 2", "'y'"))
+
+
+@pytest.mark.parametrize("fault", [{"flight_id": "x"}, {"flight_id": 3}, {"flight_id": None}], ids=str)
+def test_in_a_batch_of_keys_the_others_are_answered_and_each_error_is_named(app, fault):
+    rows = [{**KEYS, **fault}, KEYS, {**KEYS, "flight_id": "y"}]
+
+    answer = app.predict({"instances": rows})
+
+    alone = app.predict({"instances": [KEYS]}).json["predictions"]
+    assert (answer.status, answer.json["predictions"]) == (200, [None, *alone, None])
+    assert [one["row"] for one in answer.json["errors"]] == [0, 2]
+    assert "'y'" in answer.json["errors"][1]["error"]
+
+
+@pytest.mark.parametrize(
+    "fault", [{"hour": "seven"}, {"hour": True}, {"hour": [7]}, {"airline": 9}, {"delay": 10**400}], ids=str
+)
+def test_in_a_batch_of_rows_the_others_are_answered(app, expected, fault):
+    answer = app.predict({"instances": [ROW, {**ROW, **fault}, {**ROW, "waiting": "x"}, ROW]})
+
+    assert answer.status == 200
+    assert answer.json["predictions"] == [expected, None, None, expected]
+    assert [(one["row"], one["kind"]) for one in answer.json["errors"]] == [(1, "WrongType"), (2, "WrongType")]
+
+
+def test_a_batch_in_which_no_row_is_right_is_an_error_of_the_first(app):
+    answer = app.predict({"instances": [{**ROW, "waiting": "x"}, {**ROW, "hour": "seven"}]})
+
+    assert (answer.status, answer.json["kind"]) == (422, "WrongType")
+    assert "'seven'" in answer.json["error"]
+
+
+def test_json_lines_name_the_error_in_the_line_of_the_row(app, expected):
+    body = "\n".join(json.dumps(row) for row in (ROW, {**ROW, "hour": "x"}))
+
+    answer = app.predict(body.encode(), "application/jsonlines", accept="application/jsonlines")
+
+    first, second = (json.loads(line) for line in answer.body.splitlines())
+    assert (first, second["prediction"]) == ({"prediction": expected}, None)
+    assert "'hour' must be a number" in second["error"]
+
+
+@pytest.mark.parametrize("cells", ["UA,7,12.5,true,3.0", "UA,7,12.5,TRUE,3.0", " UA , 7,12.5 , True,3.0 "], ids=str)
+def test_csv_is_read_as_it_is_meant(app, expected, cells):
+    assert float(app.predict(f"{cells}\n".encode(), "text/csv").body) == expected
+
+
+def test_words_that_the_model_never_saw_are_counted(app):
+    told = io.StringIO()
+    app.state.log = AccessLog(told)
+
+    app.predict({"instances": [ROW, {**ROW, "airline": "ZZ"}, {**ROW, "airline": None}]})
+
+    assert json.loads(told.getvalue())["unknown_words"] == {"airline": 1}
+    assert b'mlops_lab_unknown_words_total{column="airline"} 1.0' in app("GET", "/metrics").body
+
+
+BINARY = {"airline": ("BYTES", b"\x02\0\0\0UA"), "hour": ("INT64", struct.pack("<q", 7)),
+          "delay": ("FP64", struct.pack("<d", 12.5)), "waiting": ("FP32", struct.pack("<f", 3.0)),
+          "in_air": ("BOOL", b"\1")}  # fmt: skip
+
+
+def binary_request(rows=1, **more):
+    inputs = [
+        {"name": name, "shape": [rows, 1], "datatype": kind, "parameters": {"binary_data_size": rows * len(data)}}
+        for name, (kind, data) in BINARY.items()
+    ]
+    header = json.dumps({"inputs": inputs, **more}).encode()
+    return header + b"".join(rows * data for _, data in BINARY.values()), len(header)
+
+
+def test_tensors_in_binary_are_read_and_answered_in_binary(app, expected):
+    body, length = binary_request(2, outputs=[{"name": "probability", "parameters": {"binary_data": True}}])
+
+    answer = app.predict(
+        body, "application/octet-stream", path="/v2/models/late/infer", inference_header_content_length=str(length)
+    )
+
+    head = int(answer.headers["inference-header-content-length"])
+    output = json.loads(answer.body[:head])["outputs"][0]
+    assert (answer.status, output["shape"], output["parameters"]) == (200, [2], {"binary_data_size": 16})
+    assert struct.unpack("<2d", answer.body[head:]) == (expected, expected)
+    assert app("GET", "/v2").json["extensions"] == ["binary_tensor_data"]
+
+
+def test_tensors_in_binary_are_answered_in_json_when_nothing_else_is_asked(app, expected):
+    body, length = binary_request()
+
+    answer = app.predict(body, path="/v2/models/late/infer", inference_header_content_length=str(length))
+
+    assert answer.json["outputs"][0]["data"] == [expected]
+
+
+@pytest.mark.parametrize("length", ["0", "x", "-1", "99999", "10", "²"])
+def test_a_wrong_length_of_the_header_is_refused(app, length):
+    body, _ = binary_request()
+
+    answer = app.predict(body, path="/v2/models/late/infer", inference_header_content_length=length.encode())
+
+    assert (answer.status, answer.json["kind"]) == (400, "MalformedBody")
+
+
+@pytest.mark.parametrize("fault", ["too-short", "too-long", "odd", "no-text", "a-text-beyond-the-end"])
+def test_bytes_that_do_not_fit_their_tensors_are_refused(app, fault):
+    kind, data = {"odd": ("FP64", b"1234567"), "no-text": ("BYTES", b"\x01\0\0\0\xff"),
+                  "a-text-beyond-the-end": ("BYTES", b"\xff\0\0\0a")}.get(fault, ("FP64", bytes(8)))  # fmt: skip
+    one = {"name": "hour", "shape": [1], "datatype": kind, "parameters": {"binary_data_size": len(data)}}
+    header = json.dumps({"inputs": [one]}).encode()
+    body = header + {"too-short": data[:-1], "too-long": data + b"!"}.get(fault, data)
+
+    answer = app.predict(body, path="/v2/models/late/infer", inference_header_content_length=str(len(header)))
+
+    assert (answer.status, answer.json["kind"]) == (400, "MalformedBody")
+
+
+def test_the_openapi_document_names_the_features_of_the_model(app):
+    found = app("GET", "/openapi.json").json
+
+    row = found["components"]["schemas"]["Instances"]["properties"]["instances"]["items"]
+    assert sorted(row["required"]) == sorted(NAMES)
+    assert {"/invocations", "/v2/models/{name}/infer", "/metrics"} <= set(found["paths"])
 
 
 def test_an_airport_that_nothing_is_known_of_counts_as_unknown_features(app, filled_home):
@@ -178,14 +309,14 @@ def test_every_address_has_its_status(app, path, status):
 
 
 def test_a_server_is_live_before_it_is_ready_and_not_ready_once_it_stops(filled_home, app):
-    empty = type(app)(Station("late", log=Log(quiet=True)))
+    empty = type(app)(ServerState("late", log=AccessLog(quiet=True)))
     before = [
         empty("GET", path).status for path in ("/v2/health/live", "/v2/health/ready", "/ping", "/v2/models/late/ready")
     ]
     asked = empty.predict({"instances": [ROW]})
-    empty.station.open(open_desk(filled_home, "late"))
+    empty.state.open(load_predictor(filled_home, "late"))
     after = empty("GET", "/ping").status
-    empty.station.close()
+    empty.state.close()
 
     assert before == [200, 503, 503, 503]
     assert (asked.status, asked.json["kind"], asked.headers["retry-after"]) == (503, "NotReady", "1")
@@ -198,9 +329,9 @@ def test_vertex_says_where_its_container_is_asked(filled_home, app):
     contract = contract_of(
         {"AIP_HTTP_PORT": "9000", "AIP_HEALTH_ROUTE": "/v1/e/1/d/2", "AIP_PREDICT_ROUTE": "/v1/e/1/d/2:predict"}
     )
-    station = Station("late", log=Log(quiet=True))
-    station.open(open_desk(filled_home, "late"))
-    vertex = type(app)(station, contract=contract)
+    state = ServerState("late", log=AccessLog(quiet=True))
+    state.open(load_predictor(filled_home, "late"))
+    vertex = type(app)(state, contract=contract)
 
     assert contract.port == 9000
     assert vertex("GET", "/v1/e/1/d/2").status == 200
@@ -265,4 +396,4 @@ def test_without_the_extra_the_error_names_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
 
     with pytest.raises(MissingExtra, match=r"mlops-lab\[serve\]"):
-        create_app(Station("late"), contract=Contract())
+        create_app(ServerState("late"), contract=Contract())

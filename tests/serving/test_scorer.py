@@ -26,7 +26,8 @@ FRAME = pd.DataFrame(
 )
 LATE = (FRAME["hour"] / 24 + CHANCE.random(ROWS) > 1).to_numpy()
 MODEL = build_model("logistic", FRAME).fit(FRAME, LATE)
-FAST, SLOW = compiled_scorer(MODEL), estimator_scorer(MODEL)
+SLOW = estimator_scorer(MODEL)
+FAST = compiled_scorer(MODEL, SLOW)
 
 numbers = st.one_of(
     st.just(math.nan), st.sampled_from(FRAME["hour"].tolist()), st.floats(-1e9, 1e9), st.integers(-5, 30).map(float)
@@ -55,7 +56,7 @@ def test_a_model_of_numbers_only_or_texts_only_is_taken_apart_too(kept):
     model = build_model("logistic", FRAME[kept]).fit(FRAME[kept], LATE)
     columns = {name: FRAME[name].tolist() for name in kept}
 
-    fast = compiled_scorer(model)
+    fast = compiled_scorer(model, estimator_scorer(model))
 
     assert fast is not None
     assert fast(columns) == pytest.approx(estimator_scorer(model)(columns), abs=1e-12)
@@ -67,7 +68,7 @@ def test_another_kind_of_model_is_left_to_answer_itself():
         FRAME.assign(airline=FRAME["airline"].astype("object"), in_air=FRAME["in_air"].astype("object")), LATE
     )
 
-    assert compiled_scorer(trees) is None
+    assert compiled_scorer(trees, estimator_scorer(trees)) is None
 
 
 @pytest.mark.parametrize("part", ["coef_", "intercept_"])
@@ -81,4 +82,4 @@ def test_a_scorer_that_would_say_something_else_is_thrown_away(part):
 
     logistic.predict_proba = moved
 
-    assert compiled_scorer(model) is None
+    assert compiled_scorer(model, estimator_scorer(model)) is None

@@ -1,38 +1,40 @@
-"""How does a version answer whoever asks, over the network?
+"""A version answers whoever asks, over the network.
 
-`serve` is the server; `create_app` its routes; `Desk` what happens between a body and its scores. The package fastapi
+`serve` is the server and `create_app` its routes; `Predictor` is what happens between a body and its scores. FastAPI
 and its friends come with `pip install 'mlops-lab[serve]'` and are imported when a server is made.
 """
 
 from __future__ import annotations
 
 from mlops_lab.delivery.server.app import create_app
-from mlops_lab.delivery.server.contract import Contract, contract_of
-from mlops_lab.delivery.server.desk import Desk
-from mlops_lab.delivery.server.limits import Limits
-from mlops_lab.delivery.server.lookup import Lookup
-from mlops_lab.delivery.server.model import ServedModel, load_served_model
-from mlops_lab.delivery.server.refusal import Refusal
-from mlops_lab.delivery.server.scorer import compiled_scorer, estimator_scorer
-from mlops_lab.delivery.server.server import open_desk, serve
-from mlops_lab.delivery.server.station import Station
-from mlops_lab.delivery.server.telling import Figures, Log
+from mlops_lab.delivery.server.bodies import RequestError
+from mlops_lab.delivery.server.predictor import (
+    Lookup,
+    Predictor,
+    ServedModel,
+    estimator_scorer,
+    load_predictor,
+    load_served_model,
+)
+from mlops_lab.delivery.server.process import serve
+from mlops_lab.delivery.server.scorer import compiled_scorer
+from mlops_lab.delivery.server.state import AccessLog, Contract, Limits, Metrics, ServerState, contract_of
 
 __all__ = [
+    "AccessLog",
     "Contract",
-    "Desk",
-    "Figures",
     "Limits",
-    "Log",
     "Lookup",
-    "Refusal",
+    "Metrics",
+    "Predictor",
+    "RequestError",
     "ServedModel",
-    "Station",
+    "ServerState",
     "compiled_scorer",
     "contract_of",
     "create_app",
     "estimator_scorer",
+    "load_predictor",
     "load_served_model",
-    "open_desk",
     "serve",
 ]

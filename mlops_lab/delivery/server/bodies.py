@@ -1,4 +1,4 @@
-"""Which rows does the body of a request hold?
+"""The rows of a request: read from its body, and checked against what the model was fitted on.
 
 Read are the forms that the field sends: `instances` (Vertex AI, TensorFlow Serving), `dataframe_records`,
 `dataframe_split` and `inputs` (MLflow), a bare list of rows, one row alone, and CSV with or without its header
@@ -10,23 +10,66 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from mlops_lab.base.errors import closest
-from mlops_lab.delivery.server.refusal import Refusal
+from mlops_lab.base.errors import InvalidData, closest
 
-__all__ = ["ABSENT", "ROWS", "Table", "check_rows", "parse_json", "table_of_csv", "table_of_json", "table_of_rows"]
+__all__ = [
+    "ABSENT",
+    "Columns",
+    "RequestError",
+    "Table",
+    "check_rows",
+    "columns_for",
+    "parse_json",
+    "table_of_csv",
+    "table_of_json",
+    "table_of_rows",
+]
 
 #: Values by column, all columns equally long; `ABSENT` where a row has no such column.
 Table = dict[str, list[Any]]
 
-#: The most rows of one request, where nothing else is said.
-ROWS = 1000
+#: The rows of a request by column: numbers as floats (NaN where nothing is known), all else as text ("").
+Columns = Mapping[str, Sequence[float] | Sequence[str]]
+
+_ROWS = 1000  # the most rows of one request, where nothing else is said
+_NUMBERS = {int, float, type(None)}
+_TEXTS = {str, type(None)}
 _HINTS = 20  # names that are compared with what was probably meant
 _FORMS = ("instances", "dataframe_records", "dataframe_split", "inputs")
+
+
+class RequestError(InvalidData):
+    """A request that gets no prediction.
+
+    Attributes: `status` (of HTTP), `kind` (one word for programs), `rows` (what is wrong with which row, where the
+    others are right).
+
+    | status | kind | when |
+    |---|---|---|
+    | 400 | MalformedBody | the body is not what its type says |
+    | 404 | UnknownEntity, UnknownModel | nobody knows this flight, or this model |
+    | 406, 415 | NotAcceptable, UnsupportedType | a format that is not spoken here |
+    | 408 | SlowBody | the body did not come in time |
+    | 413 | TooLarge, TooManyRows | more than one request may hold |
+    | 422 | MissingColumn, WrongType, NoRows, … | the rows are not what the model needs |
+    | 503 | NotReady, FeaturesUnavailable | ask again in a moment |
+
+    >>> error = RequestError(413, "TooManyRows", "1,200 rows are more than 1,000.")
+    >>> error.status, error.kind, str(error)
+    (413, 'TooManyRows', '1,200 rows are more than 1,000.')
+    """
+
+    def __init__(self, status: int, kind: str, message: str, *, rows: Mapping[int, str] | None = None) -> None:
+        self.status = status
+        self.kind = kind
+        self.rows = {} if rows is None else dict(rows)
+        super().__init__(message)
 
 
 class _Absent:
@@ -41,24 +84,24 @@ def parse_json(body: bytes) -> Any:
     """The value of a JSON body.
 
     Raises:
-        Refusal: it is no JSON, or nested too deeply.
+        RequestError: it is no JSON, or nested too deeply.
 
     >>> parse_json(b'{"instances": [1')
     Traceback (most recent call last):
-    mlops_lab.delivery.server.refusal.Refusal: the body is not JSON: Expecting ',' delimiter (line 1, column 17).
+    mlops_lab.delivery.server.bodies.RequestError: the body is not JSON: Expecting ',' delimiter (line 1, column 17).
     """
     try:
         return json.loads(body)
     except json.JSONDecodeError as error:
         told = f"{error.msg} (line {error.lineno}, column {error.colno})"
-        raise Refusal(400, "MalformedBody", f"the body is not JSON: {told}.") from None
+        raise RequestError(400, "MalformedBody", f"the body is not JSON: {told}.") from None
     except UnicodeDecodeError:
-        raise Refusal(400, "MalformedBody", "the body is not text in UTF-8.") from None
+        raise RequestError(400, "MalformedBody", "the body is not text in UTF-8.") from None
     except (RecursionError, ValueError):
-        raise Refusal(400, "MalformedBody", "the body is nested too deeply, or holds a number too long.") from None
+        raise RequestError(400, "MalformedBody", "the body is nested too deeply, or holds a number too long.") from None
 
 
-def table_of_json(value: Any, features: Sequence[str], known: Collection[str], *, limit: int = ROWS) -> Table:
+def table_of_json(value: Any, features: Sequence[str], known: Collection[str], *, limit: int = _ROWS) -> Table:
     """The rows of a JSON value, by column.
 
     Args:
@@ -68,7 +111,7 @@ def table_of_json(value: Any, features: Sequence[str], known: Collection[str], *
         limit: the most rows.
 
     Raises:
-        Refusal: it holds no rows, or rows that contradict each other.
+        RequestError: it holds no rows, or rows that contradict each other.
 
     >>> table_of_json({"instances": [{"hour": 6}, {"hour": 7}]}, ["hour"], ["hour"])
     {'hour': [6, 7]}
@@ -78,14 +121,14 @@ def table_of_json(value: Any, features: Sequence[str], known: Collection[str], *
     if isinstance(value, list):
         return table_of_rows(value, features, known, limit=limit)
     if not isinstance(value, dict):
-        raise Refusal(422, "NoRows", f"the body is a JSON {_kind(value)}; send {_wanted()}.")
+        raise RequestError(422, "NoRows", f"the body is a JSON {_kind(value)}; send {_wanted()}.")
     form = next((form for form in _FORMS if form in value), None)
     if form is None:
         if any(name in known for name in value):
             return table_of_rows([value], features, known)
         meant = next((near for name in islice(value, _HINTS) if (near := closest(str(name), _FORMS))), None)
         hint = f" Did you mean {meant!r}?" if meant else ""
-        raise Refusal(422, "NoRows", f"the body holds no rows; send {_wanted()}.{hint}")
+        raise RequestError(422, "NoRows", f"the body holds no rows; send {_wanted()}.{hint}")
     if form == "dataframe_split":
         return _table_of_split(value[form], limit)
     if form == "inputs" and isinstance(value[form], dict):
@@ -93,7 +136,7 @@ def table_of_json(value: Any, features: Sequence[str], known: Collection[str], *
     return table_of_rows(value[form], features, known, limit=limit)
 
 
-def table_of_rows(rows: Any, features: Sequence[str], known: Collection[str], *, limit: int = ROWS) -> Table:
+def table_of_rows(rows: Any, features: Sequence[str], known: Collection[str], *, limit: int = _ROWS) -> Table:
     """Rows (objects by name, or lists in the order of the features) by column.
 
     Of the columns that are not known only a few are kept, for a hint: a row may name thousands.
@@ -102,16 +145,18 @@ def table_of_rows(rows: Any, features: Sequence[str], known: Collection[str], *,
     {'hour': [6, 7], 'day': [1, ABSENT]}
     """
     if not isinstance(rows, list):
-        raise Refusal(422, "NoRows", f"the rows are a JSON {_kind(rows)}; send a list of them.")
+        raise RequestError(422, "NoRows", f"the rows are a JSON {_kind(rows)}; send a list of them.")
     if not rows:
-        raise Refusal(422, "NoRows", "the list of rows is empty.")
+        raise RequestError(422, "NoRows", "the list of rows is empty.")
     check_rows(len(rows), limit)
     if isinstance(rows[0], dict):
         names: dict[str, None] = {}
         others: dict[str, None] = {}
         for at, row in enumerate(rows):
             if not isinstance(row, dict):
-                raise Refusal(422, "WrongType", f"row {at} is a JSON {_kind(row)}, and the rows before are objects.")
+                raise RequestError(
+                    422, "WrongType", f"row {at} is a JSON {_kind(row)}, and the rows before are objects."
+                )
             if row.keys() - names.keys():
                 names |= dict.fromkeys(name for name in row if name in known)
                 if len(others) < _HINTS:
@@ -122,7 +167,7 @@ def table_of_rows(rows: Any, features: Sequence[str], known: Collection[str], *,
 
 
 def table_of_csv(
-    body: bytes, features: Sequence[str], known: Collection[str], *, header: bool | None = None, limit: int = ROWS
+    body: bytes, features: Sequence[str], known: Collection[str], *, header: bool | None = None, limit: int = _ROWS
 ) -> Table:
     r"""The rows of a CSV body, by column; an empty cell is a null.
 
@@ -134,7 +179,7 @@ def table_of_csv(
         limit: the most rows.
 
     Raises:
-        Refusal: it is no CSV, or its lines are of different lengths.
+        RequestError: it is no CSV, or its lines are of different lengths.
 
     >>> table_of_csv(b"6,UA\r\n7,AA\r\n", ["hour", "airline"], ["hour", "airline"])
     {'hour': ['6', '7'], 'airline': ['UA', 'AA']}
@@ -145,14 +190,14 @@ def table_of_csv(
         found = csv.reader(io.StringIO(body.decode("utf-8-sig")), strict=True)
         lines = list(islice((line for line in found if line), limit + 2))
     except UnicodeDecodeError:
-        raise Refusal(400, "MalformedBody", "the body is not text in UTF-8.") from None
+        raise RequestError(400, "MalformedBody", "the body is not text in UTF-8.") from None
     except csv.Error as error:
-        raise Refusal(400, "MalformedBody", f"the body is not CSV: {error}.") from None
+        raise RequestError(400, "MalformedBody", f"the body is not CSV: {error}.") from None
     named = header if header is not None else bool(lines) and any(cell.strip() in known for cell in lines[0])
     names = [cell.strip() for cell in lines[0]] if named and lines else list(features)
     lines = lines[1:] if named else lines
     if not lines:
-        raise Refusal(422, "NoRows", "the body has no rows.")
+        raise RequestError(422, "NoRows", "the body has no rows.")
     check_rows(len(lines), limit)
     cells = [[None if cell == "" else cell for cell in line] for line in lines]
     return _table_of_lists(cells, names, "the header has" if named else "the model has")
@@ -162,18 +207,18 @@ def check_rows(rows: int, limit: int) -> None:
     """Bound the rows before anything is done with them.
 
     Raises:
-        Refusal: 413, there are more than `limit`.
+        RequestError: 413, there are more than `limit`.
     """
     if rows > limit:
-        raise Refusal(413, "TooManyRows", f"{rows:,} rows or more are above the {limit:,} of one request.")
+        raise RequestError(413, "TooManyRows", f"{rows:,} rows or more are above the {limit:,} of one request.")
 
 
 def _table_of_split(value: Any, limit: int) -> Table:
     if not isinstance(value, dict) or not isinstance(value.get("columns"), list):
-        raise Refusal(422, "NoRows", 'dataframe_split is {"columns": [...], "data": [[...], ...]}.')
+        raise RequestError(422, "NoRows", 'dataframe_split is {"columns": [...], "data": [[...], ...]}.')
     data = value.get("data")
     if not isinstance(data, list) or not data:
-        raise Refusal(422, "NoRows", "dataframe_split has no rows in `data`.")
+        raise RequestError(422, "NoRows", "dataframe_split has no rows in `data`.")
     check_rows(len(data), limit)
     return _table_of_lists(data, [str(name) for name in value["columns"]], "`columns` has")
 
@@ -182,19 +227,19 @@ def _table_of_columns(value: Mapping[str, Any]) -> Table:
     columns = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
     lengths = {len(one) for one in columns.values()}
     if len(lengths) != 1 or 0 in lengths:
-        raise Refusal(422, "NoRows", "the columns of `inputs` must be lists of one length, and not empty.")
+        raise RequestError(422, "NoRows", "the columns of `inputs` must be lists of one length, and not empty.")
     return columns
 
 
 def _table_of_lists(rows: Sequence[Any], names: Sequence[str], whose: str) -> Table:
     if len(set(names)) != len(names):
         double = Counter(names).most_common(1)[0][0]
-        raise Refusal(422, "DuplicateColumn", f"column {double!r} is there twice.")
+        raise RequestError(422, "DuplicateColumn", f"column {double!r} is there twice.")
     for at, row in enumerate(rows):
         if not isinstance(row, list):
-            raise Refusal(422, "WrongType", f"row {at} is a JSON {_kind(row)}, and not a list.")
+            raise RequestError(422, "WrongType", f"row {at} is a JSON {_kind(row)}, and not a list.")
         if len(row) != len(names):
-            raise Refusal(422, "WrongShape", f"row {at} has {len(row)} values; {whose} {len(names)} columns.")
+            raise RequestError(422, "WrongShape", f"row {at} has {len(row)} values; {whose} {len(names)} columns.")
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
 
 
@@ -205,3 +250,104 @@ def _kind(value: Any) -> str:
 
 def _wanted() -> str:
     return '{"instances": [{...}, ...]} with the features, or with the keys of each row'
+
+
+def columns_for(
+    table: Table, kinds: Mapping[str, str], *, as_text: bool = False, words: Mapping[str, Collection[str]] | None = None
+) -> Columns:
+    """The columns a model needs, as it needs them; columns it does not know are left aside.
+
+    Args:
+        table: the rows as they came.
+        kinds: for each feature `number` or `text`.
+        as_text: is every value text because the format knows nothing else, as in CSV?
+        words: the texts that the model knows, by column; with them CSV's `false` and `" B6 "` are read as meant.
+
+    Raises:
+        RequestError: a feature is missing, or a value cannot be what it has to be.
+
+    >>> columns_for({"hour": [6, None], "late": [True, False]}, {"hour": "number", "late": "text"})
+    {'hour': [6.0, nan], 'late': ['True', 'False']}
+    >>> columns_for({"hour": ["six"]}, {"hour": "number"})
+    Traceback (most recent call last):
+    mlops_lab.delivery.server.bodies.RequestError: row 0: 'hour' must be a number or null, not 'six'.
+    """
+    missing = [name for name in kinds if name not in table]
+    if missing:
+        meant = closest(missing[0], [name for name in table if name not in kinds])
+        hint = f" There is {meant!r}; did you mean that?" if meant else ""
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise RequestError(422, "MissingColumn", f"the model needs the column {missing[0]!r}{more}.{hint}")
+    return {
+        name: _numbers(name, table[name], as_text)
+        if kind == "number"
+        else _texts(name, _as_meant(table[name], (words or {}).get(name, ())) if as_text else table[name])
+        for name, kind in kinds.items()
+    }
+
+
+def _as_meant(values: list[Any], words: Collection[str]) -> list[Any]:
+    """CSV's texts without the blanks around them; its truth values in training's spelling."""
+    stripped = [one.strip() if isinstance(one, str) else one for one in values]
+    truths = {word.casefold(): word for word in words if word in ("True", "False")}
+    if not truths or set(words) - {"True", "False", ""}:
+        return stripped
+    return [truths.get(one.casefold(), one) if isinstance(one, str) else one for one in stripped]
+
+
+def _numbers(name: str, values: list[Any], as_text: bool) -> list[float]:
+    try:
+        if as_text or set(map(type, values)) <= _NUMBERS:
+            if as_text and not all(map(_reads_as_number, values)):
+                raise _wrong(name, values, "a number or null", _reads_as_number)
+            numbers = [math.nan if one is None else float(one) for one in values]
+            if not any(map(math.isinf, numbers)):
+                return numbers
+    except (ValueError, OverflowError):
+        pass
+    raise _wrong(name, values, "a number or null", _is_number if not as_text else _reads_as_number)
+
+
+def _texts(name: str, values: list[Any]) -> list[str]:
+    if set(map(type, values)) <= _TEXTS:
+        return [one or "" for one in values]
+    if all(map(_is_text, values)):  # True is what training made the text "True" of; NaN is how pandas writes a null
+        return ["" if one is None or isinstance(one, float) else str(one) for one in values]
+    raise _wrong(name, values, "text, a truth value or null", _is_text)
+
+
+def _is_number(value: Any) -> bool:
+    if type(value) not in _NUMBERS:
+        return False
+    try:
+        return value is None or not math.isinf(float(value))
+    except OverflowError:
+        return False
+
+
+def _reads_as_number(value: Any) -> bool:
+    try:
+        if isinstance(value, str) and ("_" in value or not value.isascii()):
+            return False  # Python's float takes 6_2 and the digits of every script; CSV's numbers are none of those
+        return value is None or not math.isinf(float(value))
+    except (ValueError, TypeError, OverflowError):
+        return False
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str | bool) or (isinstance(value, float) and math.isnan(value))
+
+
+def _wrong(name: str, values: list[Any], wanted: str, good: Any) -> RequestError:
+    kind = "WrongType"
+    rows: dict[int, str] = {}
+    for at, value in enumerate(values):
+        if value is ABSENT:
+            kind = kind if rows else "MissingColumn"
+            rows[at] = f"no {name!r}; write null where nothing is known."
+        elif not good(value):
+            shown = repr(value)
+            shown = shown if len(shown) <= 60 else shown[:60] + "…"
+            rows[at] = f"{name!r} must be {wanted}, not {shown}."
+    at, told = next(iter(rows.items()))
+    return RequestError(422, kind, f"row {at}{' has ' if kind == 'MissingColumn' else ': '}{told}", rows=rows)

@@ -1,22 +1,21 @@
-"""How does a linear pipeline answer in a tenth of a millisecond?
+"""A linear pipeline taken apart once, so that it answers in a tenth of a millisecond.
 
-scikit-learn needs 15 ms for one flight: it builds frames and checks them, column by column, at each step of the
-pipeline. The arithmetic itself is small. It is taken out of the fitted steps once, when the model is loaded, and it
-must then give what `predict_proba` gives, on rows made to be awkward; otherwise the estimator itself is asked.
+`tests/benchmarks/scorer.py` compares it with scikit-learn's `predict_proba` and with ONNX Runtime. The arithmetic is
+small: it is taken out of the fitted steps, and must then give what `predict_proba` gives on rows made to be awkward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from mlops_lab.delivery.server.bodies import Columns
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Columns", "Scorer", "compiled_scorer", "estimator_scorer", "kinds_of"]
+__all__ = ["Scorer", "compiled_scorer"]
 
-#: The rows of a request by column: numbers as floats (NaN where nothing is known), all else as text ("").
-Columns = Mapping[str, Sequence[float] | Sequence[str]]
 #: From the columns to the probability of yes, one a row.
 Scorer = Callable[[Columns], "np.ndarray[Any, Any]"]
 
@@ -25,57 +24,19 @@ _PROBES = 200
 _AT_ONCE = 256  # rows; more at once are no faster and need more memory
 
 
-def kinds_of(estimator: Any) -> dict[str, str]:
-    """For each column the estimator was fitted on, in its order: `text` or `number`.
-
-    >>> import pandas as pd
-    >>> from mlops_lab.models.training import build_model
-    >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
-    >>> kinds_of(build_model("logistic", frame).fit(frame, [0, 1]))
-    {'carrier': 'text', 'wind_speed': 'number'}
-    """
-    steps = getattr(estimator, "named_steps", {})
-    parts = getattr(steps.get("columns"), "transformers_", ())
-    texts = {str(name) for part, _, names in parts if part == "text" for name in names}
-    return {str(name): "text" if str(name) in texts else "number" for name in estimator.feature_names_in_}
-
-
-def estimator_scorer(estimator: Any) -> Scorer:
-    """The scorer that asks the estimator itself; it works for every model, and is slow.
-
-    >>> import pandas as pd
-    >>> from sklearn.dummy import DummyClassifier
-    >>> model = DummyClassifier().fit(pd.DataFrame({"hour": [6, 7, 18, 19]}), [0, 0, 0, 1])
-    >>> estimator_scorer(model)({"hour": [6.0]}).tolist()
-    [0.25]
-    """
-    names = [str(name) for name in estimator.feature_names_in_]
-
-    def score(columns: Columns) -> np.ndarray[Any, Any]:
-        import numpy as np
-        import pandas as pd
-
-        kept = {
-            name: np.asarray(columns[name], dtype="object" if _is_text(columns[name]) else "float64") for name in names
-        }
-        found: np.ndarray[Any, Any] = estimator.predict_proba(pd.DataFrame(kept))[:, 1]
-        return found
-
-    return score
-
-
-def compiled_scorer(estimator: Any) -> Scorer | None:
+def compiled_scorer(estimator: Any, slow: Scorer) -> Scorer | None:
     """The same answers without scikit-learn's overhead, or None for an estimator that cannot be taken apart.
 
-    The `logistic` pipeline of `mlops_lab.models.training.build_model` can be. Only public attributes of the fitted
-    steps
-    are read, and nothing is believed: the result is compared with `predict_proba` before it is returned.
+    The `logistic` pipeline of `mlops_lab.models.training.build_model` can be. Only public attributes of its steps are
+    read, and nothing is believed: the result is compared with `slow`, which asks `predict_proba`.
 
     >>> import pandas as pd
+    >>> from mlops_lab.delivery.server import estimator_scorer
     >>> from mlops_lab.models.training import build_model
     >>> frame = pd.DataFrame({"carrier": ["UA", "AA"] * 50, "wind_speed": [float(i) for i in range(100)]})
     >>> model = build_model("logistic", frame).fit(frame, [0, 0, 1, 1] * 25)
-    >>> score, slow = compiled_scorer(model), estimator_scorer(model)
+    >>> slow = estimator_scorer(model)
+    >>> score = compiled_scorer(model, slow)
     >>> rows = {"carrier": ["UA", "", "ZZ"], "wind_speed": [50.0, float("nan"), 1e6]}
     >>> bool(abs(score(rows) - slow(rows)).max() < 1e-9)
     True
@@ -84,40 +45,28 @@ def compiled_scorer(estimator: Any) -> Scorer | None:
         score = _taken_apart(estimator)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         return None  # another kind of model; its own predict_proba answers
-    if score is None:
-        return None
-    import numpy as np
-
     probes = _probes(estimator)
-    gap = np.abs(score(probes) - estimator_scorer(estimator)(probes))
-    return score if bool((gap < _TOLERANCE).all()) else None
+    return score if bool((abs(score(probes) - slow(probes)) < _TOLERANCE).all()) else None
 
 
-def _is_text(values: Sequence[Any]) -> bool:
-    return bool(len(values)) and isinstance(values[0], str)
-
-
-def _taken_apart(estimator: Any) -> Scorer | None:
+def _taken_apart(estimator: Any) -> Scorer:
     import numpy as np
 
-    if [name for name, _ in estimator.steps] != ["columns", "model"] or len(estimator.classes_) != 2:
-        return None
-    parts = {
-        name: (step, [str(one) for one in names])
-        for name, step, names in estimator.named_steps["columns"].transformers_
-    }
+    columns, model = (estimator.named_steps[name] for name in ("columns", "model"))
+    if len(estimator.steps) != 2 or len(estimator.classes_) != 2:
+        raise ValueError("another pipeline")
+    parts = {name: (step, [str(one) for one in names]) for name, step, names in columns.transformers_}
     (number, numbers), (text, texts) = parts["number"], parts["text"]
-    weights = np.asarray(estimator.named_steps["model"].coef_, dtype="float64")[0]
-    constant = float(estimator.named_steps["model"].intercept_[0])
-    linear = _numbers(number, weights[: _width(number, numbers)]) if numbers else None
+    weights, constant = np.asarray(model.coef_, dtype="float64")[0], float(model.intercept_[0])
+    width = len(numbers) + len(number.named_steps["impute"].indicator_.features_) if numbers else 0
+    linear = _numbers(number, weights[:width]) if numbers else None
     if linear is not None:
         constant += linear[1]
-    tables = _texts(text, weights[_width(number, numbers) if numbers else 0 :]) if texts else ([], 0.0)
+    tables = _texts(text, weights[width:]) if texts else ([], 0.0)
     constant += tables[1]
 
     def score(columns: Columns) -> np.ndarray[Any, Any]:
-        rows = len(next(iter(columns.values())))
-        total = np.full(rows, constant)
+        total = np.full(rows := len(next(iter(columns.values()))), constant)
         if linear is not None:
             values = np.array([columns[name] for name in numbers], dtype="float64").T
             for start in range(0, rows, _AT_ONCE):
@@ -128,10 +77,6 @@ def _taken_apart(estimator: Any) -> Scorer | None:
         return found
 
     return score
-
-
-def _width(number: Any, numbers: list[str]) -> int:
-    return len(numbers) + len(number.named_steps["impute"].indicator_.features_)
 
 
 def _numbers(
@@ -151,8 +96,7 @@ def _numbers(
     def part(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         missing = np.isnan(values)
         filled = np.concatenate([np.where(missing, middle, values), missing[:, missing_too]], axis=1)
-        # How many knots are at or below a value, and how many below: between the two lie those equal to it, of which
-        # the rank is the middle. This is QuantileTransformer's pair of interpolations, from the left and the right.
+        # Between the knots at or below a value and those below it lie those equal to it; the rank is their middle.
         here = filled[:, :, None]
         upto, below = (knots <= here).sum(axis=2), (knots < here).sum(axis=2)
         left = np.clip(upto - 1, 0, last - 1) if last else np.zeros_like(upto)
@@ -172,6 +116,7 @@ def _numbers(
 def _texts(text: Any, weights: np.ndarray[Any, Any]) -> tuple[list[dict[str, float]], float]:
     """For each text column what each value adds to the sum, beyond what an unknown value does; and what those do."""
     import numpy as np
+    import pandas as pd
 
     categories = [[str(one) for one in found] for found in text.categories_]
     unknown = next(word for word in map(chr, range(0xE000, 0xF8FF)) if all(word not in found for found in categories))
@@ -181,15 +126,10 @@ def _texts(text: Any, weights: np.ndarray[Any, Any]) -> tuple[list[dict[str, flo
         for at, found in enumerate(categories)
         for value in found
     ]
-    added = np.asarray(text.transform(_frame(text, rows)) @ weights).ravel()
+    frame = pd.DataFrame(rows, columns=list(text.feature_names_in_), dtype="object")
+    added = np.asarray(text.transform(frame) @ weights).ravel()
     found = iter((added[1:] - added[0]).tolist())
     return [{value: next(found) for value in values} for values in categories], float(added[0])
-
-
-def _frame(text: Any, rows: list[list[str]]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(rows, columns=list(text.feature_names_in_), dtype="object")
 
 
 def _probes(estimator: Any) -> Columns:

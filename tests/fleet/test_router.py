@@ -1,4 +1,4 @@
-"""The door sends each flight to the version that its key decides, loses none, and lets out no one taken back."""
+"""The router sends each flight to the version that its key decides, loses none, and lets out no one taken back."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.errors import HomeError
-from mlops_lab.delivery.live import Client, Door, Entry, Journal, Plan, Routing, Unreachable, at_the_door
-from mlops_lab.delivery.server import Refusal
+from mlops_lab.delivery.live import Client, Entry, Journal, Plan, Router, Routing, Unreachable, listening_router
+from mlops_lab.delivery.server import RequestError
 from mlops_lab.models.registry import Registry
 from mlops_lab.models.rollout import RolloutPolicy, answered_by_challenger, begin, look, stop
 
@@ -60,7 +60,7 @@ async def stubs():
         yield found, clients
     finally:
         for server, client in zip(servers, clients.values(), strict=True):
-            client.close()
+            await client.close()
             server.close()
 
 
@@ -78,7 +78,7 @@ def versions(answers):
 
 def test_the_key_of_each_row_decides_and_the_order_stays():
     async def ask(servers, clients):
-        return await Door(lambda: RUNNING, clients).answer(ROWS)
+        return await Router(lambda: RUNNING, clients).answer(ROWS)
 
     answers = run(ask)
 
@@ -99,8 +99,8 @@ def test_whoever_cannot_answer_is_replaced_by_the_other(broken, fault):
         servers[broken].act = act
         if fault == "gone":
             clients = {version: client for version, client in clients.items() if version != broken}
-        door = Door(lambda: RUNNING, clients)
-        return await door.answer(ROWS), door.counts
+        router = Router(lambda: RUNNING, clients)
+        return await router.answer(ROWS), router.counts
 
     answers, counts = run(ask)
 
@@ -111,8 +111,8 @@ def test_whoever_cannot_answer_is_replaced_by_the_other(broken, fault):
 def test_both_gone_for_a_moment_nothing_is_lost():
     async def ask(servers, clients):
         there = {}
-        door = Door(lambda: RUNNING, there)
-        asked = asyncio.create_task(door.answer(ROWS))
+        router = Router(lambda: RUNNING, there)
+        asked = asyncio.create_task(router.answer(ROWS))
         await asyncio.sleep(0.3)
         there.update(clients)
         return await asked
@@ -122,9 +122,9 @@ def test_both_gone_for_a_moment_nothing_is_lost():
 
 def test_both_gone_for_good_is_a_503_and_not_silence():
     async def ask(servers, clients):
-        await Door(lambda: RUNNING, {}, seconds=0.2).answer(ROWS)
+        await Router(lambda: RUNNING, {}, seconds=0.2).answer(ROWS)
 
-    with pytest.raises(Refusal, match="no server could answer") as refused:
+    with pytest.raises(RequestError, match="no server could answer") as refused:
         run(ask)
 
     assert refused.value.status == 503
@@ -136,11 +136,11 @@ def test_a_refusal_of_the_rows_is_passed_on_and_no_failure():
 
     async def ask(servers, clients):
         servers[1].act = servers[2].act = act
-        door = Door(lambda: RUNNING, clients)
+        router = Router(lambda: RUNNING, clients)
         try:
-            await door.answer(ROWS[:1])
-        except Refusal as refusal:
-            return refusal.status, refusal.kind, str(refusal), dict(door.counts)
+            await router.answer(ROWS[:1])
+        except RequestError as error:
+            return error.status, error.kind, str(error), dict(router.counts)
 
     assert run(ask) == (422, "MissingColumn", "the model needs 'hour'.", {})
 
@@ -163,8 +163,8 @@ def test_what_the_challenger_garbles_the_champion_answers_and_it_is_counted(stat
 
     async def ask(servers, clients):
         servers[2].act = act
-        door = Door(lambda: RUNNING, clients)
-        return await door.answer(ROWS), door.counts, servers[2].asked
+        router = Router(lambda: RUNNING, clients)
+        return await router.answer(ROWS), router.counts, servers[2].asked
 
     answers, counts, asked = run(ask)
 
@@ -180,10 +180,12 @@ def test_a_mistake_of_both_that_repeats_itself_is_asked_about_three_times_and_no
 
     async def ask(servers, clients):
         servers[1].act = servers[2].act = act
-        door = Door(lambda: RUNNING, clients)
+        router = Router(lambda: RUNNING, clients)
         body = b'{"instances": [[1]]}'
-        asked = door.answer(ROWS[:1]) if how == "rows" else door.pass_on("/invocations", body, "application/json", "k")
-        with pytest.raises(Refusal, match="no server could answer"):
+        asked = (
+            router.answer(ROWS[:1]) if how == "rows" else router.pass_on("/invocations", body, "application/json", "k")
+        )
+        with pytest.raises(RequestError, match="no server could answer"):
             await asked
         return servers[1].asked + servers[2].asked
 
@@ -199,8 +201,8 @@ def test_an_answer_that_comes_after_its_version_was_taken_back_never_leaves():
 
     async def ask(servers, clients):
         servers[2].act = act
-        door = Door(lambda: plans[0], clients)
-        return await door.answer(ROWS), door.counts
+        router = Router(lambda: plans[0], clients)
+        return await router.answer(ROWS), router.counts
 
     answers, counts = run(ask)
 
@@ -214,12 +216,12 @@ def test_in_the_shadow_the_challenger_is_asked_and_never_heard():
     shadow = Plan(champion=1, challenger=2, weight=0, state="running", shadow=True)
 
     async def ask(servers, clients):
-        door = Door(lambda: shadow, clients, on_entry=entries.append)
-        first = await door.answer(ROWS)
-        await door.settled()
-        door = Door(lambda: shadow, {2: clients[2]}, seconds=0.2)
-        with pytest.raises(Refusal):  # rather nobody than the one in the shadow
-            await door.answer(ROWS)
+        router = Router(lambda: shadow, clients, on_entry=entries.append)
+        first = await router.answer(ROWS)
+        await router.settled()
+        router = Router(lambda: shadow, {2: clients[2]}, seconds=0.2)
+        with pytest.raises(RequestError):  # rather nobody than the one in the shadow
+            await router.answer(ROWS)
         return first
 
     answers = run(ask)
@@ -236,9 +238,9 @@ def test_both_models_are_asked_and_what_failed_is_noted():
 
     async def ask(servers, clients):
         servers[2].act = act
-        door = Door(lambda: RUNNING, clients, on_entry=entries.append)
-        await door.answer(ROWS)
-        await door.settled()
+        router = Router(lambda: RUNNING, clients, on_entry=entries.append)
+        await router.answer(ROWS)
+        await router.settled()
 
     run(ask)
 
@@ -250,14 +252,14 @@ def test_what_is_not_rows_goes_whole_to_the_version_of_its_routing_key():
     body = b'{"instances": [[1, 2]]}'
 
     async def ask(servers, clients):
-        door = Door(lambda: RUNNING, clients)
-        async with at_the_door(door, "late") as port:
+        router = Router(lambda: RUNNING, clients)
+        async with listening_router(router, "late") as port:
             client = Client("127.0.0.1", port)
             found = [
                 await client.ask("POST", "/invocations", body, headers={"x-routing-key": f"flight {number}"})
                 for number in range(20)
             ]
-            client.close()
+            await client.close()
         return found
 
     found = run(ask)
@@ -266,9 +268,9 @@ def test_what_is_not_rows_goes_whole_to_the_version_of_its_routing_key():
     assert [json.loads(answer.body)["predictions"][0] for answer in found] == expected
 
 
-def test_the_door_refuses_what_the_servers_would_and_stays_open():
+def test_the_router_refuses_what_the_servers_would_and_stays_open():
     async def ask(servers, clients):
-        async with at_the_door(Door(lambda: RUNNING, clients), "late") as port:
+        async with listening_router(Router(lambda: RUNNING, clients), "late") as port:
             client = Client("127.0.0.1", port)
             found = [
                 (await client.ask(*words)).status
@@ -280,22 +282,22 @@ def test_the_door_refuses_what_the_servers_would_and_stays_open():
                     ("POST", "/invocations", json.dumps({"instances": ROWS}).encode()),
                 )
             ]
-            client.close()
+            await client.close()
         return found
 
     assert run(ask) == [413, 400, 404, 200, 200]
 
 
-def test_the_door_is_not_ready_while_nobody_stands_behind_it():
+def test_the_router_is_not_ready_while_nobody_stands_behind_it():
     async def ask(_servers, clients):
         there = dict(clients)
-        async with at_the_door(Door(lambda: RUNNING, there), "late") as port:
+        async with listening_router(Router(lambda: RUNNING, there), "late") as port:
             client, found = Client("127.0.0.1", port), []
             for gone in (1, 2):
                 found.append((await client.ask("GET", "/ping")).status)
                 del there[gone]
             found.append((await client.ask("GET", "/ping")).status)
-            client.close()
+            await client.close()
         return found
 
     assert run(ask) == [200, 200, 503]
@@ -306,12 +308,12 @@ def test_what_cannot_be_noted_is_told_and_judged_by_nobody():
         raise HomeError("home", "No space left on device")
 
     async def ask(_servers, clients):
-        door = Door(lambda: RUNNING, clients, on_entry=full)
-        answers = await door.answer(ROWS[:3])
-        while door._behind:
+        router = Router(lambda: RUNNING, clients, on_entry=full)
+        answers = await router.answer(ROWS[:3])
+        while router._behind:
             await asyncio.sleep(0.01)
         try:
-            await door.settled()
+            await router.settled()
         except HomeError as error:
             return len(answers), error.why
 
@@ -345,7 +347,11 @@ def test_an_answer_that_is_none_counts_as_no_answer(answer):
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         async with server:
-            await Client("127.0.0.1", server.sockets[0].getsockname()[1]).ask("GET", "/")
+            client = Client("127.0.0.1", server.sockets[0].getsockname()[1])
+            try:
+                await client.ask("GET", "/")
+            finally:
+                await client.close()
 
     with pytest.raises(Unreachable):
         asyncio.run(ask())
