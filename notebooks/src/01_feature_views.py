@@ -363,6 +363,32 @@ def latest(rows, at, ttl):
 check("01.2", latest)
 
 # %% [markdown]
+# **Exercise 01.4.** Now repair the join of the beginning. `asked` are the decisions; `daily` has a row for each route
+# and date, with `event_timestamp` and `landed_timestamp`. A row may be used from its landing on, and has no `ttl`.
+
+
+# %%
+def join(asked, daily):
+    """Each decision, in the order given, with the newest row of its route that had landed by then."""
+    ...
+
+
+check("01.4", join)
+
+# %% [markdown]
+# Your function does the work now. While it is not written, the next cell uses the naive join of the beginning.
+
+# %%
+mine = join(asked, daily)
+joined = naive if mine is None else mine
+yours = TrainingSet(joined, features=("leaves_at", "route_day_late_share"), service="", views=(), time_range=None)
+your_run = train(yours, tracker, label="late", split_at=july)
+print("naive join:" if mine is None else "your join:", f"AUC {your_run.metrics['offline.roc_auc']:.3f} offline")
+
+# %% [markdown]
+# The naive join promises far too much. With your join the figure falls, and it will hold in service.
+
+# %% [markdown]
 # ## The real store
 #
 # The flights have nine views over nine sources, for five kinds of entity, and three **feature services**: the features

@@ -158,8 +158,8 @@ print(f"{slot.loc[exam.index].isin(slot[learnt]).mean():.0%} of the examined fli
 # %%
 from mlops_lab import time_split
 
-split = time_split(known.frame, july)
-split
+sides_of_july = time_split(known.frame, july)
+sides_of_july
 
 # %% [markdown]
 # Some rows are **embargoed**: they belong to neither side. They were decided before the split, but the answer came in
@@ -171,7 +171,7 @@ predict("02.p4")
 # %%
 between = known.frame[(times < july) & (known.frame["label_timestamp"] > july)]
 print(f"{len(between)} flights in between, {between['late'].mean():.0%} of them late")
-print(f"{len(split.train):,} flights to learn from, {split.train['late'].mean():.0%} of them late")
+print(f"{len(sides_of_july.train):,} flights to learn from, {sides_of_july.train['late'].mean():.0%} of them late")
 
 # %% [markdown]
 # At that midnight these flights were in the air or had not left. A model trained that night could not have learnt from
@@ -197,6 +197,18 @@ from mlops_lab import check, quiz
 
 sides = ...  # a list of four words
 check("02.1", sides)
+
+# %% [markdown]
+# **Exercise 02.3.** Write the split. `frame` has a row for each decision, with `event_timestamp` and `label_timestamp`.
+
+
+# %%
+def split(frame, at):
+    """Two frames: what a model may learn from at the moment `at`, and what it is examined on."""
+    ...
+
+
+check("02.3", split)
 
 # %%
 quiz("02.q1")
@@ -295,8 +307,8 @@ predict("02.p6")
 from mlops_lab import plot_calibration, plot_roc, predict_proba
 
 fitted = tracker.artefacts.load_model(run.artefact)
-late = split.holdout["late"].to_numpy()
-chance = predict_proba(fitted, split.holdout)
+late = sides_of_july.holdout["late"].to_numpy()
+chance = predict_proba(fitted, sides_of_july.holdout)
 plot_roc({"logistic": (late, chance)})
 
 # %% [markdown]

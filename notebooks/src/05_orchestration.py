@@ -441,6 +441,45 @@ rules = {"promote": ..., "alarm": ..., "tidy_up": ...}
 check("05.4", rules)
 
 # %% [markdown]
+# ## Your own DAG
+#
+# Here are four plain functions. The weather service may fail twice in a night.
+
+
+# %%
+def fetch():
+    return 9.2
+
+
+def tell(fetch):
+    return f"wind {fetch} mph"
+
+
+def alarm():
+    return "somebody is woken"
+
+
+def tidy_up():
+    return "tidy"
+
+
+# %% [markdown]
+# **Exercise 05.5.** Make a DAG of them. `fetch` gets through two failures. `tell` needs its result. `alarm` runs when
+# `fetch` or `tell` failed, and only then. `tidy_up` is last and runs in any case. The check runs your DAG on five
+# nights with planted failures. (`task(fetch, retries=…)()` makes a task of a function, `[a, b] >> c` makes c wait.)
+
+# %%
+mine = ...  # with DAG("mine") as mine: ...
+
+check("05.5", mine)
+
+# %% [markdown]
+# Your DAG draws itself here when it is written; until then, the morning's DAG does.
+
+# %%
+draw_dag(dag if mine is ... else mine)
+
+# %% [markdown]
 # ## The same DAG, other values
 #
 # A DAG has **params**: values that a run may change, each with a type, a default and bounds. They are checked before

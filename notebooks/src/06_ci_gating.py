@@ -613,6 +613,21 @@ repairs = {
 check("06.4", repairs)
 
 # %% [markdown]
+# ## Your own workflow
+#
+# **Exercise 06.5.** Write a workflow with three jobs: `test`, `gate` and `deploy`. It starts on a push to `main` and on
+# a pull request. `deploy` runs only on `main`, only after both others succeeded, and only when somebody agreed. The
+# check plants failures, a pull request and a push to another branch. Any commands will do as steps.
+
+# %%
+mine = ...  # the text of a workflow file
+
+check("06.5", mine)
+
+# %%
+draw_workflow(parse_workflow(sound if mine is ... else mine))
+
+# %% [markdown]
 # ## What you can do now
 #
 # You have run a gate that looked like one, opened the real workflows of this repository, and seen a refused model stop

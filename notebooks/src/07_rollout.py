@@ -636,6 +636,21 @@ for body in (
 # Ready is it when the model is loaded. Every answer names its version.
 
 # %% [markdown]
+# ### Exercise 07.4 (build)
+#
+# Write the router that stands in front of two servers during a canary. `champion` and `challenger` are functions of the
+# key. A server that is down raises `ConnectionError`. `taken_back` is true after a rollback.
+
+
+# %%
+def answer(key, champion, challenger, weight, taken_back):
+    """Who answered ("champion" or "challenger") and the answer; both models are functions of the key."""
+    ...
+
+
+check("07.4", answer)
+
+# %% [markdown]
 # ## Two servers and one router
 #
 # And the rollout? `mlops-lab rollout live` starts a server for the champion and one for the challenger, puts a router
