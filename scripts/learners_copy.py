@@ -30,6 +30,8 @@ def lay_out(root: Path, say: Callable[[str], None]) -> str:
         laid = _read(folder / _LAID)
         for course in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
             _lay(course, folder, laid, say)
+        for page in sorted((root / "notebooks").glob("*.md")):  # the glossary, to which the copies link
+            _write(folder / page.name, page.read_bytes())
         _write(folder / _LAID, (json.dumps(laid, indent=1, sort_keys=True) + "\n").encode())
     except OSError as error:
         say(f"no copies for your own edits could be made in {FOLDER}/ ({error.strerror}); opening the originals.")

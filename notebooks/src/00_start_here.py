@@ -4,8 +4,8 @@
 # New York, 2013. Two hours before departure an airline asks whether a flight will arrive more than 15 minutes late, or
 # not at all. Passengers are rebooked on the answer. **You** decide which model gives it.
 #
-# Two models took the same exam, on four months of flights that neither had seen. The score says how often a model
-# ranks a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called **AUC**.
+# Two models took the same exam, on four months of flights that neither had seen. The score says how often a model ranks
+# a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called [**AUC**](GLOSSARY.md#AUC).
 #
 # Run a cell with **Shift+Enter**.
 
@@ -88,7 +88,8 @@ plot_line(
 # ## The pipeline
 #
 # A model is the result of steps that have to be repeated: check the data, compute features, train, judge, promote, put
-# to work. Each step is a **task**. The tasks, and who waits for whom, make a **DAG**: a directed graph without cycles.
+# to work. Each step is a [**task**](GLOSSARY.md#task). The tasks, and who waits for whom, make a
+# [**DAG**](GLOSSARY.md#DAG): a directed graph without cycles.
 
 # %%
 from mlops_lab import draw_dag, flights_pipeline
@@ -121,12 +122,13 @@ honest = run_flights(home.name, date="2014-01-01", clock=clock)
 honest
 
 # %% [markdown]
-# This is the **trace**: what ran, in which order, how often, and how it ended. `approve` skipped itself, because nobody
-# asked for an approval. `draw_dag(dag, honest)` draws the same run.
+# This is the [**trace**](GLOSSARY.md#trace): what ran, in which order, how often, and how it ended. `approve` skipped
+# itself, because nobody asked for an approval. `draw_dag(dag, honest)` draws the same run.
 #
-# What did the gate look at? The **champion** is the model in charge; tonight there is none yet. A **slice** is a part
-# of the flights, here an airport. **Calibration** asks whether 30 % of the flights called "30 %" are late. The **Brier
-# score** is the mean squared error of those chances.
+# What did the gate look at? The [**champion**](GLOSSARY.md#champion) is the model in charge; tonight there is none yet.
+# A [**slice**](GLOSSARY.md#slice) is a part of the flights, here an airport. [**Calibration**](GLOSSARY.md#Calibration)
+# asks whether 30 % of the flights called "30 %" are late. The [**Brier score**](GLOSSARY.md#Brier-score) is the mean
+# squared error of those chances.
 
 # %%
 from mlops_lab import Registry
@@ -182,8 +184,8 @@ plot_bars("AUC offline and as served", measured, "AUC")
 
 # %% [markdown]
 # The average of a date contains its evening. In the training data the morning's flights were told about the evening. In
-# service nobody can tell them. This is a **leak**. It happens to good people, and no chart of the training data shows
-# it. A pipeline that replays what was really known does.
+# service nobody can tell them. This is a [**leak**](GLOSSARY.md#leak). It happens to good people, and no chart of the
+# training data shows it. A pipeline that replays what was really known does.
 #
 # Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to served.
 
@@ -209,8 +211,9 @@ predict("00.p5")
 registry.history("late_flights")
 
 # %% [markdown]
-# The **registry** wrote down every step. Version 1 is in **Production**, the registry's word for "at work". Events 5 to
-# 7 put it to work step by step, the subject of notebook 07. Version 2 was judged and stays where it is.
+# The [**registry**](GLOSSARY.md#registry) wrote down every step. Version 1 is in
+# [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work step by
+# step, the subject of notebook 07. Version 2 was judged and stays where it is.
 
 # %% [markdown]
 # ## What you can do now

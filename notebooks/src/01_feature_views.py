@@ -33,8 +33,8 @@ decisions.head(3)
 
 # %% [markdown]
 # One row a decision: *which* flight (`flight_id`, and by whom, from where, with which aircraft), and *when* we decide:
-# `event_timestamp`, in UTC. Such a table is called an **entity frame**. Beside it we put what became of the flight, and
-# the hour on New York's clocks at which it was due to leave.
+# `event_timestamp`, in UTC. Such a table is called an [**entity frame**](GLOSSARY.md#entity-frame). Beside it we put
+# what became of the flight, and the hour on New York's clocks at which it was due to leave.
 
 # %%
 answers = datasets.outcomes(flights)
@@ -101,8 +101,8 @@ print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 # From 0.704 to 0.878 with one join. Nothing is wrong with the split: the model never saw July. Would you ship it?
 #
 # In service the same model is asked *two hours before the flight*, and gets the row that is really in the warehouse at
-# that moment. We can find out what that would have been: a **replay** gives each decision the newest row that had
-# landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
+# that moment. We can find out what that would have been: a [**replay**](GLOSSARY.md#replay) gives each decision the
+# newest row that had landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
 
 # %%
 predict("01.p2")
@@ -210,7 +210,8 @@ title = "Departures at JFK, seen at 18:36"
 plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=2), title=title)
 
 # %% [markdown]
-# Here the 18:30 row is in time, by one minute. That is the whole rule of a **point-in-time join**:
+# Here the 18:30 row is in time, by one minute. That is the whole rule of a [**point-in-time
+# join**](GLOSSARY.md#point-in-time-join):
 #
 # > A row is visible when it has happened, has arrived, and is not older than `ttl`. Of the visible rows, the newest
 # > event counts; of equal events, the one that arrived last.
@@ -247,13 +248,13 @@ check("01.1", wind)
 # %% [markdown]
 # ## Say it once: a feature view
 #
-# Writing that rule into every notebook and every service by hand is how leaks are born. A **feature store** lets us say
-# once what a table means, and does the join itself. Four words:
+# Writing that rule into every notebook and every service by hand is how leaks are born. A [**feature
+# store**](GLOSSARY.md#feature-store) lets us say once what a table means, and does the join itself. Four words:
 #
-# - an **entity**: whom the features describe, and by which column we know it (an airport, by `origin`),
-# - a **field**: one feature, its name and type,
-# - a **source**: the rows, and which columns say when,
-# - a **feature view**: the three together, with a `ttl`.
+# - an [**entity**](GLOSSARY.md#entity): whom the features describe, and by which column we know it (an airport, by
+#   `origin`), - a [**field**](GLOSSARY.md#field): one feature, its name and type, - a [**source**](GLOSSARY.md#source):
+#   the rows, and which columns say when, - a [**feature view**](GLOSSARY.md#feature-view): the three together, with a
+#   `ttl`.
 #
 # Here is one for the tiny table above.
 
@@ -391,9 +392,9 @@ print("naive join:" if mine is None else "your join:", f"AUC {your_run.metrics['
 # %% [markdown]
 # ## The real store
 #
-# The flights have nine views over nine sources, for five kinds of entity, and three **feature services**: the features
-# that one model is trained on and served with. We applied them above; here is what the store knows about them. Two
-# views and their service are enough to see the shape.
+# The flights have nine views over nine sources, for five kinds of entity, and three [**feature
+# services**](GLOSSARY.md#feature-services): the features that one model is trained on and served with. We applied them
+# above; here is what the store knows about them. Two views and their service are enough to see the shape.
 
 # %%
 from mlops_lab import FeatureService, draw_store
@@ -470,10 +471,10 @@ quiz("01.q1")
 # %% [markdown]
 # ## Online equals offline
 #
-# At two hours before departure nobody reads the warehouse. The newest row of each entity is kept ready in an **online
-# store**: we `materialize` up to a moment, and ask with `get_online_features`. If the answer differed from what the
-# model was trained on, all the care above would be lost. So we check, for the moment at which our JetBlue flight was
-# decided on.
+# At two hours before departure nobody reads the warehouse. The newest row of each entity is kept ready in an [**online
+# store**](GLOSSARY.md#online-store): we `materialize` up to a moment, and ask with `get_online_features`. If the answer
+# differed from what the model was trained on, all the care above would be lost. So we check, for the moment at which
+# our JetBlue flight was decided on.
 
 # %%
 predict("01.p8")
@@ -562,12 +563,12 @@ quiz("01.q2")
 # leave the arrival to you.
 #
 # Three things that you will meet in such tools and not here. What is known only when somebody asks (the passenger's
-# destination, an amount) comes from an
-# [on-demand feature view](https://docs.feast.dev/reference/beta-on-demand-feature-view), computed at the request. What
-# must be fresh within seconds is not materialized every night, but
-# [pushed from a stream](https://docs.feast.dev/reference/data-sources/push). And that features in service differ from
-# those of the training is called **training-serving skew**; a leak is one of its causes, two programs for one feature
-# are another.
+# destination, an amount) comes from an [on-demand feature
+# view](https://docs.feast.dev/reference/beta-on-demand-feature-view), computed at the request. What must be fresh
+# within seconds is not materialized every night, but [pushed from a
+# stream](https://docs.feast.dev/reference/data-sources/push). And that features in service differ from those of the
+# training is called [**training-serving skew**](GLOSSARY.md#training-serving-skew); a leak is one of its causes, two
+# programs for one feature are another.
 #
 # Do you need a feature store at all? For one model, one table and predictions once a night: no, a careful join is
 # enough. It pays when several models share features, or when an answer is wanted within milliseconds.

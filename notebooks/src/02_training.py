@@ -45,8 +45,8 @@ known = store.get_historical_features(asked, features="as_known")
 known
 
 # %% [markdown]
-# Is it *the same* training set as yesterday's? Comparing 57,595 rows by eye is out of the question. A **fingerprint**
-# is a short text made of the whole content.
+# Is it *the same* training set as yesterday's? Comparing 57,595 rows by eye is out of the question. A
+# [**fingerprint**](GLOSSARY.md#fingerprint) is a short text made of the whole content.
 
 # %%
 from mlops_lab import predict
@@ -82,9 +82,9 @@ rows = known.frame.drop(columns="label_timestamp")
 shuffled = replace(known, frame=rows.assign(event_timestamp=times.iloc[order].array, decided=times))
 
 # %% [markdown]
-# Two kinds of model learn from it: a **logistic** regression, and **gradient boosting**, many small trees. Both have
-# about half of the flights to learn from and half for the exam. The AUC says how often a late flight is ranked above a
-# punctual one; 0.5 is a coin, 1 is perfect.
+# Two kinds of model learn from it: a [**logistic**](GLOSSARY.md#logistic) regression, and [**gradient
+# boosting**](GLOSSARY.md#gradient-boosting), many small trees. Both have about half of the flights to learn from and
+# half for the exam. The AUC says how often a late flight is ranked above a punctual one; 0.5 is a coin, 1 is perfect.
 
 # %%
 from mlops_lab import MODELS, Tracker, train
@@ -162,8 +162,8 @@ sides_of_july = time_split(known.frame, july)
 sides_of_july
 
 # %% [markdown]
-# Some rows are **embargoed**: they belong to neither side. They were decided before the split, but the answer came in
-# after it.
+# Some rows are [**embargoed**](GLOSSARY.md#embargoed): they belong to neither side. They were decided before the split,
+# but the answer came in after it.
 
 # %%
 predict("02.p4")
@@ -216,9 +216,9 @@ quiz("02.q1")
 # %% [markdown]
 # ## A run: everything worth remembering
 #
-# `train` gives back a **run**. We train the logistic model once more, with all that a later reader will ask for: how it
-# does in service (`served`, from a replay of what the online store would have held), how it does at each airport, who
-# is responsible.
+# `train` gives back a [**run**](GLOSSARY.md#run). We train the logistic model once more, with all that a later reader
+# will ask for: how it does in service (`served`, from a replay of what the online store would have held), how it does
+# at each airport, who is responsible.
 
 # %%
 in_july = asked[asked["event_timestamp"] >= july]
@@ -229,7 +229,8 @@ wanted = ["model", "seed", "feature_service", "train_from", "train_until", "trai
 pd.Series(run.params)[wanted].to_frame("param")
 
 # %% [markdown]
-# **Params** are what went in as a choice. **Metrics** are what came out as a number:
+# [**Params**](GLOSSARY.md#Params) are what went in as a choice. [**Metrics**](GLOSSARY.md#Metrics) are what came out as
+# a number:
 
 # %%
 names = ["roc_auc", "average_precision", "accuracy", "brier", "calibration_error"]
@@ -240,8 +241,9 @@ pd.DataFrame({kind: {name: run.metrics[f"{kind}.{name}"] for name in names} for 
 # Each figure asks something else of the same probabilities. `average_precision` is, like the AUC, about their order,
 # and looks hardest at the flights ranked latest. `accuracy` is the share of right answers when 0.5 and more counts as
 # "late". `brier` is the mean of (probability − outcome)², and `calibration_error` the gap between promise and fact; in
-# these two less is better. Offline and served agree in every figure: that is what an honest join looks like. **Inputs**
-# are fingerprints of what it was made of, the **artefact** is the fingerprint of the fitted model:
+# these two less is better. Offline and served agree in every figure: that is what an honest join looks like.
+# [**Inputs**](GLOSSARY.md#Inputs) are fingerprints of what it was made of, the [**artefact**](GLOSSARY.md#artefact) is
+# the fingerprint of the fitted model:
 
 # %%
 print("inputs:", list(run.inputs))
@@ -297,8 +299,8 @@ plot_bars(
 # %% [markdown]
 # No airport is left behind: from 0.772 at JFK to 0.782 at LGA.
 #
-# **ROC.** The AUC is the area under this curve. Each point of it is a threshold: how many of the late flights do we
-# find, and how many punctual ones do we alarm for nothing?
+# [**ROC**](GLOSSARY.md#ROC). The AUC is the area under this curve. Each point of it is a threshold: how many of the
+# late flights do we find, and how many punctual ones do we alarm for nothing?
 
 # %%
 predict("02.p6")
@@ -322,8 +324,8 @@ plot_calibration({"logistic": (late, chance)}, title="Promised and observed, Jul
 # Look closer: from the fourth group up the model promises a little too much (0.435 promised, 0.372 observed); only the
 # safest group is late more often than it says (0.066 promised, 0.082 observed). July is not June.
 #
-# **Threshold.** In the end somebody rebooks or does not. From which probability on? Each threshold finds some late
-# flights and alarms for some punctual ones:
+# [**Threshold**](GLOSSARY.md#Threshold). In the end somebody rebooks or does not. From which probability on? Each
+# threshold finds some late flights and alarms for some punctual ones:
 
 # %%
 predict("02.p7")
@@ -388,8 +390,9 @@ tracker.search_runs(name="late_flights", order_by="started DESC")
 # %% [markdown]
 # ## Whose model is this?
 #
-# Most models in the world are stored as **pickles**. A pickle is not data, it is a list of instructions for building an
-# object, and Python carries them out while loading. *Any* instructions. Here is a harmless one:
+# Most models in the world are stored as [**pickles**](GLOSSARY.md#pickles). A pickle is not data, it is a list of
+# instructions for building an object, and Python carries them out while loading. *Any* instructions. Here is a harmless
+# one:
 
 # %%
 import pickle

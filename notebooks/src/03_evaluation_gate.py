@@ -3,7 +3,8 @@
 #
 # A new model is ready. Somebody looks at one number, it is higher than last time, and the new model goes to work. On
 # most days that is fine. This notebook is about the other days: the number was not there, it came from another month,
-# it hid an airport, or it was true on paper only. A **gate** asks about all of that, every time, and gives its reasons.
+# it hid an airport, or it was true on paper only. A [**gate**](GLOSSARY.md#gate) asks about all of that, every time,
+# and gives its reasons.
 #
 # After this notebook you can
 #
@@ -178,8 +179,8 @@ print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_a
 # June was the steeper hill: the very same model has 0.773 on May's flights and 0.760 on June's. On the same flights the
 # new model is *better* by 0.009. Whoever demands "at least what is on record" keeps the worse model at work.
 #
-# The new model that wants to take its place is called the **challenger**. A rule says how much worse a challenger may
-# be. A small margin keeps chance out of it:
+# The new model that wants to take its place is called the [**challenger**](GLOSSARY.md#challenger). A rule says how
+# much worse a challenger may be. A small margin keeps chance out of it:
 
 # %%
 from mlops_lab import NoWorseThanChampion
@@ -249,9 +250,9 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 # %% [markdown]
 # ## Does it behave?
 #
-# All these figures are averages over flights that happened. A **test of behaviour** asks about flights that did not:
-# the same ones, with one thing made worse. More aircraft waiting, more wind, less visibility: the chance of being late
-# has to rise. For which case does July's model say otherwise?
+# All these figures are averages over flights that happened. A [**test of behaviour**](GLOSSARY.md#test-of-behaviour)
+# asks about flights that did not: the same ones, with one thing made worse. More aircraft waiting, more wind, less
+# visibility: the chance of being late has to rise. For which case does July's model say otherwise?
 
 # %%
 predict("03.p3")
@@ -304,8 +305,8 @@ print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
 # %% [markdown]
 # ## Is the data as agreed?
 #
-# A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A **data
-# contract** says what was agreed. Here it meets a frame that broke it four times:
+# A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A
+# [**data contract**](GLOSSARY.md#data-contract) says what was agreed. Here it meets a frame that broke it four times:
 
 # %%
 import pandas as pd
@@ -326,7 +327,7 @@ for rule in contract:
 # %% [markdown]
 # ## The whole gate
 #
-# All demands together are a **policy**: a list of rules.
+# All demands together are a [**policy**](GLOSSARY.md#policy): a list of rules.
 
 # %%
 from mlops_lab import GatePolicy

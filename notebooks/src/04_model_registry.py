@@ -2,7 +2,7 @@
 # # Which model is in charge, and who said so?
 #
 # A model decides about passengers. Some weeks later somebody asks: which model was that, what did it learn from, who
-# let it in? A **model registry** is the book in which the answers stand.
+# let it in? A [**model registry**](GLOSSARY.md#model-registry) is the book in which the answers stand.
 #
 # After this notebook you can
 #
@@ -75,8 +75,9 @@ registry = Registry(home.name, clock=clock)
 registry.get_production("late_flights")
 
 # %% [markdown]
-# Three words stand there. `v1` is the **version**: a number that is given once and never again. `Production` is its
-# **stage**. `champion` is an **alias**: a name that points to a version. Here is how version 1 got there:
+# Three words stand there. `v1` is the [**version**](GLOSSARY.md#version): a number that is given once and never again.
+# `Production` is its [**stage**](GLOSSARY.md#stage). `champion` is an [**alias**](GLOSSARY.md#alias): a name that
+# points to a version. Here is how version 1 got there:
 
 # %%
 registry.history("late_flights")[:4]
@@ -267,8 +268,8 @@ check("04.3", in_production)
 # %% [markdown]
 # ## Back
 #
-# On 20 October the desk at JFK reports strange answers. Nobody knows the reason yet. That is what a **rollback** is
-# for: first the former version, then the questions.
+# On 20 October the desk at JFK reports strange answers. Nobody knows the reason yet. That is what a
+# [**rollback**](GLOSSARY.md#rollback) is for: first the former version, then the questions.
 
 # %%
 predict("04.p5")

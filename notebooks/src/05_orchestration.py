@@ -2,8 +2,8 @@
 # # Who runs this at night, and what if it fails?
 #
 # A pipeline that works on your screen is half a pipeline. The other half is a night when nobody looks: a service does
-# not answer, a machine is switched off, a date is missed. An **orchestrator** runs the steps in order, tries again,
-# gives up in time and writes down what it did.
+# not answer, a machine is switched off, a date is missed. An [**orchestrator**](GLOSSARY.md#orchestrator) runs the
+# steps in order, tries again, gives up in time and writes down what it did.
 #
 # After this notebook you can
 #
@@ -116,8 +116,8 @@ run
 # %% [markdown]
 # ## In which order?
 #
-# Before a run the executor puts the tasks in an order in which each finds ready what it needs: a **topological
-# order**. Do it once yourself. Here is what each of six tasks waits for:
+# Before a run the executor puts the tasks in an order in which each finds ready what it needs: a [**topological
+# order**](GLOSSARY.md#topological-order). Do it once yourself. Here is what each of six tasks waits for:
 
 # %%
 needs = {
@@ -164,8 +164,8 @@ except CycleError as error:
 # %% [markdown]
 # ## When?
 #
-# A **schedule** is a cron expression: minute, hour, day of the month, month, day of the week. `0 6 * * *` is every
-# day at six. Which six? Ours is six in New York.
+# A [**schedule**](GLOSSARY.md#schedule) is a cron expression: minute, hour, day of the month, month, day of the week.
+# `0 6 * * *` is every day at six. Which six? Ours is six in New York.
 
 # %%
 nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
@@ -243,8 +243,9 @@ show_nights("30 1 * * *", "2013-11-01", "2013-11-06")
 # %% [markdown]
 # ## Try again
 #
-# Most failures at night are short: a service restarts, a network hiccups. So a task may have **retries**. Here is a
-# weather service that fails twice and then answers. `attempt` is filled in by the run.
+# Most failures at night are short: a service restarts, a network hiccups. So a task may have
+# [**retries**](GLOSSARY.md#retries). Here is a weather service that fails twice and then answers. `attempt` is filled
+# in by the run.
 
 
 # %%
@@ -284,8 +285,9 @@ for attempt in run.task("wind").attempts:
 # %% [markdown]
 # ## Wait longer each time
 #
-# If a service is down because too many people ask it, asking every few seconds keeps it down. **Exponential
-# back-off** doubles the wait with every failure, up to a bound that you choose. This service never answers:
+# If a service is down because too many people ask it, asking every few seconds keeps it down. [**Exponential
+# back-off**](GLOSSARY.md#Exponential-back-off) doubles the wait with every failure, up to a bound that you choose. This
+# service never answers:
 
 
 # %%
@@ -377,9 +379,9 @@ run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 # %% [markdown]
 # ## What do the others do then?
 #
-# A task looks at the tasks it waits for and decides by its **trigger rule**. The usual one is `all_success`. Three
-# kinds of task need another: one that runs although something was left out, one that sounds the alarm, one that
-# tidies up whatever happened.
+# A task looks at the tasks it waits for and decides by its [**trigger rule**](GLOSSARY.md#trigger-rule). The usual one
+# is `all_success`. Three kinds of task need another: one that runs although something was left out, one that sounds the
+# alarm, one that tidies up whatever happened.
 #
 # A task can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing to do.
 # Instead of believing a table in a book, let us make one: two tasks end in every combination, a third one waits for
@@ -515,7 +517,8 @@ for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, 
 # ## Go on, do not begin again
 #
 # Say training takes an hour, and the step after it fails. Who wants to train again? With a `home` folder every change
-# of state is written down before it is told, so a run can be **resumed**. The service is down tonight:
+# of state is written down before it is told, so a run can be [**resumed**](GLOSSARY.md#resumed). The service is down
+# tonight:
 
 # %%
 import tempfile
@@ -639,7 +642,7 @@ resumed
 # %% [markdown]
 # `evaluate` took two attempts, everything else one: the model was not trained again, and version 1 went through the
 # gate into Production. It also shows what a task owes the orchestrator. It may be run twice, so it has to be
-# **idempotent**: twice must do no more than once.
+# [**idempotent**](GLOSSARY.md#idempotent): twice must do no more than once.
 
 # %%
 quiz("05.q1")

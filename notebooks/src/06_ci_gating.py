@@ -3,11 +3,12 @@
 #
 # The pipeline has a gate, and the gate says no to bad models. But who makes sure that anybody asks it? A tired
 # colleague on a Friday evening can promote by hand. So the question is put by a machine that nobody can talk round: a
-# **workflow**, a file in the repository that GitHub Actions runs when something happens.
+# [**workflow**](GLOSSARY.md#workflow), a file in the repository that GitHub Actions runs when something happens.
 #
-# Asking on every change whether all still holds is called **continuous integration**, CI; bringing what passed to its
-# users is **continuous delivery**, CD. With models there is a third, training again when the world has moved:
-# **continuous training**. A gate belongs in each of them.
+# Asking on every change whether all still holds is called [**continuous
+# integration**](GLOSSARY.md#continuous-integration), CI; bringing what passed to its users is [**continuous
+# delivery**](GLOSSARY.md#continuous-delivery), CD. With models there is a third, training again when the world has
+# moved: [**continuous training**](GLOSSARY.md#continuous-training). A gate belongs in each of them.
 #
 # After this notebook you can
 #
@@ -28,12 +29,14 @@ draw_map("06")
 # %% [markdown]
 # ## A gate that looks like one
 #
-# Here is a workflow of two **jobs**. The job `gate` judges a model, the job `ship` **needs** it: it starts when the
-# gate has succeeded. The model is bad, so the script of the gate ends with **exit code** 2. Every command leaves such
-# a number behind; 0 means that all went well, and anything else is a failure.
+# Here is a workflow of two [**jobs**](GLOSSARY.md#jobs). The job `gate` judges a model, the job `ship`
+# [**needs**](GLOSSARY.md#needs) it: it starts when the gate has succeeded. The model is bad, so the script of the gate
+# ends with [**exit code**](GLOSSARY.md#exit-code) 2. Every command leaves such a number behind; 0 means that all went
+# well, and anything else is a failure.
 #
 # `on` says what starts it (a push of new commits), `runs-on` which machine a job gets, fresh every time. A job has
-# **steps**, one after the other: `run` is a command for the shell, `uses` calls somebody else's step.
+# [**steps**](GLOSSARY.md#steps), one after the other: `run` is a command for the shell, `uses` calls somebody else's
+# step.
 
 # %%
 nightly = """
@@ -276,24 +279,24 @@ check("06.2", conditions)
 # %% [markdown]
 # ## Many jobs from one: the matrix
 #
-# To judge two kinds of model at two airports, nobody writes four jobs. A **matrix** makes them: a job for each
-# combination, which is called a **leg**. `expand_matrix` shows them.
+# To judge two kinds of model at two airports, nobody writes four jobs. A [**matrix**](GLOSSARY.md#matrix) makes them: a
+# job for each combination. `expand_matrix` shows them.
 
 # %%
 from mlops_lab import expand_matrix
 
 
 def show(matrix):
-    """One line a leg."""
-    for leg in expand_matrix(matrix):
-        print(", ".join(f"{name}: {value}" for name, value in leg.items()))
+    """One line a job."""
+    for job in expand_matrix(matrix):
+        print(", ".join(f"{name}: {value}" for name, value in job.items()))
 
 
 matrix = {"model": ["logistic", "boosted"], "airport": ["EWR", "LGA"]}
 show(matrix)
 
 # %% [markdown]
-# `exclude` strikes legs out. It need not name everything: what it names has to fit.
+# `exclude` strikes jobs out. It need not name every value: what it names has to fit.
 
 # %%
 predict("06.p6")
@@ -302,8 +305,8 @@ predict("06.p6")
 show({**matrix, "exclude": [{"airport": "LGA", "model": "boosted"}]})
 
 # %% [markdown]
-# `include` has two faces. An entry that contradicts no value of a leg **joins** that leg. An entry that fits nowhere
-# makes **a leg of its own**:
+# `include` does two things. An entry that contradicts no value of a job **joins** that job. An entry that fits nowhere
+# makes **a job of its own**:
 
 # %%
 predict("06.p7")
@@ -312,10 +315,10 @@ predict("06.p7")
 show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JFK", "model": "logistic"}]})
 
 # %% [markdown]
-# The first entry joined both legs of EWR. The second names an airport that no leg has, so it became the fifth. Change
+# The first entry joined both jobs of EWR. The second names an airport that no job has, so it became the fifth. Change
 # the three cells above as you like; nothing can break.
 #
-# Now without trying it out. How many legs has this one?
+# Now without trying it out. How many jobs does this one make?
 #
 # ```yaml
 # matrix:
@@ -334,7 +337,7 @@ legs = ...
 check("06.3", legs)
 
 # %% [markdown]
-# And one failing leg stops its siblings, unless `fail-fast: false` is there:
+# One failing job stops its siblings, unless `fail-fast: false` is there:
 
 # %%
 predict("06.p8")
@@ -353,7 +356,7 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
 
 # %% [markdown]
 # EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, switch it
-# off. Here is all of it to play with: tick the entries, choose a leg that fails, take the tick away from `fail-fast`.
+# off. Here is all of it to play with: tick the entries, choose a job that fails, take the tick away from `fail-fast`.
 
 # %%
 from mlops_lab import MatrixPanel
@@ -368,7 +371,7 @@ MatrixPanel(
 # ## Somebody else has to agree
 #
 # A machine can check what can be measured. For the rest there are people. In `promote.yml` the job `production` names
-# an **environment**:
+# an [**environment**](GLOSSARY.md#environment):
 
 # %%
 promote = load_workflow(workflows / "promote.yml")

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # How do I put it to work, and take it back?
 #
-# A model has passed the gate. It is good on every flight of the past. Tomorrow's flights are not in the past. So we
-# do not hand it all the passengers at once. We let it answer a few flights, watch what becomes of them, and give it
-# more. If it disappoints, the old model comes back. This is a **canary** rollout.
+# A model has passed the gate. It is good on every flight of the past. Tomorrow's flights are not in the past. So we do
+# not hand it all the passengers at once. We let it answer a few flights, watch what becomes of them, and give it more.
+# If it disappoints, the old model comes back. This is a [**canary**](GLOSSARY.md#canary) rollout.
 #
 # After this notebook you can
 #
@@ -84,8 +84,9 @@ second = registry.promote(judged(as_known, short_policy), actor="ada", why="know
 print(first, second, sep="\n")
 
 # %% [markdown]
-# Version 2 is in Production, the stage. It does not answer anybody yet: a **promotion** says that it may, a
-# **rollout** makes it happen. Version 1 is the *champion* that serves the passengers now, version 2 the *challenger*.
+# Version 2 is in Production, the stage. It does not answer anybody yet: a [**promotion**](GLOSSARY.md#promotion) says
+# that it may, a [**rollout**](GLOSSARY.md#rollout) makes it happen. Version 1 is the *champion* that serves the
+# passengers now, version 2 the *challenger*.
 
 # %% [markdown]
 # ## The door
@@ -106,7 +107,7 @@ asked_three_times = ["2013-12-01-B6-1403-JFK"] * 3
 
 # %% [markdown]
 # The same passenger asks three times, and the second answer comes from another model. She may be told "on time",
-# "late", "on time". Nobody can work like that. In `mlops_lab` the **key** decides, not chance.
+# "late", "on time". Nobody can work like that. In `mlops_lab` the [**key**](GLOSSARY.md#key) decides, not chance.
 
 # %%
 from mlops_lab import answered_by_challenger
@@ -153,7 +154,7 @@ check("07.1", door)
 # ## The traffic
 #
 # We need flights of December, and what both models say about each. The champion goes on answering in the background,
-# where nobody acts on it. That is called a **shadow**.
+# where nobody acts on it. That is called a [**shadow**](GLOSSARY.md#shadow).
 
 # %%
 from mlops_lab import canary_traffic
@@ -415,7 +416,7 @@ print(judge(silent, policy))
 
 # %% [markdown]
 # In the second line the model gives no answer for flights of JetBlue (B6). No outcome is needed to see that this is
-# bad: the **error rate** alone takes it back, on the first day.
+# bad: the [**error rate**](GLOSSARY.md#error-rate) alone takes it back, on the first day.
 
 # %%
 from mlops_lab import quiz
@@ -632,8 +633,8 @@ for body in (
 # {"predictions": [0.38873887864968193], "model_name": "late_flights", "model_version": "1"}
 # ```
 #
-# First it *listens*: it is live, but not **ready**. Whoever sends passengers there now is told to come back (503).
-# Ready is it when the model is loaded. Every answer names its version.
+# First it *listens*: it is live, but not [**ready**](GLOSSARY.md#ready). Whoever sends passengers there now is told to
+# come back (503). Ready is it when the model is loaded. Every answer names its version.
 
 # %% [markdown]
 # ### Exercise 07.4 (build)

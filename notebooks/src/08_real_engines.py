@@ -125,8 +125,9 @@ quiz("08.q1")
 # %% [markdown]
 # ## Features: rows that do not come back
 #
-# Feast has been asked as well. It has several places to keep history, its **offline stores**. The default one reads
-# files with a library called Dask. These are three of the things that it does by itself:
+# Feast has been asked as well. It has several places to keep history, its [**offline
+# stores**](GLOSSARY.md#offline-stores). The default one reads files with a library called Dask. These are three of the
+# things that it does by itself:
 
 # %%
 predict("08.p3")

@@ -47,8 +47,8 @@ exam = decided[decided["event_timestamp"] >= exam_from]
 decided.drop(columns="label_timestamp").head(3)
 
 # %% [markdown]
-# These are the **decisions**, and whether the flight was late. A feature can be about anything that has a column
-# here: the flight, the airport of origin, the destination, the carrier, the aircraft.
+# These are the [**decisions**](GLOSSARY.md#decisions), and whether the flight was late. A feature can be about anything
+# that has a column here: the flight, the airport of origin, the destination, the carrier, the aircraft.
 #
 # One function examines a feature service: it trains, measures offline and as served, and registers the version.
 
