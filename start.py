@@ -3,6 +3,7 @@
 
     python3 start.py [lab] [arguments]  open the course in JupyterLab; the arguments go to JupyterLab (--debug: its log)
     python3 start.py demo [--dark]      all live panels on one page for a projector; the arguments go to Voila
+    python3 start.py site [FOLDER]      the course as a website: build it, and show it on this machine (--build-only)
     python3 start.py test [arguments]   prove the course; the arguments go to pytest (none: everything that a change
                                         must pass, side by side); test fast: what one runs while writing; test nightly:
                                         what takes long, and property tests on new examples
@@ -68,6 +69,11 @@ def test(_, arguments):
     return ["-m", "pytest"] + (arguments or beside)
 
 
+def site(_, arguments):
+    """What Python is told in order to build the website and show it."""
+    return [os.path.join("scripts", "build_site.py")] + arguments
+
+
 def engines(_, arguments):
     """What Python is told in order to make the engines' environments and run their tests."""
     return [os.path.join("scripts", "engine_tests.py")] + arguments
@@ -77,7 +83,8 @@ def engines(_, arguments):
 COMMANDS = {
     "lab": (lab, "jupyterlab", [], [FIRST_NOTEBOOK]),
     "demo": (demo, "voila", ["teach"], ["scripts/dashboard.py", "notebooks/teacher/10_dashboard.ipynb"]),
-    "test": (test, "pytest", ["serve", "teach", "test"], ["tests"]),
+    "site": (site, "sphinx", ["site"], ["scripts/build_site.py", "site/conf.py"]),
+    "test": (test, "pytest", ["serve", "site", "teach", "test"], ["tests"]),
     "test-engines": (engines, "pytest", ["serve", "teach", "test"], ["tests/engines", "constraints/airflow.txt"]),
 }
 

@@ -21,7 +21,7 @@ from engine_tests import ENGINES, pinned
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "constraints.txt"
-EXTRAS = ("test", "bench", "teach", "serve")
+EXTRAS = ("test", "bench", "teach", "serve", "site")
 SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 OLDEST = "3.11"
 HEADER = "# Made from pyproject.toml by scripts/update_constraints.py; do not edit by hand.\n"

@@ -96,7 +96,7 @@ def test_an_unknown_command_is_one_line_and_exit_1(clone):
     answer = start(clone, "tets")
 
     assert answer.returncode == 1
-    told = "there is no command 'tets'; there is: demo, lab, test, test-engines (see --help)."
+    told = "there is no command 'tets'; there is: demo, lab, site, test, test-engines (see --help)."
     assert answer.stderr == f"start.py: {told}\n"
 
 
