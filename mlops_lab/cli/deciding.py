@@ -13,6 +13,7 @@ from mlops_lab.cli.options import (
     answer_options,
     login_name,
     model_of,
+    open_problem,
     open_registry,
     person,
     split_subject,
@@ -100,6 +101,8 @@ def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_j
     Exit codes: 0 promoted, 1 an error (no report, archived, another champion), 2 its gate refused it, 3 an approval is
     missing
     """
+    from mlops_lab.pipeline.problem import check_policy
+
     registry = open_registry(home)
     version = version_of(registry, subject, needed=True)
     report = registry.get_gate_report(version.name, version.version)
@@ -108,6 +111,8 @@ def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_j
     if not report.passed:
         reasons = " ".join(result.sentence for result in report.failures)
         raise Stopped(f"the gate refused {_subject(version)}: {reasons}", code=2, kind="NotAllowed")
+    if version.name == model_of(home):
+        check_policy(report, open_problem(home))
     try:
         found = registry.promote(report, actor=by or login_name(), why=why or "promoted from the command line")
     except NotAllowed as error:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
 
 from mlops_lab.base.clock import FakeClock
+from mlops_lab.models.gates import Floor, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import Registry
+from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.dag import DAG, run_dag, task
-from mlops_lab.pipeline.flights import run_flights
-from mlops_lab.pipeline.problem.delivery import evaluate, gate
+from mlops_lab.pipeline.flights import flights_pipeline, outcome, run_flights
+from mlops_lab.pipeline.problem import get_training_set, put_training_set
+from mlops_lab.pipeline.problem.delivery import evaluate, gate, promote
+from mlops_lab.pipeline.problem.steps import train
 
 DATE = "2013-06-02"
 SHORT = {"train_from": "2013-05-01", "holdout_days": 10}
@@ -23,12 +32,13 @@ def home(tmp_path_factory):
     return home, leak, honest
 
 
-def played(home, function, **arguments):
+def played(home, function, *, features="as_known", **arguments):
     """The shipped task in a DAG of somebody's own, with what they hand it."""
-    with DAG("harmless", params={"features": "as_known"}) as dag:
+    with DAG("harmless", params=flights_pipeline().params) as dag:
         handed = {name: task(lambda value=value: value, task_id=name)() for name, value in arguments.items()}
         function(**handed)
-    return run_dag(dag, logical_date=DATE, clock=FakeClock(), home=home)
+    params = {**SHORT, "features": features}
+    return run_dag(dag, params=params, logical_date=DATE, clock=FakeClock(), home=home)
 
 
 def test_another_versions_measurement_is_no_evidence(home):
@@ -61,3 +71,89 @@ def test_rows_that_a_run_has_not_learnt_from_are_no_exam_for_it(home):
     )
 
     assert "has not learnt from these rows" in run.task("evaluate").why
+
+
+def test_what_was_known_cannot_be_handed_in_as_what_was_served(home):
+    place, leak, _ = home
+    rows = dict(leak.result("build_training_set"))
+
+    run = played(place, train, features="daily_averages", build_training_set={**rows, "served": rows["known"]})
+
+    assert "was stored as known rows, and served rows are wanted" in run.task("train").why
+
+
+def test_what_was_served_on_other_days_is_no_exam(home, tmp_path):
+    place, leak, _ = home
+    rows = dict(leak.result("build_training_set"))
+    with closing(Tracker(place, clock=FakeClock())) as tracker:
+        served = get_training_set(tracker.artefacts, rows["served"], role="served")
+        half = replace(served, frame=served.frame.iloc[: len(served.frame) // 2])
+        easier = put_training_set(tracker.artefacts, half, role="served")
+
+    run = played(place, train, features="daily_averages", build_training_set={**rows, "served": easier})
+
+    assert "the served rows are of other decisions" in run.task("train").why
+
+
+@pytest.mark.parametrize(
+    "swapped", [("register",), ("evaluate",), ("train", "evaluate"), ("train", "register", "gate")]
+)
+def test_a_run_store_edited_by_hand_brings_no_refused_version_into_production(home, tmp_path, swapped):
+    place = tmp_path / "home"
+    shutil.copytree(home[0], place)
+    with closing(sqlite3.connect(place / "dag_runs.db")) as file, file:
+        for name in swapped:  # the leak's run is told that its tasks did what those of the honest one did
+            file.execute(
+                "UPDATE steps SET state = 'success', result = (SELECT result FROM steps AS other"
+                " WHERE other.task_id = ? AND result IS NOT NULL ORDER BY step DESC LIMIT 1)"
+                " WHERE task_id = ? AND run = 1",
+                (name, name),
+            )
+
+    again = run_flights(place, date=DATE, resume=home[1].run_id, clock=FakeClock())
+
+    with closing(Registry(place)) as registry:
+        assert registry.get_production("late_flights") is None or registry.get_production("late_flights").version == 2
+        assert registry.get_model_version("late_flights", 1).stage == "None"
+        assert again.state == "failed" or registry.get_gate_report("late_flights", 2).passed
+        registry.verify()
+
+
+def test_a_run_that_waited_while_another_champion_came_measures_and_asks_again(home, tmp_path):
+    place = tmp_path / "home"
+    shutil.copytree(home[0], place)
+    waited = home[2]
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        registry.approve("late_flights", 2, by="grace")
+        registry.set_policy("late_flights", requires_approval=False, actor="grace")
+    other = run_flights(place, date=DATE, params={**SHORT, "seed": 1}, clock=FakeClock())
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        registry.set_policy("late_flights", requires_approval=True, actor="grace")
+
+    again = run_flights(place, resume=waited.run_id, date=DATE, clock=FakeClock())
+
+    assert outcome(other) == "promoted"
+    assert again.result("evaluate")["champion"] == 3
+    assert len(again.task("evaluate").attempts) == 2
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        report = registry.get_gate_report("late_flights", 2)
+        assert report.champion == 3
+        approval = registry.get_approval("late_flights", 2)
+    assert report.passed
+    assert outcome(again) == "waiting"  # the yes of before was to another comparison
+    assert approval.state == "pending"
+
+
+def test_a_report_by_another_policy_does_not_promote(home, tmp_path):
+    place = tmp_path / "home"
+    shutil.copytree(home[0], place)
+    with closing(Registry(place, clock=FakeClock())) as registry, closing(Tracker(place, clock=FakeClock())) as tracker:
+        version = registry.get_model_version("late_flights", 1)
+        figures = tracker.get_run(version.run_id).metrics
+        easy = GatePolicy([Floor("offline.roc_auc", 0.5)])
+        at = FakeClock().now()
+        registry.record_gate_report(evaluate_gates(version, None, easy, measured=Measured(figures), at=at))
+
+    run = played(place, promote, register={"name": "late_flights", "version": 1})
+
+    assert "was judged by policy" in run.task("promote").why

@@ -114,6 +114,8 @@ def train(
         if "event_timestamp" not in seen.columns:
             raise UnknownName("column", "event_timestamp", seen.columns, where="the served rows")
         rows = seen[seen["event_timestamp"] >= split.at]
+        if not _equal(rows, split.holdout, ["event_timestamp", label]):
+            raise InvalidData("the served rows are of other decisions than the rows from split_at on; serve those.")
         looked_at = [*features, label, *([slice_by] if slice_by else [])]
         again = offline  # the same rows would only give the same figures, more slowly
         if not _equal(rows, split.holdout, looked_at):

@@ -164,7 +164,7 @@ class _Execution:
         pending = set(self.order)
         try:
             if resumed:
-                pending = outdated(self.dag, self.order, self.ledger.instances)
+                pending = outdated(self.dag, self.order, self.ledger.instances, self._holds)
                 self.ledger.forget(pending)
             self._run(pending)
             leaves = set(self.order).difference(*self.upstream.values())
@@ -248,6 +248,15 @@ class _Execution:
     def _wait(self, task: Task, failures: int, last: Outcome) -> Outcome | None:
         self.clock.sleep(retry_wait(task, failures))
         return still_at_work(task, last)
+
+    def _holds(self, name: str) -> bool:
+        """Does what a task returned before still hold, as far as it can tell?"""
+        asked = self.dag.tasks[name].still_holds
+        if asked is None:
+            return True
+        context = {**self.context, "params": dict(self.ledger.run.params), "result": self._copied(name)}
+        question = Task(name, asked)
+        return bool(asked(**arguments_of(question, {}, self.upstream[name], context, self._copied)))
 
     def _copied(self, task_id: str) -> Any:
         return json_value(self.ledger.result(task_id), "a result")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -79,7 +79,8 @@ def _build(document: Any, places: Mapping[tuple[str | int, ...], Place], modules
         source = written.get("function", "")
         settings = {word: written[word] for word in SETTINGS if word in written}
         with said_at(places, "tasks", at):
-            dag.declare(Task(written["task_id"], _function(source, allowed), source=source, **settings))
+            found = _shipped(source, allowed)
+            dag.declare(Task(written["task_id"], source=source, **settings, **found))
     for at, written in enumerate(document["tasks"]):
         for number, name in enumerate(written.get("upstream", ())):
             with said_at(places, "tasks", at, "upstream", number):
@@ -115,16 +116,16 @@ def _read_param(written: Mapping[str, Any]) -> Param:
     return Param(written.get("default", REQUIRED), enum=None if enum is None else tuple(enum), **rest)
 
 
-def _function(source: str, allowed: Mapping[str, ModuleType]) -> Callable[..., Any] | None:
+def _shipped(source: str, allowed: Mapping[str, ModuleType]) -> dict[str, Any]:
     """The function of that name, if it was defined in one of the allowed modules: not what they merely import."""
     module, _, name = source.partition(":")
     if module not in allowed:
-        return None
-    own = {}
+        return {}
+    own: dict[str, dict[str, Any]] = {}
     for each, value in vars(allowed[module]).items():
         function = value.function if isinstance(value, Task) else value
         if isinstance(function, FunctionType) and function.__module__ == module:
-            own[each] = function
+            own[each] = {"function": function, "still_holds": value.still_holds if isinstance(value, Task) else None}
     if name not in own:
         raise UnknownName("task function", name, own, where=f"module {module}")
     return own[name]

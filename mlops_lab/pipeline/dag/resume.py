@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -99,10 +99,23 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [f"{word}: {', '.join(names[:5])}{' …' * (len(names) > 5)}" for word, names in kinds if names]
 
 
-def outdated(dag: DAG, order: list[str], instances: Mapping[str, TaskInstance]) -> set[str]:
-    """The tasks that have to run again: what did not end well, and everything downstream of it."""
+def outdated(
+    dag: DAG, order: list[str], instances: Mapping[str, TaskInstance], holds: Callable[[str], bool]
+) -> set[str]:
+    """The tasks that have to run again: what did not end well or does not hold, and everything downstream of it.
+
+    Args:
+        dag: the DAG as it is now.
+        order: its tasks, in the order of the run.
+        instances: how each of them ended.
+        holds: does the result of this task still hold? A run whose tasks all ended well is over; nobody asks.
+    """
+    well = ("success", "skipped")
+    if all(instances[name].state in well for name in order):
+        return set()
     again: set[str] = set()
     for name in order:
-        if instances[name].state not in ("success", "skipped") or any(each in again for each in dag.upstream(name)):
+        stands = instances[name].state in well and not any(each in again for each in dag.upstream(name))
+        if not stands or (instances[name].state == "success" and not holds(name)):
             again.add(name)
     return again

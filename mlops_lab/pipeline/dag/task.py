@@ -99,6 +99,8 @@ class Task:
         approval: it may wait for somebody's yes, and says so by `NotAllowed(…, waiting=True)`. The run ends there, to
             be resumed once the answer is known. An engine that can ask (Airflow, Prefect) waits for the answer and
             calls the function again, with it as `decision`: `{"approved": bool, "by": who, "comment": text}`.
+        still_holds: asked before a resume: does the result of a success still hold? If not, the task runs again
+            with everything after it. Its parameters are filled as the function's are, and `result` with the result.
         source: `module:function`, the name by which documents and engines find the function.
 
     Two tasks are equal when their data is; the function itself is compared by `source`.
@@ -126,6 +128,7 @@ class Task:
     trigger_rule: str = "all_success"
     description: str = ""
     approval: bool = False
+    still_holds: Callable[..., bool] | None = field(default=None, compare=False)
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -221,6 +224,7 @@ def task(
     trigger_rule: str = "all_success",
     description: str | None = None,
     approval: bool = False,
+    still_holds: Callable[..., bool] | None = None,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 def task(function: Callable[..., Any] | None = None, /, **settings: Any) -> Task | Callable[[Callable[..., Any]], Task]:
     """Turn a function into a `Task`, as Airflow's `@task` does.

@@ -2,7 +2,7 @@
 
 from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_problem
 from mlops_lab.pipeline.problem.code import code_version
-from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic
+from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
 from mlops_lab.pipeline.problem.one_task import run_one_task, said_no
@@ -19,6 +19,7 @@ __all__ = [
     "Season",
     "asked_rows",
     "canary_traffic",
+    "check_policy",
     "code_version",
     "get_json",
     "get_training_set",

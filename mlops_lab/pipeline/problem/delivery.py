@@ -11,7 +11,7 @@ from mlops_lab.base.clock import Clock
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_frame
 from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates, profile
-from mlops_lab.models.registry import ModelVersion
+from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.pipeline.dag import SkipTask, task
 from mlops_lab.pipeline.engines import open_registry, open_tracker
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json
@@ -23,13 +23,25 @@ from mlops_lab.pipeline.problem.steps import problem_store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["asked_rows", "canary_traffic"]
+__all__ = ["asked_rows", "canary_traffic", "check_policy"]
 
 Result = dict[str, Any]
 Params = Mapping[str, Any]
+_PAST_THE_GATE = ("Production", "Archived")
 
 
-@task
+def compares_with_the_champion(result: Result, train: Result, clock: Clock, home: Path) -> bool:
+    """Was the champion of now measured, or is the run's own version past its gate?"""
+    registry, name = open_registry(home, clock=clock), problem_of(home).name
+    if name not in registry.list_models():
+        return result["champion"] is None
+    if any(each.run_id == train["run_id"] for each in registry.search(name=name) if each.stage in _PAST_THE_GATE):
+        return True
+    champion = registry.get_production(name)
+    return bool(result["champion"] == (None if champion is None else champion.version))
+
+
+@task(still_holds=compares_with_the_champion)
 def evaluate(
     build_training_set: Result, train: Result, params: Params, logical_date: datetime, clock: Clock, home: Path
 ) -> Result:
@@ -38,8 +50,8 @@ def evaluate(
 
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     problem, run = problem_of(home), tracker.get_run(train["run_id"])
-    known = get_training_set(tracker.artefacts, build_training_set["known"])
-    served = get_training_set(tracker.artefacts, build_training_set["served"])
+    known = get_training_set(tracker.artefacts, build_training_set["known"], role="known")
+    served = get_training_set(tracker.artefacts, build_training_set["served"], role="served")
     if fingerprint_frame(known.frame) != run.inputs["training_set"]:
         raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
     rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
@@ -128,8 +140,23 @@ def promote(register: Result, params: Params, clock: Clock, home: Path) -> Resul
     report = registry.get_gate_report(register["name"], register["version"])
     if report is None:
         raise NotAllowed(f"{register['name']} v{register['version']} has no gate report.")
+    check_policy(report, problem_of(home))
     promotion = registry.promote(report, actor=params["author"], why="the gate passed")
     return {"version": promotion.version, "archived_version": promotion.archived_version}
+
+
+def check_policy(report: GateReport, problem: Problem) -> None:
+    """Raise unless the report judged by the problem's own policy, whatever the registry demands besides.
+
+    Raises:
+        NotAllowed: it judged by another one; a report of an earlier version of this package does not say.
+    """
+    wanted = problem.policy.fingerprint
+    if report.policy not in ("", wanted):
+        raise NotAllowed(
+            f"{report.name} v{report.version} was judged by policy {report.policy[:19]}…, and the policy of"
+            f" {problem.name} is {wanted[:19]}…; evaluate again."
+        )
 
 
 @task

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["get_json", "get_training_set", "put_json", "put_training_set"]
 
 
-def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet) -> dict[str, Any]:
+_KEY = b"mlops_lab"  # in the Arrow file's own metadata, so that no reference can say anything else of the rows
+
+
+def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet, *, role: str = "known") -> dict[str, Any]:
     """Store a training set as an Arrow file and return its reference: small JSON values.
+
+    The file itself says what the rows are: its `role` ("known", or "served" for what the online store would have
+    answered), its features, service, views and fingerprint.
 
     >>> import tempfile, pandas as pd
     >>> from mlops_lab.models.tracking import ArtefactStore
@@ -35,23 +41,28 @@ def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet) -> dic
     """
     from pyarrow import Table, feather
 
-    sink = io.BytesIO()
-    feather.write_feather(Table.from_pandas(training_set.frame, preserve_index=False), sink, compression="lz4")
-    return {
-        "artefact": artefacts.put_bytes(sink.getvalue()),
+    told = {
         "features": list(training_set.features),
         "fingerprint": training_set.fingerprint,
-        "rows": len(training_set),
         "service": training_set.service,
         "views": list(training_set.views),
     }
+    table, sink = Table.from_pandas(training_set.frame, preserve_index=False), io.BytesIO()
+    kept = {**(table.schema.metadata or {}), _KEY: json.dumps({"role": role, **told}, sort_keys=True).encode()}
+    feather.write_feather(table.replace_schema_metadata(kept), sink, compression="lz4")
+    return {"artefact": artefacts.put_bytes(sink.getvalue()), "rows": len(training_set), **told}
 
 
-def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any]) -> TrainingSet:
-    """The training set that a reference names; its bytes are verified.
+def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, role: str | None = None) -> TrainingSet:
+    """The training set that a reference names; its bytes are verified, and what they are is read from them.
+
+    Args:
+        artefacts: where the rows are.
+        reference: what `put_training_set` returned.
+        role: what the rows must have been stored as; None for either.
 
     Raises:
-        InvalidData: what the reference names is not a stored training set.
+        InvalidData: what the reference names is not a stored training set, or one in another role.
         UnknownName: the artefact is not in this home folder.
         IntegrityError: its bytes have changed.
 
@@ -65,19 +76,27 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any]) -> Tra
     from pyarrow import ArrowInvalid, BufferReader, feather
 
     try:
-        frame = feather.read_feather(BufferReader(artefacts.get_bytes(reference["artefact"])))
+        table = feather.read_table(BufferReader(artefacts.get_bytes(reference["artefact"])))
     except ArrowInvalid:
         raise InvalidData(f"artefact {reference['artefact'][:19]}… is not a training set.") from None
+    written = (table.schema.metadata or {}).get(_KEY)
+    told = json.loads(written) if written is not None else {**reference, "role": None}
+    if role is not None and told["role"] != role:
+        stored = "before rows said what they are" if told["role"] is None else f"as {told['role']} rows"
+        raise InvalidData(
+            f"artefact {reference['artefact'][:19]}… was stored {stored}, and {role} rows are wanted; start a new run."
+        )
+    frame = table.to_pandas()
     times = frame["event_timestamp"] if "event_timestamp" in frame.columns and len(frame) else None
     known = TrainingSet(
         frame,
-        features=tuple(reference["features"]),
-        service=reference["service"],
-        views=tuple(reference["views"]),
+        features=tuple(told["features"]),
+        service=told["service"],
+        views=tuple(told["views"]),
         time_range=None if times is None else (times.min(), times.max()),
     )
     # The bytes were just verified, so the fingerprint that was worked out when they were written still holds.
-    vars(known)["fingerprint"] = reference["fingerprint"]
+    vars(known)["fingerprint"] = told["fingerprint"]
     return known
 
 

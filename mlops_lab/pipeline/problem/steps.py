@@ -75,7 +75,7 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
     looked = profile(known.frame, logical_date).to_dict()
     return {
         "known": put_training_set(artefacts, known),
-        "served": put_training_set(artefacts, served),
+        "served": put_training_set(artefacts, served, role="served"),
         "profile": put_json(artefacts, looked),
         "sources": {f"source.{table}": check_data[table] for table in sorted(set(tables.values()))},
         "views": [f"{view}={table}" for view, table in tables.items()],
@@ -89,7 +89,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
 
     tracker, problem = open_tracker(home, clock=clock), problem_of(home)
     run = train(
-        get_training_set(tracker.artefacts, build_training_set["known"]),
+        get_training_set(tracker.artefacts, build_training_set["known"], role="known"),
         tracker,
         label=problem.label,
         split_at=_split_at(params, logical_date),
@@ -98,7 +98,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
         model_name=params["model"],
         kind=problem.kind,
         metrics=problem.figures,
-        served=get_training_set(tracker.artefacts, build_training_set["served"]),
+        served=get_training_set(tracker.artefacts, build_training_set["served"], role="served"),
         slice_by=problem.slice_by,
         seed=params["seed"],
         author=params["author"],
@@ -129,8 +129,12 @@ def materialize(params: Params, logical_date: datetime, clock: Clock, home: Path
     store = problem_store(home, clock=clock)
     views = [view.name for view in store.get_feature_service(params["features"]).features]
     marks = {view: store.describe(view)["materialised_until"] for view in views}
-    until = latest_mark(logical_date, clock=clock, problem=problem_of(home))
+    problem = problem_of(home)
+    until = latest_mark(logical_date, clock=clock, problem=problem)
     behind = [view for view, mark in marks.items() if mark is None or mark <= until]
     if behind:  # a run for a day in the past must not turn back what is served today
         store.materialize_incremental(until, views=behind)
-    return {"views": behind, "until": until.isoformat()}
+    beyond = [view for view, mark in marks.items() if mark is not None and mark > max(until, problem.last_decision)]
+    if beyond:  # an earlier version of this package could leave a mark that no data reaches: begin anew
+        store.materialize(until, views=beyond)
+    return {"views": behind + beyond, "until": until.isoformat()}
