@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from mlops_lab.ci.run_state import Process, RunState, Task, Wait
 from mlops_lab.ci.workflow import Job, Workflow
 
 __all__ = ["JobGraph", "records_of"]
+
+_TOLD = 5  # jobs that are named as the reason for a skip
 
 
 @dataclass
@@ -178,17 +181,6 @@ class JobGraph:
             name: {"result": self.jobs[name].result or "", "outputs": dict(self.jobs[name].outputs)} for name in names
         }
 
-    def _ancestors(self, job: Job) -> list[_JobState]:
-        """All jobs on the ways up: `success()` looks at every one of them, not only at the nearest."""
-        names: dict[str, None] = {}
-        queue = list(job.needs)
-        while queue:
-            name = queue.pop(0)
-            if name not in names:
-                names[name] = None
-                queue += self.jobs[name].job.needs
-        return [self.jobs[name] for name in names]
-
     def _story(self, job: Job) -> set[str | None]:
         """The results of all ancestors; each job hands on what it has seen."""
         parents = [self.jobs[name] for name in job.needs]
@@ -205,14 +197,23 @@ class JobGraph:
     def _why_not(self, job: Job) -> str:
         if cancelled := self.state.cancelled or self.cancelled:
             return cancelled
-        bad = [f"{state.job.id} ({state.result})" for state in self._ancestors(job) if state.result != "success"]
-        return f"needs {', '.join(bad)}"
+        bad: list[str] = []
+        names = deque(dict.fromkeys(job.needs))
+        seen = set(names)
+        while names and len(bad) <= _TOLD:  # on all ways up, the nearest first
+            state = self.jobs[names.popleft()]
+            bad += [f"{state.job.id} ({state.result})"] if state.result != "success" else []
+            names += [name for name in state.job.needs if name not in seen]
+            seen.update(state.job.needs)
+        return f"needs {', '.join(bad[:_TOLD])}{' and more' if len(bad) > _TOLD else ''}"
 
     # -- what jobs ask --------------------------------------------------------------------------------------------
 
     def may_start(self, job: MatrixJob) -> bool:
         """Is there a place for it under `max-parallel`?"""
         state = self.jobs[job.definition.id]
+        if state.parallel == float("inf"):
+            return True
         busy = [other for other in state.runs if other is not job and other.has_place and other.conclusion is None]
         job.has_place = len(busy) < state.parallel
         return job.has_place
