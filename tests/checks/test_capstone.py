@@ -213,7 +213,7 @@ def early_view(source):
         ("early(flights)", "a finished table"),
         ("lambda rows=flights: early(rows)", "a whole day is in each row"),
         ("(lambda rows: lambda: early(rows))(flights)", "a whole day is in each row"),
-        ("__import__('functools').partial(early, flights)", "compute them from flights"),
+        ("__import__('functools').partial(early, flights)", "a whole day is in each row"),
         ("lambda table=early(flights): table", "compute them from flights"),
         ("lambda: early(type(flights)(flights))", "a whole day is in each row"),
     ],

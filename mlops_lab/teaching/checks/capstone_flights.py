@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import lru_cache, partial
 from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,23 +109,25 @@ def on_flights(source: Callable[[], object], flights: pd.DataFrame) -> Iterator[
     False
     """
     functions, pending = [], [source]
+    places: list[tuple[Callable[[Any], None], Any]] = []
     while pending:
         one = pending.pop()
         if isinstance(one, partial):
             pending.append(one.func)
+            places += [(partial(one.keywords.__setitem__, name), it) for name, it in one.keywords.items()]
+            places.append((partial(_give, one), one.args))
         elif isinstance(one, FunctionType) and one not in functions:
             functions.append(one)
             named = [one.__globals__.get(name) for name in one.__code__.co_names]
             pending += [each for each in named if isinstance(each, FunctionType) and _is_learners(each)]
     tables = {id(one.__globals__): one.__globals__ for one in functions if _is_learners(one)}
-    places: list[tuple[Callable[[object], None], object]] = []
     for names in tables.values():
-        places += [(partial(names.__setitem__, name), it) for name, it in names.items() if _is_flights(it)]
+        places += [(partial(names.__setitem__, name), it) for name, it in names.items()]
     for one in functions:
-        cells = [cell for cell in one.__closure__ or () if _is_flights(cell.cell_contents)]
-        places += [(partial(setattr, cell, "cell_contents"), cell.cell_contents) for cell in cells]
-        if any(_is_flights(it) for it in one.__defaults__ or ()):
-            places.append((partial(setattr, one, "__defaults__"), one.__defaults__))
+        cells = [(cell, cell.cell_contents) for cell in one.__closure__ or ()]
+        places += [(partial(setattr, cell, "cell_contents"), it) for cell, it in cells]
+        places.append((partial(setattr, one, "__defaults__"), one.__defaults__ or ()))
+    places = [(put, was) for put, was in places if any(map(_is_flights, was if isinstance(was, tuple) else [was]))]
     try:
         for put, was in places:
             new = tuple(flights if _is_flights(it) else it for it in was) if isinstance(was, tuple) else flights
@@ -134,6 +136,10 @@ def on_flights(source: Callable[[], object], flights: pd.DataFrame) -> Iterator[
     finally:
         for put, was in places:
             put(was)
+
+
+def _give(one: partial[Any], arguments: tuple[Any, ...]) -> None:
+    one.__setstate__((one.func, arguments, one.keywords, vars(one)))  # type: ignore[attr-defined]
 
 
 def _is_learners(function: FunctionType) -> bool:

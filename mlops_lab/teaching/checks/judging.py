@@ -282,7 +282,9 @@ def _still_open(answer: object) -> str:
 def _raised(error: BaseException, exercise: Exercise) -> str:
     said = _safe(error)
     where = _learners_line(error.__traceback__)
-    if not where and _is_ours(error.__traceback__) and not isinstance(error, MlopsLabError | SystemExit):
+    if not where and isinstance(error, MlopsLabError):
+        return said
+    if not where and _is_ours(error.__traceback__) and not isinstance(error, SystemExit):
         return f"with what came as {exercise.answer} the check cannot do anything. The question is: {exercise.question}"
     return f"it raised {type(error).__name__}{where}{': ' + said if said else ''}"
 

@@ -71,8 +71,6 @@ EXERCISES = (
             Mistake(f"never = set({_AFTER!r})", "when all is done"),
             Mistake('never = {"approve", "promote", "roll_out"}', "only once the version may"),
             Mistake('never = {"promote"}', "follow the arrows on"),
-            Mistake('never = {"gate", "promote"}', "the gate does run"),
-            Mistake('never = "promote"', "a set of names, also when"),
         ),
         hints=(
             "Put a finger on the gate in the drawing and follow every arrow that leaves it, to its end.",
@@ -98,14 +96,6 @@ def may_replace(offline, served):
             Mistake("def may_replace(offline, served):\n    return offline >= 0.66", "look at what it has as served"),
             Mistake("def may_replace(offline, served):\n    return served >= 0.66", "it lost 0.20 on the way"),
             Mistake("def may_replace(offline, served):\n    return offline - served <= 0.02", "keep the floor"),
-            Mistake(
-                "def may_replace(offline, served):\n    return served >= 0.66 and offline == served", "0.005 is chance"
-            ),
-            Mistake(
-                "def may_replace(offline, served):\n    return served >= 0.66 and abs(offline - served) <= 0.02",
-                "better in service than on paper",
-            ),
-            Mistake("may_replace = True", "write a function"),
         ),
         hints=(
             "Which of the two figures will the passengers meet?",

@@ -89,14 +89,6 @@ def latest(rows, at, ttl):
     return max(known, key=lambda row: (row["event"], row["created"]))["wind"] if known else None""",
                 "older than ttl",
             ),
-            Mistake(
-                """\
-def latest(rows, at, ttl):
-    known = [row for row in rows if row["created"] <= at and at - row["event"] < ttl]
-    return max(known, key=lambda row: (row["event"], row["created"]))["wind"] if known else None""",
-                "exactly ttl old",
-            ),
-            Mistake("latest = 8.0", "write a function"),
         ),
         hints=(
             "Three questions to every row: has it happened, has it arrived, is it fresh enough?",
@@ -126,18 +118,6 @@ honest = replace(leaking, source=source)""",
             Mistake(
                 'honest = replace(leaking.source, created_timestamp_column="landed_timestamp")',
                 "that is the source alone",
-            ),
-            Mistake(
-                """\
-source = replace(leaking.source, created_timestamp_column="created_timestamp")
-honest = replace(leaking, source=source)""",
-                "has no column 'created_timestamp'",
-            ),
-            Mistake(
-                """\
-source = replace(leaking.source, created_timestamp_column="landed_timestamp")
-honest = replace(leaking, source=source, ttl=timedelta(hours=12))""",
-                "ttl too short",
             ),
         ),
         hints=(

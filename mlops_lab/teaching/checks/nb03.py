@@ -154,16 +154,6 @@ def reaches(figures, name, floor):
             Mistake(
                 "def reaches(figures, name, floor):\n    return (figures.get(name) or 0.0) >= floor", "invented figure"
             ),
-            Mistake(
-                "def reaches(figures, name, floor):\n"
-                "    figure = figures.get(name)\n"
-                "    return figure is not None and figure >= floor",
-                "infinite figure",
-            ),
-            Mistake(
-                "def reaches(figures, name, floor):\n    return name in figures and figures[name] > floor", "inclusive"
-            ),
-            Mistake("reaches = 0.65", "write a function"),
         ),
         hints=(
             "Do not ask whether it is too low. Ask whether it is there, is a number, and is enough.",
@@ -195,11 +185,6 @@ policy = GatePolicy([
                 'ServedSkew("roc_auc", 0.02)])',
                 "replaces a champion",
             ),
-            Mistake(
-                'policy = GatePolicy([Floor("served.roc_auc", 0.9), ServedSkew("roc_auc", 0.02)])',
-                "trained again, is refused",
-            ),
-            Mistake('policy = [Floor("served.roc_auc", 0.66)]', "give a GatePolicy"),
         ),
         hints=(
             "One rule for each of the three models that must not pass.",

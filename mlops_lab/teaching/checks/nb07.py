@@ -73,6 +73,10 @@ def _change_policy(policy: Any) -> None:
     expect(
         policy.margin <= 0.05, f"with a margin of {policy.margin:g} a model that is far worse counts as good enough."
     )
+    said = (
+        f"a model that fails to answer {policy.max_error_rate:.0%} of its flights goes on; a few in a hundred at most."
+    )
+    expect(policy.max_error_rate <= 0.05, said)
     for seed in (1, 3, 4):
         bad = rolled_out(policy, seed=seed, worse=True)
         most = max(step.weight for step in bad.steps)
@@ -126,20 +130,6 @@ def door(keys, weight):
     return [hash(key) % 100 < weight for key in keys]""",
                 "another number in every process",
             ),
-            Mistake(
-                """\
-def door(keys, weight):
-    draws = [int(hashlib.sha256(f"{key}{weight}".encode()).hexdigest(), 16) % 100 for key in keys]
-    return [draw < weight for draw in draws]""",
-                "go back to the champion",
-            ),
-            Mistake(
-                """\
-def door(keys, weight):
-    return [key.encode()[-5] % 10 * 10 < weight for key in keys]""",
-                "of 4200 flights",
-            ),
-            Mistake("door = 5", "write a function"),
         ),
         hints=(
             "The answer may depend on the key and the weight, and on nothing else: not on chance, not on the order.",
@@ -161,8 +151,6 @@ def door(keys, weight):
             Mistake("judged_at_22 = 6", "had not even asked"),
             Mistake("judged_at_22 = 5", "had asked by 22:00"),
             Mistake("judged_at_22 = 4", "still in the air"),
-            Mistake("judged_at_22 = 2", "at that very minute"),
-            Mistake("judged_at_22 = 'three'", "a whole number"),
         ),
         hints=(
             "Being asked is not being answered, and having left is not having arrived.",
@@ -184,9 +172,6 @@ def door(keys, weight):
             Mistake("careful = RolloutPolicy()", "for four quiet days only"),
             Mistake("careful = RolloutPolicy(min_labels=300)", "the good model is taken back too"),
             Mistake("careful = RolloutPolicy(weights=(50, 100))", "before anybody looked"),
-            Mistake("careful = RolloutPolicy(margin=0.5)", "counts as good enough"),
-            Mistake("careful = RolloutPolicy(min_labels=900, patience_days=60)", "is still at 25 percent"),
-            Mistake("careful = 300", "give a RolloutPolicy"),
         ),
         hints=(
             "Look at the trace: on how many flights did the watch decide to open the door for version 3?",

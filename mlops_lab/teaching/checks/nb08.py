@@ -122,7 +122,6 @@ EXERCISES = (
             Mistake('stages = {"v1": "Archived", "v2": "Production"}', "a choice of the caller"),
             Mistake('stages = {"v1": "Production", "v2": "Staging"}', "v2 was moved last"),
             Mistake('stages = {"v1": "Staging", "v2": "Production"}', "nothing has moved v1"),
-            Mistake('stages = {"v1": "Retired", "v2": "Production"}', "is no stage"),
         ),
         hints=(
             "The client does what it is told. What was it told about v1?",
@@ -160,13 +159,6 @@ EXERCISES = (
 """,
                 "in another order",
             ),
-            Mistake(
-                """def every_row(ask, entity_df):
-    answer = ask(entity_df)
-    return entity_df.assign(wind=[*answer["wind"], None, None, None])
-""",
-                "look up each flight's own",
-            ),
         ),
         hints=(
             "Your rows are the truth about which rows there are. The answer only adds a column to them.",
@@ -187,7 +179,6 @@ EXERCISES = (
             Mistake(_CHOICE.format("mlflow", "mlflow", "feast", "spark"), "needs no server"),
             Mistake(_CHOICE.format("embedded", "embedded", "feast", "spark"), "five people need one registry"),
             Mistake(_CHOICE.format("embedded", "mlflow", "spark", "spark"), "three servers need one online store"),
-            Mistake(_CHOICE.format("embedded", "mlflow", "feast", "embedded"), "one machine's memory"),
         ),
         hints=(
             "Who has to see the same thing at the same time?",

@@ -115,19 +115,6 @@ def my_rows(flights):
                 .replace('["arr_delay"]', '["arr_delay"]'),
                 "looks ahead",
             ),
-            Mistake(
-                _SOLVED_ROWS.replace("    return rows", "    return rows.assign(dest_arr_delay=1.0)"),
-                "the same for every decision",
-            ),
-            Mistake(
-                _SOLVED_ROWS.replace("    return rows", '    return rows.rename(columns={"dest": "origin"})'),
-                "find a row",
-            ),
-            Mistake(
-                _SOLVED_ROWS.replace("    return rows", '    return rows.rename(columns={"dest": "destination"})'),
-                "no key",
-            ),
-            Mistake("my_rows = 1", "write a function"),
         ),
         hints=(
             "What is known two hours before and not seen by the champion? What happens at the other end of the flight.",
@@ -156,9 +143,6 @@ def my_rows(flights):
                 "nothing is ever known late",
             ),
             Mistake(_SOLVED_VIEW.replace("timedelta(hours=6)", "timedelta(minutes=1)"), "let it hold longer"),
-            Mistake(_SOLVED_VIEW.replace('join_keys=["dest"]', 'join_keys=["origin"]'), "rows have no such column"),
-            Mistake(_SOLVED_VIEW.replace('"destination_arrivals"', '"airport_departures"'), "already; give yours"),
-            Mistake("my_view = my_rows", "give a FeatureView"),
         ),
         hints=(
             "Look at the leaking view above: yours has the same five parts, and its source one more column to name.",
@@ -181,7 +165,6 @@ def my_rows(flights):
             Mistake('my_service = FeatureService("mine", champion_views)', "nothing of yours"),
             Mistake('my_service = FeatureService("mine", [my_view])', "keep the champion's views"),
             Mistake('my_service = FeatureService("mine", [*champion_views, leaking_view])', "had landed"),
-            Mistake("my_service = my_view", "give a FeatureService"),
         ),
         hints=(
             "A service is a name and a list of views.",
@@ -213,17 +196,6 @@ def my_rows(flights):
                 "my_report = evaluate_gates(champion, champion, FLIGHTS_POLICY, measured=measured, at=clock.now())",
                 "judge your candidate",
             ),
-            Mistake(
-                "my_report = evaluate_gates(candidate, champion, FLIGHTS_POLICY, measured=Measured(measured.metrics), "
-                "at=clock.now())",
-                "the gate refused it",
-            ),
-            Mistake(
-                "my_report = evaluate_gates(candidate, champion, FLIGHTS_POLICY, at=clock.now(), "
-                "measured=Measured(measured.metrics, measured.metrics, measured.data))",
-                "the champion once more",
-            ),
-            Mistake("my_report = True", "that evaluate_gates returns"),
         ),
         hints=(
             "It is the call that judged the leaking model, with your candidate.",

@@ -1,0 +1,383 @@
+"""As `test_mutants.py`, for the longer programs: views, thresholds, workflows, policies and the capstone.
+
+`pytest tests/checks/test_mutants_of_programs.py -s` prints the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mlops_lab.teaching.checks import find_exercise
+from mlops_lab.teaching.checks.judging import Verdict, judge
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """A solution with `<name>` for each clause: each as it should be, and its mutants with words of their message."""
+
+    exercise: str
+    source: str
+    right: dict[str, str]
+    wrong: dict[str, dict[str, str]]
+    styles: tuple[str, ...] = ()
+
+    def written(self, **changed: str) -> str:
+        return self.filled(self.source, **changed)
+
+    def filled(self, text: str, **changed: str) -> str:
+        for name, clause in (self.right | changed).items():
+            text = text.replace(f"<{name}>", clause)
+        return text
+
+
+_VIEW = """\
+source = replace(leaking.source, <created>)
+honest = replace(leaking, source=source<rest>)"""
+_CHOOSE = """\
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        raised = <raised>
+        return <missed> * (<forgotten>).sum() <plus> <alarm> * (<false>).sum()
+
+    return <pick>(<among>, key=cost)"""
+_RETOLD = """\
+def in_production(events, at):
+    current = None
+    for event in events:
+        if <moment> and <arrives>:
+            current = <number>
+        elif <moment> and <leaves>:
+            current = None
+    return <answer>"""
+_REPAIRED = "repairs = {6: <six>, 9: <nine>, 10: <ten>, 14: <fourteen>, 15: <fifteen>}"
+_TITLED = '\'      - {env: {TITLE: "${{ github.event.pull_request.title }}"}, run: "echo \\\\"judged $TITLE\\\\""}\''
+_MERGED = """\
+def every_row(ask, entity_df):
+    keys = <keys>
+    answer = ask(<given>)[<columns>]
+    return entity_df.merge(answer, on=keys, how=<how>)<rest>"""
+_ARRIVALS = """\
+def my_rows(flights):
+    landed = flights[<known>].sort_values([<moment>, "flight_id"]).set_index(<moment>)
+    mean = landed.groupby(<key>)[<figure>].rolling("3h"<window>).mean()
+    rows = mean.rename("dest_arr_delay").reset_index().rename(columns={<moment>: "event_timestamp"})
+    rows["created_timestamp"] = rows["event_timestamp"] + pd.Timedelta(minutes=<wait>)
+    return rows<rest>"""
+_MY_VIEW = """\
+my_view = FeatureView(
+    <name>,
+    entities=[Entity("destination", join_keys=[<key>])],
+    schema=[Field(<feature>, "float64")],
+    ttl=timedelta(<ttl>),
+    source=Source("my_rows", <rows><created>),
+)"""
+_REPORT = "my_report = evaluate_gates(<version>, <champion>, <policy>, measured=<measured>, at=clock.now())"
+_TABLED = """\
+def my_rows(flights):
+    landed = flights.dropna(subset=["arr_at"])
+    return pd.DataFrame({"dest": landed["dest"], "event_timestamp": landed["arr_at"],
+                         "created_timestamp": landed["arr_at"], "last_delay": landed["arr_delay"].astype("float64")})"""
+_OWN_VIEW = """\
+from dataclasses import replace
+rows = leaking.source.read().rename(columns={"landed_timestamp": "arrived"})
+rows = rows.assign(landed_timestamp=rows["arrived"])
+honest = replace(leaking, source=replace(leaking.source, data=rows, created_timestamp_column="arrived"))"""
+
+TABLES = (
+    Clauses(
+        "01.3",
+        _VIEW,
+        {"created": 'created_timestamp_column="landed_timestamp"', "rest": ""},
+        {
+            "created": {
+                'created_timestamp_column="event_timestamp"': "too early",
+                'created_timestamp_column="created_timestamp"': "has no column",
+                "created_timestamp_column=None": "from its first minute",
+                'landed_column="landed_timestamp"': "from its first minute",
+                'timestamp_field="landed_timestamp"': "speaks of its own day",
+                'timestamp_field="landed_timestamp", created_timestamp_column="landed_timestamp"': "its own day",
+            },
+            "rest": {
+                ", ttl=None": "keep the ttl",
+                ", ttl=timedelta(hours=12)": "ttl too short",
+                ", ttl=timedelta(0)": "ttl too short",
+                ", schema=leaking.schema[:1]": "the features of leaking",
+            },
+        },
+        (_OWN_VIEW, ("import dataclasses as d\nhonest = d.replace(leaking, source=d.replace("
+         "leaking.source, created_timestamp_column=leaking.source.landed_column))")),
+    ),
+    Clauses(
+        "02.2",
+        _CHOOSE,
+        {"raised": "chance >= threshold", "missed": "missed", "forgotten": "late & ~raised", "plus": "+",
+         "alarm": "alarm", "false": "raised & ~late", "pick": "min", "among": "THRESHOLDS"},
+        {
+            "raised": {"chance > threshold": "exactly at the threshold", "chance <= threshold": "swapped",
+                       "chance < threshold": "swapped", "chance >= 0.5": "the costs change nothing"},
+            "missed": {"1": "lowest cost", "alarm": "the costs change nothing", "10 * missed": "lowest cost"},
+            "forgotten": {"~raised": "take the lowest", "late": "the costs change nothing",
+                          "late & raised": "the costs change nothing", "~late & ~raised": "take the lowest"},
+            "plus": {"-": ""},
+            "alarm": {"1": "lowest cost", "missed": "the costs change nothing", "alarm / 2": "lowest cost"},
+            "false": {"raised": "lowest cost", "~late": "", "late & raised": ""},
+            "pick": {"max": "swapped"},
+            "among": {"THRESHOLDS[1:]": "only 0.1 costs nothing", "THRESHOLDS[:-1]": "only 0.9 costs nothing",
+                      "THRESHOLDS[::-1]": "take the lowest", "[0.5]": "the costs change nothing",
+                      "[0.01 * n for n in range(100)]": "not among THRESHOLDS", "THRESHOLDS[::2]": "take the lowest"},
+        },
+        (
+            ("def choose(late, chance, missed, alarm):\n"
+            "    costs = {t: sum(missed * (l and c < t) + alarm * (not l and c >= t) for l, c in zip(late, chance))\n"
+            "             for t in reversed(THRESHOLDS)}\n"
+            "    return min(sorted(costs), key=costs.get)"),
+            ("import numpy as np\ndef choose(late, chance, missed, alarm):\n"
+            "    raised = chance[:, None] >= np.array(THRESHOLDS)\n"
+            "    late = late[:, None]\n"
+            "    cost = (missed * (late & ~raised) + alarm * (raised & ~late)).sum(0)\n"
+            "    return THRESHOLDS[int(np.argmin(cost))]"),
+        ),
+    ),
+    Clauses(
+        "04.3",
+        _RETOLD,
+        {"moment": "event.at <= at", "arrives": 'event.target == "Production"', "number": "event.version",
+         "leaves": 'event.source == "Production"', "answer": "current"},
+        {
+            "moment": {"True": "before the first event", "event.at < at": "use <=", "event.at >= at": ""},
+            "arrives": {"True": "", 'event.target == "Staging"': "", 'event.source == "Staging"': "",
+                        'event.target in ("Staging", "Production")': "only in Staging",
+                        'event.target in ("passed", "Production")': ""},
+            "number": {"event.seq": "", "1": "version 2 took the place", "event": "the number of the version"},
+            "leaves": {"False": "nobody followed", 'event.target == "Archived"': "version 2 stays",
+                       'event.source == "Staging"': "nobody followed", "True": ""},
+            "answer": {"current or 1": "before the first event", "str(current)": "the number of the version",
+                       "print(current)": "returns nothing", "1": "before the first event"},
+        },
+        (
+            ("def in_production(events, at):\n"
+            "    stages = {event.version: event.target for event in events if event.at <= at}\n"
+            "    moves = [one for one in events if one.at <= at and 'Production' in (one.source, one.target)]\n"
+            "    return moves[-1].version if moves and moves[-1].target == 'Production' else None"),
+            ("def in_production(events, at):\n"
+            "    for event in reversed([one for one in events if one.at <= at]):\n"
+            "        if event.target == 'Production':\n            return event.version\n"
+            "        if event.source == 'Production':\n            return None"),
+        ),
+    ),
+    Clauses(
+        "06.2",
+        'conditions = {"job": "<job>", "step": "<lint> <or> <test>"}',
+        {"job": "always()", "lint": "needs.lint.result != 'success'", "or": "||",
+         "test": "needs.test.result != 'success'"},
+        {
+            "job": {"success()": "passed is skipped", "failure()": "is skipped", "!cancelled()": "cancels the run",
+                    "needs.test.result == 'failure'": "is skipped", "always() && false": "is skipped",
+                    "allways()": "would not take that", "success() || failure()": "is skipped"},
+            "lint": {"false": "lint is failure", "needs.lint.result == 'failure'": "lint is skipped",
+                     "needs.lint.result == 'success'": "it should be success",
+                     "needs.lint.result != 'skipped'": "it should be success",
+                     "needs.lint.result == 'cancelled'": "ends as success"},
+            "or": {"&&": "ends as success"},
+            "test": {"false": "test is failure", "needs.test.result == 'failure'": "test is cancelled",
+                     "needs.test.result == 'cancelled'": "test is failure", "true": "it should be success",
+                     "needs.tests.result != 'success'": ""},
+        },
+        (
+            "conditions = {'job': '${{ always() }}', 'step': \"join(needs.*.result) != 'success,success'\"}",
+            ("conditions = {'job': 'always()', 'step': \"!(needs.lint.result == 'success' && "
+            "needs.test.result == 'success')\"}"),
+            ("conditions = {'step': \"contains(needs.*.result, 'failure') || contains(needs.*.result, 'cancelled') || "
+            "contains(needs.*.result, 'skipped')\", 'job': 'success() || !success()'}"),
+        ),
+    ),
+    Clauses(
+        "06.4",
+        _REPAIRED,
+        {
+            "six": '"    continue-on-error: false"',
+            "nine": '"      - run: set -o pipefail; bash gate.sh | tee report.txt"',
+            "ten": _TITLED,
+            "fourteen": "\"    if: ${{ !cancelled() && needs.gate.result == 'success' }}\"",
+            "fifteen": '"    environment: production"',
+        },
+        {
+            "six": {'"    continue-on-error: true"': "counts as a success",
+                    '"    continue-on-error: ${{ true }}"': "counts as a success"},
+            "nine": {'"      - run: bash gate.sh | tee report.txt"': "nobody notices",
+                     '"      - run: bash gate.sh || true"': "nobody notices",
+                     '"      - {run: bash gate.sh, continue-on-error: true}"': "",
+                     '"      - run: echo gate"': "gate.sh still"},
+            "ten": {"'      - run: echo \"judged ${{ github.event.pull_request.title }}\"'": "a command of its own",
+                    '"      - run: echo \'${{ github.event.pull_request.title }}\'"': "a command of its own",
+                    '"      - run: echo judged"': "no longer printed"},
+            "fourteen": {"\"    if: ${{ !cancelled() }} && needs.gate.result == 'success'\"": "goes on all the same",
+                         '"    if: always()"': "goes on all the same", '"    if: ${{ !cancelled() }}"': "goes on",
+                         '"    if: false"': "deploy does not run", '"    if: failure()"': "goes on all the same"},
+            "fifteen": {'"    environment: preview"': "never asked", "None": "never asked",
+                        '"    environment: staging"': "never asked"},
+        },
+        (
+            ('repairs = {6: None, 9: "      - {run: bash gate.sh | tee report.txt, shell: bash}", 10: None, 14: None, '
+            '15: "    environment: {name: production}"}'),
+            ('repairs = {6: "", 9: "      - run: bash gate.sh > report.txt", 10: "", '
+            "14: \"    if: needs.gate.result == 'success'\", 15: \"    environment: production\"}"),
+        ),
+    ),
+    Clauses(
+        "07.3",
+        "careful = RolloutPolicy(min_labels=<labels>, patience_days=<patience>, weights=<weights>, margin=<margin>, "
+        "max_error_rate=<errors>)",
+        {"labels": "300", "patience": "14", "weights": "(5, 25, 100)", "margin": "0.005", "errors": "0.01"},
+        {
+            "labels": {"100": "four quiet days", "150": "four quiet days", "900": "taken back"},
+            "patience": {"7": "the good model is taken back", "1": "taken back"},
+            "weights": {"(100,)": "before anybody looked", "(10, 100)": "before anybody looked",
+                        "(1, 100)": ""},
+            "margin": {"0.5": "counts as good enough", "0.1": "counts as good enough"},
+            "errors": {"1.0": "fails to answer", "0.5": "fails to answer"},
+        },
+        ("from dataclasses import replace\ncareful = replace(RolloutPolicy(), min_labels=320, patience_days=12)",
+         "careful = RolloutPolicy((5, 100), 300, patience_days=20)"),
+    ),
+    Clauses(
+        "08.2",
+        _MERGED,
+        {"keys": '["origin", "event_timestamp"]', "given": "entity_df", "columns": '[*keys, "wind"]', "how": '"left"',
+         "rest": ""},
+        {
+            "keys": {'["origin"]': "", '["event_timestamp"]': ""},
+            "given": {"entity_df.head(3)": "look up each flight's own", "entity_df[::-1].head(2)": "each flight's own"},
+            "columns": {'["origin", "event_timestamp"]': "a column wind"},
+            "how": {'"inner"': "are missing", '"right"': "are missing", '"outer"': "another order"},
+            "rest": {'.sort_values("event_timestamp")': "another order", ".dropna()": "are missing",
+                     ".fillna(0.0)": "look up each flight's own", ".head(5)": "came back",
+                     '.drop_duplicates(["origin", "event_timestamp"])': "came back", "[::-1]": "another order",
+                     ".ffill()": "look up each flight's own", '["wind"]': "gives back a frame"},
+        },
+        (
+            ("def every_row(ask, entity_df):\n    keys = ['origin', 'event_timestamp']\n"
+            "    known = ask(entity_df.copy()).set_index(keys)['wind']\n    return entity_df.join(known, on=keys)"),
+            ("def every_row(ask, entity_df):\n"
+            "    known = {(r.origin, r.event_timestamp): r.wind for r in ask(entity_df).itertuples()}\n"
+            "    winds = [known.get((r.origin, r.event_timestamp)) for r in entity_df.itertuples()]\n"
+            "    return entity_df.assign(wind=winds)"),
+        ),
+    ),
+    Clauses(
+        "09.1",
+        _ARRIVALS,
+        {"known": 'flights["arr_at"].notna()', "moment": '"arr_at"', "key": '"dest"', "figure": '"arr_delay"',
+         "window": "", "wait": "5", "rest": ""},
+        {
+            "moment": {'"dep_at"': "looks ahead", '"sched_dep"': "share dest", '"sched_arr"': "looks ahead"},
+            "window": {", center=True": "looks ahead"},
+            "wait": {"60 * 24 * 90": "find a row"},
+            "rest": {'.drop(columns="created_timestamp")': "created_timestamp is missing",
+                     '.drop(columns="event_timestamp")': "event_timestamp is missing",
+                     '.drop(columns="dest_arr_delay")': "no feature", '.drop(columns="dest")': "no key",
+                     ".head(0)": "no rows", ".assign(dest_arr_delay=1.0)": "the same for every decision",
+                     '.assign(dest="XXX")': "share dest",
+                     '.assign(event_timestamp=lambda r: r["event_timestamp"] - pd.Timedelta("1h"), '
+                     'created_timestamp=lambda r: r["created_timestamp"] - pd.Timedelta("1h"))': "looks ahead",
+                     '.assign(dest_arr_delay=lambda r: r["dest_arr_delay"].shift(-1))': "looks ahead",
+                     '.assign(dest_arr_delay=lambda r: r["dest_arr_delay"].mean())': "looks ahead"},
+        },
+        (_TABLED, _TABLED.replace("landed = flights", 'flights = flights.sort_values("arr_at")\n    landed = flights')),
+    ),
+    Clauses(
+        "09.2",
+        _MY_VIEW,
+        {"name": '"destination_arrivals"', "key": '"dest"', "feature": '"dest_arr_delay"', "ttl": "hours=6",
+         "rows": "lambda: my_rows(flights)", "created": ', created_timestamp_column="created_timestamp"'},
+        {
+            "name": {'"airport_weather"': "give yours a name"},
+            "key": {'"origin"': "no such column", '"destination"': "no such column"},
+            "feature": {'"delay"': "delay"},
+            "ttl": {"minutes=1": "let it hold longer", "0": "let it hold longer"},
+            "rows": {"my_rows(flights)": "a finished table", "lambda: my_rows(flights.copy().assign("
+                     'arr_at=flights["sched_dep"]))': "share dest",
+                     "lambda: my_rows(flights.assign(arr_delay=flights['arr_delay'] + 0 * len(flights), "
+                     "arr_at=flights['dep_at']))": "looks ahead"},
+            "created": {"": "no created_timestamp_column",
+                        ', created_timestamp_column="event_timestamp"': "nothing is ever known late",
+                        ', landed_column="created_timestamp"': "no created_timestamp_column"},
+        },
+        (_MY_VIEW.replace("<ttl>", "days=2").replace("lambda: my_rows(flights)", "lambda rows=flights: my_rows(rows)"),
+         _MY_VIEW.replace("<name>", '"mine"').replace("<rows>", "__import__('functools').partial(my_rows, flights)")),
+    ),
+    Clauses(
+        "09.3",
+        "my_service = FeatureService(<name>, [<champion>, <mine>])",
+        {"name": '"mine"', "champion": "*champion_views", "mine": "my_view"},
+        {
+            "champion": {"*champion_views[1:]": "keep the champion's views", "champion_views[0]": "are left out"},
+            "mine": {"leaking_view": "had landed", "my_view, leaking_view": "had landed",
+                     "*champion_views[:0]": "nothing of yours"},
+        },
+        ('my_service = FeatureService("another", [my_view] + champion_views)',
+         'my_service = FeatureService(features=(*champion_views, my_view), name="mine")'),
+    ),
+    Clauses(
+        "09.4",
+        _REPORT,
+        {"version": "candidate", "champion": "champion", "policy": "FLIGHTS_POLICY", "measured": "measured"},
+        {
+            "version": {"champion": "judge your candidate"},
+            "champion": {"None": "as a first model", "candidate": "judges the champion itself"},
+            "policy": {'GatePolicy([Floor("served.roc_auc", 0.5)])': "not yours to lower",
+                       "GatePolicy(FLIGHTS_POLICY.rules[:-1])": "not yours to lower"},
+            "measured": {"Measured(measured.metrics, measured.metrics, measured.data)": "the champion once more",
+                         "Measured(measured.metrics, measured.champion)": "the gate refused it",
+                         "Measured(measured.champion, measured.champion, measured.data)": "the champion once more",
+                         'Measured(figures | {"served.roc_auc": 0.9, "offline.roc_auc": 0.9}, measured.champion, data)':
+                         "Nothing honest brings a tenth",
+                         'Measured(figures | {"served.roc_auc": 0.6}, measured.champion, data)': "the gate refused it"},
+        },
+        ("my_report = evaluate_gates(candidate, champion, policy=FLIGHTS_POLICY, at=clock.now(), measured=measured)",
+         ("my_report = evaluate_gates(candidate, champion, GatePolicy(FLIGHTS_POLICY.rules), measured=measured, "
+         "at=clock.now())")),
+    ),
+)  # fmt: skip
+_LONG = ("07.3", "09.1", "09.2", "09.3")
+
+
+def _verdict(exercise_id: str, source: str) -> Verdict:
+    exercise = find_exercise(exercise_id)
+    names: dict[str, Any] = {}
+    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
+    exec(compile(source, "<string>", "exec"), names)  # noqa: S102
+    return judge(exercise, names[exercise.answer])
+
+
+def _mutants() -> Iterator[Any]:
+    for table in TABLES:
+        marks = pytest.mark.nightly if table.exercise in _LONG else ()
+        for name, changed in table.wrong.items():
+            for number, (clause, says) in enumerate(changed.items(), 1):
+                yield pytest.param(table, name, clause, says, id=f"{table.exercise}-{name}-{number}", marks=marks)
+
+
+@pytest.mark.parametrize(("table", "name", "clause", "says"), list(_mutants()))
+def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
+    table: Clauses, name: str, clause: str, says: str
+) -> None:
+    verdict = _verdict(table.exercise, table.written(**{name: clause}))
+
+    assert verdict.status == "not yet", f"{name}: {clause!r} passes for {table.right[name]!r}"
+    assert says in verdict.message
+    assert "it raised" not in verdict.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.exercise)
+def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
+    verdicts = [_verdict(table.exercise, source) for source in (table.written(), *map(table.filled, table.styles))]
+
+    assert [verdict.status for verdict in verdicts] == ["passed"] * len(verdicts), verdicts
+    assert len(table.styles) >= 2
+    print(f"{table.exercise}: {sum(map(len, table.wrong.values()))} mutants refused, {len(verdicts)} styles accepted")
