@@ -45,6 +45,8 @@ from .data.features import FeatureService as FeatureService
 from .data.features import FeatureStore as FeatureStore
 from .data.features import FeatureView as FeatureView
 from .data.features import Field as Field
+from .data.features import OnDemandFeatureView as OnDemandFeatureView
+from .data.features import RequestSource as RequestSource
 from .data.features import Source as Source
 from .data.features import TrainingSet as TrainingSet
 from .delivery.server import RequestError as RequestError

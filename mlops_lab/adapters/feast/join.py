@@ -16,8 +16,9 @@ from mlops_lab.adapters.feast.rows import Rows, in_microseconds, known_at, rows_
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView, TrainingSet
 from mlops_lab.data.features.columns import check_columns, key_column, time_column, utc_column, value_column
-from mlops_lab.data.features.definitions import Part, Selection
 from mlops_lab.data.features.offline import check_no_clash
+from mlops_lab.data.features.on_demand import add_computed
+from mlops_lab.data.features.selection import Part, Selection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +82,7 @@ class FeastJoin:
 
         if not isinstance(entity_df, pd.DataFrame):
             raise InvalidData(f"{_WHERE} must be a pandas DataFrame, not {type(entity_df).__name__}.")
-        keys = dict.fromkeys(key for part in selection.parts for key in part.view.join_keys)
-        check_columns(entity_df, [*keys, _MOMENT], _WHERE)
+        check_columns(entity_df, [*selection.key_types, _MOMENT], _WHERE)
         check_no_clash(list(entity_df.columns), selection.names, _WHERE)
         frame = entity_df.reset_index(drop=True)
         frame[_MOMENT] = utc_column(frame[_MOMENT], _WHERE)
@@ -90,9 +90,11 @@ class FeastJoin:
         columns: dict[str, Any] = {}
         for part in selection.parts:
             columns.update(self._ask(part, frame, moments, as_landed=as_landed))
-        features = pd.DataFrame(columns, index=frame.index, copy=False)
+        if selection.computed:  # by our code and not Feast's, so that offline and online are one
+            add_computed(selection, columns, frame, _WHERE, tried=True)
+        features = pd.DataFrame({name: columns[name] for name in selection.names}, index=frame.index, copy=False)
         return TrainingSet(
-            frame=pd.concat([frame, features[list(selection.names)]], axis=1),
+            frame=pd.concat([frame, features], axis=1),
             features=selection.names,
             service=selection.service,
             views=selection.views,
@@ -106,7 +108,10 @@ class FeastJoin:
 
         view = part.view
         as_landed = as_landed and view.source.landed_column is not None  # else rows land when they are known
-        keys = {key: key_column(frame[key], kind, _WHERE) for key, kind in view.key_types.items()}
+        keys = {
+            key: key_column(frame[column], kind, _WHERE)
+            for (key, kind), column in zip(view.key_types.items(), part.key_columns, strict=True)
+        }
         self.provide(view, as_landed=as_landed)
         codes = pd.DataFrame({"moment": moments})
         whole = np.ones(len(frame), dtype=bool)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlops_lab.adapters.feast.extra import import_feast
 from mlops_lab.base.errors import InvalidDefinition
-from mlops_lab.data.features import Entity, FeatureService, FeatureView
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
 __all__ = ["feast_entities", "feast_source_name", "feast_ttl", "to_feast"]
 
@@ -75,8 +75,14 @@ def to_feast(
         elif isinstance(one, FeatureService):
             parts = []
             for part in one.features:
+                if isinstance(part, OnDemandFeatureView):
+                    raise InvalidDefinition(
+                        f"Feast cannot have {part.name!r} of service {one.name!r}: it is on demand."
+                    )
                 whole = made.get(("view", part.name))
-                parts.append((view_of(part) if whole is None else whole)[list(part.features)])
+                shown = (view_of(part) if whole is None else whole)[list(part.features)]
+                shown = shown.with_name(part.alias) if part.alias else shown
+                parts.append(shown.with_join_key_map(part.join_key_map) if part.join_key_map else shown)
             made["service", one.name] = feast.FeatureService(
                 name=one.name, features=parts, description=one.description, tags=dict(one.tags or {})
             )

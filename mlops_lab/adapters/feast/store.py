@@ -26,16 +26,16 @@ from mlops_lab.data.features import (
     TrainingSet,
 )
 from mlops_lab.data.features.columns import as_datetime, moment
-from mlops_lab.data.features.definitions import Selection, select
 from mlops_lab.data.features.online import answer
+from mlops_lab.data.features.selection import Selection, View, select
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FeastStore"]
 
-Definition: TypeAlias = Entity | FeatureView | FeatureService
-Features: TypeAlias = FeatureService | str | Iterable[str]
+Definition: TypeAlias = Entity | View | FeatureService
+Features: TypeAlias = FeatureService | View | str | Iterable[str | View]
 
 
 class FeastStore:
@@ -82,7 +82,7 @@ class FeastStore:
             InvalidDefinition: what Feast cannot say: a `ttl` of zero.
             InvalidData: Feast refuses the definitions for a reason of its own.
         """
-        several = [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else list(objects)
+        several = [objects] if isinstance(objects, Entity | View | FeatureService) else list(objects)
         for one in several:
             if isinstance(one, FeatureView):
                 feast_ttl(one)
@@ -207,7 +207,8 @@ class FeastStore:
 
     def _select(self, features: Features, full_names: bool) -> Selection:
         services = {service.name: service for service in self._definitions.list_feature_services()}
-        return select(features, self._views(), services, full_names=full_names)
+        computed = {view.name: view for view in self._definitions.list_on_demand_feature_views()}
+        return select(features, {**self._views(), **computed}, services, full_names=full_names)
 
     def __repr__(self) -> str:
         return f"FeastStore(offline={self._repository.offline!r}, views={sorted(self._views())})"

@@ -11,16 +11,29 @@ from typing import Any, TypeAlias
 
 from mlops_lab.base.errors import DuplicateName, IntegrityError, InvalidDefinition
 from mlops_lab.base.storage import Database
-from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Field
+from mlops_lab.data.features.definitions import (
+    Entity,
+    FeatureService,
+    FeatureView,
+    Field,
+    OnDemandFeatureView,
+    RequestSource,
+)
+from mlops_lab.data.features.on_demand import function_of, reference_to
 from mlops_lab.data.features.source import Source
 
 __all__ = ["Applied", "Catalogue", "Definition", "to_dict", "with_parts"]
 
-Definition: TypeAlias = Entity | FeatureView | FeatureService
+Definition: TypeAlias = Entity | FeatureView | OnDemandFeatureView | FeatureService
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS definitions (
     kind TEXT, name TEXT, definition TEXT NOT NULL, applied_at TEXT NOT NULL, PRIMARY KEY (kind, name))"""
-_KINDS = {Entity: "entity", FeatureView: "feature view", FeatureService: "feature service"}
+_KINDS = {
+    Entity: "entity",
+    FeatureView: "feature view",
+    OnDemandFeatureView: "on demand feature view",
+    FeatureService: "feature service",
+}
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,23 @@ def to_dict(definition: Definition) -> dict[str, Any]:
     about = {"name": definition.name, "description": definition.description, "tags": dict(definition.tags or {})}
     if isinstance(definition, FeatureService):
         return {**about, "features": [to_dict(view) for view in definition.features]}
+    about |= {"owner": definition.owner} if definition.owner else {}
+    schema = [{"name": one.name, "dtype": one.dtype} for one in definition.schema]
+    if isinstance(definition, OnDemandFeatureView):
+        sources = [
+            to_dict(one)
+            if isinstance(one, FeatureView)
+            else {"name": one.name, "schema": [{"name": each.name, "dtype": each.dtype} for each in one.schema]}
+            for one in definition.sources
+        ]
+        return {**about, "sources": sources, "schema": schema, "udf": reference_to(definition.udf)}
     ttl, source = definition.ttl, definition.source
     return {
         **about,
-        **({"owner": definition.owner} if definition.owner else {}),
+        **({"alias": definition.alias} if definition.alias else {}),
+        **({"join_key_map": dict(definition.join_key_map)} if definition.join_key_map else {}),
         "entities": [to_dict(entity) for entity in definition.entities],
-        "schema": [{"name": one.name, "dtype": one.dtype} for one in definition.schema],
+        "schema": schema,
         "ttl": None if ttl is None else _ttl_parts(ttl),
         "source": {
             "name": source.name,
@@ -90,11 +114,15 @@ def with_parts(objects: Definition | Iterable[Definition]) -> list[Definition]:
         DuplicateName: two different definitions of one kind share a name.
     """
     found: dict[tuple[type, str], Definition] = {}
-    several: Any = [objects] if isinstance(objects, Entity | FeatureView | FeatureService) else objects
+    several: Any = [objects] if isinstance(objects, Definition) else objects
     for one in several:
-        if not isinstance(one, Entity | FeatureView | FeatureService):
+        if not isinstance(one, Definition):
             kind = type(one).__name__
             raise InvalidDefinition(f"apply takes entities, feature views and feature services, not {kind}.")
+        if isinstance(one, FeatureView) and (one.alias or one.join_key_map):
+            raise InvalidDefinition(
+                f"apply feature view {one.name!r} as it is; with another name or other keys it belongs into a service."
+            )
         parts = one.entities if isinstance(one, FeatureView) else ()
         for definition in (*parts, one):
             if found.setdefault((type(definition), definition.name), definition) != definition:
@@ -112,9 +140,32 @@ def _view(told: dict[str, Any]) -> FeatureView:
     return FeatureView(
         told["name"],
         entities=[_entity(entity) for entity in told["entities"]],
-        schema=[Field(**one) for one in told["schema"]],
+        schema=_schema(told),
         ttl=None if told["ttl"] is None else _ttl(*told["ttl"]),
         source=Source(name, path or _elsewhere(told["name"], name), **source),
+        description=told["description"],
+        tags=told["tags"],
+        owner=told.get("owner", ""),
+        alias=told.get("alias", ""),
+        join_key_map=told.get("join_key_map", {}),
+    )
+
+
+def _schema(told: dict[str, Any]) -> list[Field]:
+    return [Field(**one) for one in told["schema"]]
+
+
+def _on_demand(told: dict[str, Any]) -> OnDemandFeatureView:
+    return OnDemandFeatureView(
+        told["name"],
+        sources=[
+            _view(one)
+            if "source" in one
+            else RequestSource(one["name"], schema=[Field(**each) for each in one["schema"]])
+            for one in told["sources"]
+        ],
+        schema=_schema(told),
+        udf=function_of(told["name"], told["udf"]),
         description=told["description"],
         tags=told["tags"],
         owner=told.get("owner", ""),
@@ -132,13 +183,14 @@ def _elsewhere(view: str, source: str) -> Callable[[], Any]:
 
 
 def _service(told: dict[str, Any]) -> FeatureService:
-    views = [_view(view) for view in told["features"]]
+    views = [_on_demand(view) if "udf" in view else _view(view) for view in told["features"]]
     return FeatureService(told["name"], views, description=told["description"], tags=told["tags"])
 
 
 _READERS: dict[str, Callable[[dict[str, Any]], Definition]] = {
     "entity": _entity,
     "feature view": _view,
+    "on demand feature view": _on_demand,
     "feature service": _service,
 }
 

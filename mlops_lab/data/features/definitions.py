@@ -1,4 +1,4 @@
-"""What a feature is, to whom it belongs and where it comes from; and the selection of some of them.
+"""What a feature is, to whom it belongs and where it comes from.
 
 The words are Feast's (https://docs.feast.dev/getting-started/concepts). Definitions are plain frozen values: they know
 nothing of the store, and two are equal when they say the same thing.
@@ -6,17 +6,15 @@ nothing of the store, and two are equal when they say the same thing.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
 from typing import Any
 
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.data.features.source import Source, check_name
 
-__all__ = ["Entity", "FeatureService", "FeatureView", "Field", "Part", "Selected", "Selection", "select"]
+__all__ = ["Entity", "FeatureService", "FeatureView", "Field", "OnDemandFeatureView", "RequestSource"]
 
 KEY_TYPES = ("string", "int64")
 VALUE_TYPES = ("int64", "float64", "string", "bool", "timestamp")
@@ -28,12 +26,20 @@ def _check_unique(kind: str, names: Sequence[str], where: str) -> None:
             raise DuplicateName(kind, name, where=where)
 
 
-def _listed(value: Any, kind: type, what: str) -> tuple[Any, ...]:
+def _listed(value: Any, kind: Any, what: str) -> tuple[Any, ...]:
     """A tuple of `kind` from one of them or several."""
     items = (value,) if isinstance(value, kind) else value
     if not isinstance(items, Sequence) or not all(isinstance(item, kind) for item in items):
-        raise InvalidDefinition(f"{what} must be a list of {kind.__name__}, not {value!r}.")
+        word = getattr(kind, "__name__", "feature views")
+        raise InvalidDefinition(f"{what} must be a list of {word}, not {value!r}.")
     return tuple(items)
+
+
+def _chosen(view: FeatureView | OnDemandFeatureView, names: str | Sequence[str]) -> list[Field]:
+    for name in (wanted := _listed(names, str, "feature names")):
+        if name not in view.dtypes:
+            raise UnknownName("feature", name, view.features, where=f"feature view {view.name!r}")
+    return [Field(name, view.dtypes[name]) for name in wanted]
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ class FeatureView:
 
     A row of the source may be used up to and including `ttl` after its event timestamp; None means for ever. Indexing
     with names gives a view of those features only (Feast's projection). Unlike Feast, `ttl=timedelta(0)` means exactly
-    that, not "for ever".
+    that, not "for ever". `with_name` and `with_join_key_map` give the same view in another role, whose
+    features come back as `name__feature`.
 
     >>> source = Source("weather", "weather.parquet")
     >>> airport = Entity("airport", join_keys=["origin"])
@@ -106,6 +113,8 @@ class FeatureView:
     >>> view = FeatureView("airport_weather", entities=[airport], schema=schema, ttl=timedelta(hours=3), source=source)
     >>> view[["wind_speed"]]
     FeatureView('airport_weather', keys=('origin',), features=('wind_speed',), ttl=3:00:00)
+    >>> view.with_name("weather_there").with_join_key_map({"origin": "dest"}).key_columns
+    ('dest',)
 
     Raises:
         InvalidDefinition: a name, type or `ttl` that cannot be, or one column with two meanings.
@@ -120,6 +129,8 @@ class FeatureView:
     description: str = ""
     tags: Mapping[str, str] | None = field(default=None, hash=False)
     owner: str = ""
+    alias: str = ""
+    join_key_map: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         check_name("a feature view", self.name)
@@ -139,6 +150,31 @@ class FeatureView:
         # The row's own time may be a feature too: how old a measurement is, a model may want to know.
         times = [name for name in self.source.time_columns if self.dtypes.get(name) != "timestamp"]
         _check_unique("column", [*self.join_keys, *times, *self.features], where)
+        if self.alias:
+            check_name("a feature view", self.alias)
+        for key, column in self.join_key_map.items():
+            if key not in self.join_keys:
+                raise UnknownName("join key", key, self.join_keys, where=where)
+            check_name("a join key", column)
+        object.__setattr__(self, "join_key_map", dict(self.join_key_map))
+
+    @property
+    def role(self) -> str:
+        """The name under which its features are asked for: its own, or the one that `with_name` gave."""
+        return self.alias or self.name
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns of an entity frame that hold the join keys, in their order."""
+        return tuple(self.join_key_map.get(key, key) for key in self.join_keys)
+
+    def with_name(self, name: str) -> FeatureView:
+        """The view under another name, so that a service may have it twice. Feast's method of this name."""
+        return replace(self, alias=name)
+
+    def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureView:
+        """The view with other columns of the entity frame for its join keys. Feast's method of this name."""
+        return replace(self, join_key_map=join_key_map)
 
     @property
     def join_keys(self) -> tuple[str, ...]:
@@ -161,20 +197,116 @@ class FeatureView:
         return {one.name: one.dtype for one in self.schema}
 
     def __getitem__(self, names: str | Sequence[str]) -> FeatureView:
-        wanted = _listed(names, str, "feature names")
-        for name in wanted:
-            if name not in self.dtypes:
-                raise UnknownName("feature", name, self.features, where=f"feature view {self.name!r}")
-        return replace(self, schema=[Field(name, self.dtypes[name]) for name in wanted])
+        return replace(self, schema=_chosen(self, names))
 
     def __repr__(self) -> str:
         ttl = "for ever" if self.ttl is None else self.ttl
-        return f"FeatureView({self.name!r}, keys={self.join_keys!r}, features={self.features!r}, ttl={ttl})"
+        return f"FeatureView({self.role!r}, keys={self.key_columns!r}, features={self.features!r}, ttl={ttl})"
+
+
+@dataclass(frozen=True)
+class RequestSource:
+    """What only the request knows: columns of the entity frame, or of the entity rows. Feast's class of this name.
+
+    >>> RequestSource("booking", schema=[Field("bags", "int64")])
+    RequestSource('booking', fields=('bags',))
+    """
+
+    name: str
+    _: KW_ONLY
+    schema: Sequence[Field]
+
+    def __post_init__(self) -> None:
+        check_name("a request source", self.name)
+        object.__setattr__(self, "schema", _listed(self.schema, Field, "schema"))
+
+    def __repr__(self) -> str:
+        return f"RequestSource({self.name!r}, fields={tuple(one.name for one in self.schema)!r})"
+
+
+@dataclass(frozen=True)
+class OnDemandFeatureView:
+    """Features that a function makes of other features and of the request, at the moment of asking.
+
+    Like Feast's class of this name, in its pandas mode. The function takes a frame with a column for each input and
+    returns one with the features. Offline and online go through it with the same types, so both say the same; it has to
+    make each row of that row alone, which `get_historical_features` tries out. An input is called as the feature or
+    field, after `role__` where a source has another name by `with_name`.
+
+    >>> field, source = Field("wind", "float64"), Source("s", "s.parquet")
+    >>> wind = FeatureView("weather", entities=[Entity("k")], schema=[field], ttl=None, source=source)
+    >>> gusts = OnDemandFeatureView("gusts", sources=[wind], schema=[Field("is_stormy", "bool")],
+    ...     udf=lambda frame: (frame["wind"] > 30).to_frame("is_stormy"))
+    >>> gusts, gusts.inputs
+    (OnDemandFeatureView('gusts', inputs=('wind',), features=('is_stormy',)), ('wind',))
+    """
+
+    name: str
+    _: KW_ONLY
+    sources: Sequence[FeatureView | RequestSource]
+    schema: Sequence[Field]
+    udf: Callable[[Any], Any] = field(compare=False)
+    description: str = ""
+    tags: Mapping[str, str] | None = field(default=None, hash=False)
+    owner: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("an on demand feature view", self.name)
+        where = f"on demand feature view {self.name!r}"
+        object.__setattr__(self, "sources", _listed(self.sources, FeatureView | RequestSource, "sources"))
+        object.__setattr__(self, "schema", _listed(self.schema, Field, "schema"))
+        object.__setattr__(self, "tags", dict(self.tags or {}))
+        if not self.schema or not self.sources:
+            raise InvalidDefinition(f"{where} needs at least one source, and one Field in its schema.")
+        if not callable(self.udf):
+            raise InvalidDefinition(f"the udf of {where} must be a function, not {self.udf!r:.60}.")
+        _check_unique("input", self.inputs, where)
+        _check_unique("feature", self.features, where)
+
+    @property
+    def views(self) -> tuple[FeatureView, ...]:
+        """The feature views among its sources."""
+        return tuple(source for source in self.sources if isinstance(source, FeatureView))
+
+    @property
+    def requested(self) -> dict[str, str]:
+        """The columns that the request has to bring, and their types."""
+        requests = [source for source in self.sources if isinstance(source, RequestSource)]
+        return {one.name: one.dtype for source in requests for one in source.schema}
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns of the frame that the function gets."""
+        prefixed = [(f"{view.alias}__" if view.alias else "", view) for view in self.views]
+        return (*(f"{prefix}{name}" for prefix, view in prefixed for name in view.features), *self.requested)
+
+    @property
+    def role(self) -> str:
+        """The name under which its features are asked for."""
+        return self.name
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return tuple(one.name for one in self.schema)
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The type of each feature."""
+        return {one.name: one.dtype for one in self.schema}
+
+    def __getitem__(self, names: str | Sequence[str]) -> OnDemandFeatureView:
+        return replace(self, schema=_chosen(self, names))
+
+    def __repr__(self) -> str:
+        return f"OnDemandFeatureView({self.name!r}, inputs={self.inputs!r}, features={self.features!r})"
 
 
 @dataclass(frozen=True)
 class FeatureService:
     """The features one model is trained on and served with: views, whole or projected, under one name.
+
+    A view may be there in several roles, as origin's weather and the destination's: see `FeatureView.with_name`.
 
     >>> schema, source = [Field("a", "int64")], Source("s", "s.parquet")
     >>> view = FeatureView("v", entities=[Entity("k")], schema=schema, ttl=None, source=source)
@@ -183,14 +315,15 @@ class FeatureService:
     """
 
     name: str
-    features: Sequence[FeatureView]
+    features: Sequence[FeatureView | OnDemandFeatureView]
     _: KW_ONLY
     description: str = ""
     tags: Mapping[str, str] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         check_name("a feature service", self.name)
-        object.__setattr__(self, "features", _listed(self.features, FeatureView, "the features of a service"))
+        kinds = FeatureView | OnDemandFeatureView
+        object.__setattr__(self, "features", _listed(self.features, kinds, "the features of a service"))
         object.__setattr__(self, "tags", dict(self.tags or {}))
         if not self.features:
             raise InvalidDefinition(f"feature service {self.name!r} has no features; give it at least one view.")
@@ -199,144 +332,21 @@ class FeatureService:
     @property
     def references(self) -> tuple[str, ...]:
         """The features as "view:feature"."""
-        return tuple(f"{view.name}:{name}" for view in self.features for name in view.features)
+        return tuple(f"{view.role}:{name}" for view in self.features for name in view.features)
+
+    @property
+    def views(self) -> tuple[FeatureView, ...]:
+        """The feature views that it needs, those behind on demand features too."""
+        return tuple(
+            each for one in self.features for each in (one.views if isinstance(one, OnDemandFeatureView) else (one,))
+        )
+
+    @property
+    def entity_columns(self) -> tuple[str, ...]:
+        """The columns that whoever asks has to bring: join keys, and what on demand features want of the request."""
+        keys = [key for view in self.views for key in view.key_columns]
+        asked = [name for one in self.features if isinstance(one, OnDemandFeatureView) for name in one.requested]
+        return tuple(dict.fromkeys([*keys, *asked]))
 
     def __repr__(self) -> str:
         return f"FeatureService({self.name!r}, features={self.references!r})"
-
-
-_REMEMBERED = 1000  # selections of one store
-_WHAT = "features must be a FeatureService, its name, a FeatureView, or a list of 'view:feature'"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some features of one view, and the names of their columns."""
-
-    view: FeatureView
-    features: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The parts asked for; `names` are all columns, in the order asked; `service` is "" for a plain list."""
-
-    parts: tuple[Part, ...]
-    names: tuple[str, ...]
-    service: str
-
-    @cached_property
-    def dtypes(self) -> dict[str, str]:
-        """The type of each column, in the order asked."""
-        found = {
-            name: part.view.dtypes[feature]
-            for part in self.parts
-            for feature, name in zip(part.features, part.names, strict=True)
-        }
-        return {name: found[name] for name in self.names}
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """The names of the views, in the order asked."""
-        return tuple(part.view.name for part in self.parts)
-
-
-class Selected:
-    """The selections that were asked for, each worked out once until what is applied changes."""
-
-    def __init__(self) -> None:
-        self._of: object = None
-        self._found: dict[tuple[object, bool], Selection] = {}
-        self._changing = threading.Lock()
-
-    def get(
-        self,
-        features: FeatureService | FeatureView | str | Iterable[str],
-        known: Callable[[type[Any]], Mapping[str, Any]],
-        applied: object,
-        *,
-        full_names: bool,
-    ) -> Selection:
-        """As `select`, from what `known` gives, which stays as it is while `applied` is the same object.
-
-        Raises:
-            UnknownName, InvalidDefinition: as `select`.
-        """
-        with self._changing:
-            if applied is not self._of or len(self._found) >= _REMEMBERED:
-                self._of, self._found = applied, {}
-            remembered = self._found  # another thread may see newer definitions and begin anew: this is ours
-        if isinstance(features, FeatureView):
-            features = [f"{features.name}:{name}" for name in features.features]
-        if isinstance(features, FeatureService):
-            asked: object = (features.name, features.references)
-        elif isinstance(features, str):
-            asked = features
-        elif isinstance(features, Iterable) and not isinstance(features, Mapping):
-            asked = features = tuple(features)
-        else:
-            raise InvalidDefinition(f"{_WHAT}, not {features!r:.60}.")
-        try:
-            return remembered[asked, full_names]
-        except (KeyError, TypeError):  # not asked before; or of things that are no names, which `select` refuses
-            found = select(features, known(FeatureView), known(FeatureService), full_names=full_names)
-        remembered[asked, full_names] = found
-        return found
-
-
-def select(
-    features: FeatureService | str | Iterable[str],
-    views: Mapping[str, FeatureView],
-    services: Mapping[str, FeatureService],
-    *,
-    full_names: bool,
-) -> Selection:
-    """Find what was asked for among what was applied.
-
-    Raises:
-        UnknownName: no such service, view or feature.
-        InvalidDefinition: nothing was asked for, or one column name would be given to two features.
-    """
-    references, service = _references(features, services)
-    pairs: list[tuple[str, str]] = []
-    for reference in references:
-        view_name, _, feature = reference.partition(":")
-        if not feature:
-            raise InvalidDefinition(f"a feature is asked for as 'view:feature', not {reference!r}.")
-        if view_name not in views:
-            raise UnknownName("feature view", view_name, views, where="this store")
-        if feature not in views[view_name].features:
-            raise UnknownName("feature", feature, views[view_name].features, where=f"feature view {view_name!r}")
-        if (view_name, feature) in pairs:
-            raise DuplicateName("feature", reference, where="the list asked for")
-        pairs.append((view_name, feature))
-    if not pairs:
-        raise InvalidDefinition("no features were asked for; name a service or some 'view:feature'.")
-    names = [f"{view}__{feature}" if full_names else feature for view, feature in pairs]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            one, two = (":".join(pairs[at]) for at in (names.index(name), place))
-            raise InvalidDefinition(
-                f"{one} and {two} would share the column {name!r}; ask with full_feature_names=True."
-            )
-    parts = []
-    for view_name in dict.fromkeys(view for view, _ in pairs):
-        chosen = [(feature, name) for (view, feature), name in zip(pairs, names, strict=True) if view == view_name]
-        parts.append(Part(views[view_name], tuple(one for one, _ in chosen), tuple(one for _, one in chosen)))
-    return Selection(tuple(parts), tuple(names), service)
-
-
-def _references(
-    features: FeatureService | str | Iterable[str], services: Mapping[str, FeatureService]
-) -> tuple[Sequence[str], str]:
-    if isinstance(features, str) and ":" not in features:
-        if features not in services:
-            raise UnknownName("feature service", features, services, where="this store")
-        features = services[features]
-    if isinstance(features, FeatureService):
-        return features.references, features.name
-    references = [features] if isinstance(features, str) else list(features)
-    if not all(isinstance(reference, str) for reference in references):
-        raise InvalidDefinition(f"{_WHAT}.")
-    return references, ""

@@ -20,12 +20,13 @@ from mlops_lab.data.features.columns import (
     value_column,
 )
 from mlops_lab.data.features.definitions import FeatureView
+from mlops_lab.data.features.on_demand import add_computed
 from mlops_lab.data.features.point_in_time import KeyIndex, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_lab.data.features.definitions import Selection
+    from mlops_lab.data.features.selection import Selection
 
 __all__ = ["TrainingSet", "ViewRows", "check_no_clash", "join"]
 
@@ -92,7 +93,7 @@ class ViewRows:
         needed = list(dict.fromkeys([*view.join_keys, *view.source.time_columns, *view.features]))
         self.frame = view.source.columns(needed)
         check_columns(self.frame, needed, self.where)
-        self.keys = KeyIndex(self._key_columns(self.frame, self.where), len(self.frame))
+        self.keys = KeyIndex(self.key_arrays(), len(self.frame))
         self._values: dict[str, Any] = {}
         source = view.source
         self.times = (
@@ -102,8 +103,9 @@ class ViewRows:
         )
         self.timeline = Timeline(self.keys, *self.times[:2])
 
-    def _key_columns(self, frame: pd.DataFrame, where: str) -> list[Any]:
-        return [key_column(frame[key], kind, where) for key, kind in self.view.key_types.items()]
+    def _key_columns(self, frame: pd.DataFrame, columns: Sequence[str], where: str) -> list[Any]:
+        kinds = self.view.key_types.values()
+        return [key_column(frame[column], kind, where) for column, kind in zip(columns, kinds, strict=True)]
 
     def _times(self, column: str | None) -> Any:
         return None if column is None else time_column(self.frame[column], self.where)
@@ -114,9 +116,15 @@ class ViewRows:
         event, created, landed = self.times
         return self.timeline if landed is None else Timeline(self.keys, event, created, landed=landed)
 
-    def find(self, frame: pd.DataFrame, moments: Any, *, as_landed: bool = False) -> Any:
-        """For each row of an entity frame, the row of the source that was visible at its moment, or -1."""
-        codes = self.keys.lookup(self._key_columns(frame, "the entity frame"), len(frame))
+    def find(
+        self, frame: pd.DataFrame, moments: Any, *, columns: Sequence[str] | None = None, as_landed: bool = False
+    ) -> Any:
+        """For each row of an entity frame, the row of the source that was visible at its moment, or -1.
+
+        The keys are in `columns` of the frame, or in those of their own names.
+        """
+        keys = self.view.join_keys if columns is None else columns
+        codes = self.keys.lookup(self._key_columns(frame, keys, "the entity frame"), len(frame))
         timeline = self.landed if as_landed else self.timeline
         return timeline.find(codes, moments, ttl=ttl_in_ns(self.view.ttl))
 
@@ -130,7 +138,7 @@ class ViewRows:
 
     def key_arrays(self) -> list[Any]:
         """The key columns of all rows, as Arrow arrays: as the join took them, for a part may have other types."""
-        return self._key_columns(self.frame, self.where)
+        return self._key_columns(self.frame, self.view.join_keys, self.where)
 
     def next_known(self, moment: int) -> int | None:
         """When the next row becomes known after a moment, in ns; None where all are known."""
@@ -176,8 +184,7 @@ def join(
     where = "the entity frame"
     if not isinstance(entity_df, pd.DataFrame):
         raise InvalidData(f"{where} must be a pandas DataFrame, not {type(entity_df).__name__}.")
-    keys = dict.fromkeys(key for part in selection.parts for key in part.view.join_keys)
-    check_columns(entity_df, [*keys, MOMENT], where)
+    check_columns(entity_df, [*selection.key_types, MOMENT], where)
     check_no_clash(list(entity_df.columns), selection.names, where)
     frame = entity_df.reset_index(drop=True)
     frame[MOMENT] = utc_column(frame[MOMENT], where)
@@ -185,12 +192,14 @@ def join(
     columns: dict[str, Any] = {}
     for part in selection.parts:
         view_rows = rows_of[part.view.name]
-        rows = view_rows.find(frame, moments, as_landed=as_landed)
+        rows = view_rows.find(frame, moments, columns=part.key_columns, as_landed=as_landed)
         for feature, name in zip(part.features, part.names, strict=True):
             columns[name] = view_rows.values(feature, rows)
-    features = pd.DataFrame(columns, index=frame.index, copy=False)
+    if selection.computed:
+        add_computed(selection, columns, frame, where, tried=True)
+    features = pd.DataFrame({name: columns[name] for name in selection.names}, index=frame.index, copy=False)
     return TrainingSet(
-        frame=pd.concat([frame, features[list(selection.names)]], axis=1),
+        frame=pd.concat([frame, features], axis=1),
         features=selection.names,
         service=selection.service,
         views=selection.views,

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest
 from mlops_lab.base.storage import Database
 from mlops_lab.data.features.columns import as_datetime, check_columns, column_of, key_column, ttl_in_ns, values_of
-from mlops_lab.data.features.definitions import FeatureView, Selection
+from mlops_lab.data.features.definitions import FeatureView
 from mlops_lab.data.features.offline import ViewRows, check_no_clash
+from mlops_lab.data.features.on_demand import add_computed
+from mlops_lab.data.features.selection import Selection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -351,14 +353,15 @@ def answer(
     Raises:
         InvalidData: a key is missing or of another type, or a column is named like a feature; or as `OnlineStore.read`.
     """
-    key_types = {key: kind for part in selection.parts for key, kind in part.view.key_types.items()}
-    columns = _columns(entity_rows, key_types)
+    columns = _columns(entity_rows, selection.key_types)
     check_no_clash(columns, selection.names, _WHERE)
     count = 1 if isinstance(entity_rows, Mapping) else len(entity_rows)
-    asked = [(part.view, part.features, _keys(part.view, columns, count)) for part in selection.parts]
+    asked = [(part.view, part.features, _keys(part.key_columns, columns, count)) for part in selection.parts]
     found: dict[str, list[Any]] = {}
     for part, values in zip(selection.parts, online.read(asked, at=at), strict=True):
         found.update(zip(part.names, values, strict=True))
+    if selection.computed:
+        found |= _computed(selection, found, columns)
     return OnlineResponse(columns | {name: found[name] for name in selection.names}, selection.dtypes)
 
 
@@ -413,9 +416,21 @@ def _key_value(value: Any, kind: str, key: str) -> Any:
     )
 
 
-def _keys(view: FeatureView, columns: Mapping[str, list[Any]], rows: int) -> list[list[Any] | None]:
+def _computed(selection: Selection, found: dict[str, list[Any]], columns: Mapping[str, list[Any]]) -> dict[str, Any]:
+    import pandas as pd
+
+    dtypes = selection.all_dtypes
+    arrays = {name: column_of(values, dtypes[name]) for name, values in found.items()}
+    # As objects: a column of whole numbers and None would go through float64.
+    request = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    add_computed(selection, arrays, request, _WHERE, tried=False)
+    names = [name for one in selection.computed for name in one.names]
+    return {name: values_of(arrays[name], dtypes[name]) for name in names}
+
+
+def _keys(names: Sequence[str], columns: Mapping[str, list[Any]], rows: int) -> list[list[Any] | None]:
     """The key of each row for one view; None where a part is null."""
-    if not view.join_keys:
+    if not names:
         return [[] for _ in range(rows)]
-    keys = zip(*(columns[key] for key in view.join_keys), strict=True)
+    keys = zip(*(columns[name] for name in names), strict=True)
     return [None if None in key else list(key) for key in keys]

@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.base.clock import Clock, SystemClock
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import DuplicateName, InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
 from mlops_lab.data.features.columns import as_datetime, moment
-from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, Selected, Selection
+from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, OnDemandFeatureView
 from mlops_lab.data.features.offline import TrainingSet, ViewRows, join
 from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore, answer
+from mlops_lab.data.features.selection import Selected, Selection, View
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FeatureStore"]
 
-_Kind = TypeVar("_Kind", Entity, FeatureView, FeatureService)
-Features = FeatureService | FeatureView | str | Iterable[str]
+_Kind = TypeVar("_Kind", Entity, FeatureView, OnDemandFeatureView, FeatureService)
+Features = FeatureService | View | str | Iterable[str | View]
 
 
 class FeatureStore:
@@ -57,7 +58,7 @@ class FeatureStore:
         self._clock = clock or SystemClock()
         self._catalogue = Catalogue(self._home)
         self._online = OnlineStore(self._home)
-        self._here: Mapping[str, FeatureView] = {}  # replaced and never changed, so that threads may read it
+        self._here: Mapping[str, View] = {}  # replaced and never changed, so that threads may read it
         self._selected = Selected()
 
     def apply(self, objects: Definition | Sequence[Definition]) -> Applied:
@@ -72,8 +73,12 @@ class FeatureStore:
             HomeError: the home folder cannot be written.
         """
         found = with_parts(objects)
+        for one in found:
+            others = self._all(OnDemandFeatureView) if isinstance(one, FeatureView) else self._all(FeatureView)
+            if isinstance(one, View) and one.name in others:
+                raise DuplicateName("feature view", one.name, where="this store")
         applied = self._catalogue.record(found, at=self._clock.now())
-        self._here = {**self._here, **{one.name: one for one in found if isinstance(one, FeatureView)}}
+        self._here = {**self._here, **{one.name: one for one in found if isinstance(one, View)}}
         self._selected = Selected()
         return applied
 
@@ -84,6 +89,10 @@ class FeatureStore:
     def list_feature_views(self) -> list[FeatureView]:
         """Every feature view of this home, by name."""
         return list(self._all(FeatureView).values())
+
+    def list_on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Every on demand feature view of this home, by name."""
+        return list(self._all(OnDemandFeatureView).values())
 
     def list_feature_services(self) -> list[FeatureService]:
         """Every feature service of this home, by name."""
@@ -96,6 +105,10 @@ class FeatureStore:
     def get_feature_view(self, name: str) -> FeatureView:
         """The feature view of that name. Raises: UnknownName."""
         return self._one(FeatureView, "feature view", name)
+
+    def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
+        """The on demand feature view of that name. Raises: UnknownName."""
+        return self._one(OnDemandFeatureView, "on demand feature view", name)
 
     def get_feature_service(self, name: str) -> FeatureService:
         """The feature service of that name. Raises: UnknownName."""
@@ -114,12 +127,13 @@ class FeatureStore:
         Args:
             entity_df: the join keys of the views, `event_timestamp` with a time zone, and any further columns, which
                 come back as they are. It is never changed.
-            features: a service, its name, or a list of "view:feature".
+            features: a service, its name, a view, or a list of views and of "view:feature".
             full_feature_names: call the columns `view__feature`.
 
         Raises:
             UnknownName: no such service, view or feature.
-            InvalidDefinition: two features of one name, or rows that only another program can read.
+            InvalidDefinition: two features of one name, rows that only another program can read, or an on demand
+                feature view whose function fails or looks at other rows.
             InvalidData: a column that is missing or of another type, or a time without a zone.
         """
         return self._join(entity_df, features, full_feature_names, as_landed=False)
@@ -225,16 +239,21 @@ class FeatureStore:
             UnknownName: no such view.
             InvalidDefinition: a service still has features of it.
         """
-        view = self.get_feature_view(name)
-        users = [
-            service.name for service in self.list_feature_services() if view.name in {v.name for v in service.features}
-        ]
+        known = {**self._all(FeatureView), **self._all(OnDemandFeatureView)}
+        if name not in known:
+            raise UnknownName("feature view", name, known, where="this store")
+        computed = self._all(OnDemandFeatureView).values()
+        users = [f"on demand feature view {one.name}" for one in computed if name in {each.name for each in one.views}]
+        for service in self.list_feature_services():
+            if name in {each.name for each in (*service.features, *service.views)}:
+                users.append(f"service {service.name}")
         if users:
             raise InvalidDefinition(
-                f"feature view {name!r} is part of the service {', '.join(users)}; change that first."
+                f"feature view {name!r} is part of the {' and the '.join(users)}; change that first."
             )
         self._online.forget(name)
-        self._catalogue.forget("feature view", name)
+        kind = "feature view" if isinstance(known[name], FeatureView) else "on demand feature view"
+        self._catalogue.forget(kind, name)
         self._here = {one: here for one, here in self._here.items() if one != name}
         self._selected = Selected()
 
@@ -249,6 +268,7 @@ class FeatureStore:
         everything: dict[str, Mapping[str, Definition]] = {
             "feature_services": self._all(FeatureService),
             "feature_views": self._all(FeatureView),
+            **({"on_demand_feature_views": computed} if (computed := self._all(OnDemandFeatureView)) else {}),
             "entities": self._all(Entity),
         }
         if name is None:
@@ -259,7 +279,8 @@ class FeatureStore:
         told = to_dict(found[name])
         if isinstance(found[name], FeatureView):
             mark = self._online.watermark(name)
-            told["rows"] = self._rows_of(self._here[name]).profile() if name in self._here else None
+            here = self._here.get(name)
+            told["rows"] = self._rows_of(here).profile() if isinstance(here, FeatureView) else None
             told["materialised_until"] = None if mark is None else as_datetime(mark)
         return told
 

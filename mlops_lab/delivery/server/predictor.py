@@ -269,8 +269,8 @@ class Lookup:
         self._store = open_feature_store(home, clock=self._clock)
         self._at = at
         self.service = service
-        views = self._store.get_feature_service(service).features
-        self.keys = tuple(dict.fromkeys(key for view in views for key in view.join_keys))
+        asked = self._store.get_feature_service(service)
+        views, self.keys = asked.views, asked.entity_columns
         self._views = [view.name for view in views]
         self._lasting = [view for view in views if view.ttl is None and view.join_keys]
 
@@ -349,10 +349,11 @@ class Lookup:
 
     def _check_known(self, rows: Sequence[Mapping[str, Any]], found: Mapping[str, list[Any]]) -> None:
         for view in self._lasting:
-            columns = [found[name] for name in view.features if name in found]
-            unknown = [at for at in range(len(rows)) if all(column[at] is None for column in columns)]
+            prefix = f"{view.alias}__" if view.alias else ""
+            columns = [found[f"{prefix}{name}"] for name in view.features if f"{prefix}{name}" in found]
+            unknown = [at for at in range(len(rows)) if columns and all(column[at] is None for column in columns)]
             if unknown:
-                keys = [", ".join(f"{name}={rows[at][name]!r:.60}" for name in view.join_keys) for at in unknown]
+                keys = [", ".join(f"{name}={rows[at][name]!r:.60}" for name in view.key_columns) for at in unknown]
                 more = "".join(f"; row {at}: {key}" for at, key in zip(unknown[1:_NAMED], keys[1:], strict=False))
                 rest = f"; and {len(unknown) - _NAMED} more rows" if len(unknown) > _NAMED else ""
                 told = f"the feature view {view.name} knows no {keys[0]}{more}{rest}."

@@ -146,7 +146,8 @@ class Problem:
     @property
     def views(self) -> Mapping[str, FeatureView]:
         """The whole feature views by name; those that only services bring are among them."""
-        found = {view.name: view for service in self.services.values() for view in service.features}
+        used = [view for service in self.services.values() for view in service.views]
+        found = {view.name: replace(view, alias="", join_key_map={}) for view in used}
         return found | {one.name: one for one in self.definitions if isinstance(one, FeatureView)}
 
     @property
