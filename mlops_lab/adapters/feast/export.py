@@ -9,7 +9,8 @@ from mlops_lab.adapters.feast.objects import FEAST_TYPES, entity_keys, feast_sou
 from mlops_lab.adapters.feast.repository import feature_store_yaml
 from mlops_lab.adapters.naming import identifiers
 from mlops_lab.adapters.writing import call, docstring, duration, literal
-from mlops_lab.data.features import Entity, FeatureService, FeatureView
+from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
 __all__ = ["to_feast_repository"]
 
@@ -56,7 +57,10 @@ def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb
     services = {one.name: one for one in several if isinstance(one, FeatureService)}
     for service in services.values():
         for part in service.features:
-            views.setdefault(part.name, part)
+            if isinstance(part, OnDemandFeatureView):
+                told = f"service {service.name!r} has {part.name!r}, whose function is not written to a repository"
+                raise InvalidDefinition(f"{told}; export a service without it.")
+            views.setdefault(part.name, part.without_role)
     entities = {one.name: one for one in several if isinstance(one, Entity)}
     entities |= {entity.name: entity for view in views.values() for entity in view.entities}
     keys = {name: (entity, key) for entity in entities.values() for name, key in entity_keys(entity).items()}
@@ -158,7 +162,11 @@ def _service(names: Mapping[tuple[str, str], str], service: FeatureService, view
     for part in service.features:
         name = names["view", part.name]
         chosen = "\x00".join(literal(feature) for feature in part.features)
-        parts.append(name if part.features == views[part.name].features else f"{name}[[{chosen}]]")
+        shown = name if part.features == views[part.name].features else f"{name}[[{chosen}]]"
+        if isinstance(part, FeatureView):
+            shown += f".with_name({literal(part.alias)})" if part.alias else ""
+            shown += f".with_join_key_map({literal(dict(part.join_key_map))})" if part.join_key_map else ""
+        parts.append(shown)
     words = {
         "name": literal(service.name),
         "features": f"[{', '.join(parts)}]",

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from mlops_lab.adapters.naming import identifiers
 from mlops_lab.adapters.writing import call, docstring, duration, literal, moment
 from mlops_lab.base.errors import InvalidDefinition
-from mlops_lab.data.features import Entity, FeatureService, FeatureView
+from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
 __all__ = ["TECTON_UNCHECKED", "to_tecton_repository"]
 
@@ -86,6 +86,9 @@ def to_tecton_repository(
     services = {one.name: one for one in several if isinstance(one, FeatureService)}
     for service in services.values():
         for part in service.features:
+            if isinstance(part, OnDemandFeatureView) or part != part.without_role:
+                told = f"service {service.name!r} has {part.role!r}, which is on demand or in a role of its own"
+                raise InvalidDefinition(f"{told}; this export writes plain feature views only.")
             views.setdefault(part.name, part)
     entities = {one.name: one for one in several if isinstance(one, Entity)}
     entities |= {entity.name: entity for view in views.values() for entity in view.entities}

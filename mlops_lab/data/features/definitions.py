@@ -168,6 +168,11 @@ class FeatureView:
         """The columns of an entity frame that hold the join keys, in their order."""
         return tuple(self.join_key_map.get(key, key) for key in self.join_keys)
 
+    @property
+    def without_role(self) -> FeatureView:
+        """The view under its own name and with its own keys."""
+        return replace(self, alias="", join_key_map={}) if self.alias or self.join_key_map else self
+
     def with_name(self, name: str) -> FeatureView:
         """The view under another name, so that a service may have it twice. Feast's method of this name."""
         return replace(self, alias=name)

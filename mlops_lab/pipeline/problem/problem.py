@@ -147,7 +147,7 @@ class Problem:
     def views(self) -> Mapping[str, FeatureView]:
         """The whole feature views by name; those that only services bring are among them."""
         used = [view for service in self.services.values() for view in service.views]
-        found = {view.name: replace(view, alias="", join_key_map={}) for view in used}
+        found = {view.name: view.without_role for view in used}
         return found | {one.name: one for one in self.definitions if isinstance(one, FeatureView)}
 
     @property
@@ -273,7 +273,7 @@ class Problem:
                     "needed there.",
                     column=self.label,
                 )
-        for view in self.services[features].features:
+        for view in self.services[features].views:
             needed = [*view.join_keys, *view.source.time_columns, *view.features]
             frame = view.source.columns(needed)
             for column in needed:

@@ -288,7 +288,10 @@ def examined(service: FeatureService) -> Mapping[str, float]:
     from mlops_lab.models.tracking import Tracker
     from mlops_lab.models.training import train
 
-    with store_with(*service.features, service) as store, tempfile.TemporaryDirectory() as home:
+    with (
+        store_with(*{view.name: view.without_role for view in service.views}.values(), service) as store,
+        tempfile.TemporaryDirectory() as home,
+    ):
         known = store.get_historical_features(_early_summer(), features=service)
         served = store.replay(decisions_of_june(), features=service)
         with closing(Tracker(home, clock=FakeClock())) as tracker:
