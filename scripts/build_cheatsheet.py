@@ -8,6 +8,7 @@ The page is A4, set in three columns, in black on white; it needs no network and
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -16,14 +17,14 @@ __all__ = ["SOURCE", "build", "page"]
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks" / "CHEATSHEET.md"
 _STYLE = """
 @page { size: A4 landscape; margin: 9mm }
-body { font: 9.5px/1.38 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto;
+body { font: 13px/1.42 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; background: #fff; margin: 0 auto;
        max-width: 277mm }
-h1 { font-size: 16px; margin: 0 0 6px; border-bottom: 3px solid #0072b2 }
+h1 { font-size: 20px; margin: 0 0 6px; border-bottom: 3px solid #0072b2 }
 main { columns: 3; column-gap: 7mm }
-h3 { font-size: 11px; margin: 8px 0 2px; color: #005a8e; break-after: avoid }
+h3 { font-size: 15px; margin: 10px 0 3px; color: #005a8e; break-after: avoid }
 p { margin: 0 0 4px } table { border-collapse: collapse; margin: 2px 0 4px; break-inside: avoid }
 td, th { text-align: left; border-bottom: 1px solid #bbb; padding: 1px 8px 1px 0 }
-code { font: 8.8px/1.3 "DejaVu Sans Mono", monospace; background: #eef3f7; padding: 0 2px }
+code { font: 11.5px/1.3 "DejaVu Sans Mono", monospace; background: #eef3f7; padding: 0 2px }
 @media screen { body { font-size: 14px; padding: 16px } code { font-size: 13px } h3 { font-size: 16px } }
 @media screen and (max-width: 900px) { main { columns: 1 } }
 """
@@ -35,7 +36,7 @@ def page(text: str) -> str:
 
     title, _, rest = text.partition("\n")
     heading = title.removeprefix("# ")
-    body = markdown2html_mistune(rest)
+    body = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(rest))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,9 @@ __all__ = ["break_", "reset"]
 
 @click.command("break")
 @click.argument("name")
+@click.option("--pause", "pauses", is_flag=True, help="Wait for a key before the damage: time for a prediction.")
 @answer_options
-def break_(name: str, home: Path, as_json: bool) -> None:
+def break_(name: str, pauses: bool, home: Path, as_json: bool) -> None:
     r"""Break something on purpose: list, or NAME.
 
     Sets up a small scene in the home folder's `classroom`, shows that all is well, does the damage, and shows what the
@@ -29,7 +31,7 @@ def break_(name: str, home: Path, as_json: bool) -> None:
     \b
     Examples:
       mlops-lab break list
-      mlops-lab break leak
+      mlops-lab break leak --pause
       mlops-lab reset leak
 
     Exit codes: 0 it broke as stated, 1 an error (no such failure, or it did not break)
@@ -39,12 +41,15 @@ def break_(name: str, home: Path, as_json: bool) -> None:
     if name == "list":
         return _list(home, as_json)
     fault = find_fault(name)
-    shown = break_it(fault, home)
+    shown = break_it(fault, home, pause=_ask(fault) if pauses and not as_json else None)
     closer = _closer(fault, home)
     if as_json:
         print_json({**_told(fault), "before": _sight(shown.before), "after": _sight(shown.after), "closer": closer})
     else:
-        click.echo(marked(f"{fault.title}\n\n{_page(shown)}"))
+        page = _page(shown)
+        if pauses:  # what stood before the damage was shown already
+            page = page[page.index("\nafter ") :]
+        click.echo(marked(page if pauses else f"{fault.title}\n\n{page}"))
         look = f"\nlook closer:  {closer}" if closer else ""
         click.echo(f"{look}\nmend it:      {_command('reset', fault.name, home)}")
     return None
@@ -76,6 +81,16 @@ def reset(names: tuple[str, ...], home: Path, as_json: bool) -> None:
         click.echo("nothing is broken.")
     else:
         click.echo(marked(columns([["✓", name, sight.line] for name, sight in seen.items()])))
+
+
+def _ask(fault: Fault) -> Callable[[Sight], None]:
+    """Show what there is before the damage and what will be done, and wait."""
+
+    def ask(before: Sight) -> None:
+        click.echo(marked(f"{fault.title}\n\nbefore  {before}\ndamage  {fault.damage}\n"))
+        click.pause("What will happen? Let the class predict, then press a key.")
+
+    return ask
 
 
 def _list(home: Path, as_json: bool) -> None:

@@ -64,8 +64,10 @@ def answers(out: str | None) -> None:
 @click.argument("folder")
 @click.option("--out", metavar="FILE", help="Also draw the class, as an SVG file.")
 @click.option("--anonymous", is_flag=True, help="Number the learners; do not show the names of their files.")
+@click.option("--csv", "table", metavar="FILE", help="Also write the points as CSV, for a gradebook.")
+@click.option("--for", "platform", default="moodle", metavar="NAME", help="Whose CSV: moodle (default) or canvas.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None:
+def report(folder: str, out: str | None, anonymous: bool, table: str | None, platform: str, as_json: bool) -> None:
     r"""How far has the class come? One line a learner, and where most are stuck.
 
     Reads every .json of the folder and of the folders in it. What is no progress file is told in one line and left out.
@@ -74,6 +76,7 @@ def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None
     Examples:
       mlops-lab class report handed-in/
       mlops-lab class report handed-in/ --anonymous --out class.svg
+      mlops-lab class report handed-in/ --csv points.csv --for canvas
     """
     from mlops_lab.base.errors import UnknownName
     from mlops_lab.teaching.classroom import draw_class, read_class
@@ -84,6 +87,8 @@ def report(folder: str, out: str | None, anonymous: bool, as_json: bool) -> None
     found = read_class(folder, anonymous=anonymous)
     if out is not None:
         write_file(Path(out), (draw_class(found) + "\n").encode())
+    if table is not None:
+        write_file(Path(table), found.gradebook(platform).encode())
     if as_json:
         return print_json(found.to_dict())
     click.echo(found.table())

@@ -271,3 +271,20 @@ def test_what_there_is_to_see_shows_itself_in_a_notebook(tmp_path):
     assert "(notebook 05)" in bundle["text/html"]
     assert bundle["image/svg+xml"] in bundle["text/html"]
     assert bundle["text/plain"].startswith("before  ✓ fetch_weather success")
+
+
+def test_a_pause_comes_between_what_was_and_the_damage(tmp_path, monkeypatch, capsys):
+    from mlops_lab.cli import main
+
+    waited = []
+    monkeypatch.setattr("click.pause", lambda info: waited.append((info, capsys.readouterr().out)))
+
+    code = main(["break", "cycle", "--pause", "--home", str(tmp_path)])
+
+    (question, before), after = waited[0], capsys.readouterr().out
+    assert code == 0
+    assert "predict" in question
+    assert "before" in before
+    assert "damage" in before
+    assert "lesson" not in before
+    assert after.lstrip().startswith("after")

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.teaching.checks import all_exercises, all_quizzes, export_progress
 from mlops_lab.teaching.classroom import draw_class, read_class
@@ -302,3 +302,45 @@ def test_an_export_to_a_folder_or_to_no_name_says_what_to_type(tmp_path, capsys)
     for name in (str(tmp_path), ""):
         assert main(["class", "export", name]) == 1
         assert "is a folder; name the file to be made in it, such as mine.json." in capsys.readouterr().err
+
+
+def test_the_gradebook_counts_the_points_of_the_capstone_and_shows_what_to_look_at(folder):
+    content = handed_in()
+    passed = {"kind": "build", "status": "passed", "attempts": 2, "hints": 0}
+    content["exercises"] = {
+        "09.1": passed,
+        "09.3": {**passed, "hints": 4},
+        "00.1": {**passed, "attempts": 0},
+        "00.2": {**passed, "status": "not yet"},
+    }
+    (folder / "zoe.json").write_text(json.dumps(content))
+
+    report = read_class(folder)
+    moodle = [line.split(",") for line in report.gradebook("moodle").splitlines()]
+    canvas = [line.split(",") for line in report.gradebook("canvas").splitlines()]
+
+    zoe = dict(zip(moodle[0], moodle[-1], strict=True))
+    assert (zoe["Username"], zoe["MLOps Lab 09"], zoe["MLOps Lab 00"]) == ("zoe", "65", "1")
+    assert (zoe["solutions seen"], zoe["passed without a try"]) == ("09.3", "00.1")
+    assert canvas[0][:5] == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
+    assert dict(zip(canvas[0], canvas[1], strict=True))["MLOps Lab 09"] == "101"
+    assert len(canvas) == len(moodle) + 1 == 43
+    assert any("zoe.json: 1 of" in note and "without a single try" in note for note in report.notes)
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_text(tmp_path):
+    (tmp_path / "=1+1.json").write_text(json.dumps(handed_in(dice(1))))
+
+    assert read_class(tmp_path).gradebook("moodle").splitlines()[1].startswith("'=1+1,")
+
+
+def test_another_platform_is_named_with_those_there_are(folder):
+    with pytest.raises(UnknownName, match="moodle"):
+        read_class(folder).gradebook("blackboard")
+
+
+def test_the_command_writes_the_gradebook(folder, tmp_path, capsys):
+    code = main(["class", "report", str(folder), "--csv", str(tmp_path / "points.csv"), "--for", "canvas"])
+
+    assert code == 0
+    assert (tmp_path / "points.csv").read_text().startswith("Student,ID,")

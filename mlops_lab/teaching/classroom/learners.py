@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.teaching.checks import all_exercises, all_quizzes
 from mlops_lab.teaching.classroom.handed_in import MARKS, NotCountedError, handed_in, read_standings, shown
 
-__all__ = ["MARKS", "ClassReport", "Learner", "read_class"]
+__all__ = ["MARKS", "POINTS", "ClassReport", "Learner", "read_class"]
 
 _MOST_FILES, _MOST_REMARKS = 1000, 10
+#: The points of the capstone's steps, as notebook 09 says; any other exercise and a quiz count one.
+POINTS: Mapping[str, int] = {"09.1": 40, "09.2": 20, "09.3": 25, "09.4": 15}
 _SOLUTION = 4  # a fourth look at the hints shows the solution
 
 
@@ -38,6 +42,20 @@ class Learner:
         """How many of a notebook are passed, and how many there are."""
         found = [status for entry, (status, _, _) in self.standings.items() if entry.startswith(f"{number}.")]
         return sum(status == "passed" for status in found), len(found)
+
+    @property
+    def solutions_seen(self) -> list[str]:
+        """The exercises of which the solution was looked at."""
+        return [entry for entry, (_, _, hints) in self.standings.items() if hints >= _SOLUTION]
+
+    @property
+    def impossible(self) -> list[str]:
+        """What is passed without a try: no file that the course wrote says so."""
+        return [entry for entry, (status, tries, _) in self.standings.items() if status == "passed" and not tries]
+
+    def points(self, entry: str) -> int:
+        """The points of one exercise or quiz: those of the capstone's table, one for any other."""
+        return POINTS.get(entry, 1) if self.standings[entry][0] == "passed" else 0
 
     def __repr__(self) -> str:
         return f"Learner({self.name!r}, {self.passed} of {len(self.standings)} passed)"
@@ -89,6 +107,37 @@ class ClassReport:
             found.append((entry, passed, late, never, sum(hints >= _SOLUTION for _, _, hints in seen)))
         return sorted(found, key=lambda row: (-row[2], row[1], row[0]))
 
+    def gradebook(self, platform: str) -> str:
+        """The class as CSV, for the gradebook of a learning platform.
+
+        `moodle` gets a column for each notebook, as Moodle's import takes them; `canvas` the columns and the line of
+        points possible that Canvas asks for. Both end with what a teacher wants to look at: solutions that were seen,
+        and passes without a try.
+
+        Raises:
+            UnknownName: another platform.
+        """
+        if platform not in ("moodle", "canvas"):
+            raise UnknownName("learning platform", platform, ["moodle", "canvas"])
+        entries = list(self.learners[0].standings) if self.learners else []
+        inside = {number: [entry for entry in entries if entry.startswith(f"{number}.")] for number in self.notebooks}
+        possible = {number: sum(POINTS.get(entry, 1) for entry in found) for number, found in inside.items()}
+        names = [f"MLOps Lab {number}" for number in inside]
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        last = ["solutions seen", "passed without a try"]
+        if platform == "moodle":
+            rows.writerow(["Username", *names, *last])
+        else:
+            rows.writerow(["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names, *last])
+            rows.writerow(["    Points Possible", "", "", "", "", *possible.values(), "", ""])
+        for one in self.learners:
+            safe = f"'{one.name}" if one.name[:1] in "=+-@\t" else one.name  # a spreadsheet would run it
+            points = [sum(map(one.points, found)) for found in inside.values()]
+            who = [safe] if platform == "moodle" else [safe, "", "", safe, ""]
+            rows.writerow([*who, *points, " ".join(one.solutions_seen), " ".join(one.impossible)])
+        return text.getvalue()
+
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values."""
         words = ("status", "attempts", "hints")
@@ -98,6 +147,9 @@ class ClassReport:
                     "name": learner.name,
                     "passed": learner.passed,
                     "of": len(learner.standings),
+                    "points": sum(map(learner.points, learner.standings)),
+                    "solutions_seen": learner.solutions_seen,
+                    "passed_without_a_try": learner.impossible,
                     "exercises": {
                         entry: dict(zip(words, found, strict=True)) for entry, found in learner.standings.items()
                     },
@@ -167,6 +219,8 @@ def read_class(folder: str | Path, *, anonymous: bool = False) -> ClassReport:
         if same in before and any(status != "not attempted" for status, _, _ in same):
             told.append(f"says the same as {before[same]}, and both are counted")
         before.setdefault(same, label)
+        if odd := learners[-1].impossible:
+            told.append(f"{len(odd)} of {len(same)} are passed without a single try, which the course never writes")
         if told:
             notes.append(f"{label}: {'; '.join(told)}.")
     for name, why in left_out[:_MOST_REMARKS]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +56,13 @@ def _indented(sight: Sight) -> str:
     return repr(sight).replace("\n", "\n        ")
 
 
-def break_it(fault: Fault, home: str | Path) -> Broken:
+def break_it(fault: Fault, home: str | Path, *, pause: Callable[[Sight], object] | None = None) -> Broken:
     """Set the scene up, look, do the damage, look again; the scene stays broken for a closer look.
 
     Args:
         fault: what is to go wrong; see `FAULTS`.
         home: a home folder; only its folder `classroom` is touched.
+        pause: called with what there was to see before, when the damage has not been done yet: time for a prediction.
 
     Raises:
         MlopsLabError: the scene was not well before, or the damage did no harm.
@@ -78,6 +79,8 @@ def break_it(fault: Fault, home: str | Path) -> Broken:
     """
     with _scene(fault, home) as scene:
         before = _restored(fault, scene)
+        if pause is not None:
+            pause(before)
         (scene / "broken").write_text("damage was begun\n", encoding="utf-8")
         fault.harm(scene / "home")
         after = fault.look(scene / "home")
