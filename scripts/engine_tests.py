@@ -2,6 +2,7 @@
 
     python start.py test-engines [NAMES] [arguments]    the names of the table below; the other arguments go to pytest
     python start.py test-engines [NAMES] --prepare      make the environments only
+    python start.py test-engines [NAMES] --nightly      with what takes long
     python scripts/engine_tests.py [NAMES] --since COMMIT   does a change touch them? for GitHub: any=true or any=false
 
 Whatever a test starts (a server, a cluster, a database) it stops itself, on this machine only and in a temporary home.
@@ -150,7 +151,9 @@ def prepare(name: str) -> str:
 def run(python: str, names: list[str], options: list[str]) -> int:
     """Run the tests of engines that share a pytest; its exit code."""
     tests = list(dict.fromkeys(path for name in names for path in ENGINES[name].tests))
-    quiet = [*QUIET, "-m", ENGINES[names[0]].marks] if ENGINES[names[0]].inside else []
+    marks = "nightly or not nightly" if "--nightly" in options else ENGINES[names[0]].marks
+    options = [each for each in options if each != "--nightly"]
+    quiet = [*QUIET, "-m", marks] if ENGINES[names[0]].inside else []
     began = time.monotonic()
     command = [python, "-m", "pytest", *quiet, *(options or [*tests, *TIMES])]
     folder = str(Path(python).parent)

@@ -87,12 +87,13 @@ from mlops_lab.data import flights as datasets
 from mlops_lab.adapters.feast.store import FeastStore
 from mlops_lab.pipeline.flights import flight_objects
 
-home, views = sys.argv[1], sys.argv[2:]
+home, every, views = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 wanted = [one for one in flight_objects() if getattr(one, "name", "") in views and hasattr(one, "schema")]
 store = FeastStore(home, offline="spark")
 store.apply(wanted)
 features = [f"{view.name}:{name}" for view in wanted for name in view.features]
-found = store.get_historical_features(datasets.decisions(datasets.load_flights()), features=features)
+asked = datasets.decisions(datasets.load_flights()).iloc[::every]
+found = store.get_historical_features(asked, features=features)
 from pyspark.sql import SparkSession
 session = SparkSession.getActiveSession()
 print("ANSWER", session.sparkContext.master, len(found), found.fingerprint, flush=True)
@@ -101,13 +102,14 @@ session.stop()
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: apt-get install openjdk-17-jre-headless")
-def test_the_features_of_the_year_are_the_same_rows_on_spark(ours, asked, tmp_path):
+@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.nightly), 24])  # all of them take minutes
+def test_the_features_of_the_year_are_the_same_rows_on_spark(ours, asked, tmp_path, every):
     """Two cores of local Spark, in a process of its own, so that Java ends with it."""
     features = [f"{view.name}:{name}" for view in map(ours.get_feature_view, ours_in_order()) for name in view.features]
-    known = ours.get_historical_features(asked, features=features)
+    known = ours.get_historical_features(asked.iloc[::every], features=features)
 
     done = subprocess.run(
-        [sys.executable, "-c", SPARK, str(tmp_path), *SMALL],
+        [sys.executable, "-c", SPARK, str(tmp_path), str(every), *SMALL],
         capture_output=True,
         text=True,
         timeout=1500,
@@ -116,7 +118,7 @@ def test_the_features_of_the_year_are_the_same_rows_on_spark(ours, asked, tmp_pa
 
     assert done.returncode == 0, done.stderr[-3000:]
     answer = next(line for line in done.stdout.splitlines() if line.startswith("ANSWER"))
-    assert answer.split()[1:] == ["local[2]", "336776", known.fingerprint]
+    assert answer.split()[1:] == ["local[2]", str(len(asked.iloc[::every])), known.fingerprint]
 
 
 def ours_in_order():
