@@ -6,6 +6,7 @@ before the first package is touched and `ready` after the last, so nothing half 
 
 from __future__ import annotations
 
+import ast
 import errno
 import hashlib
 import importlib.util
@@ -214,10 +215,22 @@ def clear() -> None:
     VENV.rmdir()
 
 
+def configured() -> dict[str, str]:
+    """Where a file of pip's own leads an installation elsewhere: the rest of that file as variables, in its place."""
+    command = [PYTHON, "-m", "pip", "config", "list"]
+    told = subprocess.run(command, env=variables(), capture_output=True, text=True, check=False).stdout
+    found = re.findall(r"^(?:global|install)\.([\w-]+)=(['\"].*)$", told, re.MULTILINE)
+    names = {f"PIP_{key.upper().replace('-', '_')}": str(ast.literal_eval(value)) for key, value in found}
+    kept = {name: value for name, value in names.items() if not re.match(ELSEWHERE, name)}
+    return {} if kept == names else {**kept, "PIP_CONFIG_FILE": os.devnull}
+
+
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
     quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    if command[1:3] == ["-m", "pip"]:
+        quiet |= configured()
     inherited = () if os.name == "nt" else (lock,)
     began = told = time.monotonic()
     presses: list[int] = []

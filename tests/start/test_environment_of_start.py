@@ -437,6 +437,9 @@ def test_pip_installs_into_the_environment_whatever_its_variables_say(environmen
     for name in ("PIP_TARGET", "PIP_PREFIX"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     monkeypatch.setenv("PIP_REQUIRE_VIRTUALENV", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    lines = ["[install]", f"target = {tmp_path / 'elsewhere'}", "user = true", "[global]", "find-links = /a", " /b"]
+    (tmp_path / "pip.conf").write_text("\n".join(lines))
     subprocess.run([sys._base_executable, "-m", "venv", environment.VENV], check=True)
     wheel = tmp_path / "tiny-1-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
@@ -446,9 +449,10 @@ def test_pip_installs_into_the_environment_whatever_its_variables_say(environmen
         archive.writestr("tiny-1.dist-info/RECORD", "")
 
     with environment.locked(pytest.fail) as lock:
-        code, words = environment.run(
-            [environment.PYTHON, "-m", "pip", "install", "--no-index", str(wheel)], [].append, lock
-        )
+        kept = environment.configured()
+        command = [environment.PYTHON, "-m", "pip", "install", "--no-index", str(wheel)]
+        code, words = environment.run(command, [].append, lock)
 
+    assert (kept["PIP_FIND_LINKS"], kept["PIP_CONFIG_FILE"]) == ("/a\n/b", os.devnull)
     assert code == 0, words
     assert next(environment.VENV.glob("[Ll]ib*/**/site-packages/tiny.py")).is_file()

@@ -41,11 +41,7 @@ class Person:
 
 @contextmanager
 def service(people: list[str], home: str) -> Iterator[dict[str, Person]]:
-    """Airflow's four parts on ports of their own, until the end of the block; each of the people is logged in.
-
-    >>> service.__name__  # it needs Airflow
-    'service'
-    """
+    """Airflow's four parts on ports of their own, until the end of the block; each of the people is logged in."""
     ports = _free_ports(3)
     url = f"http://localhost:{ports[0]}"
     passwords = Path(os.environ["AIRFLOW_HOME"], "passwords.json")
@@ -129,11 +125,7 @@ def _until(done: Any, what: str, started: list[subprocess.Popen[bytes]]) -> Any:
 
 
 def run_and_answer(asked: dict[str, Any]) -> dict[str, Any]:
-    """Trigger the DAG of a file; each time that it asks, the next of the people answers. How it ended.
-
-    >>> run_and_answer.__name__  # it needs Airflow
-    'run_and_answer'
-    """
+    """Trigger the DAG of a file; each time that it asks, the next of the people answers. How it ended."""
     dag, answers = asked["dag_id"], asked["answers"]
     people = sorted({each["by"] for each in answers})
     began, questions = time.monotonic(), []

@@ -11,11 +11,7 @@ __all__ = ["end_with_parent"]
 
 
 def end_with_parent() -> None:
-    """End this process and its whole group once its parent has died: an engine started for one answer leaves nothing.
-
-    >>> end_with_parent.__name__  # `ask` starts engines as leaders of a group of their own, and those call it
-    'end_with_parent'
-    """
+    """End this process and its group once its parent has died: an engine started for one answer leaves nothing."""
     if os.name == "nt":
         return
     parent = os.getppid()

@@ -20,11 +20,7 @@ _OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
-    """Prefect's server on a port of its own, until the end of the block; the address of its API.
-
-    >>> service.__name__  # it needs Prefect
-    'service'
-    """
+    """Prefect's server on a port of its own, until the end of the block; the address of its API."""
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -80,9 +76,6 @@ def deploy_and_serve(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Deploy a flow by its `prefect.yaml`, then serve it by its own file, and have the server start a run of it.
 
     What comes back: the deployments as the server knows them after each, and how the run ended.
-
-    >>> deploy_and_serve.__name__  # it needs Prefect
-    'deploy_and_serve'
     """
     Path(folder, asked["flow_file"]).write_text(asked["text"], "utf-8")
     Path(folder, "prefect.yaml").write_text(asked["prefect_yaml"], "utf-8")

@@ -52,8 +52,6 @@ class MlflowRegistry(Registry):
     Differently from the embedded registry: a version's run has to be in the same MLflow, an alias has no dot, and tags
     that begin with mlops_lab. are taken.
 
-    >>> issubclass(MlflowRegistry, Registry)
-    True
 
     Raises:
         MissingExtra: MLflow is not installed.

@@ -36,8 +36,6 @@ class MlflowTracker(Tracker):
     and example) are where MLflow's own pages look for them (https://mlflow.org/docs/latest/ml/tracking). The run as it
     was written is kept beside them in tags, and verified against its id whenever it is read.
 
-    >>> issubclass(MlflowTracker, Tracker)
-    True
 
     Raises:
         MissingExtra: MLflow is not installed.

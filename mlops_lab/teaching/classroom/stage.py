@@ -33,11 +33,7 @@ def write(home: Path, name: str, values: Mapping[str, Any]) -> None:
 
 
 def read(home: Path, name: str) -> Any:
-    """Read a setting of the scene.
-
-    >>> read.__name__  # see `write`
-    'read'
-    """
+    """Read a setting of the scene."""
     return json.loads((home / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -36,10 +36,6 @@ def register_versions(home: Path, measured: Sequence[Measured], *, name: str, cl
 
 
 def judged(registry: Registry, name: str, version: int, *, policy: GatePolicy, measured: Measured) -> GateReport:
-    """The gate's report on a version, against whoever is in Production at this moment.
-
-    >>> judged.__name__  # see `RegistryPanel`
-    'judged'
-    """
+    """The gate's report on a version, against whoever is in Production at this moment."""
     challenger, champion = registry.get_model_version(name, version), registry.get_production(name)
     return evaluate_gates(challenger, champion, policy, measured=measured, at=registry.clock.now())
