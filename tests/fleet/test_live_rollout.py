@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlops_lab.base.errors import NotAllowed
+from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.delivery.live import Journal, Servers, live_rollout
 from mlops_lab.delivery.server import load_served_model
 from mlops_lab.models.registry import Registry
@@ -137,6 +137,27 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
     assert found.sent + len(asked) <= len(traffic)
     assert (found.deployment.state, decided(found.deployment)) == (expected.state, decided(expected))
     assert (found.lost, found.after_the_end) == (0, 0)
+
+
+class Dead(Servers):
+    """Servers of which none starts again once both were ready."""
+
+    async def start(self, *versions):
+        await super().start(*versions)
+        for version in versions:
+            self._run = self._gone
+            os.kill(self.pids[version], signal.SIGKILL)
+
+    async def _gone(self, version):
+        self._last[version] = "no home folder"
+
+
+@pytest.mark.slow
+def test_when_both_servers_are_gone_for_good_the_command_ends_with_the_reason(home, promotion, traffic):
+    with pytest.raises(InvalidData, match="no server is left: v1: no home folder; v2: no home folder"):
+        go(promotion, home, traffic, servers=Dead(home, "late", seconds=20.0))
+
+    assert deployment_of(Registry(home), promotion).state == "running", "the same call goes on"
 
 
 def test_of_two_who_roll_out_the_same_version_the_second_is_told_at_once(home, promotion, traffic):

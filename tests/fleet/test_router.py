@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.errors import HomeError
-from mlops_lab.delivery.live import Client, Entry, Journal, Plan, Router, Routing, Unreachable, listening_router
+from mlops_lab.delivery.live import Answer, Client, Entry, Journal, Plan, Router, Routing, Unreachable, listening_router
 from mlops_lab.delivery.server import RequestError
 from mlops_lab.models.registry import Registry
 from mlops_lab.models.rollout import RolloutPolicy, answered_by_challenger, begin, look, stop
@@ -286,6 +286,132 @@ def test_the_router_refuses_what_the_servers_would_and_stays_open():
         return found
 
     assert run(ask) == [413, 400, 404, 200, 200]
+
+
+def test_the_router_says_live_ready_and_what_it_did():
+    async def ask(servers, clients):
+        servers[2].act = broken
+        async with listening_router(Router(lambda: RUNNING, clients), "late") as port:
+            client = Client("127.0.0.1", port)
+            await client.ask("POST", "/invocations", json.dumps({"instances": ROWS}).encode())
+            paths = ("/health", "/v2/health/live", "/v2/health/ready", "/v2/models/late/ready", "/metrics")
+            found = [await client.ask("GET", path) for path in paths]
+            await client.close()
+        return found
+
+    async def broken(_said):
+        return 500, {}
+
+    found = run(ask)
+
+    assert [answer.status for answer in found] == [200] * 5
+    assert b'mlops_lab_routed{did="failed",version="v2"} 1.0' in found[-1].body
+    assert b'mlops_lab_requests_total{route="/invocations",status="200"} 1.0' in found[-1].body
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_a_row_that_the_champion_cannot_answer_is_named_and_one_of_the_challenger_s_is_asked_again(bad):
+    def half(said):
+        errors = [{"row": 0, "kind": "UnknownEntity", "error": "nobody knows it."}]
+        return {"predictions": [None, *said["predictions"][1:]], "errors": errors}
+
+    async def act(said):
+        return 200, half(said)
+
+    async def ask(servers, clients):
+        servers[bad].act = act
+        errors = []
+        answers = await Router(lambda: RUNNING, clients).answer(ROWS, errors=errors)
+        return answers, errors
+
+    answers, errors = run(ask)
+
+    unanswered = [at for at, (_, score) in enumerate(answers) if score is None]
+    first_of_champion = next(
+        at for at, own in enumerate(answered_by_challenger([row["flight_id"] for row in ROWS], 25)) if not own
+    )
+    assert unanswered == [one["row"] for one in errors] == ([first_of_champion] if bad == 1 else [])
+
+
+def test_one_id_is_in_the_header_the_body_and_the_server_s_request():
+    heard = []
+
+    class Listening(Client):
+        async def ask(self, *words, headers=None, **more):
+            heard.append((headers or {}).get("x-request-id"))
+            return await super().ask(*words, headers=headers, **more)
+
+    async def ask(servers, clients):
+        inner = {version: Listening(one.host, one.port) for version, one in clients.items()}
+        async with listening_router(Router(lambda: BACK, inner), "late") as port:
+            client = Client("127.0.0.1", port)
+            body = json.dumps({"instances": ROWS[:1]}).encode()
+            mine = await client.ask("POST", "/invocations", body, headers={"x-request-id": "mine-7"})
+            own = await client.ask("POST", "/invocations", body)
+            refused = await client.ask("POST", "/invocations", b"", headers={"x-request-id": "mine-8"})
+            await client.close()
+        for one in inner.values():
+            await one.close()
+        return mine, own, refused
+
+    mine, own, refused = run(ask)
+
+    assert heard == ["mine-7", own.headers["x-request-id"]]
+    assert mine.headers["x-request-id"] == "mine-7"
+    assert json.loads(refused.body)["request_id"] == refused.headers["x-request-id"] == "mine-8"
+
+
+def test_csv_and_tensors_count_in_the_watch():
+    entries = []
+
+    async def ask(servers, clients):
+        router = Router(lambda: RUNNING, clients, on_entry=entries.append)
+        await router.pass_on("/invocations", b'{"instances": [[1]]}', "application/json", "flight 7")
+        await router.settled()
+
+    run(ask)
+
+    assert [(entry.key, entry.challenger, entry.champion) for entry in entries] == [("flight 7", 0.2, 0.1)]
+
+
+@pytest.mark.parametrize("body", [b"no json", b"[]", b'{"predictions": [7.5]}', b'{"predictions": []}', b"{}"], ids=str)
+def test_garbage_of_the_challenger_for_a_body_that_is_passed_on_is_answered_by_the_champion(body):
+    class Garbled(Client):
+        async def ask(self, *words, **more):
+            return Answer(200, {"content-type": "application/json"}, body)
+
+    async def ask(servers, clients):
+        garbled = Garbled("127.0.0.1", 9)
+        router = Router(lambda: Plan(1, 2, weight=100, state="running"), {1: clients[1], 2: garbled})
+        found = await router.pass_on("/invocations", b'{"instances": [[1]]}', "application/json", "k")
+        await garbled.close()
+        return json.loads(found.body), dict(router.counts)
+
+    said, counts = run(ask)
+
+    assert said == {"predictions": [0.1]}
+    assert counts == {"failed v2": 1, "delivered v1": 1}
+
+
+def test_a_client_that_goes_away_leaves_the_router_working():
+    async def slow(said):
+        await asyncio.sleep(0.2)
+        return 200, said
+
+    async def ask(servers, clients):
+        servers[1].act = servers[2].act = slow
+        async with listening_router(Router(lambda: RUNNING, clients), "late") as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            body = json.dumps({"instances": ROWS}).encode()
+            writer.write(b"POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+            writer.close()
+            client = Client("127.0.0.1", port)
+            found = await client.ask("POST", "/invocations", body)
+            await client.close()
+        return found.status
+
+    assert run(ask) == 200
 
 
 def test_the_router_is_not_ready_while_nobody_stands_behind_it():
