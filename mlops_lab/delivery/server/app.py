@@ -77,6 +77,7 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
         from fastapi import FastAPI
         from starlette.exceptions import HTTPException
         from starlette.requests import Request
+        from starlette.responses import JSONResponse, PlainTextResponse
 
         from mlops_lab.delivery.server import protocol
     except ImportError:
@@ -84,7 +85,9 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
     from mlops_lab import __version__
 
     routes, found = _Routes(state), Contract() if contract is None else contract
-    app = FastAPI(title=f"mlops-lab: {state.name}", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=f"mlops-lab: {state.name}", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     failures = {"model": protocol.Failure, "description": "The request gets no answer; the body says why."}
     errors: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), failures)
     body_errors = errors | dict.fromkeys((400, 406, 408, 413, 415, 500), failures)
@@ -96,6 +99,7 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
         *,
         label: str = "",
         answers: Any = None,
+        media: tuple[str, ...] = (),
         body: dict[str, Any] | None = None,
     ) -> None:
         route = handled(state, label or path, handler, bounded=method == "POST")
@@ -103,16 +107,23 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
         extra: dict[str, Any] = {"requestBody": {"required": True, "content": body}} if body else {}
         if "{" in path:
             names = [part[1 : part.index("}")] for part in path.split("/") if part.startswith("{")]
+            kinds: dict[str, Any] = {"name": {"enum": [state.name]}, "version": {"pattern": "^[0-9]{1,4}$"}}
             extra["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+                {"name": name, "in": "path", "required": True, "schema": {"type": "string", **kinds[name]}}
+                for name in names
             ]
+        told: dict[int | str, dict[str, Any]] = {200: {"content": {one: {} for one in media}}} if media else {}
+        told |= (
+            body_errors if body else errors if "{" in path else {503: {"description": "Not ready."}} if label else {}
+        )
         app.add_api_route(
             path,
             route,
             methods=[method],
             name=f"{method.lower()} {path}",
             response_model=answers,
-            responses=body_errors if body else errors if "{" in path or "ready" in path or label else {},
+            response_class=PlainTextResponse if media == ("text/plain",) else JSONResponse,
+            responses=told,
             openapi_extra=extra,
         )
 
@@ -120,21 +131,24 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
     for path in dict.fromkeys(("/ping", found.health_route, "/v2/health/ready")):
         add("GET", path, routes.ready, label=path)
     add("GET", "/v2/health/live", routes.live)
+    text = ("text/csv", "application/jsonlines")
     for path in dict.fromkeys(("/invocations", found.predict_route)):
-        add("POST", path, routes.predict, answers=protocol.Predictions, body=rows)
+        add("POST", path, routes.predict, answers=protocol.Predictions, media=text, body=rows)
     add("GET", "/v2", routes.about)
-    add("GET", "/version", routes.version)
+    add("GET", "/version", routes.version, media=("text/plain",))
     tensors = {"application/json": {"schema": {"$ref": "#/components/schemas/InferenceRequest"}}}
     for path in ("/v2/models/{name}", "/v2/models/{name}/versions/{version}"):
         add("GET", path, routes.model, label="/v2/models")
         add("GET", f"{path}/ready", routes.model_ready, label="/v2/models/ready")
         label = "/v2/models/infer"
-        add("POST", f"{path}/infer", routes.infer, label=label, answers=protocol.InferenceResponse, body=tensors)
+        answers, binary = protocol.InferenceResponse, ("application/octet-stream",)
+        add("POST", f"{path}/infer", routes.infer, label=label, answers=answers, media=binary, body=tensors)
     add("GET", "/v1/models", routes.models)
     add("GET", "/v1/models/{name}", routes.model_ready, label="/v1/models")
     label = "/v1/models:predict"
-    add("POST", "/v1/models/{name}:predict", routes.predict, label=label, answers=protocol.Predictions, body=rows)
-    add("GET", "/metrics", routes.metrics)
+    path, predictions = "/v1/models/{name}:predict", protocol.Predictions
+    add("POST", path, routes.predict, label=label, answers=predictions, media=text, body=rows)
+    add("GET", "/metrics", routes.metrics, media=("text/plain",))
 
     describe = app.openapi
 
