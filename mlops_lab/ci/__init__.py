@@ -6,6 +6,7 @@ Everything here follows GitHub's documentation; where it is silent, GitHub's own
 from __future__ import annotations
 
 from mlops_lab.ci.admission import ConcurrencyGroups, Environment, Review, environments_from
+from mlops_lab.ci.chains import simulate_chain
 from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.executing import execute
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate
@@ -43,4 +44,5 @@ __all__ = [
     "parse_workflow",
     "read_yaml",
     "simulate",
+    "simulate_chain",
 ]
