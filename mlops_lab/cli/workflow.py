@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from mlops_lab.cli.event_options import EventOptions, run_options
 from mlops_lab.cli.linting import lint
 
 if TYPE_CHECKING:
-    from mlops_lab.ci import Workflow, WorkflowRun
+    from collections.abc import Mapping
+
+    from mlops_lab.ci import Outcome, Trigger, Workflow, WorkflowRun
 
 __all__ = ["workflow"]
 
@@ -89,6 +92,7 @@ def draw(file: str, root: str | None, out: str | None, as_json: bool) -> None:
 @click.option(
     "--waited", default=0.0, type=click.FloatRange(0, 10_000), metavar="DAYS", help="Look so many days after it began."
 )
+@click.option("--chain", is_flag=True, help="Also simulate the workflows beside FILE that its run starts.")
 @_root
 @_out
 @_json
@@ -98,6 +102,7 @@ def simulate(
     outcomes: tuple[str, ...],
     outputs: tuple[str, ...],
     waited: float,
+    chain: bool,
     root: str | None,
     out: str | None,
     as_json: bool,
@@ -128,7 +133,24 @@ def simulate(
     trigger, settings = given.of(read)
     told = told_outcomes(outcomes, outputs)
     run = simulated(read, trigger, outcomes=told, clock=clock, started=began, **settings)
+    if chain:
+        _print_chain(read, trigger, told, clock=clock, started=began, **settings)
     return _answer(read, run, out=out, as_json=as_json)
+
+
+def _print_chain(read: Workflow, trigger: Trigger, told: Mapping[str, Outcome], **settings: Any) -> None:
+    """One line for each run that follows: of the workflows in the same folder, by `workflow_run`."""
+    from mlops_lab.ci import simulate_chain
+    from mlops_lab.teaching.drawing.words import plain
+
+    folder = (read.root / read.file).parent
+    beside = [path for path in sorted(folder.glob("*.y*ml")) if path.name != Path(read.file).name]
+    flows = [read]
+    for other in (_load(str(path), str(read.root)) for path in beside):
+        flows.append(replace(other, events={on: each for on, each in other.events.items() if on == "workflow_run"}))
+    for number, run in enumerate(simulate_chain(flows, trigger, outcomes={read.file: told}, **settings), start=1):
+        why = f" - {run.reason}" if run.reason else ""
+        click.echo(plain(f"{number}. {run.workflow} on {run.event}: {run.conclusion or run.status}{why}"), err=True)
 
 
 @workflow.command()

@@ -337,3 +337,19 @@ def test_it_works_in_a_repository_that_is_not_ours(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nightly (.github/workflows/ci.yml) on push: success")
+
+
+def test_a_chain_names_each_run_that_follows(say, tmp_path):
+    folder = tmp_path / ".github/workflows"
+    folder.mkdir(parents=True)
+    (folder / "ci.yml").write_text("name: ci\non: push\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n", encoding="utf-8")
+    on = "{push: , workflow_run: {workflows: [ci], types: [completed]}}"
+    (folder / "ship.yml").write_text(f"on: {on}\njobs: {{b: {{runs-on: x, steps: [{{run: b}}]}}}}\n", encoding="utf-8")
+
+    code, _, err = say("simulate", folder / "ci.yml", "--chain")
+
+    assert code == 0
+    assert err.splitlines() == [
+        "1. .github/workflows/ci.yml on push: success",
+        "2. .github/workflows/ship.yml on workflow_run: success",
+    ]
