@@ -96,9 +96,8 @@ def _followed(run: WorkflowRun, workflow: Workflow, trigger: Trigger, branch: st
     """What the run's own beginning and end are, as events."""
     ref = trigger.ref.partition("refs/heads/")[2] or trigger.ref.rpartition("/")[2]
     head = trigger.head_ref if trigger.is_pull_request else ref
-    facts: dict[str, Value] = {
-        "name": workflow.name, "path": workflow.file, "head_branch": head, "event": trigger.event, "run_number": float(trigger.run_number), "head_sha": trigger.sha,
-    }  # fmt: skip
+    facts: dict[str, Value] = {"name": workflow.name, "path": workflow.file, "head_branch": head}
+    facts |= {"event": trigger.event, "run_number": float(trigger.run_number), "head_sha": trigger.sha}
     ended = [("completed", run.conclusion)] if run.status == "completed" else []
     return [
         Trigger(

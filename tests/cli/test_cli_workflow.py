@@ -99,7 +99,7 @@ def test_a_failed_gate_is_exit_code_1_and_nothing_after_it_runs(say):
 
     assert code == 1
     assert err == "mlops-lab: .github/workflows/train.yml: failure in train and gate\n"
-    assert "promote after train and gate: skipped" in out
+    assert "promote after train and gate, attest: skipped" in out
     assert "promote / production" not in out
 
 
