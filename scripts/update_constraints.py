@@ -1,10 +1,11 @@
-"""Which exact versions does everybody install? Writes `constraints.txt` from `pyproject.toml`.
+"""Everything that is made from `pyproject.toml`: `constraints.txt`, and conda's files.
 
     python scripts/update_constraints.py             keep the pins that still fit, add and drop what pyproject.toml asks
     python scripts/update_constraints.py --upgrade   take the newest release of everything
     python scripts/update_constraints.py --engine NAME      the same for constraints/NAME.txt; then let its tests run
+    python scripts/update_constraints.py --conda            environment.yml and .binder/environment.yml alone
 
-It needs uv, which resolves once for every system and every Python from 3.11 on.
+It needs uv, which resolves once for every system and every Python from 3.11 on; --conda needs nothing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from engine_tests import ENGINES, pinned
@@ -25,6 +27,34 @@ EXTRAS = ("test", "bench", "teach", "serve", "site")
 SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 OLDEST = "3.11"
 HEADER = "# Made from pyproject.toml by scripts/update_constraints.py; do not edit by hand.\n"
+CONDA = """\
+# Made from pyproject.toml by scripts/update_constraints.py: its packages under their conda-forge names.
+#   conda env create && conda activate mlops-lab && mlops-lab lab
+# The tests want the exact versions of constraints.txt: for them use `python start.py test`.
+"""
+BINDER = """\
+# Made from pyproject.toml by scripts/update_constraints.py, for Binder: environment.yml, seen from this folder. It lies
+# here because Binder would take the Dockerfile of the root, which builds the model server.
+"""
+ON_CONDA = {"graphviz": "python-graphviz", "matplotlib": "matplotlib-base", "tzdata": "python-tzdata"}
+ONLY_PIP = ("graphviz-pure",)  # not on conda-forge, which has the dot program in its place
+
+
+def conda(dependencies: list[str], head: str, here: str) -> str:
+    """An environment file for the requirements of pyproject.toml; `here` is the way to the repository."""
+    split = [line.partition(">=") for line in dependencies]
+    by_conda = [f"{ON_CONDA.get(name, name)} >={rest}" for name, _, rest in split if name not in ONLY_PIP]
+    lines = ["python >=3.11", "pip", *sorted(["graphviz", *by_conda])]
+    by_pip = [*(line for line in dependencies if line.startswith(ONLY_PIP)), f"--editable {here}"]
+    text = f"{head}name: mlops-lab\nchannels:\n  - conda-forge\n  - nodefaults\ndependencies:\n"
+    return text + "".join(f"  - {line}\n" for line in lines) + "  - pip:\n" + "".join(f"      - {x}\n" for x in by_pip)
+
+
+def conda_files() -> dict[str, str]:
+    """The files for conda and Binder, by their paths."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = project["dependencies"]
+    return {"environment.yml": conda(asked, CONDA, "."), ".binder/environment.yml": conda(asked, BINDER, "..")}
 
 
 def uv() -> list[str]:
@@ -53,9 +83,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Write the file; the exit code."""
     parser = argparse.ArgumentParser(description="Write constraints.txt from pyproject.toml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest release of everything")
+    parser.add_argument("--conda", action="store_true", help="write the files for conda and Binder alone")
     own = [name for name, engine in ENGINES.items() if engine.extras]
     parser.add_argument("--engine", choices=own, help="write the file of this engine's environment")
     asked = parser.parse_args(arguments)
+    for name, text in conda_files().items():
+        (ROOT / name).write_text(text, "utf-8")
+    if asked.conda:
+        return 0
     tool = uv()
     if not tool:
         print("update_constraints.py: uv is needed and not installed; install it with: pip install uv", file=sys.stderr)

@@ -167,9 +167,6 @@ def polite_protocol(limits: Limits) -> Any:
     A client that does not finish its headers in time is sent away. A client that keeps its connection may be
     sending its next question while the server stops: closed at once, the question would be lost. It is answered, with
     the word `connection: close`, and only who is silent for a moment is hung up on.
-
-    >>> polite_protocol(Limits()).__name__
-    'Polite'
     """
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
