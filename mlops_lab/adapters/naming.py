@@ -13,8 +13,7 @@ from typing import Any
 from mlops_lab.adapters.writing import literal
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, REQUIRED, Reference, Task
-from mlops_lab.pipeline.dag.building import references_in
-from mlops_lab.pipeline.dag.task import parameters_of
+from mlops_lab.pipeline.dag.task import parameters_of, references_in
 
 __all__ = ["Step", "by_keyword", "identifiers", "steps"]
 

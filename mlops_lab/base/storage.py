@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
@@ -94,8 +94,11 @@ class Database:
         with _DATABASES_LOCK:
             _DATABASES.add(self)
         if create:
-            with self._lock, self._in_our_words():
-                self._connection(create=True)
+            with self._lock:
+                try:
+                    self._connection(create=True)
+                except Exception as error:
+                    raise self._in_our_words(error) from None
 
     def __repr__(self) -> str:
         return f"Database({self.path.name!r}, kind={self.kind!r})"
@@ -106,31 +109,13 @@ class Database:
             self._close()
             self._open = None
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """All of the block's changes, on disk when it ends, or none of them; one writer at a time."""
-        with self._begun("BEGIN IMMEDIATE") as connection:
-            yield connection
+        return _Block(self, "BEGIN IMMEDIATE")
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """One unchanging view of the file, whatever others write meanwhile."""
-        with self._begun("BEGIN") as connection:
-            yield connection
-
-    @contextmanager
-    def _begun(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._in_our_words():
-            connection = self._connection(create=self._create or begin != "BEGIN")
-            connection.execute(begin)
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                if self._once:  # it may be a snapshot, and the next one may find a folder it can write to
-                    self.close()
+        return _Block(self, "BEGIN")
 
     def _connection(self, *, create: bool) -> sqlite3.Connection:
         if self._open is not None and (self._which is None or self._which == _identity(self.path)):
@@ -240,22 +225,22 @@ class Database:
             raise HomeError(self.path.parent, f"{self.path.name} is a database, but no {self.kind} of mlops-lab")
         return None
 
-    @contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
+    def _in_our_words(self, error: BaseException) -> BaseException:
+        """What went wrong, as an error of this package where it is one of SQLite's."""
+        if isinstance(error, sqlite3.OperationalError):
             if str(error).startswith(("no such", "Could not decode", "unsupported file format")):
-                raise self._damaged(error) from None
+                return self._damaged(error)
             why = "it can be read here, and not be written" if "readonly" in str(error) else error
-            raise HomeError(self.path.parent, f"{self.path.name}: {why}") from None
-        except (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError) as error:
+            return HomeError(self.path.parent, f"{self.path.name}: {why}")
+        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.InterfaceError, OverflowError, UnicodeEncodeError)):
             if isinstance(error, UnicodeEncodeError) or "binding" in str(error) or "SQLite" in str(error):
-                what = f"the {self.kind} was asked for something that is no text or number of its kind: {error}."
-                raise InvalidData(what) from None
-            raise (self._damaged(error) if isinstance(error, sqlite3.Error) else error) from None
-        except (sqlite3.Error, UnicodeDecodeError) as error:  # what SQLite complains of may itself be no text
-            raise self._damaged(error) from None
+                return InvalidData(
+                    f"the {self.kind} was asked for something that is no text or number of its kind: {error}."
+                )
+            return self._damaged(error) if isinstance(error, sqlite3.Error) else error
+        if isinstance(error, (sqlite3.Error, UnicodeDecodeError)):  # what SQLite complains of may itself be no text
+            return self._damaged(error)
+        return error
 
     def _damaged(self, error: Exception) -> IntegrityError:
         return IntegrityError(
@@ -271,6 +256,52 @@ class Database:
             if self._which is not None:
                 _STRANDED.add(self._which)
             self._open = None
+
+
+class _Block:
+    """One transaction; a class, because a generator costs a tenth of a short run of a DAG."""
+
+    __slots__ = ("_begin", "_connection", "_database")
+    _connection: sqlite3.Connection
+
+    def __init__(self, database: Database, begin: str) -> None:
+        self._database, self._begin = database, begin
+
+    def __enter__(self) -> sqlite3.Connection:
+        database = self._database
+        database._lock.acquire()
+        try:
+            connection = database._connection(create=database._create or self._begin != "BEGIN")
+            connection.execute(self._begin)
+        except BaseException as error:
+            database._lock.release()
+            worded = database._in_our_words(error)
+            if worded is error:
+                raise
+            raise worded from None
+        self._connection = connection
+        return connection
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        database, connection = self._database, self._connection
+        try:
+            if error is None:
+                connection.execute("COMMIT")
+        except BaseException as late:
+            error = late
+            worded = database._in_our_words(late)
+            if worded is late:
+                raise
+            raise worded from None
+        else:
+            if error is not None and (worded := database._in_our_words(error)) is not error:
+                raise worded from None
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if database._once:  # it may be a snapshot, and the next one may find a folder it can write to
+                database.close()
+            database._lock.release()
 
 
 _DATABASES: weakref.WeakSet[Database] = weakref.WeakSet()

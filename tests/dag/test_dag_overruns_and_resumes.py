@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 
 from mlops_lab.base.clock import FakeClock, SystemClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition
-from mlops_lab.pipeline.dag import DAG, Event, Param, Task, run_dag, task
+from mlops_lab.pipeline.dag import DAG, Event, Param, Task, get_run, run_dag, task
+from mlops_lab.pipeline.dag.run_store import RunStore
 
 DATE = "2013-09-01"
 
@@ -116,3 +119,28 @@ def test_a_trace_holds_nothing_that_steers_a_terminal(tmp_path):
 
     assert len(run.trace().splitlines()) == 3
     assert not any(sign in text for text in shown for sign in "\x1b\x07\u202e")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_task_that_forks_loses_nothing_of_the_run(tmp_path):
+    @task
+    def spread(run_id):
+        children = []
+        for _ in range(4):
+            child = os.fork()
+            if child == 0:  # looks back into the very file that its parent writes
+                with closing(RunStore(tmp_path)) as store, store.database.transaction() as connection:
+                    connection.execute("UPDATE runs SET claims = claims + 1")
+                os._exit(0 if get_run(tmp_path, run_id).state == "running" else 1)
+            children.append(child)
+        return [os.waitpid(child, 0)[1] for child in children]
+
+    with DAG("spread") as dag:
+        spread()
+    run = run_dag(dag, logical_date=DATE, clock=FakeClock(), home=tmp_path)
+
+    assert run.result("spread") == [0, 0, 0, 0]
+    assert get_run(tmp_path, run.run_id).states == {"spread": "success"}
+    with closing(RunStore(tmp_path)) as store, store.database.reading() as connection:
+        assert connection.execute("SELECT claims FROM runs").fetchone()[0] == 4
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"

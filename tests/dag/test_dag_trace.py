@@ -209,7 +209,7 @@ def test_a_trace_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         run(two(), tmp_path)
 
 
-def test_a_disk_that_fails_in_the_middle_is_a_home_error(tmp_path: Path) -> None:
+def test_a_disk_that_fails_in_the_middle_is_told(tmp_path: Path) -> None:
     def spoil() -> None:
         connection = sqlite3.connect(tmp_path / "dag_runs.db")
         connection.execute("DROP TABLE steps")
@@ -218,7 +218,7 @@ def test_a_disk_that_fails_in_the_middle_is_a_home_error(tmp_path: Path) -> None
     dag = DAG("spoiled")
     dag.add(Task("spoil", spoil))
 
-    with pytest.raises(HomeError, match="no such table"):
+    with pytest.raises(IntegrityError, match="no such table"):
         run(dag, tmp_path)
 
 

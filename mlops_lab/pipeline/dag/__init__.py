@@ -9,19 +9,15 @@ document  how is a DAG written as data?             reading   and read again?
 
 from __future__ import annotations
 
-from mlops_lab.pipeline.dag.building import Reference
-from mlops_lab.pipeline.dag.dag import DAG
-from mlops_lab.pipeline.dag.document import to_dict, to_json, to_yaml
+from mlops_lab.pipeline.dag.dag import DAG, topological_order
+from mlops_lab.pipeline.dag.document import from_dict, from_json, from_yaml, json_schema, to_dict, to_json, to_yaml
 from mlops_lab.pipeline.dag.executor import run_dag
-from mlops_lab.pipeline.dag.history import get_run, list_runs
-from mlops_lab.pipeline.dag.order import topological_order
 from mlops_lab.pipeline.dag.params import REQUIRED, Param, parse_params, resolve_params
-from mlops_lab.pipeline.dag.reading import from_dict, from_json, from_yaml
 from mlops_lab.pipeline.dag.rules import TRIGGER_RULES
 from mlops_lab.pipeline.dag.run import Attempt, DagRun, Event, TaskInstance
+from mlops_lab.pipeline.dag.run_store import get_run, list_runs
 from mlops_lab.pipeline.dag.schedule import PRESETS, Schedule
-from mlops_lab.pipeline.dag.task import CONTEXT, FailTask, SkipTask, Task, task
-from mlops_lab.pipeline.dag.validate import json_schema
+from mlops_lab.pipeline.dag.task import CONTEXT, FailTask, Reference, SkipTask, Task, task
 
 __all__ = [
     "CONTEXT",

@@ -1,16 +1,71 @@
-"""How is an argument that waits for results written down, and how is it filled in?"""
+"""The arguments of a task: JSON values and references, written down and filled in."""
 
 from __future__ import annotations
 
 import inspect
+import math
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from mlops_lab.base.errors import InvalidDefinition, UnknownName
-from mlops_lab.pipeline.dag.building import Graph, Reference, references_in
-from mlops_lab.pipeline.dag.task import CONTEXT, Task, parameters_of
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.pipeline.dag.task import CONTEXT, Graph, Reference, Task, parameters_of, references_in
 
-__all__ = ["arguments_of", "by_name", "check_argument", "decode", "encode", "fill", "unfilled"]
+__all__ = ["arguments_of", "by_name", "check_argument", "decode", "encode", "fill", "json_value", "unfilled"]
+
+_LONGEST_NUMBER = 13_000  # bits; Python refuses to write down or read numbers of more than 4,300 digits
+
+
+def json_value(
+    value: object, what: str, error: type[MlopsLabError] = InvalidData, *, keep: tuple[type, ...] = ()
+) -> Any:
+    """The value as JSON will give it back: tuples become lists, numbers plain ones; what is of a `keep` type stays.
+
+    >>> json_value({"auc": 0.7, "airports": ("EWR", "JFK")}, "the result of task 'train'")
+    {'auc': 0.7, 'airports': ['EWR', 'JFK']}
+
+    Raises:
+        InvalidData (or the class given): the value holds something JSON has no word for, or has no end.
+    """
+    try:
+        return _plain(value, what, "", error, keep)
+    except RecursionError:
+        raise error(f"{what} is nested too deeply, or holds itself.") from None
+
+
+def _plain(value: object, what: str, at: str, error: type[MlopsLabError], keep: tuple[type, ...]) -> Any:
+    value = _without_numpy(value)
+    if value is None or isinstance(value, (bool, *keep)):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int):
+        if value.bit_length() > _LONGEST_NUMBER:
+            raise error(f"{what} holds a whole number{at} of more than 4,000 digits; keep it as text or in a file.")
+        return int(value)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        raise error(f"{what} holds {value!r}{at}, for which JSON has no word.")
+    if isinstance(value, (list, tuple)):
+        return [_plain(each, what, f"{at or ' at '}[{index}]", error, keep) for index, each in enumerate(value)]
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise error(f"{what} holds the key {key!r}{at}; keys of a JSON object are text.")
+        return {str(key): _plain(each, what, f"{at or ' at '}[{key!r}]", error, keep) for key, each in value.items()}
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    raise error(
+        f"{what} holds a {kind}{at}, which is no JSON value; store it as an artefact or a file and return its name."
+    )
+
+
+def _without_numpy(value: Any) -> Any:
+    """One of numpy's numbers as Python's own; everything else as it is."""
+    numpy = sys.modules.get("numpy")  # who returns one of its numbers has imported it
+    if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
+        return value
+    return value.item()
 
 
 def fill(value: Any, result: Callable[[str], Any]) -> Any:

@@ -13,8 +13,8 @@ from typing import Any
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.pipeline.dag.arguments import json_value
 from mlops_lab.pipeline.dag.task import FailTask, SkipTask, Task
-from mlops_lab.pipeline.dag.values import json_value
 
 __all__ = ["Outcome", "attempt_task", "retry_wait", "still_at_work"]
 

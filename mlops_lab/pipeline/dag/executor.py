@@ -1,31 +1,230 @@
-"""How are the tasks of a DAG run, in order or side by side?"""
+"""The executor runs the tasks of a DAG, in order or side by side, and keeps the state of the run."""
 
 from __future__ import annotations
 
+import contextvars
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName, expect
-from mlops_lab.pipeline.dag.arguments import arguments_of
+from mlops_lab.pipeline.dag.arguments import arguments_of, json_value
 from mlops_lab.pipeline.dag.attempt import Outcome, attempt_task, retry_wait, still_at_work
-from mlops_lab.pipeline.dag.building import enter, leave
 from mlops_lab.pipeline.dag.dag import DAG
-from mlops_lab.pipeline.dag.ledger import Ledger
 from mlops_lab.pipeline.dag.params import resolve_params
-from mlops_lab.pipeline.dag.pool import Inline, Threads
 from mlops_lab.pipeline.dag.resume import outdated, resumable, shape_of
 from mlops_lab.pipeline.dag.rules import TRIGGER_RULES, decide
-from mlops_lab.pipeline.dag.run import DagRun, Event, run_state
-from mlops_lab.pipeline.dag.task import Task
-from mlops_lab.pipeline.dag.trace import RUN_TYPES, Trace, run_id_of
-from mlops_lab.pipeline.dag.values import json_value
+from mlops_lab.pipeline.dag.run import Attempt, DagRun, Event, TaskInstance, run_state
+from mlops_lab.pipeline.dag.run_store import RUN_TYPES, EventWriter, RunStore, run_id_of
+from mlops_lab.pipeline.dag.task import Task, enter, leave
 
 __all__ = ["run_dag"]
+
+Job = Callable[[], Outcome | None]
+T = TypeVar("T")
+
+
+class Inline:
+    """One job at a time, in the thread that asks for its end.
+
+    >>> pool = Inline()
+    >>> pool.submit("wait", lambda: None)
+    >>> pool.next()
+    ('wait', None)
+    """
+
+    def __init__(self) -> None:
+        self._jobs: list[tuple[str, Job]] = []
+
+    def submit(self, name: str, job: Job) -> None:
+        """Hand in a job."""
+        self._jobs.append((name, job))
+
+    def next(self) -> tuple[str, Outcome | None]:
+        """Do a job; its name and outcome."""
+        name, job = self._jobs.pop()
+        return name, job()
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+
+class Threads:
+    """Jobs in threads of their own.
+
+    The threads are daemons and not those of `concurrent.futures`, which a Ctrl-C could not leave before its jobs end.
+
+    >>> pool = Threads(2)
+    >>> pool.submit("wait", lambda: None)
+    >>> pool.next()
+    ('wait', None)
+    >>> pool.close()
+    """
+
+    def __init__(self, count: int) -> None:
+        self._jobs: SimpleQueue[tuple[str, Job] | None] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[str, Outcome | None, BaseException | None]] = SimpleQueue()
+        self._count = count
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
+
+    def submit(self, name: str, job: Job) -> None:
+        """Hand in a job; a thread is started when all are busy."""
+        self._busy += 1
+        if self._busy > len(self._threads) < self._count:
+            run = contextvars.copy_context().run
+            thread = threading.Thread(target=run, args=(self._work,), name="dag worker", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put((name, job))
+
+    def next(self) -> tuple[str, Outcome | None]:
+        """Wait until some job is done; its name and outcome."""
+        while True:
+            try:
+                # With a limit, because Windows does not let Ctrl-C through a wait without one.
+                name, outcome, error = self._ended.get(timeout=0.5)
+            except Empty:
+                continue
+            self._busy -= 1
+            if error is not None:
+                raise error
+            return name, outcome
+
+    def close(self) -> None:
+        """Send the threads home; those with a job go when it is done."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            name, job = item
+            try:
+                self._ended.put((name, job(), None))
+            except BaseException as error:  # carried over to the thread that asked
+                self._ended.put((name, None, error))
+
+
+class RunState:
+    """The growing record of one run: in memory, in the run store, and told to `on_event` once it is written."""
+
+    def __init__(
+        self,
+        run: DagRun,
+        order: list[str],
+        *,
+        clock: Clock,
+        writer: EventWriter | None,
+        on_event: Callable[[Event], object] | None,
+    ) -> None:
+        self.run = run
+        self.clock = clock
+        self.writer = writer
+        self.on_event = on_event
+        earlier = {each.task_id: each for each in run.task_instances}
+        self.instances = {name: earlier.get(name) or TaskInstance(name, "no_status") for name in order}
+        self._open: dict[str, Any] = {}
+
+    def result(self, task_id: str) -> Any:
+        """What a task returned, None when it did not succeed."""
+        return self.instances[task_id].result
+
+    def state(self, task_id: str) -> str:
+        """The state of a task now."""
+        return self.instances[task_id].state
+
+    def forget(self, task_ids: set[str]) -> None:
+        """Before a resume: these tasks run again. Their attempts stay; one without an end gets one."""
+        now = self.clock.now()
+        for name in task_ids:
+            before = self.instances[name]
+            attempts = tuple(
+                replace(each, state="failed", ended=now, why="interrupted: its process ended before it did")
+                if each.state == "running"
+                else each
+                for each in before.attempts
+            )
+            self.instances[name] = TaskInstance(name, "no_status", attempts)
+        if self.writer:
+            self.writer.close_orphans(now, "interrupted: its process ended before it did")
+
+    def begin(self, task_id: str) -> int:
+        """An attempt starts; its number, which counts on over retries and resumes."""
+        before = self.instances[task_id]
+        number = len(before.attempts) + 1
+        now = self.clock.now()
+        if self.writer:
+            self._open[task_id] = self.writer.began(task_id, number, now)
+        attempts = (*before.attempts, Attempt(number, "running", now))
+        self.instances[task_id] = TaskInstance(task_id, "running", attempts, started=before.started or now)
+        self._tell(task_id, "running", number, now, "")
+        return number
+
+    def end(self, task_id: str, outcome: Outcome, *, again: bool) -> None:
+        """The attempt ended; `again` when it will be retried."""
+        before = self.instances[task_id]
+        state = "up_for_retry" if again else outcome.state
+        now = self.clock.now()
+        if self.writer:
+            self.writer.ended(self._open[task_id], state, now, outcome.why, outcome.result)
+        last = replace(before.attempts[-1], state=state, ended=now, why=outcome.why)
+        self.instances[task_id] = TaskInstance(
+            task_id,
+            state,
+            (*before.attempts[:-1], last),
+            before.started,
+            now,
+            outcome.why,
+            outcome.result,
+            outcome.error,
+        )
+        self._tell(task_id, state, last.number, now, outcome.why)
+
+    def decide(self, task_id: str, state: str, why: str) -> None:
+        """A task gets its state without running."""
+        now = self.clock.now()
+        if self.writer:
+            self.writer.decided(task_id, state, now, why)
+        attempts = self.instances[task_id].attempts
+        self.instances[task_id] = TaskInstance(task_id, state, attempts, started=now, ended=now, why=why)
+        self._tell(task_id, state, 0, now, why)
+
+    def interrupt(self, why: str) -> None:
+        """The run ends in the middle: attempts that are open are closed, so that a later resume knows where it was."""
+        self.on_event = None
+        for name in [name for name, each in self.instances.items() if each.state in ("running", "up_for_retry")]:
+            if self.instances[name].state == "running":
+                self.end(name, Outcome("failed", why), again=False)
+        self.close("failed")
+
+    def close(self, state: str) -> DagRun:
+        """The run is over; its record."""
+        now = self.clock.now()
+        if self.writer:
+            self.writer.closed(state, now)
+        self.run = replace(self.run, state=state, ended=now, task_instances=tuple(self.instances.values()))
+        return self.run
+
+    def states(self) -> Mapping[str, str]:
+        """Every task's state now."""
+        return {name: each.state for name, each in self.instances.items()}
+
+    def write(self) -> None:
+        """What happened so far is in the run store's file when this returns; before a task works it has to be."""
+        if self.writer:
+            self.writer.flush()
+
+    def _tell(self, task_id: str, state: str, attempt: int, at: datetime, why: str) -> None:
+        if self.on_event is not None:
+            self.write()
+            self.on_event(Event(task_id, state, attempt, at, why))
 
 
 def run_dag(
@@ -97,20 +296,20 @@ def run_dag(
     clock = clock or SystemClock()
     # What was asked is judged before anything is written, so that a typing error leaves no folder behind.
     fresh = _new_run(dag, params, logical_date, run_type, clock) if resume is None else None
-    trace = None if home is None else Trace(home)
+    store = None if home is None else RunStore(home)
     token = enter(None)  # a task that calls another task's function must not add it to a DAG under construction
     try:
         if fresh is not None:
-            run, journal = trace.open_run(fresh) if trace else (fresh, None)
+            run, writer = store.open_run(fresh) if store else (fresh, None)
         else:
             assert resume is not None  # noqa: S101  one of the two is there
-            run = resumable(dag, resume, trace, params=params, logical_date=logical_date)
-            journal = trace.claim(run) if trace else None
-        return _Execution(dag, run, clock, home, journal, on_event, max_workers).run_all(resumed=resume is not None)
+            run = resumable(dag, resume, store, params=params, logical_date=logical_date)
+            writer = store.claim(run) if store else None
+        return _Execution(dag, run, clock, home, writer, on_event, max_workers).run_all(resumed=resume is not None)
     finally:
         leave(token)
-        if trace:
-            trace.close()
+        if store:
+            store.close()
 
 
 def _new_run(
@@ -141,14 +340,14 @@ class _Execution:
         run: DagRun,
         clock: Clock,
         home: str | Path | None,
-        journal: Any,
+        writer: Any,
         on_event: Callable[[Event], object] | None,
         max_workers: int,
     ) -> None:
         self.dag = dag
         self.order = list(run.shape["order"])  # of a resumed run too, whose tasks may be defined in another order now
         self.upstream = {name: dag.upstream(name) for name in self.order}
-        self.ledger = Ledger(run, self.order, clock=clock, journal=journal, on_event=on_event)
+        self.state = RunState(run, self.order, clock=clock, writer=writer, on_event=on_event)
         self.clock = clock
         self.max_workers = max_workers
         self.context = {
@@ -164,15 +363,15 @@ class _Execution:
         pending = set(self.order)
         try:
             if resumed:
-                pending = outdated(self.dag, self.order, self.ledger.instances, self._holds)
-                self.ledger.forget(pending)
+                pending = outdated(self.dag, self.order, self.state.instances, self._holds)
+                self.state.forget(pending)
             self._run(pending)
             leaves = set(self.order).difference(*self.upstream.values())
-            states = self.ledger.states()
-            return self.ledger.close(run_state(states, [name for name in self.order if name in leaves]))
+            states = self.state.states()
+            return self.state.close(run_state(states, [name for name in self.order if name in leaves]))
         except BaseException as cause:
             with suppress(MlopsLabError):  # what interrupts may be the very disk that the trace is on
-                self.ledger.interrupt(f"interrupted by {type(cause).__name__}")
+                self.state.interrupt(f"interrupted by {type(cause).__name__}")
             raise
         finally:
             self.pool.close()
@@ -196,7 +395,7 @@ class _Execution:
                 else:
                     done = name
             else:
-                self.ledger.write()  # with several workers this may wait for long
+                self.state.write()  # with several workers this may wait for long
                 name, outcome = self.pool.next()
                 if not self._went_on(name, outcome):
                     busy -= 1
@@ -209,24 +408,24 @@ class _Execution:
     def _start(self, name: str) -> bool:
         """Start a task, or give it the state that its trigger rule gives it instead."""
         task = self.dag.tasks[name]
-        states = [self.ledger.state(each) for each in self.upstream[name]]
+        states = [self.state.state(each) for each in self.upstream[name]]
         verdict = decide(task.trigger_rule, states)
         if verdict == "run":
             self._submit(task)
             return True
         told = ", ".join(f"{each} {state}" for each, state in zip(self.upstream[name], states, strict=True))
-        self.ledger.decide(name, verdict, f"{task.trigger_rule} ({TRIGGER_RULES[task.trigger_rule]}), but: {told}")
+        self.state.decide(name, verdict, f"{task.trigger_rule} ({TRIGGER_RULES[task.trigger_rule]}), but: {told}")
         return False
 
     def _submit(self, task: Task) -> None:
-        number = self.ledger.begin(task.task_id)
+        number = self.state.begin(task.task_id)
         # Copies: what one task does to a result or a param must not reach another, as it could not after a resume.
-        context = {**self.context, "attempt": number, "params": dict(self.ledger.run.params)}
+        context = {**self.context, "attempt": number, "params": dict(self.state.run.params)}
         bound, upstream = self.dag.arguments(task.task_id), self.upstream[task.task_id]
         arguments = arguments_of(task, bound, upstream, context, self._copied)
         # Side by side, other tasks' waiting moves a fake clock too, so it cannot say how long this one took.
         clock = self.clock if self.max_workers == 1 else None
-        self.ledger.write()
+        self.state.write()
         self.pool.submit(task.task_id, lambda: attempt_task(task, arguments, clock))
 
     def _went_on(self, name: str, outcome: Outcome | None) -> bool:
@@ -237,11 +436,11 @@ class _Execution:
             return True
         failures = self.failures[name] = self.failures.get(name, 0) + (outcome.state == "failed")
         again = outcome.may_retry and failures <= task.retries
-        self.ledger.end(name, outcome, again=again)
+        self.state.end(name, outcome, again=again)
         if outcome.interrupt is not None:
             raise outcome.interrupt
         if again:
-            self.ledger.write()
+            self.state.write()
             self.pool.submit(name, lambda: self._wait(task, failures, outcome))
         return again
 
@@ -254,9 +453,9 @@ class _Execution:
         asked = self.dag.tasks[name].still_holds
         if asked is None:
             return True
-        context = {**self.context, "params": dict(self.ledger.run.params), "result": self._copied(name)}
+        context = {**self.context, "params": dict(self.state.run.params), "result": self._copied(name)}
         question = Task(name, asked)
         return bool(asked(**arguments_of(question, {}, self.upstream[name], context, self._copied)))
 
     def _copied(self, task_id: str) -> Any:
-        return json_value(self.ledger.result(task_id), "a result")
+        return json_value(self.state.result(task_id), "a result")

@@ -11,10 +11,9 @@ from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.pipeline.dag.arguments import encode
 from mlops_lab.pipeline.dag.dag import DAG
-from mlops_lab.pipeline.dag.history import read_run
 from mlops_lab.pipeline.dag.params import resolve_params
 from mlops_lab.pipeline.dag.run import DagRun, TaskInstance
-from mlops_lab.pipeline.dag.trace import Trace
+from mlops_lab.pipeline.dag.run_store import RunStore, read_run
 
 __all__ = ["outdated", "resumable", "shape_of"]
 
@@ -40,7 +39,7 @@ def shape_of(dag: DAG) -> dict[str, Any]:
 def resumable(
     dag: DAG,
     resume: str | DagRun,
-    trace: Trace | None,
+    store: RunStore | None,
     *,
     params: Mapping[str, Any] | None,
     logical_date: datetime | str | None,
@@ -53,8 +52,8 @@ def resumable(
     """
     if not isinstance(resume, (str, DagRun)):
         raise InvalidData(f"a run is resumed by its run_id or its record, not by {type(resume).__name__}.")
-    if trace is not None:
-        run = read_run(trace, resume if isinstance(resume, str) else resume.run_id, dag_id=dag.dag_id)
+    if store is not None:
+        run = read_run(store, resume if isinstance(resume, str) else resume.run_id, dag_id=dag.dag_id)
     elif isinstance(resume, DagRun):
         run = resume
     else:

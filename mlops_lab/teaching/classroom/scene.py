@@ -138,7 +138,7 @@ def scene_home(fault: Fault, home: str | Path) -> Path:
 @contextmanager
 def _scene(fault: Fault, home: str | Path) -> Iterator[Path]:
     """The folder of a scene, nobody else's while it is worked on; what an earlier crash left half done is swept."""
-    from mlops_lab.pipeline.dag.lock import Lock
+    from mlops_lab.pipeline.dag.run_store import Lock
 
     room = Path(home) / _FOLDER
     scene = room / fault.name
