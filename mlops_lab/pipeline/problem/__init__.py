@@ -5,6 +5,7 @@ from mlops_lab.pipeline.problem.code import code_version
 from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
+from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
 from mlops_lab.pipeline.problem.one_task import run_one_task, said_no
 from mlops_lab.pipeline.problem.problem import Metric, Problem
 from mlops_lab.pipeline.problem.report import model_report
@@ -13,6 +14,9 @@ from mlops_lab.pipeline.problem.steps import latest_mark, problem_store
 
 __all__ = [
     "OUTCOMES",
+    "FeaturePicture",
+    "Leak",
+    "LeakReport",
     "Metric",
     "Problem",
     "Remembered",
@@ -21,6 +25,7 @@ __all__ = [
     "canary_traffic",
     "check_policy",
     "code_version",
+    "find_leaks",
     "get_json",
     "get_training_set",
     "latest_mark",

@@ -20,7 +20,7 @@ from mlops_lab.pipeline.problem.steps import problem_store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Season", "season_drift", "seasons_table"]
+__all__ = ["Season", "season_drift", "seasons_table", "spread"]
 
 _SCORE = "score"
 
@@ -106,8 +106,8 @@ def season_drift(
     # Months of the problem's own zone: the evening of the 31st in New York is the next day's in UTC.
     month = asked["event_timestamp"].dt.tz_convert(problem.timezone).dt.strftime("%Y-%m")
     learnt = asked["event_timestamp"] <= last
-    sides = [("", _spread(asked[learnt], 3 * per_month))]
-    sides += [(str(name), _spread(rows, per_month)) for name, rows in asked[~learnt].groupby(month[~learnt])]
+    sides = [("", spread(asked[learnt], 3 * per_month))]
+    sides += [(str(name), spread(rows, per_month)) for name, rows in asked[~learnt].groupby(month[~learnt])]
     kept = pd.concat([rows.assign(period=name) for name, rows in sides], ignore_index=True)
     with TemporaryDirectory(ignore_cleanup_errors=True) as aside:  # who looks writes no definitions into the home
         store = problem_store(aside, clock=keeper, problem=problem)
@@ -137,7 +137,7 @@ def _season(report: DriftReport, rows: pd.DataFrame, problem: Problem) -> Season
     )
 
 
-def _spread(rows: pd.DataFrame, many: int) -> pd.DataFrame:
+def spread(rows: pd.DataFrame, many: int) -> pd.DataFrame:
     """So many rows at even distances: the same ones each time, from every day and hour."""
     import numpy as np
 
