@@ -51,7 +51,9 @@ from .data.features import Source as Source
 from .data.features import TrainingSet as TrainingSet
 from .delivery.server import RequestError as RequestError
 from .delivery.server import load_predictor as load_predictor
+from .models.gates import Calibration as Calibration
 from .models.gates import DataProfile as DataProfile
+from .models.gates import FirstModel as FirstModel
 from .models.gates import Floor as Floor
 from .models.gates import Freshness as Freshness
 from .models.gates import GatePolicy as GatePolicy
@@ -97,6 +99,7 @@ from .pipeline.dag import run_dag as run_dag
 from .pipeline.dag import task as task
 from .pipeline.dag import to_yaml as to_yaml
 from .pipeline.flights import AIRPORTS as AIRPORTS
+from .pipeline.flights import FLIGHTS as FLIGHTS
 from .pipeline.flights import FLIGHTS_POLICY as FLIGHTS_POLICY
 from .pipeline.flights import LABEL as LABEL
 from .pipeline.flights import OUTCOMES as OUTCOMES
@@ -110,6 +113,13 @@ from .pipeline.flights import get_training_set as get_training_set
 from .pipeline.flights import labelled_flights as labelled_flights
 from .pipeline.flights import outcome as outcome
 from .pipeline.flights import run_flights as run_flights
+from .pipeline.problem import Metric as Metric
+from .pipeline.problem import Problem as Problem
+from .pipeline.problem import find_leaks as find_leaks
+from .pipeline.problem import load_problem as load_problem
+from .pipeline.problem import past_means as past_means
+from .pipeline.problem import run_problem as run_problem
+from .pipeline.problem import same_day_means as same_day_means
 from .teaching.checks import check as check
 from .teaching.checks import export_progress as export_progress
 from .teaching.checks import hint as hint

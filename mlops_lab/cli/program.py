@@ -25,6 +25,7 @@ from mlops_lab.cli.export import export
 from mlops_lab.cli.features import features
 from mlops_lab.cli.gate import gate
 from mlops_lab.cli.lab import lab
+from mlops_lab.cli.leaks import leaks
 from mlops_lab.cli.lineage import lineage
 from mlops_lab.cli.manifests import manifests
 from mlops_lab.cli.refit import refit
@@ -77,6 +78,7 @@ for _command in (
     rollout,
     serve,
     drift,
+    leaks,
     features,
     dag,
     workflow,

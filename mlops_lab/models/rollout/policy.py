@@ -23,6 +23,8 @@ class RolloutPolicy:
         max_error_rate: the largest share of requests it may fail to answer, 0 to 1.
         patience_days: how long a step may wait for outcomes, and twice as long if what it sees may be chance; then the
             challenger is taken back, because nothing shows that it is good enough.
+        error: what the squared error of an answer is called; the Brier score, where answers are probabilities.
+        noun: what is asked about.
         max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.
 
     >>> RolloutPolicy(weights=(10, 100)).weights
@@ -38,6 +40,8 @@ class RolloutPolicy:
     max_error_rate: float = 0.01
     patience_days: int = 7
     max_seconds: float | None = None
+    error: str = "Brier score"
+    noun: str = "flights"
 
     def __post_init__(self) -> None:
         weights = tuple(self.weights)

@@ -186,7 +186,7 @@ def _look(
     mine = seen[(seen["at"] >= begun).to_numpy() & answered_by_challenger(seen["key"], weight)]
     found = judge(mine, rules)
     if promotion.archived_version is not None and found.decision == "advance" and found.champion_brier is None:
-        why = f"the champion answered none of the {found.labels} flights, so there is nothing to compare with"
+        why = f"the champion answered none of the {found.labels} {rules.noun}, so there is nothing to compare with"
         found = Judgement("hold", why, found.answers, found.errors, found.labels, found.challenger_brier)
     held = sum(step.weight == weight for step in now.steps) + 1
     # What may be chance is given twice the time: an equal model seems a little worse on every other day.

@@ -87,7 +87,7 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     compared = known["champion"].notna()
     if not compared.any():
         return found(
-            "advance", f"its Brier score is {brier:.3f} on {labels} flights; there is no champion", brier, None
+            "advance", f"its {policy.error} is {brier:.3f} on {labels} {policy.noun}; there is no champion", brier, None
         )
     champion = (known["champion"] - truth)[compared] ** 2
     worse = challenger[compared] - champion
@@ -96,7 +96,7 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     least_mean = least(worse, days, error=_ERROR / len(policy.weights))  # each weight begins to count anew
     figures = (float(challenger[compared].mean()), float(champion.mean()))
     side = f"{'worse' if mean > 0 else 'better'} by {abs(mean):.3f}"
-    said = f"on {pairs} flights its Brier score is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
+    said = f"on {pairs} {policy.noun} its {policy.error} is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
     if least_mean > policy.margin:
         return found("roll_back", f"{said}, no longer compatible with {policy.margin:.3f}", *figures)
     if mean <= 0:

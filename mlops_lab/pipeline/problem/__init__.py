@@ -10,6 +10,7 @@ from mlops_lab.pipeline.problem.one_task import run_one_task, said_no
 from mlops_lab.pipeline.problem.problem import Metric, Problem
 from mlops_lab.pipeline.problem.report import model_report
 from mlops_lab.pipeline.problem.seasons import Season, season_drift, seasons_table
+from mlops_lab.pipeline.problem.shapes import past_means, same_day_means
 from mlops_lab.pipeline.problem.steps import latest_mark, problem_store
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "load_problem",
     "model_report",
     "outcome",
+    "past_means",
     "pipeline_of",
     "problem_of",
     "problem_store",
@@ -42,6 +44,7 @@ __all__ = [
     "run_one_task",
     "run_problem",
     "said_no",
+    "same_day_means",
     "season_drift",
     "seasons_table",
 ]

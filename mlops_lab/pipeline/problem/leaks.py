@@ -113,13 +113,12 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
             references = [f"{view.name}:{name}" for name in view.features]
             paper = store.get_historical_features(asked, features=references).frame
             service = store.replay(asked, features=references).frame
-            later = None
-            if _counts_from_midnight(view, asked):
-                later = _a_day_later(view, asked)
-            seen = later if later is not None else service
+            dated = _counts_from_midnight(view, asked)
+            guessed = dated and view.source.landed_column is None  # when its rows landed, nobody says
+            seen = _a_day_later(view, asked) if guessed else service
             looked = [_Feature(view, name, paper[name], seen[name], truth, problem.kind) for name in view.features]
             pictures += [FeaturePicture(view.name, each.name, each.paper, each.service) for each in looked]
-            leaks += _of_view(view, looked, is_dated=later is not None)
+            leaks += _of_view(view, looked, is_dated=dated, is_guessed=guessed)
             leaks += _means(view, problem, decisions)
             if view.source.created_timestamp_column is None and view.source.landed_column is None:
                 unknown.append(f"{view.name}: nothing says when its rows were written; they count from their own time.")
@@ -176,20 +175,20 @@ def _strength(values: Any, truth: np.ndarray[Any, Any], kind: str) -> float:
     return float(max(area, 1 - area))
 
 
-def _of_view(view: FeatureView, looked: list[_Feature], *, is_dated: bool) -> Iterator[Leak]:
+def _of_view(view: FeatureView, looked: list[_Feature], *, is_dated: bool, is_guessed: bool) -> Iterator[Leak]:
     named = _revised(view)
     if named:
         unsaid = "and no created_timestamp_column says from when each was known"
         why = f"values of {', '.join(named)} change for one key and time, {unsaid}."
         yield Leak(view.name, named, "revised", why)
     late = [each for each in looked if each.differs > _DIFFERS]
-    if is_dated:
+    if is_guessed:
         late = [each for each in looked if each.paper - each.service > max(_LOST, _chance(each.truth))]
     if late and not named:
         named = tuple(each.name for each in late)
         if is_dated:
             worst = max(late, key=lambda each: each.paper - each.service)
-            why = f"a day's {worst.name} counts from its first minute: {_told(worst)}, known when the day is over."
+            why = f"a day's {worst.name} counts from its first minute: {_told(worst)}, when the day is over."
         else:
             worst = max(late, key=lambda each: each.differs)
             why = f"on {worst.differs:.0%} of decisions {worst.name} counts before it has landed: {_told(worst)}."

@@ -23,6 +23,7 @@ __all__ = ["Metric", "Problem"]
 
 #: The columns of the decisions that say when: of the decision itself, and of when its outcome was known.
 AT, KNOWN_AT = "event_timestamp", "label_timestamp"
+_ERRORS = {"classification": "Brier score", "regression": "squared error in variances of the truth"}
 _MOST_CATEGORIES = 10_000  # distinct texts of one feature; more are an identifier, and would be a column each
 
 
@@ -111,6 +112,7 @@ class Problem:
             "definitions": tuple(self.definitions),
             "policy": _with_directions(self.policy, own),
             "dag_id": self.dag_id or self.name,
+            "rollout": replace(self.rollout, noun=f"{self.noun}s", error=_ERRORS[kind]),
         }
         for word, value in settled.items():
             object.__setattr__(self, word, value)

@@ -1,0 +1,67 @@
+"""`leaks`: which features of a problem know what nobody could have known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlops_lab.cli.answers import MARKS, columns, marked, print_json
+from mlops_lab.cli.options import answer_options, open_problem
+
+__all__ = ["leaks"]
+
+
+@click.command()
+@click.argument("file", metavar="[PROBLEM]", required=False)
+@click.option("--rows", default=20_000, type=click.IntRange(200, 10_000_000), help="Decisions to look at (20000).")
+@click.option("--plot", "picture", metavar="FILE", help="Draw paper and service of each feature: .svg, .png or .txt.")
+@answer_options
+def leaks(file: str | None, rows: int, picture: str | None, home: Path, as_json: bool) -> int:
+    r"""Look for leaks in every feature view of a problem, before anything is trained.
+
+    PROBLEM is a Python file, whose code runs; without one it is the problem of the home folder. Each view is joined as
+    it stands on paper and as it would have been served, and each feature alone is asked how well it ranks the outcomes.
+
+    \b
+    Examples:
+      mlops-lab leaks problem.py
+      mlops-lab leaks problem.py --plot leaks.svg
+      mlops-lab leaks --json | jq .views
+    \b
+    Exit codes: 0 no leak was found, 1 an error, 2 there are leaks
+    """
+    from mlops_lab.pipeline.problem import find_leaks, load_problem
+
+    found = find_leaks(open_problem(home) if file is None else load_problem(file), rows=rows)
+    table = found.to_frame()
+    code = 2 if found.leaks else 0
+    if picture is not None:
+        from mlops_lab.teaching.drawing.plots import plot_bars
+
+        shown = table.head(15)
+        bars: dict[str, dict[str, float | None]] = {
+            f"{view}: {name}": {"on paper": paper, "in service": service}
+            for view, name, paper, service in shown[["view", "feature", "paper", "service"]].itertuples(index=False)
+        }
+        plot_bars(f"{found.problem}: each feature alone", bars, found.figure, decimals=3).save(picture)
+    if as_json:
+        told = [vars(leak) for leak in found.leaks]
+        pictures = [vars(each) for each in found.pictures]
+        print_json(
+            {"problem": found.problem, "views": found.views, "leaks": told, "features": pictures}
+            | {"unknown": found.unknown, "exit_code": code}
+        )
+        return code
+    lines = [["", "view", "feature", f"{found.figure} on paper", "in service", "leak"]]
+    for view, name, paper, service, leak in table.itertuples(index=False):
+        lines.append([MARKS[not leak], view, name, f"{paper:.3f}", f"{service:.3f}", leak])
+    click.echo(marked(columns(lines, right=(3, 4))))
+    click.echo("")
+    for leak in found.leaks:
+        click.echo(marked(f"{MARKS[False]} {leak.view or 'the decisions'}, {leak.kind}: {leak.sentence}"))
+    for each in found.unknown:
+        click.echo(f"{MARKS[None]} not known: {each}")
+    if not found.leaks:
+        click.echo(marked(f"{MARKS[True]} no leak was found; what the rows do not say, no check can see."))
+    return code
