@@ -28,6 +28,7 @@ from mlops_lab.cli.lab import lab
 from mlops_lab.cli.leaks import leaks
 from mlops_lab.cli.lineage import lineage
 from mlops_lab.cli.manifests import manifests
+from mlops_lab.cli.new import new
 from mlops_lab.cli.refit import refit
 from mlops_lab.cli.registry import registry
 from mlops_lab.cli.rollout import rollout
@@ -79,6 +80,7 @@ for _command in (
     serve,
     drift,
     leaks,
+    new,
     features,
     dag,
     workflow,

@@ -6,8 +6,10 @@ from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, chec
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
 from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
+from mlops_lab.pipeline.problem.new import new_project
 from mlops_lab.pipeline.problem.one_task import run_one_task, said_no
 from mlops_lab.pipeline.problem.problem import Metric, Problem
+from mlops_lab.pipeline.problem.proposal import Proposal, propose
 from mlops_lab.pipeline.problem.report import model_report
 from mlops_lab.pipeline.problem.seasons import Season, season_drift, seasons_table
 from mlops_lab.pipeline.problem.shapes import past_means, same_day_means
@@ -20,6 +22,7 @@ __all__ = [
     "LeakReport",
     "Metric",
     "Problem",
+    "Proposal",
     "Remembered",
     "Season",
     "asked_rows",
@@ -32,11 +35,13 @@ __all__ = [
     "latest_mark",
     "load_problem",
     "model_report",
+    "new_project",
     "outcome",
     "past_means",
     "pipeline_of",
     "problem_of",
     "problem_store",
+    "propose",
     "put_json",
     "put_training_set",
     "remember_problem",

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["FeaturePicture", "Leak", "LeakReport", "find_leaks"]
+__all__ = ["TOO_GOOD", "FeaturePicture", "Leak", "LeakReport", "find_leaks", "strength"]
 
 _DIFFERS = 0.01  # the share of decisions on which paper and service may differ
-_TOO_GOOD = {"classification": 0.95, "regression": 0.985}  # AUC, rank correlation: more is no feature but the answer
+TOO_GOOD = {"classification": 0.95, "regression": 0.985}  # AUC, rank correlation: more is no feature but the answer
 _LOST = 0.04  # AUC or correlation that a row joined on its date may lose when it is known a day later
 _ALONE = 50  # rows of one outcome that are no chance
 _DAY = timedelta(days=1)
@@ -134,8 +134,8 @@ class _Feature:
         self, view: FeatureView, name: str, paper: Any, service: Any, truth: np.ndarray[Any, Any], kind: str
     ) -> None:
         self.view, self.name, self.values, self.served, self.truth, self.kind = view, name, paper, service, truth, kind
-        self.paper = _strength(paper, truth, kind)
-        self.service = self.paper if paper.equals(service) else _strength(service, truth, kind)
+        self.paper = strength(paper, truth, kind)
+        self.service = self.paper if paper.equals(service) else strength(service, truth, kind)
 
     @property
     def differs(self) -> float:
@@ -145,7 +145,7 @@ class _Feature:
         return float(1 - (same | both).mean()) if len(both) else 0.0
 
 
-def _strength(values: Any, truth: np.ndarray[Any, Any], kind: str) -> float:
+def strength(values: Any, truth: np.ndarray[Any, Any], kind: str) -> float:
     """How well values alone rank the outcomes: AUC from 0.5, or the size of the rank correlation."""
     import numpy as np
     import pandas as pd
@@ -194,7 +194,7 @@ def _of_view(view: FeatureView, looked: list[_Feature], *, is_dated: bool, is_gu
             why = f"on {worst.differs:.0%} of decisions {worst.name} counts before it has landed: {_told(worst)}."
         yield Leak(view.name, named, "joined on the date" if is_dated else "landed late", why)
     for each in (each for each in looked if each.name not in named):
-        if each.paper >= _TOO_GOOD[each.kind]:
+        if each.paper >= TOO_GOOD[each.kind]:
             why = f"{each.name} alone ranks the outcomes with {each.paper:.3f}; that is no feature, but the answer."
             yield Leak(view.name, (each.name,), "knows the label", why)
         elif told := _null_knows(each):
@@ -268,8 +268,8 @@ def _null_knows(each: _Feature) -> str:
         return (
             f"of the {len(gone):,} rows without {each.name}, {share:.0%} end the same way." if pure and enough else ""
         )
-    apart = _strength(pd.Series(each.truth), null.astype("float64"), "classification")
-    too_good = apart >= _TOO_GOOD["classification"]
+    apart = strength(pd.Series(each.truth), null.astype("float64"), "classification")
+    too_good = apart >= TOO_GOOD["classification"]
     return f"rows without {each.name} have outcomes of their own: they rank {apart:.3f} apart." if too_good else ""
 
 

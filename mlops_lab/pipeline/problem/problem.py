@@ -109,7 +109,7 @@ class Problem:
             "metric": name,
             "metrics": tuple(own.values()),
             "models": _named_models(self.models or KINDS[kind], kind),
-            "definitions": tuple(self.definitions),
+            "definitions": _with_views(self.definitions),
             "policy": _with_directions(self.policy, own),
             "dag_id": self.dag_id or self.name,
             "rollout": replace(self.rollout, noun=f"{self.noun}s", error=_ERRORS[kind]),
@@ -178,6 +178,13 @@ class Problem:
         for column in (self.key, AT, self.label, *([self.slice_by] if self.slice_by else [])):
             if column not in frame.columns:
                 raise UnknownName("column", column, frame.columns, where=where)
+        keys = {key: None for view in self.views.values() for key in view.join_keys}
+        for key in keys:
+            if key not in frame.columns:
+                raise UnknownName("join key", key, frame.columns, where=where)
+        # A column of the data that no join needs is no part of a decision; a feature may bear its name.
+        wanted = {self.key: None, **keys, AT: None, self.label: None, KNOWN_AT: None, self.slice_by: None}
+        frame = frame[[name for name in wanted if name in frame.columns]]
         if not len(frame):
             raise InvalidData(f"{where} are empty; there is nothing to learn from.")
         if KNOWN_AT not in frame.columns:
@@ -191,6 +198,11 @@ class Problem:
                 )
             if (missing := int(frame[column].isna().sum())) > 0:
                 raise InvalidData(f"{missing:,} of {len(frame):,} {noun}s have no {column!r}.", column=column)
+        self._check_rows(frame)
+        return frame
+
+    def _check_rows(self, frame: pd.DataFrame) -> None:
+        noun = self.noun
         if (twice := int(frame[self.key].duplicated().sum())) > 0:
             which = frame.loc[frame[self.key].duplicated(), self.key].iloc[0]
             raise InvalidData(f"{twice:,} {noun}s come twice, such as {which!r}; a key names one.", column=self.key)
@@ -208,13 +220,6 @@ class Problem:
                 "nothing to learn.",
                 column=self.label,
             )
-        return frame
-
-    @property
-    def first_decision(self) -> datetime:
-        """When the first decision of the data is made."""
-        moment: datetime = self.rows[AT].min().to_pydatetime(warn=False)
-        return moment
 
     @cached_property
     def last_decision(self) -> datetime:
@@ -306,6 +311,13 @@ def _named_models(models: Any, kind: str) -> Mapping[str, Any]:
         if name not in KINDS[kind]:
             raise UnknownName("model", name, KINDS[kind], where=f"{kind}; or give any scikit-learn estimator")
     return found
+
+
+def _with_views(definitions: Sequence[Any]) -> tuple[Any, ...]:
+    """The definitions, and the views that only a service names."""
+    named = {one.name for one in definitions if isinstance(one, FeatureView)}
+    brought = [view for one in definitions if isinstance(one, FeatureService) for view in one.features]
+    return (*{view.name: view for view in brought if view.name not in named}.values(), *definitions)
 
 
 def _called(model: Any) -> str:

@@ -1,0 +1,164 @@
+"""A project of one's own: a small folder that holds the whole problem, its tests, a notebook and its workflows."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from mlops_lab.base.errors import HomeError, InvalidData
+from mlops_lab.pipeline.problem.proposal import Proposal, propose
+
+__all__ = ["new_project"]
+
+_PLACES = {
+    "README.md": "README.md",
+    "pyproject.toml": "pyproject.toml",
+    "test_problem.py": "tests/test_problem.py",
+    "notebook.py": "notebooks/look.ipynb",
+    "ci.yml": ".github/workflows/ci.yml",
+    "model.yml": ".github/workflows/model.yml",
+}
+_EXAMPLE = {"NAME": "warm_days", "QUESTION": "How warm will it get in Seattle today?", "CRON": "0 14 * * *"}
+_WEATHER = """
+`data/weather.csv` is Seattle's daily weather of 2012 to 2015: observations of NOAA, in the public domain
+(https://www.weather.gov/disclaimer), as the package vega_datasets carries them.
+"""
+
+
+def new_project(folder: str | Path, *, data: str | Path | None = None, **told: str | None) -> Proposal | None:
+    """Lay out a project: the example of Seattle's days, or a proposal for a file of one's own.
+
+    Args:
+        folder: where; it must be new, or empty.
+        data: a CSV or Parquet file of decisions, one row each, which is copied.
+        told: what somebody knows of its columns; see `propose`.
+
+    Returns:
+        What was guessed of the file, and what could not be known; None for the example.
+
+    Raises:
+        InvalidData: the folder holds something, or the file cannot be made a problem of.
+        HomeError: the folder cannot be written.
+    """
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InvalidData(f"the folder {folder} is not empty; a project begins in a new one.")
+    found = None if data is None else propose(data, **told)
+    name = re.sub(r"[^a-z0-9_]+", "_", target.resolve().name.lower()).strip("_") or "problem"
+    words = {**_EXAMPLE, "MORE": _WEATHER}
+    if found is not None:
+        name = name if name[0].isalpha() else f"p_{name}"
+        words = {"NAME": name, "QUESTION": f"What will {found.label} be?", "CRON": "0 6 * * *", "MORE": _told(found)}
+    written = {place: _filled(source, words) for source, place in _PLACES.items()}
+    written["notebooks/look.ipynb"] = _notebook(written["notebooks/look.ipynb"])
+    written[".gitignore"] = ".mlops_lab/\n.venv/\n__pycache__/\n"
+    written["problem.py"] = _read("problem.py") if found is None else _filled("own.py", {**words, **_own(found)})
+    try:
+        for place, text in written.items():
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            (target / place).write_text(text, "utf-8")
+        (target / "data").mkdir(exist_ok=True)
+        if found is None:
+            (target / "data/weather.csv").write_text(_read("weather.csv"), "utf-8")
+        else:
+            (target / "data" / found.file.name).write_bytes(found.file.read_bytes())
+    except OSError as error:
+        raise HomeError(target, error.strerror or str(error)) from None
+    return found
+
+
+def _read(name: str) -> str:
+    return (package_files("mlops_lab.pipeline.problem") / "template" / f"{name}.txt").read_text("utf-8")
+
+
+def _filled(name: str, words: dict[str, str]) -> str:
+    text = _read(name)
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    return text
+
+
+def _told(found: Proposal) -> str:
+    lines = ["", "What was guessed from the file (look at each, in `problem.py`):", ""]
+    lines += [f"- {each}" for each in found.guessed]
+    lines += ["", "What a file cannot say, and you can:", ""]
+    return "\n".join([*lines, *(f"- {each}" for each in found.unknown), ""])
+
+
+def _own(found: Proposal) -> dict[str, str]:
+    """The words of the description that are this file's own."""
+    is_class, reader = found.kind == "classification", "parquet" if found.file.suffix == ".parquet" else "csv"
+    per_day = found.rows / max(found.days, 1)
+    watch = int(min(60, max(2, found.days // 4), max(14, 400 // per_day)))
+    few = max(5, min(100, int(per_day * watch / 8)))
+    by = found.entities or ("everyone",)
+    pasts = "".join(
+        f"{name}_past = FeatureView(\n    \"{name}_past\",\n    entities=[{name}],\n    schema=[Field(\"{name}_past\", "
+        f"\"float64\"), Field(\"{name}_past_count\", \"float64\")],\n    ttl=None,\n    source=Source(\"{name}_past\", "
+        f"lambda: past_means(rows(), \"{name}\", \"{found.label}\"), **CREATED),\n)\n"
+        for name in by
+    )  # fmt: skip
+    label = (
+        f'rows["{found.label}"].astype(str) == {json.dumps(found.yes)}'
+        if is_class
+        else f'rows["{found.label}"].astype(float)'
+    )
+    known = f'pd.to_datetime(rows["{found.known}"], utc=True)' if found.known else 'rows["event_timestamp"]'
+    created = f'pd.to_datetime(rows["{found.created}"], utc=True)' if found.created else 'rows["event_timestamp"]'
+    said = (
+        "UNKNOWN: when a row was written; taken as when it is decided" if not found.created else "when it was written"
+    )
+    later = (
+        "GUESS: when the outcome was known" if found.known else "UNKNOWN: when the outcome was known; taken as at once"
+    )
+    key = found.key or "row_number"
+    steps = [] if found.key else ['rows["row_number"] = range(len(rows))']
+    texts = [key, *found.entities, *(name for name, kind in found.features.items() if kind == "string")]
+    steps += [f'rows["{name}"] = rows["{name}"].astype(str)' for name in dict.fromkeys(texts)]
+    steps += [] if found.entities else ['rows["everyone"] = "everyone"']
+    bounds = [
+        'Floor("served.roc_auc", 0.55)',
+        'ServedSkew("roc_auc", 0.03)',
+        'NoWorseThanChampion("served.roc_auc", 0.01)',
+    ]
+    if not is_class:
+        bounds = ["Floor(\"served.r2\", 0.0)", f"ServedSkew(\"mae\", {found.spread * 0.05:.3g})",
+                  f"NoWorseThanChampion(\"served.mae\", {found.spread * 0.02:.3g})"]  # fmt: skip
+    named = {f"{name}_name": kind for name, kind in found.features.items() if name in found.entities}
+    steps += [f'rows["{name}"] = rows["{name.removesuffix("_name")}"]' for name in named]
+    facts = {name: kind for name, kind in found.features.items() if name not in found.entities}
+    facts = {**facts, **named, "hour": "int64", "weekday": "int64"}
+    views = ["facts", *(f"{name}_past" for name in by)]
+    return {
+        "FILE": found.file.name, "READER": reader, "TIME": found.time, "KNOWN": known, "KNOWN_SAID": later,
+        "CREATED": created, "CREATED_SAID": said, "LABEL": found.label, "LABEL_VALUE": label, "KEY": key,
+        "STEPS": "".join(f"    {each}\n" for each in steps), "BY": by[0], "PASTS": pasts,
+        "ENTITIES": ", ".join(by), "ENTITY_NAMES": ", ".join(f'Entity("{name}")' for name in by) + ",",
+        "FIELDS": ", ".join(f'"{name}": "{kind}"' for name, kind in facts.items()),
+        "LEFT_OUT": "".join(f"# left out: {name}, {why}\n" for name, why in found.left_out.items()),
+        "VIEWS": ", ".join(views), "METRIC": "roc_auc" if is_class else "mae",
+        "MODELS": '["logistic", "gradient_boosting"]' if is_class else '["gradient_boosting", "ridge"]',
+        "BOUNDS": "".join(f"            {each},\n" for each in [*bounds, f"RowCount({found.rows // 4})"]),
+        "HOLDOUT": str(max(2, int(found.days // 4))), "WATCH": str(watch), "FEW": str(few),
+        "WEIGHTS": "5, 25, 100" if per_day * watch / 20 > few else "50, 100",
+    }  # fmt: skip
+
+
+def _notebook(text: str) -> str:
+    """The notebook of a text in percent format."""
+    cells: list[dict[str, Any]] = []
+    for number, part in enumerate(re.split(r"^# %%", text, flags=re.MULTILINE)[1:]):
+        head, _, body = part.partition("\n")
+        source, is_text = body.strip("\n"), "[markdown]" in head
+        source = re.sub(r"^# ?", "", source, flags=re.MULTILINE) if is_text else source
+        cell: dict[str, Any] = {"id": f"cell-{number}", "metadata": {}, "source": source.splitlines(keepends=True)}
+        kind: dict[str, Any] = (
+            {"cell_type": "markdown"} if is_text else {"cell_type": "code", "execution_count": None, "outputs": []}
+        )
+        cells.append(cell | kind)
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    book = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(book, indent=1, ensure_ascii=False) + "\n"

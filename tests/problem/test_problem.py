@@ -1,0 +1,253 @@
+"""Any problem makes a pipeline: a number, a metric of one's own, a home that remembers, input that is no good."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import PoissonRegressor
+
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.cli import main
+from mlops_lab.models.gates import Floor, GatePolicy
+from mlops_lab.models.tracking import Tracker
+from mlops_lab.pipeline.flights import FLIGHTS
+from mlops_lab.pipeline.problem import (
+    Metric,
+    load_problem,
+    new_project,
+    outcome,
+    pipeline_of,
+    problem_of,
+    remembered,
+    run_problem,
+)
+from tests.problem.made import Made
+
+MADE = Made(7, rows=800)
+COUNTS = Made(8, rows=800, kind="regression")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The example, laid out and run: once honest, once with its leak."""
+    folder = tmp_path_factory.mktemp("project") / "warm"
+    new_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weather(project):
+    problem, home = load_problem(project / "problem.py"), project / ".mlops_lab"
+    told = {"file": project / "problem.py", "clock": FakeClock("2016-01-02")}
+    honest = run_problem(problem, home, params={"model": "ridge", "author": "ada"}, **told)
+    leak = run_problem(problem, home, params={"model": "ridge", "author": "ada", "features": "same_day"}, **told)
+    return problem, home, honest, leak
+
+
+def test_a_number_is_predicted_promoted_and_its_leak_refused(weather):
+    _, home, honest, leak = weather
+
+    assert (outcome(honest), outcome(leak)) == ("promoted", "refused")
+    figures = Tracker(home, clock=FakeClock()).get_run(honest.result("train")["run_id"]).metrics
+    assert 2.0 < figures["served.mae"] < 2.6
+    assert figures["served.mae"] == pytest.approx(figures["offline.mae"])
+    assert "as served" in leak.task("gate").why
+
+
+def test_every_problem_has_the_same_tasks(weather):
+    assert pipeline_of(weather[0]).topological_order() == pipeline_of(FLIGHTS).topological_order()
+
+
+def test_a_home_remembers_its_file_and_moves_with_its_project(weather, project, tmp_path):
+    _, home, *_ = weather
+    moved = tmp_path / "elsewhere"
+    project.rename(moved)
+    try:
+        found = problem_of(moved / ".mlops_lab")
+    finally:
+        moved.rename(project)
+
+    assert found.name == "warm_days"
+    assert remembered(home).file == "../problem.py"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["gate"],
+        ["gate", "--print-policy"],
+        ["drift", "--rows", "200"],
+        ["dag", "draw"],
+        ["dag", "list"],
+        ["registry", "show", "--markdown"],
+        ["registry", "history"],
+        ["lineage"],
+        ["features", "list"],
+        ["rollout", "status"],
+        *(["export", target] for target in ("yaml", "json", "airflow", "prefect", "prefect-yaml", "vertex")),
+    ],
+    ids=" ".join,
+)
+def test_every_command_takes_the_problem_of_its_home(weather, words, capsys):
+    if words[:2] == ["registry", "show"] or words == ["gate"]:
+        words = [*words, *(["--version", "1"] if words == ["gate"] else ["1"])]
+
+    code = main([*words, "--home", str(weather[1])])
+
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert "flight" not in said.out
+
+
+def test_a_home_belongs_to_one_problem(weather):
+    with pytest.raises(InvalidData, match="belongs to the problem warm_days"):
+        run_problem(MADE.problem(), weather[1])
+
+
+def test_a_damaged_memory_is_told(tmp_path):
+    (tmp_path / "problem.json").write_text("{}")
+
+    with pytest.raises(MlopsLabError, match=r"problem\.json"):
+        problem_of(tmp_path)
+
+
+def test_a_metric_of_ones_own_has_a_direction_that_the_gate_knows(tmp_path):
+    profit = Metric("profit", lambda truth, said: float((truth * 10 - 4)[said > 0.4].sum()), higher_is_better=True)
+    policy = GatePolicy([Floor("served.profit", -1000.0)])
+
+    run = run_problem(replace(MADE.problem(), metric=profit, policy=policy), tmp_path, params={"author": "ada"})
+
+    assert outcome(run) in ("promoted", "rolled back"), run.task("gate").why
+    assert "served.profit" in Tracker(tmp_path, clock=FakeClock()).get_run(run.result("train")["run_id"]).metrics
+
+
+def test_any_estimator_is_a_model(tmp_path):
+    counts = COUNTS.rows.assign(returned=np.round(COUNTS.rows["returned"].clip(0)))
+    problem = replace(
+        COUNTS.problem(rows=counts),
+        models={"poisson": PoissonRegressor(max_iter=500)},
+        metric="mean_poisson_deviance",
+        policy=GatePolicy([Floor("served.mean_poisson_deviance", 100.0)]),
+    )
+
+    run = run_problem(problem, tmp_path, params={"author": "ada"})
+
+    assert run.states["gate"] == "success", run.task("gate").why
+
+
+def rows(**columns):
+    return MADE.rows.assign(**columns)
+
+
+BAD = {
+    "no time column": (lambda: MADE.problem(rows=MADE.rows.drop(columns="event_timestamp")), "no column 'event_timest"),
+    "naive times": (
+        lambda: MADE.problem(rows=rows(event_timestamp=MADE.rows["event_timestamp"].dt.tz_localize(None))),
+        "not times with a time zone",
+    ),
+    "known before the event": (
+        lambda: MADE.problem(rows=rows(label_timestamp=MADE.rows["event_timestamp"] - pd.Timedelta("1h"))),
+        "was known before they were decided",
+    ),
+    "constant label": (lambda: MADE.problem(rows=rows(returned=True)), "is True in every row"),
+    "null label": (lambda: MADE.problem(rows=rows(returned=None)), "is null in every row"),
+    "one class in the holdout": (
+        lambda: MADE.problem(rows=rows(returned=MADE.rows["returned"] & (MADE.rows.index < 400))),
+        "in every row to be examined on",
+    ),
+    "duplicate keys": (lambda: MADE.problem(rows=rows(order_id="o1")), "come twice, such as 'o1'"),
+    "many categories": (
+        lambda: Made(9, rows=12_000).problem(
+            (big := Made(9, rows=12_000)).order("note", note=[f"n{i}" for i in range(len(big.rows))])
+        ),
+        "12,000 distinct texts",
+    ),
+    "an empty split": (lambda: replace(MADE.problem(), holdout_days=200), "leaves no row to learn from"),
+    "a column of nulls": (
+        lambda: MADE.problem(MADE.order("empty", nothing=np.full(len(MADE.rows), np.nan))),
+        "'nothing' of view 'empty' is null in every row",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_input_that_is_no_good_is_one_line_and_nothing_is_written(fault, tmp_path):
+    make, said = BAD[fault]
+    home = tmp_path / "home"
+
+    with pytest.raises((InvalidData, UnknownName), match=said) as told:
+        run_problem(make(), home, params={"author": "ada"})
+
+    assert "\n" not in str(told.value)
+    assert not home.exists()
+
+
+def test_a_label_among_the_features_is_refused_when_it_is_described():
+    with pytest.raises(InvalidDefinition, match="the label 'returned' is a feature of view 'told'"):
+        MADE.problem(MADE.order("told", returned=MADE.rows["returned"]))
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("x = 1", "defines no Problem"), ("1 / 0", "ZeroDivisionError"), ("import sys; sys.exit(3)", "SystemExit")],
+)
+def test_a_file_that_is_no_problem_is_one_line(code, said, tmp_path, capsys):
+    (tmp_path / "mine.py").write_text(code)
+
+    assert main(["run", str(tmp_path / "mine.py"), "--home", str(tmp_path / "home")]) == 1
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_a_file_seems_to_hold_is_said_and_what_it_cannot_say_too(tmp_path, capsys):
+    frame = MADE.rows.assign(shipped=MADE.rows["event_timestamp"], amount=1.5 + np.arange(len(MADE.rows)) % 7)
+    frame = frame.rename(columns={"event_timestamp": "ordered_at", "label_timestamp": "closed_at"})
+    frame.to_csv(tmp_path / "orders.csv", index=False)
+
+    code = main(["new", str(tmp_path / "mine"), "--from", str(tmp_path / "orders.csv"), "--json"])
+
+    told = json.loads(capsys.readouterr().out)["proposal"]
+    assert code == 0
+    assert (told["time"], told["known"], told["key"], told["label"]) == (
+        "ordered_at",
+        "closed_at",
+        "order_id",
+        "returned",
+    )
+    assert told["entities"] == ["shop"]
+    assert told["created"] is None
+    assert any("when a row was written" in each for each in told["unknown"])
+    assert load_problem(tmp_path / "mine" / "problem.py").kind == "classification"
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"a": [1, 2], "label": [0, 1]}, "no column of file.csv reads as times"),
+        ({"time": ["2024-01-01", "2024-02-01"], "label": [1, 1]}, "the same in every row"),
+        ({"time": ["2024-01-01", "2024-01-02"], "label": [0, 1]}, "spans 1.0 days"),
+        ({"time": ["2024-01-01", "2024-02-01"], "label": [0, None]}, "the same in every row"),
+    ],
+)
+def test_a_file_that_no_project_can_be_made_of_is_one_line(columns, said, tmp_path, capsys):
+    pd.DataFrame(columns).to_csv(tmp_path / "file.csv", index=False)
+
+    assert main(["new", str(tmp_path / "mine"), "--from", str(tmp_path / "file.csv")]) == 1
+
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_the_workflows_of_a_new_project_pass_our_own_reader(project, capsys):
+    files = sorted(map(str, (project / ".github" / "workflows").glob("*.yml")))
+
+    code = main(["workflow", "lint", "--ours-only", *files])
+
+    assert code == 0, capsys.readouterr().out
+    assert len(files) == 2
