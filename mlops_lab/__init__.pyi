@@ -152,5 +152,6 @@ from .teaching.panels import RegistryPanel as RegistryPanel
 from .teaching.panels import RetriesPanel as RetriesPanel
 from .teaching.panels import WorkflowPanel as WorkflowPanel
 from .teaching.panels.playground import PlaygroundPanel as PlaygroundPanel
+from .teaching.waiting import print_tasks as print_tasks
 
 __version__: str

@@ -28,7 +28,7 @@ plot_bars("Score in the exam and in service", exam_and_service, "AUC")
 
 # %% [markdown]
 # Model A was much the worse one for every passenger. How could that be, and who should have noticed? In this notebook
-# you train both models, measure these four numbers yourself, and watch a pipeline refuse model A by itself.
+# you train both models and measure these four numbers yourself.
 #
 # After this notebook you can
 #
@@ -36,11 +36,11 @@ plot_bars("Score in the exam and in service", exam_and_service, "AUC")
 # - read the trace of a run and the drawing of its tasks,
 # - write the rule that refuses a model which is good offline and bad as served.
 #
-# You need Python and a little pandas, and nothing of MLOps: each word is explained where it first matters. About 25
-# minutes; the whole course takes some nine hours. Nothing here needs the internet.
+# You need Python and a little pandas. Each word is explained where it first matters. About 25 minutes; the whole course
+# takes some ten hours, and no internet.
 
 # %% [markdown]
-# The doctor looks at Python, the packages and the data. `python -m mlops_lab doctor` says line by line what is wrong.
+# `python -m mlops_lab doctor` says line by line what is wrong with an installation.
 
 # %%
 from pathlib import Path
@@ -81,8 +81,7 @@ plot_line(
 )
 
 # %% [markdown]
-# Delays pile up over the day: one flight in eight is late in the morning, four in ten in the evening. So it helps to
-# know what happened earlier today, *if it is known in time*. Remember that sentence.
+# Delays pile up over the day. So it helps to know what happened earlier today, *if it is known in time*.
 
 # %% [markdown]
 # ## The pipeline
@@ -100,7 +99,6 @@ draw_dag(dag, direction="TB")
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
 # could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions.
-# The grey lines on top are for notebook 05.
 
 # %%
 predict("00.p4")
@@ -109,16 +107,18 @@ predict("00.p4")
 # ## One night
 #
 # The whole pipeline runs for the night after the last flight of 2013. It learns from January to August and is examined
-# on September to December. The clock is a toy one, so nobody has to wait.
+# on September to December. Each task is printed when it ends.
 
 # %%
 import tempfile
 
-from mlops_lab import FakeClock, run_flights
+from mlops_lab import FakeClock, print_tasks, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2014-01-01")
-honest = run_flights(home.name, date="2014-01-01", clock=clock)
+honest = run_flights(home.name, date="2014-01-01", clock=clock, on_event=print_tasks)
+
+# %%
 honest
 
 # %% [markdown]
@@ -159,7 +159,8 @@ check("00.1", never)
 predict("00.p3")
 
 # %%
-leaking = run_flights(home.name, date="2014-01-01", params={"features": "daily_averages"}, clock=clock)
+hers = {"features": "daily_averages"}
+leaking = run_flights(home.name, date="2014-01-01", params=hers, clock=clock, on_event=print_tasks)
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
@@ -213,7 +214,7 @@ registry.history("late_flights")
 # %% [markdown]
 # The [**registry**](GLOSSARY.md#registry) wrote down every step. Version 1 is in
 # [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work step by
-# step, the subject of notebook 07. Version 2 was judged and stays where it is.
+# step, the subject of notebook 07.
 
 # %% [markdown]
 # ## What you can do now

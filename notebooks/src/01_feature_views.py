@@ -1,8 +1,8 @@
 # %% [markdown]
 # # What was known, and when?
 #
-# A model learns from the past. But from which past? From the past as we know it today, or from the past as it was known
-# on the day? The difference is small in code and large in service.
+# A model learns from the past: as we know it today, or as it was known on the day? The difference is small in code and
+# large in service.
 #
 # After this notebook you can
 #
@@ -12,7 +12,7 @@
 # - serve the same features online, and prove that they are the same,
 # - find a leak that hides in a key instead of a feature.
 #
-# You need notebook 00, and about 50 minutes.
+# You need notebook 00, and about 70 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -51,6 +51,11 @@ print(f"{len(asked):,} decisions; {asked['late'].mean():.1%} of the flights were
 # their mean delay, the share that were late.
 
 # %%
+from mlops_lab import predict
+
+predict("01.p12")
+
+# %%
 daily = datasets.daily_route(flights)
 daily[["origin", "dest", "event_timestamp", "route_day_flights", "route_day_late_share"]].head(3)
 
@@ -87,8 +92,6 @@ print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 # How much will the daily table add? Commit to an answer, then run on.
 
 # %%
-from mlops_lab import predict
-
 predict("01.p1")
 
 # %%
@@ -140,6 +143,9 @@ plot_bars(
 # Look at one row of the daily table with the column we ignored.
 
 # %%
+predict("01.p11")
+
+# %%
 to_boston = daily[(daily["origin"] == "JFK") & (daily["dest"] == "BOS")]
 one_day = to_boston.set_index("event_timestamp").loc["2013-07-08"]
 one_day[["landed_timestamp", "route_day_flights", "route_day_late_share"]].round({"route_day_late_share": 2})
@@ -170,8 +176,10 @@ reports = hourly[around & (hourly["origin"] == flight["origin"])]
 reports[["event_timestamp", "created_timestamp", "temp", "wind_speed"]].round({"wind_speed": 1})
 
 # %% [markdown]
-# **Which row may the model see at 18:36?** Decide before you look at the picture. A report older than six hours is
-# useless, we say: that limit is called `ttl`, *time to live*.
+# A report older than six hours is useless, we say: that limit is called `ttl`, *time to live*.
+
+# %%
+predict("01.p10")
 
 # %%
 from datetime import timedelta
@@ -183,8 +191,8 @@ title = "Weather at JFK, seen at 18:36"
 plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=6), title=title)
 
 # %% [markdown]
-# Not the 18:00 row, although 18:00 lies before 18:36: it was out only at 19:00. The 17:00 row is used. Those of 11:00
-# and 12:00 are too old, and the 19:00 row speaks of the future.
+# The 17:00 row is used. The 18:00 row was out only at 19:00, those of 11:00 and 12:00 are too old, and the 19:00 row is
+# of the future.
 #
 # Now move the decision yourself, and the `ttl`: rows appear, take over, grow old and vanish. (On a page where nothing
 # runs you see where we start.)
@@ -537,9 +545,8 @@ print(f"AUC without them: {found.metrics['roc_auc']:.3f}")
 print(f"missing leg among flights with a number: {with_number['leg_delay'].isna().mean():.0%}")
 
 # %% [markdown]
-# Next to nothing: 0.776 with them and without. Almost half of the other flights have no known last leg either, so
-# "missing" gives nothing away. But it is luck, and we know it only because we looked. What no store can do for you is
-# ask, of each key: *was this known at the decision?*
+# Next to nothing: 0.776 with them and without. Almost half of the other flights have no known last leg either. That is
+# luck. Ask of each key: *was this known at the decision?* No store can do it for you.
 
 # %%
 quiz("01.q2")
@@ -562,15 +569,14 @@ quiz("01.q2")
 # [`merge_asof`](https://pandas.pydata.org/docs/reference/api/pandas.merge_asof.html); both know the event time and
 # leave the arrival to you.
 #
-# Three things that you will meet in such tools and not here. What is known only when somebody asks (the passenger's
-# destination, an amount) comes from an [on-demand feature
+# What is known only when somebody asks (the passenger's destination, an amount) comes from an [on-demand feature
 # view](https://docs.feast.dev/reference/beta-on-demand-feature-view), computed at the request. What must be fresh
 # within seconds is not materialized every night, but [pushed from a
 # stream](https://docs.feast.dev/reference/data-sources/push). And that features in service differ from those of the
 # training is called [**training-serving skew**](GLOSSARY.md#training-serving-skew); a leak is one of its causes, two
 # programs for one feature are another.
 #
-# Do you need a feature store at all? For one model, one table and predictions once a night: no, a careful join is
-# enough. It pays when several models share features, or when an answer is wanted within milliseconds.
+# A feature store pays when several models share features, or when an answer is wanted within milliseconds. For one
+# model and one table a careful join is enough.
 #
 # Next: [How do I train so that I can do it again?](02_training.ipynb)

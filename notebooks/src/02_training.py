@@ -12,7 +12,7 @@
 # - look at a model from four sides: by airport, ROC, calibration, threshold,
 # - say why nobody should load a pickle from a stranger, and what happens here instead.
 #
-# You need notebook 01, and about 40 minutes.
+# You need notebook 01, and about 55 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -474,8 +474,9 @@ quiz("02.q2")
 # [`TunedThresholdClassifierCV`](https://scikit-learn.org/stable/modules/classification_threshold.html). On pickles,
 # [Python's own warning](https://docs.python.org/3/library/pickle.html) is worth reading once.
 #
-# Choosing settings inside the training time is their [cross-validation](https://scikit-learn.org/stable/modules/cross_validation.html#time-series-split),
-# and in MLflow each try is a [child run](https://mlflow.org/docs/latest/ml/tracking/) of one parent.
+# Choosing settings inside the training time is their
+# [cross-validation](https://scikit-learn.org/stable/modules/cross_validation.html#time-series-split), and in MLflow
+# each try is a [child run](https://mlflow.org/docs/latest/ml/tracking/) of one parent.
 #
 # A good run is not yet a promoted model. Next:
 # [What must be true before a model may replace another?](03_evaluation_gate.ipynb)

@@ -13,7 +13,7 @@
 # - go on with a run that broke off, without doing the finished work again,
 # - keep a DAG as a text file, and say what Airflow and Prefect make of the same DAG.
 #
-# You need notebook 00, and neither Airflow nor Prefect. About 70 minutes.
+# You need notebook 00, and neither Airflow nor Prefect. About 85 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -49,8 +49,8 @@ def night(date):
 night(10)
 
 # %% [markdown]
-# The script died in its second line. In the morning there is no report, and three questions stay open. Was it worth
-# trying again? Which part has to be repeated? And how would anybody have noticed?
+# The script died in its second line. Was it worth trying again? Which part has to be repeated? How would anybody have
+# noticed?
 
 # %% [markdown]
 # ## Tasks and a DAG
@@ -141,8 +141,7 @@ check("05.1", order)
 # %% [markdown]
 # Stuck? Run `hint("05.1")` in a cell of your own, and again for the next hint.
 #
-# More than one order is right. Ours takes, of several ready tasks, the one defined first, so that the same DAG runs
-# in the same order on every machine. One thing cannot be ordered at all:
+# More than one order is right. Ours takes the ready task that was defined first. One thing cannot be ordered at all:
 
 # %%
 predict("05.p2")
@@ -158,8 +157,7 @@ except CycleError as error:
     print(error)
 
 # %% [markdown]
-# `a >> b` means: b waits for a. The error comes when the DAG is written, not at night, and it shows the circle as a
-# path that you can follow with a finger.
+# `a >> b` means that b waits for a. The error shows the circle as a path.
 
 # %% [markdown]
 # ## When?
@@ -198,9 +196,8 @@ for catchup in (False, True):
     print(f"catchup={catchup!s:<5} ", ", ".join(f"{moment:%d %b}" for moment in due))
 
 # %% [markdown]
-# Without `catchup` only the latest date is run: right for a model, where the newest takes the place of all others.
-# With `catchup` all four are run, each with its own logical date: right for a table that needs a row for every day.
-# That is why a task asks for its `logical_date` and never for the time of day.
+# Without `catchup` only the latest date is run, which is right for a model. With `catchup` all four are run, which is
+# right for a table with a row for every day. So a task asks for its `logical_date` and never for the time of day.
 #
 # ### The night that lacks an hour
 #
@@ -236,9 +233,8 @@ predict("05.p5")
 show_nights("30 1 * * *", "2013-11-01", "2013-11-06")
 
 # %% [markdown]
-# It runs once, in the second of the two hours, 25 hours after the one before. Nothing is lost and nothing is doubled.
-# But a task that takes "the last 24 hours" would have lost an hour in November and counted one twice in March. Take
-# what lies between two logical dates instead.
+# It runs once, in the second of the two hours. But a task that takes "the last 24 hours" loses an hour in November and
+# counts one twice in March. Take what lies between two logical dates instead.
 
 # %% [markdown]
 # ## Try again
@@ -273,8 +269,8 @@ print("the clock shows", clock, "and the report says:", run.result("report"))
 run
 
 # %% [markdown]
-# Three attempts, two waits of a minute, and the clock shows 10:02. You did not wait: all waiting goes through the
-# clock, and a `FakeClock` only moves its hands. With the real clock the very same run takes two minutes.
+# Three attempts and two waits of a minute. You did not wait, because all waiting goes through the clock; with the real
+# clock the same run takes two minutes.
 #
 # The trace keeps the last word; the attempts are all there:
 
@@ -317,8 +313,8 @@ plot_bars(
 )
 
 # %% [markdown]
-# 10, 20, 40, 80, and then 120, 120: the bound. Seven attempts in six and a half minutes. A service with a short
-# hiccup is asked again soon, one that is really down is left alone.
+# After 80 seconds the bound of 120 holds. A service with a short hiccup is asked again soon; one that is really down is
+# left alone.
 #
 # Move the settings yourself. In this run `fetch` fails a number of times, each try takes 20 seconds, and `train`
 # waits for it:
@@ -373,8 +369,7 @@ with DAG("morning") as dag:
 run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 
 # %% [markdown]
-# It would have answered after 45 seconds; it had 30. Two attempts, the same end, and the night goes on. (Python
-# cannot stop what is running: the slow attempt is left behind, and nobody listens to its answer.)
+# It needed 45 seconds and had 30, twice. (Python cannot stop what is running: the slow attempt is left behind.)
 
 # %% [markdown]
 # ## What do the others do then?
@@ -510,8 +505,7 @@ for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, 
         print(error)
 
 # %% [markdown]
-# A name that does not exist, a value out of bounds, text for a number, a date that is none: each is refused with what
-# was expected. Nothing ran.
+# Each is refused with what was expected, and nothing ran.
 
 # %% [markdown]
 # ## Go on, do not begin again
@@ -581,8 +575,8 @@ print("one worker: ", meeting(1, patience=0.2))
 print("two workers:", meeting(2, patience=60))
 
 # %% [markdown]
-# With one worker the first one waits in vain and the door is given up; with two they meet. For ordinary tasks the
-# number of workers changes nothing but the time a run takes: states and results are the same.
+# With one worker the first one waits in vain; with two they meet. For ordinary tasks the number of workers changes only
+# the time a run takes.
 
 # %% [markdown]
 # ## The pipeline of this course
@@ -622,7 +616,7 @@ except KeyboardInterrupt:
     print("dark")
 
 # %% [markdown]
-# The run is gone from memory. What is left is the folder. In the morning, somebody looks into it:
+# In the morning, somebody looks into the home folder:
 
 # %%
 from mlops_lab import list_runs
@@ -684,10 +678,12 @@ except MlopsLabError as error:
 # %% [markdown]
 # ## On Airflow and Prefect
 #
-# Our executor is small on purpose: one machine, no screen to look at, nobody to wake you. Teams use an engine, and two
-# that you will meet are [Airflow](https://airflow.apache.org) and [Prefect](https://www.prefect.io). Need the pipeline
-# be written again for each? It is data, so it can be written *by a program*, as the file that a user of that engine
+# Our executor is small on purpose. Teams use an engine such as [Airflow](https://airflow.apache.org) or
+# [Prefect](https://www.prefect.io). The pipeline is data, so a program can write the file that a user of that engine
 # would have written.
+
+# %%
+predict("05.p16")
 
 # %%
 from mlops_lab import to_airflow, to_prefect
@@ -697,8 +693,8 @@ files = {"Airflow": to_airflow(pipeline), "Prefect": to_prefect(pipeline)}
 
 
 # %% [markdown]
-# Two files of some two hundred lines. (`python -m mlops_lab export airflow --out flights.py` writes one into your
-# folder, so that you can read it whole.) Here is what they are about, the wiring of five tasks, side by side:
+# (`python -m mlops_lab export airflow --out flights.py` writes the file whole.) Here is the wiring of five tasks, side
+# by side:
 
 
 # %%
@@ -739,6 +735,9 @@ for engine, text in files.items():
 # were stored, and the one command that installs them.
 
 # %%
+predict("05.p17")
+
+# %%
 from mlops_lab import compare_engines
 
 comparison, source = compare_engines()
@@ -748,10 +747,9 @@ same = {what: found["ours"] for what, found in comparison.rows if len(set(found.
 pd.DataFrame({"on all three": same})
 
 # %% [markdown]
-# All of this is the same on all three. The same tasks and edges; the same attempts, skips and refusals; and in the
-# second and third line the most important: **the same model**, to the byte, and the same verdict of the gate. That is
-# no luck. A task here takes references and returns references, and everything that matters is in the home folder. So
-# it does not matter who calls the functions, nor on which machine, as long as the machines share that folder.
+# All of this is the same on all three, also **the same model**, to the byte, and the same verdict of the gate. A task
+# takes references and returns references, and everything that matters is in the home folder. So it does not matter who
+# calls the functions.
 #
 # You have seen a night that lacks an hour. Do three engines agree about it?
 

@@ -19,7 +19,7 @@
 # - find the holes through which a bad model, or a stranger's command, slips in.
 #
 # You need no account at GitHub: a small simulator in this course reads the very files that GitHub reads. What you need
-# is notebook 00, and to have seen a repository, a branch and a pull request. About 60 minutes.
+# is notebook 00, and to have seen a repository, a branch and a pull request. About 80 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -118,6 +118,9 @@ draw_workflow(train)
 # `promote.yml`, and that one's jobs stand in its place: staging, then production, then the rollout on four targets.
 # They need `train`, directly or by way of each other. `comment` writes a report on a pull request, `attest` signs what
 # was trained, `devices` trains on each Python (and on a GPU where there is one), `expire` ends what nobody reviewed.
+
+# %%
+predict("06.p14")
 
 # %%
 step = next(step for step in train.jobs["train"].steps if step.id == "pipeline")
@@ -418,6 +421,10 @@ draw_workflow(promote, ask())
 
 
 # %%
+predict("06.p15")
+
+
+# %%
 def story(run):
     """What happened around the job production."""
     for moment in run.timeline:
@@ -645,14 +652,14 @@ draw_workflow(parse_workflow(sound if mine is ... else mine))
 # python -m mlops_lab workflow lint .github/workflows/train.yml
 # ```
 #
-# **The same in real tools.** GitHub's documentation has the
-# [workflow syntax](https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax), the
-# [expressions](https://docs.github.com/actions/reference/workflows-and-actions/expressions),
-# [environments and their reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments)
-# and [how to avoid script injection](https://docs.github.com/actions/reference/security/secure-use).
+# **The same in real tools.** GitHub's documentation has the [workflow
+# syntax](https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax), the
+# [expressions](https://docs.github.com/actions/reference/workflows-and-actions/expressions), [environments and their
+# reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments) and [how to
+# avoid script injection](https://docs.github.com/actions/reference/security/secure-use).
 # [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes before
 # anybody else does, and [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing
-# [protected environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in
-# Jenkins it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/).
+# [protected environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in Jenkins
+# it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/).
 #
 # Next: [How do I put it to work, and take it back?](07_rollout.ipynb)

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # How do I put it to work, and take it back?
 #
-# A model has passed the gate. It is good on every flight of the past. Tomorrow's flights are not in the past. So we do
-# not hand it all the passengers at once. We let it answer a few flights, watch what becomes of them, and give it more.
-# If it disappoints, the old model comes back. This is a [**canary**](GLOSSARY.md#canary) rollout.
+# A model has passed the gate on past flights. Tomorrow's flights may differ. So we let it answer a few flights, watch
+# what becomes of them, and give it more. If it disappoints, the old model comes back. This is a
+# [**canary**](GLOSSARY.md#canary) rollout.
 #
 # After this notebook you can
 #
@@ -13,7 +13,7 @@
 # - take a model back: by the watch, by hand, and after a crash in the middle,
 # - send a flight to a server, say how stale its features are, and what changes on Kubernetes, SageMaker and Vertex AI.
 #
-# You need notebooks 00 and 04, and no cluster or account. About 65 minutes.
+# You need notebooks 00 and 04, and no cluster or account. About 80 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -106,8 +106,8 @@ asked_three_times = ["2013-12-01-B6-1403-JFK"] * 3
 ["challenger" if number < 0.25 else "champion" for number in dice.random(len(asked_three_times))]
 
 # %% [markdown]
-# The same passenger asks three times, and the second answer comes from another model. She may be told "on time",
-# "late", "on time". Nobody can work like that. In `mlops_lab` the [**key**](GLOSSARY.md#key) decides, not chance.
+# The same passenger asks three times, and the second answer comes from another model. In `mlops_lab` the
+# [**key**](GLOSSARY.md#key) decides, not chance.
 
 # %%
 from mlops_lab import answered_by_challenger
@@ -178,8 +178,8 @@ print(f"half of the outcomes are known after {wait.median().total_seconds() / 36
 print(f"until midnight {len(asked)} flights asked, of {len(known)} the outcome is known")
 
 # %% [markdown]
-# At midnight (UTC) a third of the day's answers cannot be judged yet. It is tempting to count them as "not late so
-# far". That would be wrong: they are the evening's flights, and the evening is late.
+# At midnight (UTC) a third of the day's answers cannot be judged yet. Counting them as "not late so far" would be
+# wrong: they are the evening's flights, and the evening is late.
 #
 # ### Exercise 07.2 (predict)
 #
@@ -238,9 +238,8 @@ print(f"it is the better one on {wins} of {len(auc)} days")
 print(f"on all {len(traffic):,} flights: {whole['challenger']:.3f} against {whole['champion']:.3f}")
 
 # %% [markdown]
-# On 19,436 flights the challenger is clearly better, 0.703 against 0.621. Day by day its AUC jumps between 0.42 and
-# 0.88, and it wins on 9 days of 21: less than a coin. AUC compares late flights with punctual ones. Among 45 flights
-# there are few late ones, so each of them moves it.
+# On 19,436 flights the challenger is clearly better, 0.703 against 0.621. Yet it wins on 9 days of 21 only. Among 45
+# flights there are few late ones, so each of them moves the AUC.
 #
 # The **Brier score** is the mean of (probability − outcome)². Less is better. It exists for each single flight, so we
 # can subtract: the challenger's error minus the champion's error *on the same flight*. A stormy day is bad for both,
@@ -295,8 +294,7 @@ good
 judged(daily_averages, short_policy)
 
 # %% [markdown]
-# But a policy is a file, and files are written by people. On another evening, in another repository, somebody demands
-# only what everybody looks at: a good AUC, `offline`.
+# But people write policies. Here is one that demands only a good AUC `offline`:
 
 # %%
 forgetful = GatePolicy([Floor("offline.roc_auc", 0.65)])
@@ -343,9 +341,8 @@ plot_line(
 )
 
 # %% [markdown]
-# The leaking model is worse on 20 days of 21. On 4 December the two lines nearly touch: 0.173 and 0.171. On the 5th,
-# a bad day for everybody, it is at 0.422 and the honest one at 0.262. On the 10th it is even the better one: a single
-# day proves nothing, neither way. Here is how far the door was open at each look:
+# The leaking model is worse on 20 days of 21. On 4 December the two nearly touch, and on the 10th it is even the better
+# one: a single day proves nothing. Here is the weight at each look:
 
 # %%
 opened = {f"v{one.version}": {f"{step.until:%d}": step.weight for step in one.steps} for one in (good, bad)}
@@ -360,8 +357,7 @@ plot_line(
 )
 
 # %% [markdown]
-# Version 3 was faster than version 2: at the look of 6 December it had 100 percent, and the good model was still at
-# 5. Being fast at the beginning proves nothing. Who is in charge now?
+# At the look of 6 December version 3 had 100 percent, and the good model was still at 5. Who is in charge now?
 
 # %%
 predict("07.p9")
@@ -398,9 +394,7 @@ check("07.3", careful)
 # %% [markdown]
 # ## Patience, and a model that is silent
 #
-# Undecided for ever is a decision too: the old model stays, and nobody notices that the new one does nothing. So a
-# step may stay undecided for `patience_days`, and then the challenger goes home. You may have met that in the
-# exercise. `judge` is the watch's one look:
+# A step may stay undecided for `patience_days`, and then the challenger is taken back. `judge` is the watch's one look:
 
 # %%
 predict("07.p10")
@@ -487,6 +481,9 @@ resumed
 # discussion.
 
 # %%
+predict("07.p15")
+
+# %%
 from mlops_lab import stop
 
 stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
@@ -501,8 +498,7 @@ for event in after_restart.history("late_flights", version=4)[2:]:
     print(f"{event.actor:<8} {event.action:<17} {event.source or '':<10} {event.target or '':<10} {event.why[:60]}")
 
 # %% [markdown]
-# Nobody has to remember in which night the machine was restarted. The whole history is a chain in which every line
-# depends on the line before, and it can be checked:
+# The whole history is a chain in which every line depends on the line before, and it can be checked:
 
 # %%
 print(after_restart.verify() == len(after_restart.history()))
@@ -537,9 +533,8 @@ for minutes in (90, 150):
     print(minutes, "minutes later:", seen["airport_departures_1h"], seen["airport_waiting"])
 
 # %% [markdown]
-# After 90 minutes it still gets the figures of noon: stale, but no older than the view's `ttl` of two hours. After
-# 150 minutes it gets nothing, and that is better than an old figure that looks like a new one.
-# `materialize_incremental` brings the store up to date:
+# After 90 minutes it still gets the figures of noon, which are no older than the view's `ttl` of two hours. After 150
+# minutes it gets nothing. `materialize_incremental` brings the store up to date:
 
 # %%
 later = noon + pd.Timedelta(minutes=150)
@@ -550,8 +545,7 @@ offline = store.get_historical_features(asked_at_14_30, features=names).frame
 pd.concat([online[["airport_departures_1h", "airport_waiting"]], offline[["airport_departures_1h", "airport_waiting"]]])
 
 # %% [markdown]
-# The first row is the online store, the second the join over history at the same moment. They are equal, and they
-# must be: online equals offline is what a feature store promises.
+# The first row is the online store, the second the join over history at the same moment. They are equal.
 
 # %% [markdown]
 # ## The server
@@ -677,13 +671,16 @@ check("07.4", answer)
 # leaves, and an answer of a version that was taken back is thrown away: the champion is asked. Who runs
 # `mlops-lab rollout stop` in another terminal stops it at that very moment.
 #
-# `--shadow` lets the challenger answer nobody: it is asked about every flight, and only the watch hears it.
+# With `--shadow` only the watch hears the challenger.
 
 # %% [markdown]
 # ## The same on each target
 #
 # A company's servers run on Kubernetes, on SageMaker or on Vertex AI. `mlops-lab export` writes the files; so does a
 # call.
+
+# %%
+predict("07.p16")
 
 # %%
 from mlops_lab import flights_pipeline, to_kubernetes, to_sagemaker, to_vertex
@@ -721,8 +718,7 @@ for line in rollout_file.splitlines():
 # if your passengers mind. And none of them knows an outcome. They count errors and milliseconds; whether the
 # *answers* are good only your watch can say, with labels, days later.
 #
-# What does it cost? A canary needs room beside the champion. List prices of 2025 in US regions, rounded to cents an
-# hour; look yours up.
+# What does it cost? List prices of 2025 in US regions, rounded to cents an hour; look yours up.
 
 # %%
 hour = {  # a control plane, the servers of the champion, one more for the canary
@@ -738,9 +734,7 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# One server answers hundreds of flights a second, so two small ones are there for safety and not for speed. On
-# Kubernetes the canary's pod fits on a node that is paid for already; the other two start a machine for it. None of
-# this is much beside one day on which the leaking model rebooks everybody.
+# On Kubernetes the canary's pod fits on a node that is paid for already; the other two start a machine for it.
 
 # %% [markdown]
 # ## What you can do now

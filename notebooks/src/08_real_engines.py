@@ -25,8 +25,7 @@ draw_map("08")
 # A team has read that MLflow has a model registry with versions, stages and aliases. So does this course. The team
 # moves its models over and writes `transition_model_version_stage` where it wrote `promote`. What could go wrong?
 #
-# Let us ask both the same questions. The course keeps a list of them. Each is asked in an empty home folder, and what
-# comes back is the answer, not an opinion.
+# We ask both the same questions, each in an empty home folder.
 
 # %%
 from mlops_lab import predict
@@ -45,8 +44,7 @@ print("MLflow alone:", first.alone)
 # Here a new version that wants to go straight to Production is refused. MLflow's own client just does it. There was no
 # gate, no report and no second person.
 #
-# (MLflow is a large package, so this course does not install it with the rest. Where it is missing, you see what it
-# answered when the course's tests asked it last. Where it is installed, it is asked now.)
+# (Where MLflow is not installed, you see what it answered when the course's tests asked it last.)
 
 # %% [markdown]
 # Now your turn. In an MLflow that stands alone, version 1 is moved to Production. Later version 2 is moved to
@@ -68,16 +66,14 @@ print("here:        ", second.ours)
 print("MLflow alone:", second.alone)
 
 # %% [markdown]
-# Two champions. Whatever asks for the model in Production gets one of them. That is no mistake of MLflow's: some teams
-# want two at once, and there is an argument that archives the former one. A registry for everybody cannot know the
-# rules of one team. Somebody has to bring them.
+# Two versions in Production: whoever asks for the model gets one of them. MLflow is not wrong. Some teams want two at
+# once, and an argument of the call archives the former one. A team has to bring its own rules.
 
 # %% [markdown]
 # ## The rules come along
 #
-# So the course brings them. `MlflowRegistry` has the methods of `Registry` and keeps everything in MLflow. Here is the
-# whole list: each question, what the embedded registry answers, what MLflow answers with the rules before it, and what
-# MLflow answers alone.
+# `MlflowRegistry` brings the course's rules and keeps everything in MLflow. Here is the whole list: each question, and
+# what the embedded registry, MLflow with those rules, and MLflow alone answer.
 
 # %%
 for answer in answers.values():
@@ -105,9 +101,8 @@ len(answers), different
 # %% [markdown]
 # ## Where the history lives
 #
-# MLflow's tables can be changed by whoever may write to them: stages, tags and aliases are overwritten, versions can be
-# deleted. One thing in MLflow is written once: a run's **param**. A second writer of the same param is refused. So the
-# history is a run of its own, and each event is a param:
+# Stages, tags and aliases in MLflow can be overwritten, versions can be deleted. Only a run's **param** is written
+# once: a second writer is refused. So the history is a run of its own, and each event is a param:
 #
 # | param | value |
 # |---|---|
@@ -115,9 +110,8 @@ len(answers), different
 # | `event.000002.0` | its gate report passed, and the hash of all that and of the event before |
 # | … | … |
 #
-# Two machines that promote at once both try to write the next number. One is first. The other is refused, reads what
-# happened, and decides again. The stages, aliases and tags on MLflow's own pages are made from the history afterwards,
-# so that `mlflow.sklearn.load_model("models:/late_flights@champion")` finds the champion.
+# Two machines that promote at once both try to write the next number. One is refused, reads what happened, and decides
+# again. Stages, aliases and tags on MLflow's pages are made from the history afterwards.
 
 # %%
 quiz("08.q1")
@@ -142,10 +136,8 @@ for difference in differences_of("dask"):
         print(f"    {difference.outcome}: {difference.how}")
 
 # %% [markdown]
-# Think of a training set in which the flights without any weather are missing. Nobody sees an error. The model learns
-# that there is always weather, and the labels no longer stand beside their rows.
-#
-# Here is a store that behaves like that, with the wind at three airports. Four flights go in:
+# Without an error, the flights without weather are gone, and the labels no longer stand beside their rows. Here is a
+# store that behaves like that, with the wind at three airports. Four flights go in:
 
 # %%
 import pandas as pd
@@ -179,17 +171,18 @@ every_row = ...
 check("08.2", every_row)
 
 # %% [markdown]
-# The adapter of this course, `FeastStore`, does the same for every question. What it does in all, for each of the three
-# offline stores that were tried:
+# `FeastStore`, the course's adapter, does the same for every question. Here is the count for three offline stores:
 
 # %%
 table = pd.DataFrame(conformance()).set_index("promise")
 table.apply(lambda column: column.value_counts()).fillna(0).astype(int).sort_index()
 
 # %% [markdown]
-# Read it by columns. `kept` are promises that Feast keeps by itself. `repaired` are those that the adapter puts right,
-# as you just did. `refused` means one clear error instead of a wrong answer. `left` is what nobody could repair: it
-# stands in the list so that you know it.
+# `kept`: Feast keeps the promise by itself. `repaired`: the adapter puts it right, as you just did. `refused`: one
+# clear error instead of a wrong answer. `left`: nobody could repair it.
+
+# %%
+predict("08.p4")
 
 # %%
 table[(table == "left").any(axis=1)]
@@ -211,6 +204,9 @@ engines_of(home.name)
 # %% [markdown]
 # Run it here, on one month of flights, first with features as they were known, then with the leaking daily averages of
 # notebook 01:
+
+# %%
+predict("08.p5")
 
 # %%
 from mlops_lab import KEPT_RUN, FakeClock, kept_runs, open_tracker, outcome, run_flights
@@ -236,17 +232,17 @@ other.loc[["offline.roc_auc", "served.roc_auc", "verdict"]]
 all(kept_runs()[features]["feast and mlflow"] == figures[features] for features in figures)
 
 # %% [markdown]
-# The same figures to the third decimal, and the same verdicts. The gate refuses the leak on both. That is what the
-# promises are for: if a store dropped rows, the figures would move, and nobody would know which of the two to believe.
+# The same figures to the third decimal, and the same verdicts. If a store dropped rows, the figures would move.
 
 # %% [markdown]
 # ## Moving house
 #
-# A home folder that has a history keeps its engine. Otherwise half of the history would be here and half there. So a
-# registry is **copied**, and the copy is proved: every event is written again, and has to get the hash that it had.
-#
-# On the command line that is `mlops-lab registry copy --to mlflow`. Here we copy into another home folder, which is the
-# same work:
+# A registry is **copied** to another engine, and the copy is proved: every event is written again and has to get the
+# hash that it had. (`mlops-lab registry copy --to mlflow`; here we copy into another home folder, which is the same
+# work.)
+
+# %%
+predict("08.p6")
 
 # %%
 from mlops_lab import Registry, Tracker, copy_registry
@@ -262,6 +258,9 @@ print("the same last hash:", source.head() == target.head())
 # A second copy finds everything there. And a registry with another history is no place to copy into:
 
 # %%
+predict("08.p7")
+
+# %%
 from mlops_lab import MlopsLabError
 
 print(copy_registry(source, target, **trackers).events, "events the second time")
@@ -274,22 +273,15 @@ except MlopsLabError as error:
 # %% [markdown]
 # ## What it looks like
 #
-# These are MLflow and Feast themselves, started on one machine, after that pipeline run.
+# MLflow and Feast themselves, after that pipeline run. On MLflow's page of one version, tags hold the gate's report.
 
 # %%
 from mlops_lab import engine_picture
 
-engine_picture("mlflow_model")
-
-# %% [markdown]
-# MLflow's page of the registered model. The stages, the aliases and the tags were made from the history. On the page of
-# one version, the tags hold the gate's report:
-
-# %%
 engine_picture("mlflow_version")
 
 # %% [markdown]
-# And Feast's page of the feature service that the model was trained on:
+# Feast's page of the feature service that the model was trained on:
 
 # %%
 engine_picture("feast_service")
@@ -309,51 +301,29 @@ view = written[written.index('    name="airport_departures",') :]
 print("@batch_feature_view(\n" + view[: view.index("@pandas_batch_config")].rstrip())
 
 # %% [markdown]
-# The words are nearly ours: entities, sources, features with types, a `ttl`. One line has no counterpart here: the
-# `batch_schedule`. Tecton computes features in batches, and a row counts from the end of its batch, not from the moment
-# it was created. So a feature is up to an hour older there than in this course.
+# The words are nearly ours. One line has no counterpart here: the `batch_schedule`. In Tecton a row counts from the end
+# of its batch, so a feature is up to an hour older there than in this course.
 #
-# Tecton needs an account, and this course has none. What its public library can do without one is done in the tests:
-# build and check these objects, and run their transformations. What nobody can check without an account:
-
-# %%
-from mlops_lab import TECTON_UNCHECKED
-
-for line in TECTON_UNCHECKED:
-    print("-", line)
+# Tecton needs an account, and this course has none. The tests build these objects and run their transformations with
+# its public library. `TECTON_UNCHECKED` in `mlops_lab` lists what nobody can check without an account.
 
 # %% [markdown]
 # ## What a real deployment adds
 #
-# Everything in this notebook ran on one machine. A deployment for a company has the same parts, and these around them:
-#
-# | | for a course | for a company |
-# |---|---|---|
-# | registry | a SQLite file in the home folder | `mlflow server` with PostgreSQL behind it, two or more of them |
-# | models | a folder | object storage with versions switched on, and a rule how long they stay |
-# | feature history | Parquet files | a warehouse (BigQuery, Snowflake, Redshift) or Spark |
-# | online features | a SQLite file | Redis, DynamoDB or PostgreSQL, near the servers that ask |
-# | who may do what | whoever has the folder | accounts and a proxy in front: by default MLflow asks nobody |
-# | backups | copy the folder | the database every night, the storage continuously, and a restore that was tried |
-# | upgrades | a new folder | `mlflow db upgrade` in a quiet hour, with a backup at hand |
-# | watching | look at it | answer times, disk space, age of the newest features, an alarm to a person |
-#
-# Every line is work for somebody, every week. When is it worth it?
+# A deployment for a company has the same parts, with a server, accounts, backups and upgrades around each. Every part
+# is work for somebody, every week. When is it worth it?
 #
 # | stay here while | move when |
 # |---|---|
 # | one person, or one machine, writes to the registry | several people or machines write: MLflow with PostgreSQL |
 # | one process asks for online features | several servers ask: Feast with Redis or the like |
 # | the history fits into memory (some ten million rows) | it does not: Feast's Spark store, or a warehouse |
-# | the registry's history has some ten thousand events | it has more: give each team a registry of its own |
 #
-# The course's tests have tried the first step of each: two processes promoting at once on PostgreSQL, and the join of
-# the whole year on Spark.
-#
-# The sizes were measured on two cores. To put features from a history of five million rows beside a million flights
-# takes the course's own store half a second and a gigabyte of memory, Feast's DuckDB store some two seconds, its Dask
-# store some twenty. To fill the online store, Feast writes feature by feature: the 340,000 entities of a year take it
-# about a minute, and the course's own store some seconds.
+# The course's tests tried the first step of each: two processes promoting at once on PostgreSQL, and the join of the
+# whole year on Spark.
+
+# %%
+predict("08.p8")
 
 # %% [markdown]
 # One of each. Which engine would you begin with? Use `embedded`, `mlflow`, `feast` and `spark`.
@@ -371,9 +341,8 @@ check("08.3", choice)
 # %% [markdown]
 # ## What you can now do
 #
-# You have asked two registries the same questions, and seen that one word can carry two meanings. You have repaired an
-# answer that had lost rows. You have run one pipeline on two sets of engines and compared the figures. You have copied
-# a registry and compared the last hash. And you can say when a server earns its keep.
+# You have asked two registries the same questions, repaired an answer that had lost rows, run one pipeline on two sets
+# of engines, copied a registry with its history, and can say when a server is worth its work.
 #
 # To do it for real, install an engine into an environment of its own: `python start.py test-engines feast-mlflow` makes
 # one and proves it, and then

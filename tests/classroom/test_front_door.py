@@ -24,6 +24,7 @@ GUIDE = (ROOT / "notebooks" / "teacher" / "README.md").read_text("utf-8")
 #: Minutes, as the guide says: for what there is to read and for what there is to do.
 WORDS, LINES, PANEL = 1 / 120, 1 / 10, 3
 TASKS = {"quiz": 1, "predict": 2, "change": 4, "build": 7}
+CHOICE = 0.5  # a prediction that is committed before a result
 PROJECT = 15  # an exercise of the capstone
 
 
@@ -62,7 +63,7 @@ def reckoned(path):
             minutes += len(re.sub(r"[#*`|\-]", " ", cell.source).split()) * WORDS
             continue
         minutes += len([line for line in cell.source.splitlines() if line.strip()]) * LINES
-        minutes += PANEL * ("Panel(" in cell.source)
+        minutes += PANEL * ("Panel(" in cell.source) + CHOICE * ("predict(" in cell.source)
     for entry, kind in kinds.items():
         if entry[:2] == path.name[:2]:
             minutes += PROJECT if (entry[:2], kind) == ("09", "build") else TASKS[kind]
