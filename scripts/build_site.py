@@ -33,6 +33,7 @@ PAGES = {
     "notebooks/GLOSSARY.md": "glossary.md",
     "notebooks/CHEATSHEET.md": "cheatsheet.md",
     "ARCHITECTURE.md": "architecture.md",
+    "docs/github.md": "github.md",
     "CHANGELOG.md": "changelog.md",
     ".github/CONTRIBUTING.md": "contributing.md",
 }

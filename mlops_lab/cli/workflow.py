@@ -13,6 +13,7 @@ from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.event_options import EventOptions, run_options
 from mlops_lab.cli.linting import lint
+from mlops_lab.cli.workflow_setup import setup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ _out = click.option("--out", metavar="FILE", help="Also draw it into this file: 
 
 @click.group("workflow", cls=Family, context_settings=SETTINGS)
 def workflow() -> None:
-    r"""A workflow of GitHub Actions, in any repository: draw, simulate, execute, lint.
+    r"""A workflow of GitHub Actions, in any repository: draw, simulate, execute, lint, set up.
 
     \b
     Examples:
@@ -255,3 +256,4 @@ def _print_logs(run: WorkflowRun, *, everything: bool) -> None:
 
 
 workflow.add_command(lint)
+workflow.add_command(setup)
