@@ -35,6 +35,7 @@ def examine(home: Path) -> list[Check]:
         ("data", _data),
         ("home", lambda: _home(home)),
         ("registry", lambda: _registry(home)),
+        ("features", lambda: _features(home)),
         ("disk", lambda: _disk(home)),
         ("drawing", _drawing),
         ("kernel", _kernel),
@@ -160,6 +161,29 @@ def _registry(home: Path) -> Check:
         return Check("registry", False, str(error))
     finally:
         registry.close()
+
+
+def _features(home: Path) -> Check:
+    """How fresh the online store is: up to which moment of the data, and since when."""
+    from mlops_lab.base.clock import SystemClock
+    from mlops_lab.pipeline.engines import open_feature_store
+
+    if not home.is_dir() or not any((home / name).exists() for name in ("features.db", "feast")):
+        return Check("features", True, "none yet; the first run materialises them")
+    clock = SystemClock()
+    store = open_feature_store(home, clock=clock)
+    untils = {view.name: store.materialized_until(view.name) for view in store.list_feature_views()}
+    known = [until for until in untils.values() if until is not None]
+    if not known:
+        return Check("features", True, f"{len(untils)} views, none materialised")
+    filled = [store.materialized_at(name) for name, until in untils.items() if until is not None]
+    oldest = min((each for each in filled if each is not None), default=None)
+    told = f"{len(known)} of {len(untils)} views materialised, the first until {min(known):%Y-%m-%d %H:%M}Z"
+    if oldest is None:
+        return Check("features", True, told)
+    hours = (clock.now() - oldest).total_seconds() / 3600
+    word = "" if hours < 72 else "; serve refuses keys after 72; fill it with: mlops-lab features rebuild"
+    return Check("features", None if word else True, f"{told}, {max(hours, 0):.0f} h ago{word}")
 
 
 def _disk(home: Path) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +31,14 @@ _SAGEMAKER = Path("/opt/ml/model")
     metavar="WHEN",
     help="What a feature's age is counted from: materialized, now, or a moment.",
 )
+@click.option(
+    "--features-max-age",
+    default=72.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="Refuse keys (503) when the online store was filled longer ago than that; 0: never.",
+)
 @click.option("--max-body", default=1_500_000, show_default=True, type=click.IntRange(1), help="Bytes of one body.")
 @click.option("--max-rows", default=1000, show_default=True, type=click.IntRange(1), help="Rows of one request.")
 @click.option("--body-seconds", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Time to send one.")
@@ -50,6 +59,7 @@ def serve(
     host: str,
     port: int | None,
     features_at: str,
+    features_max_age: float,
     max_body: int,
     max_rows: int,
     body_seconds: float,
@@ -93,7 +103,14 @@ def serve(
     )
     run_server(
         partial(
-            load_predictor, folder, name, version=version, features_at=features_at, archived=archived, max_rows=max_rows
+            load_predictor,
+            folder,
+            name,
+            version=version,
+            features_at=features_at,
+            features_max_age=timedelta(hours=features_max_age) if features_max_age else None,
+            archived=archived,
+            max_rows=max_rows,
         ),
         name,
         host=host,

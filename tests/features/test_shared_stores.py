@@ -290,3 +290,36 @@ def test_rows_that_an_older_version_wrote_as_text_are_read_and_brought_on(tmp_pa
     before = FeatureStore(tmp_path).get_online_features([{"k": 1}, {"k": 2}], features=["f:v"]).to_dict()["v"]
 
     assert before == [7, 7]
+
+
+def test_a_home_of_the_version_before_opens_and_nothing_is_lost(tmp_path):
+    view = view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [5]}))
+    store = FeatureStore(tmp_path)
+    store.apply(view)
+    store.materialize(T)
+    del store
+    with closing(sqlite3.connect(tmp_path / "online.db")) as database:  # as version 0 of the schema was
+        database.execute("ALTER TABLE watermarks DROP COLUMN written_at")
+        database.execute("UPDATE online_rows SET features = '[5]'")
+        database.execute("PRAGMA user_version = 0")
+        database.commit()
+
+    again = FeatureStore(tmp_path)
+
+    assert again.get_online_features({"k": 1}, features=["f:v"]).to_dict()["v"] == [5]
+    assert (again.materialized_until("f"), again.materialized_at("f")) == (T, None)
+    again.apply(view)
+    again.materialize_incremental(T + pd.Timedelta("1h"))
+    assert again.materialized_at("f") is not None
+
+
+def test_when_a_view_was_filled_is_told_by_the_clock_of_the_machine(tmp_path):
+    store = FeatureStore(tmp_path, clock=FakeClock())
+    store.apply(view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [5]})))
+    before = pd.Timestamp.now("UTC").floor("s")
+
+    none = store.materialized_at("f")
+    store.materialize(T)
+
+    assert none is None
+    assert before <= store.materialized_at("f") <= pd.Timestamp.now("UTC")

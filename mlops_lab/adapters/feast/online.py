@@ -88,6 +88,13 @@ class FeastOnline:
         mark = self._mark(view)
         return None if mark is None else int(mark["until"])
 
+    def written_at(self, view: str) -> int | None:
+        """When a view was last materialised, in seconds since 1970, or None."""
+        try:
+            return int(self._mark_path(view).stat().st_mtime)
+        except OSError:
+            return None
+
     def read(
         self, asked: Iterable[tuple[FeatureView, Sequence[str], list[list[Any] | None]]], *, at: int | None
     ) -> list[list[list[Any]]]:

@@ -202,6 +202,11 @@ class FeastStore:
         mark = self._online.watermark(self.get_feature_view(view).name)
         return None if mark is None else as_datetime(mark)
 
+    def materialized_at(self, view: str) -> datetime | None:
+        """When a view was last materialised, by this machine's clock; as `FeatureStore.materialized_at`."""
+        found = self._online.written_at(self.get_feature_view(view).name)
+        return None if found is None else as_datetime(found * 10**9)
+
     def _views(self) -> dict[str, FeatureView]:
         return {view.name: view for view in self._definitions.list_feature_views()}
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Materialized", "OnlineResponse", "OnlineStore", "answer"]
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS watermarks (view TEXT PRIMARY KEY, until_ns INTEGER NOT NULL, shape TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS watermarks (
+    view TEXT PRIMARY KEY, until_ns INTEGER NOT NULL, shape TEXT NOT NULL, written_at INTEGER);
 CREATE TABLE IF NOT EXISTS online_rows (
     view TEXT, entity TEXT, event_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL, features TEXT NOT NULL,
     PRIMARY KEY (view, entity)) WITHOUT ROWID;
@@ -42,7 +43,9 @@ WHERE (excluded.event_ns, excluded.created_ns) > (event_ns, created_ns)
    OR ((excluded.event_ns, excluded.created_ns) = (event_ns, created_ns) AND excluded.features <> features)
 """
 _BLOCK = 50_000  # rows that are Python objects at one time
-_MARK = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)"
+_MIGRATIONS = {0: "ALTER TABLE watermarks ADD COLUMN written_at INTEGER"}
+# When it was written is the machine's own time, whatever the clock of the store: only that tells of a job that stopped.
+_MARK = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?, CAST(strftime('%s', 'now') AS INTEGER))"
 _MARK_OF = "SELECT until_ns, shape FROM watermarks WHERE view = ?"
 # All keys in one statement, each with its place in the list: asking one by one takes five times as long.
 _FIND = """
@@ -115,7 +118,8 @@ class OnlineStore:
         self._path = home / "online.db"
         # Two connections, so that who reads does not wait for who writes.
         self._reader, self._writer = (
-            Database(self._path, kind="online store", schema=_SCHEMA, create=False) for _ in range(2)
+            Database(self._path, kind="online store", schema=_SCHEMA, version=1, migrations=_MIGRATIONS, create=False)
+            for _ in range(2)
         )
         # What was written of which rows until when, and when the next of them becomes known: before, nothing is new.
         self._seen: dict[str, tuple[ViewRows, int, int | None]] = {}
@@ -175,6 +179,12 @@ class OnlineStore:
         with self._reader.reading() as database:
             mark = database.execute(_MARK_OF, (view,)).fetchone()
         return None if mark is None else int(mark[0])
+
+    def written_at(self, view: str) -> int | None:
+        """When a view was last materialised by the machine's clock, in seconds since 1970; None where nobody knows."""
+        with self._reader.reading() as database:
+            found = database.execute("SELECT written_at FROM watermarks WHERE view = ?", (view,)).fetchone()
+        return None if found is None else found[0]
 
     def read(
         self, asked: Iterable[tuple[FeatureView, Sequence[str], list[list[Any] | None]]], *, at: int | None

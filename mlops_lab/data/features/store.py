@@ -211,6 +211,14 @@ class FeatureStore:
         mark = self._online.watermark(self.get_feature_view(view).name)
         return None if mark is None else as_datetime(mark)
 
+    def materialized_at(self, view: str) -> datetime | None:
+        """When a view was last materialised, by this machine's clock; None where it never was, or nobody wrote it down.
+
+        `materialized_until` is a moment of the data, which may lie years back; this one tells of a job that stopped.
+        """
+        found = self._online.written_at(self.get_feature_view(view).name)
+        return None if found is None else as_datetime(found * 10**9)
+
     def push(self, view: str, rows: pd.DataFrame) -> int:
         """Put rows of one view into the online store now; return how many entities' rows are new or different.
 

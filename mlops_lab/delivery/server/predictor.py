@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,6 +231,10 @@ def has_online_store(home: str | Path) -> bool:
     return (Path(home) / "feast").is_dir() if feast else (Path(home) / "online.db").is_file()
 
 
+_HOUR = timedelta(hours=1)
+_LOOKED_AFTER = timedelta(minutes=1)  # how often is it looked when the store was filled
+
+
 class Lookup:
     """The features of entities, read from the online store of a home folder by the keys that a client sends.
 
@@ -253,13 +258,23 @@ class Lookup:
     (('origin',), {'origin': ['EWR', 'JFK'], 'wind': [3.5, None]})
     """
 
-    def __init__(self, home: str | Path, service: str, *, at: str = "materialized", clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        home: str | Path,
+        service: str,
+        *,
+        at: str = "materialized",
+        max_age: timedelta | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Read which keys the service needs.
 
         Args:
             home: the home folder.
             service: the feature service that the model learnt from.
             at: the moment that a `ttl` counts from: `materialized` (up to when the store was filled), `now`, or a time.
+            max_age: how long ago, by the machine's clock, the store may have been filled; None for any time. A `ttl`
+                that counts from `materialized` does not see that the nightly job has stopped; this does.
             clock: what `now` is.
 
         Raises:
@@ -267,7 +282,8 @@ class Lookup:
         """
         self._clock = SystemClock() if clock is None else clock
         self._store = open_feature_store(home, clock=self._clock)
-        self._at = at
+        self._at, self._max_age = at, max_age
+        self._fresh_until = datetime.min.replace(tzinfo=UTC)
         self.service = service
         asked = self._store.get_feature_service(service)
         views, self.keys = asked.views, asked.entity_columns
@@ -281,6 +297,18 @@ class Lookup:
         """Ask once for nobody, so that the first client does not wait for what Python loads on first use."""
         with suppress(RequestError):
             self.features({key: [None] for key in self.keys})
+
+    def _check_fresh(self) -> None:
+        now = self._clock.now()
+        if self._max_age is None or now < self._fresh_until:
+            return
+        filled = [self._store.materialized_at(view) for view in self._views]
+        age = now - min((each for each in filled if each is not None), default=now)
+        if age > self._max_age:
+            told = f"the features were last materialised {age / _HOUR:.0f} hours ago"
+            bound = f"this server was told to use none that are older than {self._max_age / _HOUR:g}"
+            raise RequestError(503, "FeaturesUnavailable", f"{told}, and {bound}.")
+        self._fresh_until = now + min(_LOOKED_AFTER, self._max_age - age)
 
     def age(self) -> float | None:
         """How many seconds ago the view that was filled first was filled; None before one ever was.
@@ -303,6 +331,7 @@ class Lookup:
         rows = self._rows(table)
         at: Any = {"materialized": None}.get(self._at, self._at)
         try:
+            self._check_fresh()
             if self._at == "now":  # the clock that filled the store may be a little ahead of ours
                 untils = [self._store.materialized_until(view) for view in self._views]
                 at = max([self._clock.now(), *(until for until in untils if until is not None)])
@@ -505,6 +534,7 @@ def load_predictor(
     *,
     version: int | str = "champion",
     features_at: str = "materialized",
+    features_max_age: timedelta | None = None,
     archived: bool = False,
     max_rows: int = 1000,
 ) -> Predictor:
@@ -522,7 +552,7 @@ def load_predictor(
     model = load_served_model(home, name, version=version, archived=archived)
     lookup = None
     if model.service and has_online_store(home):
-        lookup = Lookup(home, model.service, at=features_at)
+        lookup = Lookup(home, model.service, at=features_at, max_age=features_max_age)
         lookup.warm_up()
     return Predictor(model, lookup=lookup, max_rows=max_rows)
 
