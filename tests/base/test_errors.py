@@ -34,6 +34,8 @@ class Anything:
 def value_for(parameter):
     """A value of the kind that a parameter takes."""
     kind = str(parameter.annotation)
+    if kind.startswith("Mapping["):
+        return {3: "wind"}
     if kind.startswith(("Sequence[", "Iterable[", "tuple[")) and kind not in PLAIN:
         return [Anything()]
     return PLAIN.get(kind, "wind" if "str" in kind or kind == "object" else Anything())

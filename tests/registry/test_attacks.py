@@ -24,7 +24,7 @@ PEOPLE = ["ada", "grace", "ADA", "bot", "unknown", "\u200b", "ad\u034fa", "\u316
 
 
 def play(home, seed, seconds):
-    """Whatever a person or a program might call, right or wrong, until the time is over."""
+    """Whatever a person or a program might call, right or wrong, until the time is over and much was tried."""
     rng, until = random.Random(seed), time.monotonic() + seconds  # noqa: S311  a game
     tracker, registry, clock = Tracker(home), Registry(home), SystemClock()
 
@@ -68,7 +68,9 @@ def play(home, seed, seconds):
             ),
         ])()  # fmt: skip
 
-    while time.monotonic() < until:
+    moves = 0
+    while time.monotonic() < until or moves < 300:  # on a busy machine seconds are short
+        moves += 1
         try:
             one()
         except (MlopsLabError, AttributeError):

@@ -135,7 +135,7 @@ def odd_dag(seed: int, *, size: int | None = None) -> DAG:
             retry_delay=timedelta(seconds=chance.choice([0, 0.5, 1, 300, 86400 * 40])),
             retry_exponential_backoff=chance.random() < 0.5,
             max_retry_delay=chance.choice([None, timedelta(seconds=0.1), timedelta(minutes=1), timedelta(days=30)]),
-            execution_timeout=chance.choice([None, timedelta(seconds=2.5), timedelta(hours=1), timedelta(days=400)]),
+            execution_timeout=chance.choice([None, timedelta(seconds=2.5), timedelta(hours=1), timedelta(days=365)]),
             trigger_rule=chance.choice(list(TRIGGER_RULES)),
             description=chance.choice(_TEXTS),
             approval=chance.random() < 0.1,
