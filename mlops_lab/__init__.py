@@ -12,7 +12,7 @@ from importlib import import_module
 
 from mlops_lab import _moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 with open(f"{__file__}i", encoding="utf-8") as _stub:
     _HOME = {words[-1]: words[1:4:2] for words in map(str.split, _stub) if words[:1] == ["from"]}

@@ -16,7 +16,7 @@ import sys
 import warnings
 from pathlib import Path
 
-import learners_copy
+from mlops_lab.teaching import learners_copy
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = "00_start_here.ipynb"

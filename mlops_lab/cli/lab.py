@@ -1,4 +1,4 @@
-"""How is the course opened from a terminal?"""
+"""The course from a terminal: opened from a clone, laid out from the installed package."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from mlops_lab.base.errors import InvalidData
 
-__all__ = ["lab"]
+__all__ = ["course", "lab"]
 
 _FIRST = Path("notebooks") / "00_start_here.ipynb"
 
@@ -21,7 +21,7 @@ def lab(arguments: tuple[str, ...]) -> int:
     r"""Open the course in JupyterLab.
 
     At a copy of its first notebook, in work/; Ctrl-C closes it. The notebooks lie in the
-    repository, not in the installed package: run this in a clone.
+    repository: run this in a clone. Without one: `mlops-lab course DIR`.
 
     \b
     Examples:
@@ -38,6 +38,48 @@ def lab(arguments: tuple[str, ...]) -> int:
             continue
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+def course(folder: Path) -> None:
+    r"""Lay out the notebooks of the course in a folder, to work in.
+
+    They come with the installed package; no clone is needed. Run again after an update: a
+    notebook that you have edited stays, and the newer one is laid beside it.
+
+    \b
+    Example:
+      mlops-lab course my-course && jupyter lab my-course
+    """
+    from mlops_lab.teaching.learners_copy import lay_out
+
+    said: list[str] = []
+    if lay_out(shipped_course(), said.append, folder) != folder.name:
+        raise InvalidData(said[-1].partition(";")[0] + ".")
+    for line in said:
+        click.echo(line)
+    click.echo(f"The notebooks are in {folder}; now: jupyter lab {folder}")
+
+
+def shipped_course() -> Path:
+    """The folder that holds the course's folder `notebooks`: a clone, or what the wheel has brought.
+
+    Raises:
+        InvalidData: the installation has neither.
+    """
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        return course_folder()
+    except InvalidData:
+        try:
+            brought = [each for each in files("mlops-lab") or () if each.as_posix().endswith(_FIRST.as_posix())]
+        except PackageNotFoundError:
+            brought = []
+        if brought and (first := Path(str(brought[0].locate()))).is_file():
+            return first.resolve().parents[1]
+        raise InvalidData("this installation of mlops-lab has no notebooks; install its wheel, or clone it.") from None
+
+
 def course_folder() -> Path:
     """The clone that holds the notebooks: the package's own, or the folder one is in.
 
@@ -49,4 +91,7 @@ def course_folder() -> Path:
     for root in (Path(mlops_lab.__file__).resolve().parents[1], Path.cwd()):
         if (root / _FIRST).is_file():
             return root
-    raise InvalidData(f"there is no {_FIRST.as_posix()} here; clone the repository of the course and run this in it.")
+    raise InvalidData(
+        f"there is no {_FIRST.as_posix()} here; clone the repository of the course and run this in it, or lay the"
+        " notebooks out: mlops-lab course DIR"
+    )

@@ -24,7 +24,7 @@ from mlops_lab.cli.drift import drift
 from mlops_lab.cli.export import export
 from mlops_lab.cli.features import features
 from mlops_lab.cli.gate import gate
-from mlops_lab.cli.lab import lab
+from mlops_lab.cli.lab import course, lab
 from mlops_lab.cli.leaks import leaks
 from mlops_lab.cli.lineage import lineage
 from mlops_lab.cli.manifests import manifests
@@ -88,6 +88,7 @@ for _command in (
     manifests,
     deploy,
     container,
+    course,
     lab,
 ):
     program.add_command(_command)

@@ -6,8 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
-import learners_copy
 import pytest
+
+from mlops_lab.teaching import learners_copy
 
 
 @pytest.fixture

@@ -18,15 +18,17 @@ FOLDER = "work"
 _LAID = ".laid.json"  # name of a notebook → sha256 of the cells that were last laid out
 
 
-def lay_out(root: Path, say: Callable[[str], None]) -> str:
+def lay_out(root: Path, say: Callable[[str], None], folder: Path | None = None) -> str:
     """Bring the learner's copies up to date; the folder to open, below `root`: work, or notebooks where it cannot be.
+
+    `root` holds the course's folder `notebooks`; the copies go to `folder`, or to work beside it.
 
     Every notebook is copied once. After an update of the course an untouched copy is replaced; beside an edited one the
     new version is laid as NN_name.new.ipynb, and `say` is told. Nothing that a learner wrote is ever overwritten.
     """
     try:
-        folder = root / FOLDER
-        folder.mkdir(exist_ok=True)
+        folder = folder or root / FOLDER
+        folder.mkdir(exist_ok=True, parents=True)
         laid = _read(folder / _LAID)
         for course in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
             _lay(course, folder, laid, say)
@@ -34,9 +36,9 @@ def lay_out(root: Path, say: Callable[[str], None]) -> str:
             _write(folder / page.name, page.read_bytes())
         _write(folder / _LAID, (json.dumps(laid, indent=1, sort_keys=True) + "\n").encode())
     except OSError as error:
-        say(f"no copies for your own edits could be made in {FOLDER}/ ({error.strerror}); opening the originals.")
+        say(f"no copies for your own edits could be made in {folder}/ ({error.strerror}); opening the originals.")
         return "notebooks"
-    return FOLDER
+    return folder.name
 
 
 def _lay(course: Path, folder: Path, laid: dict[str, str], say: Callable[[str], None]) -> None:
@@ -52,7 +54,7 @@ def _lay(course: Path, folder: Path, laid: dict[str, str], say: Callable[[str], 
     else:
         newer = mine.with_suffix(".new.ipynb")
         _write(newer, data)
-        say(f"{mine.name} was edited by you and stays; its newer version is {FOLDER}/{newer.name}.")
+        say(f"{mine.name} was edited by you and stays; its newer version is {folder.name}/{newer.name}.")
     laid[course.name] = shipped
 
 
