@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `mlops-lab`; those of this process when left out.
 
     >>> main(["--version"])
-    mlops-lab 0.1.0
+    mlops-lab 0.2.0
     0
     """
     words = list(sys.argv[1:] if argv is None else argv)

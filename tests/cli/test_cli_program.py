@@ -173,7 +173,7 @@ def test_help_is_quick_because_nothing_heavy_is_loaded():
 def test_the_module_is_the_command():
     done = python("-m", "mlops_lab", "--version", text=True)
 
-    assert (done.returncode, done.stdout) == (0, "mlops-lab 0.1.0\n")
+    assert (done.returncode, done.stdout) == (0, "mlops-lab 0.2.0\n")
 
 
 @pytest.mark.parametrize(("wish", "coloured"), [("", True), ("1", False)])
