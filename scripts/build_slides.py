@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 
-__all__ = ["main", "slides"]
+__all__ = ["ROOT", "is_exercise", "main", "slides"]
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Deck would stop at such a cell once more, though nothing new appears; a layer is shown with its slide, and nothing
@@ -68,15 +68,15 @@ def _kind(cells: list[Any], place: int) -> str | None:
         if cell.source.startswith(("# ", "## ")):
             return "slide"
         hint = cell.source.startswith("Stuck?")
-        return "skip" if hint or (after is not None and _is_exercise(after)) else "subslide"
-    if _is_exercise(cell):
+        return "skip" if hint or (after is not None and is_exercise(after)) else "subslide"
+    if is_exercise(cell):
         return "skip"
     before = cells[place - 1] if place else None
     told = before is not None and before.cell_type == "markdown"
     return None if told and before.metadata["slideshow"]["slide_type"] != "skip" else "subslide"
 
 
-def _is_exercise(cell: Any) -> bool:
+def is_exercise(cell: Any) -> bool:
     """A cell that a learner is meant to fill in, or that looks at what was filled in."""
     lines = [line.strip() for line in cell.source.splitlines()]
     return (cell.cell_type == "code" and any(line == "..." or line.endswith("= ...") for line in lines)) or (
