@@ -59,8 +59,8 @@ def test_letters_are_large_and_the_pdf_has_a_page_a_slide(tmp_path: Path) -> Non
         opened = browser.new_page(viewport={"width": 1280, "height": 720})
         opened.goto(html.as_uri())
         sizes = opened.evaluate(
-            """() => [...document.querySelectorAll('section *:not(svg, svg *, style)')].filter(one => one.textContent.trim())
-                .map(one => parseFloat(getComputedStyle(one).fontSize))"""
+            """() => [...document.querySelectorAll('section *:not(svg, svg *, style)')]
+                .filter(one => one.textContent.trim()).map(one => parseFloat(getComputedStyle(one).fontSize))"""
         )
         browser.close()
     pages = len(re.findall(rb"/Type\s*/Page\b", html.with_suffix(".pdf").read_bytes()))
