@@ -207,6 +207,13 @@ class LocalRunner:
         self.count += 1
         system = request.contexts.get("runner")
         asked = system.get("os") if isinstance(system, Mapping) else "Linux"
+        shell = request.shell
+        if asked == "Windows" and sys.platform != "win32" and not shell:  # its default shell is no bash
+            if shutil.which("pwsh") is None:
+                why = "Windows runs it in pwsh, which is not here"
+                self.notes.append(f"{request.job_name}: {request.name} was not run: {why} ({request.runs_on})")
+                return Outcome(stubbed=True, reason=why, knows_outputs=False)
+            shell = "pwsh"
         if asked != _SYSTEMS.get(sys.platform, "Linux"):
             self.notes.append(
                 f"{request.job_name}: asks for {request.runs_on} ({asked}); its steps ran on this machine's system"
@@ -215,11 +222,11 @@ class LocalRunner:
         files = {name: self.scratch / "temp" / f"{name}_{self.count}" for name in _FILES}
         for path in files.values():
             path.touch()
-        script = self.scratch / "temp" / f"step_{self.count}{suffix(request.shell)}"
+        script = self.scratch / "temp" / f"step_{self.count}{suffix(shell)}"
         folder = workspace / (request.working_directory or "")
         try:
             script.write_text(request.run or "", encoding="utf-8", errors="surrogateescape")
-            command = command_line(request.shell, str(script))
+            command = command_line(shell, str(script))
             if not folder.is_dir():
                 return Outcome(
                     "failure", reason=f"An error occurred trying to start process with working directory '{folder}'."

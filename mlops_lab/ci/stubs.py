@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,15 +136,34 @@ def _download(call: ActionCall) -> Outcome | Mapping[str, str]:
 
 
 def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
-    """The Python that is here; when another was asked for, that is said."""
+    """The Python that was asked for, where this machine has one; else this one, which is said."""
     asked, here = call.argument("python-version"), ".".join(map(str, sys.version_info[:3]))
-    outputs = {"python-version": here, "cache-hit": "false"}
-    exact = asked.removesuffix("-dev").removesuffix(".x")
-    if not exact or any(glyph in asked for glyph in "<>=~^*|") or f"{here}.".startswith(f"{exact}."):
+    outputs = {"python-version": here, "cache-hit": "false", "python-path": sys.executable}
+    wanted = asked.splitlines()[0].strip().removesuffix("-dev").removesuffix(".x") if asked.strip() else ""
+    if not wanted or any(glyph in asked for glyph in "<>=~^*|") or f"{here}.".startswith(f"{wanted}."):
         return outputs
-    return Outcome(
-        outputs=outputs, stubbed=True, reason=f"Python {asked} was asked for and is not here; steps use {here}"
-    )
+    path = call.env.get("PATH") or os.environ.get("PATH", "")
+    program = shutil.which(f"python{'.'.join(wanted.split('.')[:2])}", path=path)
+    found = _version_of(program) if program else ""
+    if program is None or not f"{found}.".startswith(f"{wanted}."):
+        reason = f"Python {asked} was asked for and is not here; steps use {here}"
+        return Outcome(outputs=outputs, stubbed=True, reason=reason)
+    folder = call.artifacts.parent / "python" / found
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("python", "python3"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(program)
+    outputs |= {"python-version": found, "python-path": program}
+    return Outcome(outputs=outputs, exported={"PATH": f"{folder}{os.pathsep}{path}"})
+
+
+def _version_of(program: str) -> str:
+    """What a Python says of itself; nothing where it does not start, such as a version manager's empty promise."""
+    try:
+        command = [program, "-c", "import sys; print('.'.join(map(str, sys.version_info[:3])))"]
+        return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=20, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _cache(_: ActionCall) -> Mapping[str, str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_download_takes_a_pattern_and_merges_where_asked(tmp_path, given, names)
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ("{uses: actions/setup-python@v5, with: {python-version: '3.8'}}", "Python 3.8 was asked for and is not here"),
+        ("{uses: actions/setup-python@v5, with: {python-version: '2.5'}}", "Python 2.5 was asked for and is not here"),
         ("{uses: actions/checkout@v4, with: {repository: other/one}}", "other/one is another repository"),
         ("{uses: actions/checkout@v4, with: {ref: v1}}", "not those of v1"),
     ],
@@ -92,6 +93,40 @@ def test_what_a_stand_in_did_not_do_is_said(tmp_path, step, said):
 
 def test_a_foreign_system_is_said(tmp_path):
     assert any("windows-latest" in note for note in done("      - run: 'true'\n", tmp_path, "windows-latest").notes)
+
+
+@pytest.mark.skipif(shutil.which("pwsh") is not None, reason="there is a pwsh, which runs the step")
+def test_a_step_for_windows_without_its_shell_is_not_run_in_bash(tmp_path):
+    steps = "      - run: 'exit 1'\n      - {run: 'exit 0', shell: bash}\n"
+
+    ran = done(steps, tmp_path, "windows-latest").job("a").steps
+
+    assert [(step.conclusion, step.stubbed) for step in ran] == [("success", True), ("success", False)]
+
+
+def test_setup_python_puts_the_python_that_was_asked_for_first_on_the_path(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin/python2.4"
+    fake.write_text("#!/bin/sh\necho 2.4.9\n", encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    steps = "      - {uses: actions/setup-python@v5, id: p, with: {python-version: '2.4'}}\n"
+    steps += "      - run: test \"$(python --version) ${{ steps.p.outputs.python-version }}\" = '2.4.9 2.4.9'\n"
+
+    run = done(steps, tmp_path)
+
+    assert (run.conclusion, run.notes) == ("success", ()), run.outline()
+
+
+def test_a_python_that_does_not_start_is_not_here(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python2.4").write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    (tmp_path / "bin/python2.4").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    run = done("      - {uses: actions/setup-python@v5, with: {python-version: '2.4'}}\n", tmp_path)
+
+    assert run.job("a").steps[0].stubbed
 
 
 @pytest.mark.parametrize("uses", ["$/nope", "./../../etc", "./nope"])
