@@ -118,6 +118,27 @@ def _cloud(environment: str) -> Callable[[Ask, str], str]:
     return check
 
 
+_GITLAB = """\
+## Elsewhere: the parts are commands
+
+Nothing above is bound to GitHub but the waiting for a reviewer. The same night on GitLab, where a protected environment
+asks for the reviewer:
+
+```yaml
+default:
+  image: python:3.12
+  before_script: [pip install --constraint constraints.txt .]
+train:
+  script:
+    - python -m mlops_lab run --date "$(date +%F)" --author "$GITLAB_USER_LOGIN" --param approval=true || [ $? = 3 ]
+  artifacts: {paths: [.mlops_lab]}
+promote:
+  script: [python -m mlops_lab registry approve --by "$GITLAB_USER_LOGIN", python -m mlops_lab registry promote]
+  environment: production
+  when: manual
+```
+"""
+
 SETTINGS = (
     Setting(
         "workflows are on", "everything that runs by itself", "everything runs by hand, from the Actions tab",
@@ -216,6 +237,7 @@ def _page() -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            _GITLAB,
         ]
     )
 

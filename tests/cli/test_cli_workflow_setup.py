@@ -131,3 +131,20 @@ def test_every_variable_that_the_workflows_read_is_on_the_page():
     optional = {"APPROVAL_DAYS", "AWS_ROLE_SECONDS"}  # with a default of their own
 
     assert [name for name in NAMES if name not in page and name not in optional] == []
+
+
+def test_the_page_s_gitlab_file_is_one_and_its_commands_are_ours(tmp_path):
+    import subprocess
+
+    from ruamel.yaml import YAML
+
+    text = (ROOT / "docs/github.md").read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / ".gitlab-ci.yml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.gitlab-ci"]
+
+    done = subprocess.run([*command, str(tmp_path / ".gitlab-ci.yml")], capture_output=True, text=True, check=False)
+    scripts = [line for job in YAML().load(text).values() for line in job.get("script", [])]
+
+    assert done.returncode == 0, done.stdout
+    assert len(text.splitlines()) <= 12
+    assert all(line.startswith(("python -m mlops_lab run ", "python -m mlops_lab registry ")) for line in scripts)
