@@ -14,13 +14,7 @@ __all__ = ["JobRun", "Moment", "StepRun", "WorkflowRun"]
 
 @dataclass(frozen=True)
 class Moment:
-    r"""One entry of the timeline: when, which job or step, what became of it, why.
-
-    >>> from mlops_lab.ci import parse_workflow, simulate
-    >>> run = simulate(parse_workflow("on: push\njobs: {a: {runs-on: x, steps: [{run: make}]}}"))
-    >>> run.timeline[1:4]
-    (Moment(a: queued), Moment(a: started), Moment(a: success))
-    """
+    """One entry of the timeline: when, which job or step, what became of it, why."""
 
     at: datetime
     subject: str
@@ -33,14 +27,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class StepRun:
-    r"""One step. `outcome` is before `continue-on-error`, `conclusion` after it.
-
-    >>> from mlops_lab.ci import parse_workflow, simulate
-    >>> text = "on: push\njobs: {a: {runs-on: x, steps: [{id: s, run: make, continue-on-error: true}]}}"
-    >>> step = simulate(parse_workflow(text), outcomes={"a/s": "failure"}).job("a").steps[0]
-    >>> step, step.outcome, step.conclusion
-    (StepRun('Run make', success), 'failure', 'success')
-    """
+    """One step. `outcome` is before `continue-on-error`, `conclusion` after it."""
 
     id: str
     name: str
@@ -61,11 +48,6 @@ class StepRun:
 @dataclass(frozen=True)
 class JobRun:
     r"""One job, or one combination of a matrix, or one job of a called workflow (`caller / job`).
-
-    >>> from mlops_lab.ci import parse_workflow, simulate
-    >>> text = "on: push\njobs: {a: {runs-on: x, strategy: {matrix: {v: [1, 2]}}, steps: [{run: make}]}}"
-    >>> simulate(parse_workflow(text), outcomes={"a (2)": "failure"}).jobs
-    (JobRun('a (1)', cancelled), JobRun('a (2)', failure))
 
     `status` is queued, pending (behind others of its concurrency group), waiting (for a review or a timer),
     in_progress or completed. `conclusion` is success, failure, cancelled or skipped once completed. `result` is what
