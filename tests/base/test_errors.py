@@ -38,6 +38,8 @@ def value_for(parameter):
         return {3: "wind"}
     if kind.startswith(("Sequence[", "Iterable[", "tuple[")) and kind not in PLAIN:
         return [Anything()]
+    if kind.startswith(("Mapping[", "dict[")) and kind not in PLAIN:
+        return {7: "wind"}
     return PLAIN.get(kind, "wind" if "str" in kind or kind == "object" else Anything())
 
 

@@ -19,9 +19,8 @@ from typing import Any
 from mlops_lab.adapters.mlflow.connection import Connection, MlflowRefused
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import IntegrityError
-from mlops_lab.models.registry.history import BEGINNING, read_events
+from mlops_lab.models.registry.history import BEGINNING, SCHEMA, apply, read_events
 from mlops_lab.models.registry.records import Event
-from mlops_lab.models.registry.state import SCHEMA, apply
 
 __all__ = ["MlflowHistory", "NotNewest"]
 

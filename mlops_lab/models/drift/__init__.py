@@ -9,9 +9,14 @@ draw more, at the price of eighty further packages.
 
 from __future__ import annotations
 
-from mlops_lab.models.drift.monitor import ColumnDrift, DriftReport, watch_drift
-from mlops_lab.models.drift.policy import DriftPolicy
-from mlops_lab.models.drift.stability import kolmogorov_smirnov, population_stability
+from mlops_lab.models.drift.monitor import (
+    ColumnDrift,
+    DriftPolicy,
+    DriftReport,
+    kolmogorov_smirnov,
+    population_stability,
+    watch_drift,
+)
 
 __all__ = [
     "ColumnDrift",

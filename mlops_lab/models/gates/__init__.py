@@ -1,9 +1,7 @@
 """May it pass? Demands, judged from what was measured and from nothing else."""
 
-from mlops_lab.models.gates.contract import Freshness, NullRate, RowCount, Schema
-from mlops_lab.models.gates.evaluate import evaluate_gates
-from mlops_lab.models.gates.measured import DataProfile, Measured, profile
-from mlops_lab.models.gates.policy import RULES, GatePolicy
+from mlops_lab.models.gates.measured import DataProfile, Freshness, Measured, NullRate, RowCount, Schema, profile
+from mlops_lab.models.gates.policy import RULES, GatePolicy, evaluate_gates
 from mlops_lab.models.gates.rules import (
     Calibration,
     FirstModel,

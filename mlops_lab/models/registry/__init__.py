@@ -6,6 +6,7 @@ in and out. The words are MLflow's; the evidence, the approvals and the hash-cha
 
 from __future__ import annotations
 
+from mlops_lab.models.registry.history import MOVES
 from mlops_lab.models.registry.records import (
     STAGES,
     Approval,
@@ -16,7 +17,6 @@ from mlops_lab.models.registry.records import (
     RuleResult,
 )
 from mlops_lab.models.registry.registry import Registry
-from mlops_lab.models.registry.state import MOVES
 from mlops_lab.models.registry.verification import Verified, verify_home
 
 __all__ = [

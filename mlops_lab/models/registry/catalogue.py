@@ -13,24 +13,29 @@ from mlops_lab.base.clock import Clock, SystemClock, parse_utc
 from mlops_lab.base.display import Listing
 from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName, expect
 from mlops_lab.base.storage import Database, check_name
-from mlops_lab.models.registry.history import BEGINNING, append, moment_after, read_events, verify
-from mlops_lab.models.registry.names import (
+from mlops_lab.models.registry.history import (
+    ACTIONS,
+    APPLICATION_ID,
+    BEGINNING,
+    MIGRATIONS,
+    SCHEMA,
+    VERSION,
+    append,
+    moment_after,
+    read_events,
+    verify,
+)
+from mlops_lab.models.registry.records import (
     FOLLOWING,
+    Event,
+    ModelVersion,
     check_alias,
     check_person,
     check_stage,
     check_version,
 )
-from mlops_lab.models.registry.records import Event, ModelVersion
-from mlops_lab.models.registry.state import (
-    ACTIONS,
-    APPLICATION_ID,
-    MIGRATIONS,
-    SCHEMA,
-    VERSION,
-)
 from mlops_lab.models.tracking import ArtefactStore, Run, Tracker
-from mlops_lab.models.tracking.values import check_text, check_texts, named
+from mlops_lab.models.tracking.runs import check_text, check_texts, named
 
 __all__ = ["Catalogue", "aliases_of", "policy_of", "read_version", "reigning_version"]
 

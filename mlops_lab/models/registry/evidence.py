@@ -15,8 +15,7 @@ from typing import NamedTuple
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.models.registry.history import read_events
-from mlops_lab.models.registry.names import is_somebody, same_person
-from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion
+from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion, is_somebody, same_person
 from mlops_lab.models.tracking import Run
 
 __all__ = [

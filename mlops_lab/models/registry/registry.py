@@ -22,22 +22,27 @@ from mlops_lab.models.registry.evidence import (
     read_approval,
     read_report,
 )
-from mlops_lab.models.registry.history import read_events, retold
-from mlops_lab.models.registry.names import (
+from mlops_lab.models.registry.history import (
+    MOVES,
+    POLICY,
+    read_events,
+    retold,
+    way_back,
+)
+from mlops_lab.models.registry.records import (
+    Approval,
+    Event,
+    GateReport,
+    ModelVersion,
+    Promotion,
     check_person,
     check_somebody,
     check_stage,
     is_somebody,
     same_person,
 )
-from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion, Promotion
-from mlops_lab.models.registry.state import (
-    MOVES,
-    POLICY,
-    way_back,
-)
 from mlops_lab.models.tracking import Run
-from mlops_lab.models.tracking.values import check_text
+from mlops_lab.models.tracking.runs import check_text
 
 __all__ = ["Registry"]
 

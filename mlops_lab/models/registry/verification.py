@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.base.errors import IntegrityError, InvalidData, NotAllowed, UnknownName
 from mlops_lab.models.registry.evidence import check_bound
-from mlops_lab.models.registry.names import is_somebody, same_person
-from mlops_lab.models.registry.records import Event, GateReport, ModelVersion
+from mlops_lab.models.registry.records import Event, GateReport, ModelVersion, is_somebody, same_person
 
 if TYPE_CHECKING:
     from mlops_lab.models.registry.registry import Registry

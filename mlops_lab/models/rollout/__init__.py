@@ -1,10 +1,7 @@
 """How is a version put to work, watched and taken back?"""
 
-from mlops_lab.models.rollout.deployment import Deployment, Step, deployment_of, promotion_of
-from mlops_lab.models.rollout.door import answered_by_challenger
-from mlops_lab.models.rollout.policy import RolloutPolicy
-from mlops_lab.models.rollout.rollout import begin, look, rollout, stop
-from mlops_lab.models.rollout.traffic import days_of
+from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of, promotion_of
+from mlops_lab.models.rollout.rollout import answered_by_challenger, begin, look, rollout, stop
 from mlops_lab.models.rollout.watch import Judgement, judge
 
 __all__ = [

@@ -1,18 +1,112 @@
-"""Where does a rollout stand? Every step is an event of the registry, so it can be told again from the history."""
+"""A deployment: the policy, the traffic and the days of one rollout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.clock import parse_utc
+from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.display import html_table, shown
-from mlops_lab.base.errors import NotAllowed
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName
 from mlops_lab.models.registry import Event, Promotion, Registry
 
-__all__ = ["Deployment", "Step", "deployment_of", "promotion_of"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Deployment", "RolloutPolicy", "Step", "days_of", "deployment_of", "promotion_of"]
+
+
+@dataclass(frozen=True)
+class RolloutPolicy:
+    """The steps of a rollout and what is demanded at each.
+
+    Attributes:
+        weights: percent of the traffic that the challenger answers, step by step; the last one is 100.
+        min_labels: how many of its answers must have met their outcome before a step is judged.
+        margin: how much worse its Brier score may be than the champion's on the same flights.
+        max_error_rate: the largest share of requests it may fail to answer, 0 to 1.
+        patience_days: how long a step may wait for outcomes, and twice as long if what it sees may be chance; then the
+            challenger is taken back, because nothing shows that it is good enough.
+        error: what the squared error of an answer is called; the Brier score, where answers are probabilities.
+        noun: what is asked about.
+        max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.
+
+    >>> RolloutPolicy(weights=(10, 100)).weights
+    (10, 100)
+    >>> RolloutPolicy(weights=(50, 25, 100))
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidDefinition: weights must rise from above 0 to 100, not (50, 25, 100).
+    """
+
+    weights: Sequence[int] = (5, 25, 100)
+    min_labels: int = 100
+    margin: float = 0.005
+    max_error_rate: float = 0.01
+    patience_days: int = 7
+    max_seconds: float | None = None
+    error: str = "Brier score"
+    noun: str = "flights"
+
+    def __post_init__(self) -> None:
+        weights = tuple(self.weights)
+        object.__setattr__(self, "weights", weights)
+        rising = all(early < late for early, late in pairwise(weights))
+        if not weights or not rising or weights[0] <= 0 or weights[-1] != 100:
+            raise InvalidDefinition(f"weights must rise from above 0 to 100, not {weights}.")
+        for name in ("min_labels", "patience_days"):
+            if getattr(self, name) < 1:
+                raise InvalidDefinition(f"{name} must be at least 1, not {getattr(self, name)!r}.")
+        for name in ("margin", "max_error_rate"):
+            if not math.isfinite(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
+                raise InvalidDefinition(f"{name} must be a number from 0 to 1, not {getattr(self, name)!r}.")
+        if self.max_seconds is not None and not (math.isfinite(self.max_seconds) and self.max_seconds > 0):
+            raise InvalidDefinition(f"max_seconds must be above 0, not {self.max_seconds!r}.")
+
+
+_COLUMNS = ("key", "at", "known_at", "truth", "challenger", "champion")
+
+
+def days_of(traffic: pd.DataFrame) -> Iterable[tuple[datetime, pd.DataFrame]]:
+    """The end of each day (midnight UTC), and all requests before it; an outcome still unknown then is null.
+
+    Args:
+        traffic: one row a request, as `rollout` takes it.
+
+    Raises:
+        UnknownName: a column is missing.
+        InvalidData: there is no request.
+
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2013-12-01T12:00Z", "2013-12-02T12:00Z"])
+    >>> traffic = pd.DataFrame({"key": ["a", "b"], "at": at, "known_at": at + pd.Timedelta("13h"), "truth": [1, 0],
+    ...                         "challenger": 0.1, "champion": 0.2})
+    >>> [(end.day, seen["truth"].tolist()) for end, seen in days_of(traffic)]
+    [(2, [nan]), (3, [1.0, nan])]
+    """
+    for column in _COLUMNS:
+        if column not in traffic.columns:
+            raise UnknownName("column", column, traffic.columns, where="the traffic")
+    if traffic.empty:
+        raise InvalidData("there is no traffic; a rollout without requests shows nothing.")
+    return _days(traffic)
+
+
+def _days(traffic: pd.DataFrame) -> Iterable[tuple[datetime, pd.DataFrame]]:
+    ordered = traffic.sort_values("at", kind="stable")
+    first, last = ordered["at"].iloc[0].floor("D"), ordered["at"].iloc[-1].floor("D")
+    end = first
+    while end <= last:
+        end = end + timedelta(days=1)
+        seen = ordered[ordered["at"] < end]
+        yield (
+            to_utc(end.to_pydatetime()),
+            seen.assign(truth=seen["truth"].astype("float64").where(seen["known_at"] <= end)),
+        )
+
 
 #: The actions a rollout writes into the history.
 ACTIONS = ("rollout_started", "rollout_step", "rollout_finished", "rollout_rolled_back", "rollout_stopped")

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.models.rollout.policy import RolloutPolicy
+from mlops_lab.models.rollout.deployment import RolloutPolicy
 
 if TYPE_CHECKING:
     import pandas as pd

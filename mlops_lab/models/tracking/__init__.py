@@ -7,8 +7,7 @@ it has ended, where MLflow fills a run in while it is open.
 
 from __future__ import annotations
 
-from mlops_lab.models.tracking.artefacts import ArtefactStore
-from mlops_lab.models.tracking.models import TRUSTED_TYPES
+from mlops_lab.models.tracking.artifacts import TRUSTED_TYPES, ArtefactStore
 from mlops_lab.models.tracking.runs import Run, Tracker
 
 __all__ = ["TRUSTED_TYPES", "ArtefactStore", "Run", "Tracker"]

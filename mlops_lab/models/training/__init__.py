@@ -1,11 +1,17 @@
 """How is a model made, measured and remembered as a run?"""
 
-from mlops_lab.models.training.fit import train
-from mlops_lab.models.training.metrics import METRICS, Scores, calibration_error, measure, score
+from mlops_lab.models.training.fit import TimeSplit, time_split, train
+from mlops_lab.models.training.metrics import (
+    METRICS,
+    NUMBER_METRICS,
+    Scores,
+    calibration_error,
+    measure,
+    measure_numbers,
+    score,
+)
 from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict, predict_proba
 from mlops_lab.models.training.refit import Refit, refit
-from mlops_lab.models.training.regression import NUMBER_METRICS, measure_numbers
-from mlops_lab.models.training.split import TimeSplit, time_split
 
 __all__ = [
     "KINDS",

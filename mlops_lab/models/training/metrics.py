@@ -1,4 +1,4 @@
-"""How good is a model on rows it has not seen, in all and for each airport?"""
+"""Metrics: labels as outcomes, and the figures of a model on them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,173 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData, UnknownName
-from mlops_lab.models.training.labels import outcomes_of, yes_or_no
-from mlops_lab.models.training.regression import measure_numbers, numbers_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["METRICS", "Scores", "calibration_error", "measure", "score"]
+__all__ = [
+    "METRICS",
+    "NUMBER_METRICS",
+    "Scores",
+    "calibration_error",
+    "measure",
+    "measure_numbers",
+    "numbers_of",
+    "outcomes_of",
+    "score",
+    "yes_or_no",
+]
+
+_SHOWN = 3
+
+
+def outcomes_of(frame: pd.DataFrame, label: str, *, rows: str) -> np.ndarray[Any, Any]:
+    """The column `label` as True and False, shape (rows,); `rows` says in an error which rows these are.
+
+    Python would take the text "no" for a yes, and a 2 as well; here only True and False, 1 and 0 are outcomes.
+
+    >>> import pandas as pd
+    >>> outcomes_of(pd.DataFrame({"late": [1, 0]}), "late", rows="training rows").tolist()
+    [True, False]
+    >>> outcomes_of(pd.DataFrame({"late": ["yes", "no"]}), "late", rows="training rows")
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidData: 'late' holds 'no', 'yes'; an outcome is True or False. Say which is the yes: \
+frame['late'] == 'yes'.
+
+    Raises:
+        UnknownName: there is no such column.
+        InvalidData: an outcome is missing, or is neither yes nor no.
+    """
+    if label not in frame.columns:
+        raise UnknownName("column", label, frame.columns, where=f"the {rows}")
+    column = frame[label]
+    if column.ndim > 1:
+        raise InvalidData(f"there are {column.shape[1]} columns {label!r} in the {rows}; keep one.", column=label)
+    if (missing := int(column.isna().sum())) > 0:
+        raise InvalidData(
+            f"{missing:,} of {len(column):,} {rows} have no {label!r}; leave rows out whose outcome is not known yet.",
+            column=label,
+        )
+    return yes_or_no(column.to_numpy("object"), what=repr(label), column=label)
+
+
+def yes_or_no(values: Any, *, what: str, column: str | None = None) -> np.ndarray[Any, Any]:
+    """The values as True and False, if that is what they are; 1 and 0 mean the same.
+
+    >>> yes_or_no([1.0, 0.0], what="the truth").tolist()
+    [True, False]
+
+    Raises:
+        InvalidData: a value is something else.
+    """
+    import numpy as np
+
+    found = np.asarray(values)
+    if found.dtype.kind == "O":
+        distinct = set(found.tolist()) if all(isinstance(each, str | int | float) for each in found.flat) else None
+    else:
+        distinct = set(np.unique(found).tolist())
+    if distinct is not None and distinct <= {0, 1}:
+        return found.astype("bool")
+    shown = sorted(map(repr, distinct)) if distinct is not None else sorted({type(x).__name__ for x in found.flat})
+    more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    name = f"frame[{column!r}]" if column else "values"
+    hint = f"{name} == {shown[-1]}" if len(shown) == 2 else f"{name} > 0, for example"
+    raise InvalidData(
+        f"{what} holds {', '.join(shown[:_SHOWN])}{more}; an outcome is True or False. Say which is the yes: {hint}.",
+        column=column,
+    )
+
+
+#: Every figure that `measure_numbers` gives, and whether more of it is better. `mean_poisson_deviance` is for counts,
+#: `spearman` for ranks; `calibration_error` is in standard deviations of the truth, so that one bound fits any unit.
+NUMBER_METRICS: Mapping[str, bool] = {
+    "mae": False,
+    "rmse": False,
+    "mean_pinball_loss": False,
+    "mean_poisson_deviance": False,
+    "r2": True,
+    "spearman": True,
+    "calibration_error": False,
+}
+
+
+def numbers_of(frame: pd.DataFrame, label: str, *, rows: str) -> np.ndarray[Any, Any]:
+    """The column `label` as finite floats, shape (rows,); `rows` says in an error which rows these are.
+
+    >>> import pandas as pd
+    >>> numbers_of(pd.DataFrame({"sold": [3, 5]}), "sold", rows="training rows").tolist()
+    [3.0, 5.0]
+
+    Raises:
+        UnknownName: there is no such column.
+        InvalidData: it holds what is no number, or one is missing or infinite.
+    """
+    import numpy as np
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if label not in frame.columns:
+        raise UnknownName("column", label, frame.columns, where=f"the {rows}")
+    column = frame[label]
+    if is_bool_dtype(column) or not is_numeric_dtype(column):
+        raise InvalidData(f"{label!r} holds {column.dtype}, and a number is to be predicted.", column=label)
+    found: np.ndarray[Any, Any] = column.to_numpy("float64", na_value=np.nan)
+    if (bad := int((~np.isfinite(found)).sum())) > 0:
+        raise InvalidData(
+            f"{bad:,} of {len(found):,} {rows} have no finite {label!r}; leave rows out whose outcome is not known.",
+            column=label,
+        )
+    return found
+
+
+def measure_numbers(
+    truth: np.ndarray[Any, Any], prediction: np.ndarray[Any, Any], *, quantile: float = 0.5, bins: int = 10
+) -> dict[str, float]:
+    """Every figure of `NUMBER_METRICS`; NaN where one cannot be: a deviance of negative counts, a rank of constants.
+
+    Args:
+        truth: shape (rows,), what happened.
+        prediction: shape (rows,), what was said.
+        quantile: which quantile the pinball loss is of.
+        bins: over how many bins of equally many rows, by prediction, calibration is looked at.
+
+    Raises:
+        InvalidData: lengths differ, or a prediction is no finite number.
+
+    >>> import numpy as np
+    >>> found = measure_numbers(np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 2.0, 4.0, 5.0]))
+    >>> found["mae"], round(found["rmse"], 3), found["spearman"]
+    (0.5, 0.707, 1.0)
+    """
+    import numpy as np
+    from sklearn import metrics
+
+    truth, prediction = np.asarray(truth, dtype="float64"), np.asarray(prediction, dtype="float64")
+    if truth.shape != prediction.shape or truth.ndim != 1:
+        raise InvalidData(f"{truth.shape} outcomes cannot be compared with {prediction.shape} predictions.")
+    if not np.isfinite(prediction).all():
+        raise InvalidData("a prediction is missing or infinite; the model that gave it cannot be measured.")
+    found = dict.fromkeys(NUMBER_METRICS, float("nan"))
+    if not len(truth):
+        return found
+    found["mae"] = float(np.abs(truth - prediction).mean())
+    found["rmse"] = float(np.sqrt(((truth - prediction) ** 2).mean()))
+    found["mean_pinball_loss"] = float(metrics.mean_pinball_loss(truth, prediction, alpha=quantile))
+    if (truth >= 0).all() and (prediction > 0).all():
+        found["mean_poisson_deviance"] = float(metrics.mean_poisson_deviance(truth, prediction))
+    spread = float(truth.std())
+    if spread > 0:
+        found["r2"] = float(metrics.r2_score(truth, prediction))
+        parts = [part for part in np.array_split(np.argsort(prediction, kind="stable"), bins) if len(part)]
+        gaps = [abs(float(truth[part].mean() - prediction[part].mean())) * len(part) for part in parts]
+        found["calibration_error"] = sum(gaps) / len(truth) / spread
+        if np.ptp(prediction) > 0:
+            from scipy.stats import spearmanr
+
+            found["spearman"] = float(spearmanr(truth, prediction).statistic)
+    return found
+
 
 #: Every figure that `measure` gives, and whether more of it is better.
 METRICS: Mapping[str, bool] = {

@@ -1,4 +1,4 @@
-"""Which model learns, and how does a frame of features become its numbers?"""
+"""The models that learn, and how a frame of features becomes their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a GPU, where there is one, come to the same model?"""
+"""A GPU, where there is one, comes to the same model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.models.training.labels import yes_or_no
+from mlops_lab.models.training.metrics import yes_or_no
 from mlops_lab.models.training.model import predict, prepare
 
 if TYPE_CHECKING:
