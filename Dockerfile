@@ -25,9 +25,11 @@ COPY pyproject.toml README.md LICENSE ./
 COPY mlops_lab ./mlops_lab
 # The libraries' own tests, headers and what only a notebook shows stay out; numpy.testing reads one of its tests' files.
 RUN python3 -m pip --python /opt/mlops-lab/bin/python install --no-deps . \
- && cd /opt/mlops-lab/lib/python3*/site-packages \
- && find . -type d -name tests -not -path "./numpy/_core/*" -prune -exec rm -rf {} + \
- && rm -rf pyarrow/include pyarrow/*flight* mlops_lab/teaching/panels mlops_lab/teaching/classroom mlops_lab/teaching/checks \
+ && find /opt/mlops-lab -type d -name tests -not -path "*/numpy/_core/*" -prune -exec rm -rf {} + \
+ && find /opt/mlops-lab -path "*/pyarrow/include" -prune -exec rm -rf {} + \
+ && find /opt/mlops-lab -path "*/pyarrow/*flight*" -delete \
+ && find /opt/mlops-lab -path "*/mlops_lab/teaching/*" -type d \
+      \( -name panels -o -name classroom -o -name checks \) -prune -exec rm -rf {} + \
  && /opt/mlops-lab/bin/python /src/sbom.py > /opt/mlops-lab/sbom.cdx.json
 
 FROM ${BASE} AS server

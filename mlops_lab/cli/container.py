@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
+from mlops_lab.base.fingerprint import fingerprint_bytes, fingerprint_json
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import HOME, answer_options, model_of, open_problem, open_registry
@@ -25,6 +26,7 @@ __all__ = ["container"]
 
 _BAKED = Path("/opt/mlops-lab/home")  # where the Dockerfile puts HOME_DIR
 _KSERVE = Path("/mnt/models")
+_COPIED = ".copied-from"  # in a copy: the state of what it was copied from
 _WHOLE = ("check_data", "build_training_set", "train", "register", "evaluate", "gate")
 
 
@@ -56,10 +58,32 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
 
     home = Path(os.environ.get("MLOPS_LAB_HOME") or HOME)
     if not _is_home(home):
-        _copy_whole(_brought(Path(opt_ml)), home)
+        _bring(_brought(Path(opt_ml)), home)
+    elif (home / _COPIED).is_file():  # a copy that an earlier start made; its image may have been replaced since
+        source = _brought(Path(opt_ml))
+        if (home / _COPIED).read_text("utf-8") != _state_of(source):
+            _bring(source, home)
     words = [*_version(home), "--home", str(home), "--host", "0.0.0.0", *options]  # noqa: S104  its own network
     code: int = serve_command.main(words, prog_name="mlops-lab serve", standalone_mode=False)
     return code
+
+
+def _bring(source: Path, home: Path) -> None:
+    """Copy a home folder whole, in the place of an older copy, and note what it is a copy of."""
+    aside = home.with_name(f"{home.name}.older")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        if _is_home(home):
+            home.rename(aside)
+        _copy_whole(source, home)
+    except OSError as error:
+        raise HomeError(home, f"{source} cannot be copied there ({type(error).__name__})") from None
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _state_of(home: Path) -> str:
+    """What tells one state of a home folder's registry from another: the bytes of its databases."""
+    return fingerprint_json({path.name: fingerprint_bytes(path.read_bytes()) for path in sorted(home.glob("*.db"))})
 
 
 def _version(home: Path) -> list[str]:
@@ -136,6 +160,7 @@ def _copy_whole(source: Path, target: Path) -> None:
     _copy(source, aside)
     if not _is_home(aside):
         raise HomeError(target, f"the copy of {source} has no registry")
+    (aside / _COPIED).write_text(_state_of(source), "utf-8")
     if target.exists():  # something of another kind is kept there: it stays, and the home comes beside it
         _copy(aside, target)
         shutil.rmtree(aside, ignore_errors=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -172,3 +175,76 @@ def test_options_after_serve_reach_the_server(tmp_path, monkeypatch):
     assert [(given["limits"].drain_seconds, given["port"], given["log"].quiet) for given in asked] == [
         (2.0, 9000, True)
     ]
+
+
+def an_image_s_home(folder, text):
+    """What an image holds, as far as a start looks at it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(6):
+        (folder / f"{number}.json").write_text("{}")
+    (folder / "registry.db").write_text(text)
+
+
+@pytest.fixture
+def baked(tmp_path, monkeypatch):
+    """An image's home and a start of its container; the start returns what is served."""
+    source, home = tmp_path / "opt" / "model", tmp_path / "work" / "home"
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(home))
+    monkeypatch.setattr("mlops_lab.cli.container._version", lambda _home: ["late", "1"])
+    monkeypatch.setattr("mlops_lab.delivery.server.serve", lambda *_, **__: None)
+
+    def start():
+        assert main(["container", "serve", "--opt-ml", str(tmp_path / "opt"), "--port", "0"]) == 0
+        return (home / "registry.db").read_text()
+
+    an_image_s_home(source, "v1")
+    return source, home, start
+
+
+def test_an_image_with_another_home_replaces_the_copy_of_the_older_one(baked):
+    source, home, start = baked
+
+    first = start()
+    (home / "note").touch()
+    same = start()
+    kept = (home / "note").exists()
+    an_image_s_home(source, "v1 and v2")
+
+    assert (first, same, kept) == ("v1", "v1", True)
+    assert start() == "v1 and v2"
+    assert not (home / "note").exists()
+    assert [path.name for path in home.parent.iterdir()] == ["home"]
+
+
+def test_a_home_that_is_no_copy_is_never_replaced(baked):
+    _, home, start = baked
+    an_image_s_home(home, "somebody's own")
+
+    assert start() == "somebody's own"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is killed with -9")
+@pytest.mark.parametrize("after", [1, 4, 7])
+def test_killed_while_it_copies_the_next_start_has_a_whole_home(baked, after, tmp_path):
+    source, home, start = baked
+    script = (
+        "import os, shutil, signal\n"
+        "from pathlib import Path\n"
+        "from mlops_lab.cli.container import _copy_whole\n"
+        "copied, real = [], shutil.copy2\n"
+        "def copy2(*words, **more):\n"
+        "    copied.append(words)\n"
+        f"    if len(copied) >= {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(*words, **more)\n"
+        "shutil.copytree.__defaults__ = (False, None, copy2, False, False)\n"
+        f"_copy_whole(Path({str(source)!r}), Path({str(home)!r}))\n"
+    )
+
+    killed = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False, timeout=120)
+
+    assert killed.returncode == -9
+    assert not home.exists()
+    assert start() == "v1"
+    assert sorted(path.name for path in source.iterdir()) == sorted(
+        path.name for path in home.iterdir() if path.name[0] != "."
+    )
