@@ -71,20 +71,28 @@ def list_(home: Path, as_json: bool) -> None:
 
 @features.command()
 @click.argument("name")
+@click.option("--statistics", is_flag=True, help="Of a view: what its features are like, by number.")
 @answer_options
-def describe(name: str, home: Path, as_json: bool) -> None:
+def describe(name: str, statistics: bool, home: Path, as_json: bool) -> None:
     """One definition; of a view also its rows, and until when it is materialised."""
     with _store(home) as store:
         told = store.describe(name)
+        if statistics:
+            figures = store.statistics(name).round(3).reset_index()
+            told["statistics"] = figures.astype(object).where(figures.notna(), None).to_dict("records")
         services = [each for each in store.list_feature_services() if each.name == name]
         if "ttl" in told and name in {view.name for view in store.list_feature_views()}:
             ttl = store.get_feature_view(name).ttl
             told["ttl"] = None if ttl is None else f"{ttl.total_seconds() / 3600:g} h"
     if as_json:
         return print_json({"definition": told})
+    figures = told.pop("statistics", [])
     if services:
         told |= {"features": list(services[0].references)}
     click.echo(columns([[key, _words(value)] for key, value in told.items() if value not in (None, "", {}, [])]))
+    if figures:
+        shown = [["" if each is None else str(each) for each in one.values()] for one in figures]
+        click.echo("\n" + columns([list(figures[0]), *shown], right=tuple(range(1, 8))))
     return None
 
 

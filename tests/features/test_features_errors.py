@@ -398,3 +398,35 @@ def test_times_come_in_many_coats_and_keep_their_nanoseconds(store):
         assert frame["wind"][0] == 1.5
         assert frame["event_timestamp"][1] == exact
         assert str(frame["event_timestamp"].dt.tz) == "UTC"
+
+
+def test_statistics_tell_what_the_features_of_a_period_are_like(tmp_path):
+    times = [T, T + timedelta(hours=1), T + timedelta(hours=2)]
+    data = pd.concat([rows(), rows()], ignore_index=True).head(3)
+    data = data.assign(event_timestamp=times, wind=[1.0, None, 3.0])
+    store = FeatureStore(tmp_path)
+    store.apply(view(data=data))
+
+    whole = store.statistics("weather").loc["wind"]
+    first = store.statistics("weather", start=T, end=times[2]).loc["wind"]
+
+    assert whole[["rows", "nulls", "distinct", "mean", "min", "max"]].tolist() == [3, 1, 2, 2.0, 1.0, 3.0]
+    assert whole["std"] == pytest.approx(2**0.5)
+    assert first[["rows", "nulls", "max"]].tolist() == [2, 1, 1.0]
+    assert store.statistics("weather", end=T).loc["wind", "rows"] == 0
+    with pytest.raises(InvalidData, match="start must be a time"):
+        store.statistics("weather", start=3)
+
+
+def test_whole_numbers_as_categories_are_keys_and_values(tmp_path):
+    keys = pd.Series(pd.Categorical([2**53 + 1, 7, None]))
+    data = pd.DataFrame({"k": keys, "event_timestamp": [T] * 3, "v": pd.Categorical([5, None, 6])})
+    store = FeatureStore(tmp_path)
+    fields = [Field("v", "int64")]
+    key = Entity("k", value_type="int64")
+    store.apply(FeatureView("f", entities=[key], schema=fields, ttl=None, source=Source("rows", data)))
+
+    asked = pd.DataFrame({"k": [2**53 + 1, 2**53, 7], "event_timestamp": [T] * 3})
+    found = store.get_historical_features(asked, features=["f:v"]).frame["v"]
+
+    assert found.fillna(-1).tolist() == [5, -1, -1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -191,9 +191,7 @@ def _texts(column: pd.Series[Any], where: str) -> Any:
 
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        categories = _texts(pd.Series(dtype.categories, name=column.name), where)
-        codes = pa.array(column.cat.codes.to_numpy(), mask=column.cat.codes.to_numpy() < 0)
-        return categories.take(codes)
+        return _of_categories(column, _texts, where)
     plain = dtype == "object"
     known = isinstance(dtype, pd.StringDtype | pd.ArrowDtype)
     if not known and not (plain and pd.api.types.infer_dtype(column, skipna=True) == "string"):
@@ -215,12 +213,23 @@ def _texts(column: pd.Series[Any], where: str) -> Any:
         raise refuse(column, "text that UTF-8 can write", where) from None
 
 
+def _of_categories(column: Any, read: Callable[[Any, str], Any], where: str) -> Any:
+    """What `read` makes of the categories of a column, for each row."""
+    import pandas as pd
+    import pyarrow as pa
+
+    codes = column.cat.codes.to_numpy()
+    return read(pd.Series(column.dtype.categories, name=column.name), where).take(pa.array(codes, mask=codes < 0))
+
+
 def _wholes(column: pd.Series[Any], where: str) -> Any:
     """The column as an Arrow array of int64."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return _of_categories(column, _wholes, where)
     if pd.api.types.is_integer_dtype(column.dtype):
         try:
             if isinstance(column.dtype, pd.ArrowDtype):  # as a plain column it would go through float64 beside a null

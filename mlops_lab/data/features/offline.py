@@ -155,6 +155,24 @@ class ViewRows:
         first, last = (as_datetime(event.min()), as_datetime(event.max())) if len(event) else (None, None)
         return {"rows": len(event), "first_event": first, "last_event": last}
 
+    def statistics(self, start: int, end: int) -> pd.DataFrame:
+        """What the features are like in the rows that tell of a time from `start` to before `end`, in ns."""
+        import numpy as np
+        import pandas as pd
+
+        rows = np.flatnonzero((self.times[0] >= start) & (self.times[0] < end))
+        found = []
+        for feature, dtype in self.view.dtypes.items():
+            known = pd.Series(self.values(feature, rows)).dropna()
+            told: dict[str, Any] = {"feature": feature, "rows": len(rows), "nulls": len(rows) - len(known)}
+            told["distinct"] = known.nunique()
+            if dtype in ("int64", "float64", "bool") and len(known):
+                numbers = known.astype("float64")
+                told |= {"mean": numbers.mean(), "std": numbers.std(), "min": numbers.min(), "max": numbers.max()}
+            found.append(told)
+        columns = ["rows", "nulls", "distinct", "mean", "std", "min", "max"]
+        return pd.DataFrame(found).set_index("feature").reindex(columns=columns)
+
     def values(self, feature: str, rows: Any) -> Any:
         """The values of a feature in some rows of the source, as a pandas array; null for row -1."""
         import numpy as np

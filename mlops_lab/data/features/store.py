@@ -292,6 +292,31 @@ class FeatureStore:
             told["materialised_until"] = None if mark is None else as_datetime(mark)
         return told
 
+    def statistics(
+        self, view: str, *, start: datetime | str | None = None, end: datetime | str | None = None
+    ) -> pd.DataFrame:
+        """What the features of a view are like in its source, in the rows that tell of a period.
+
+        Args:
+            view: its name.
+            start: the first moment of the period, by event time; None for the beginning.
+            end: the moment at which it is over; None for never.
+
+        Returns:
+            A frame with a row for each feature: how many rows, nulls and distinct values, and of numbers and truth
+            values the mean, the standard deviation, the least and the largest.
+
+        Raises:
+            UnknownName: no such view.
+            InvalidDefinition: its rows are only there for the program that applied it.
+            InvalidData: `start` or `end` is no time with a zone, or the source is not as declared.
+        """
+        ends = [
+            bound if when is None else moment(when, what)
+            for when, what, bound in ((start, "start", -(2**63)), (end, "end", 2**63 - 1))
+        ]
+        return self._rows_of(self.get_feature_view(view)).statistics(*ends)
+
     def _join(self, entity_df: pd.DataFrame, features: Features, full_names: bool, *, as_landed: bool) -> TrainingSet:
         selection = self._select(features, full_names)
         rows_of = {part.view.name: self._rows_of(part.view) for part in selection.parts}
