@@ -145,9 +145,15 @@ class Listing(tuple[_Item, ...]):
         found = super().__getitem__(place)
         return Listing(found) if isinstance(place, slice) else found
 
+    def _words(self) -> str:
+        return "\n".join(getattr(each, "line", each.__str__)() for each in self) or "none"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(self._words())  # IPython's own way with tuples goes before a bundle's text
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         rows: list[dict[str, str]] = [each.row() for each in self]  # type: ignore[attr-defined]
-        text = "\n".join(getattr(each, "line", each.__str__)() for each in self) or "none"
+        text = self._words()
         if not rows:
             return shown(text, f"<p>{text}</p>")
         columns = [name for name in rows[0] if any(row[name] for row in rows)]

@@ -113,3 +113,15 @@ def test_every_colour_of_the_page_comes_from_the_theme_and_letters_in_a_pill_do_
             continue
         for value in re.findall(r"color:([^;]+)", declarations):
             assert value.startswith(("var(--jp", "inherit")), (selector, value)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_ipython_shows_the_same_words(name):
+    from IPython.core.formatters import DisplayFormatter
+
+    shown = SHOWN[name][0]()
+
+    data, _ = DisplayFormatter().format(shown)
+
+    assert data["text/plain"] == shown._repr_mimebundle_()["text/plain"]
+    assert data["text/html"].startswith("<style>")
