@@ -138,7 +138,7 @@ def _download(call: ActionCall) -> Outcome | Mapping[str, str]:
 def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
     """The Python that was asked for, where this machine has one; else this one, which is said."""
     asked, here = call.argument("python-version"), ".".join(map(str, sys.version_info[:3]))
-    outputs = {"python-version": here, "cache-hit": "false", "python-path": sys.executable}
+    outputs = {"python-version": here, "cache-hit": "false"}
     wanted = asked.splitlines()[0].strip().removesuffix("-dev").removesuffix(".x") if asked.strip() else ""
     if not wanted or any(glyph in asked for glyph in "<>=~^*|") or f"{here}.".startswith(f"{wanted}."):
         return outputs
@@ -153,8 +153,7 @@ def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
     for name in ("python", "python3"):
         if not (folder / name).exists():
             (folder / name).symlink_to(program)
-    outputs |= {"python-version": found, "python-path": program}
-    return Outcome(outputs=outputs, exported={"PATH": f"{folder}{os.pathsep}{path}"})
+    return Outcome(outputs={**outputs, "python-version": found}, exported={"PATH": f"{folder}{os.pathsep}{path}"})
 
 
 def _version_of(program: str) -> str:
