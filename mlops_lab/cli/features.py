@@ -63,6 +63,9 @@ def list_(home: Path, as_json: bool) -> None:
             until = store.materialized_until(view.name)
             fresh = "" if until is None else f"{until:%Y-%m-%d %H:%M}"
             rows.append(["view", view.name, f"{len(view.schema)} features of {keys}", fresh, view.description])
+        for computed in store.list_on_demand_feature_views():
+            made = f"{len(computed.schema)} features of {', '.join(computed.inputs)}"
+            rows.append(["on demand", computed.name, made, "", computed.description])
         for service in store.list_feature_services():
             rows.append(["service", service.name, f"{len(service.references)} features", "", service.description])
     click.echo(columns(rows))

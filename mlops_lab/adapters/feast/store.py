@@ -22,6 +22,7 @@ from mlops_lab.data.features import (
     FeatureStore,
     FeatureView,
     Materialized,
+    OnDemandFeatureView,
     OnlineResponse,
     TrainingSet,
 )
@@ -117,6 +118,10 @@ class FeastStore:
         """Every feature view of this home, by name."""
         return self._definitions.list_feature_views()
 
+    def list_on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """Every on demand feature view of this home, by name: they are computed here, beside Feast's answer."""
+        return self._definitions.list_on_demand_feature_views()
+
     def list_feature_services(self) -> list[FeatureService]:
         """Every feature service of this home, by name."""
         return self._definitions.list_feature_services()
@@ -140,6 +145,12 @@ class FeastStore:
             mark = self._online.watermark(str(name))
             told["materialised_until"] = None if mark is None else as_datetime(mark)
         return told
+
+    def statistics(
+        self, view: str, *, start: datetime | str | None = None, end: datetime | str | None = None
+    ) -> pd.DataFrame:
+        """What the features of a view are like in its source; as `FeatureStore.statistics`."""
+        return self._definitions.statistics(view, start=start, end=end)
 
     def differences(self) -> tuple[Difference, ...]:
         """Where Feast by itself does not do what `FeatureStore` promises, and what this class does about it."""
