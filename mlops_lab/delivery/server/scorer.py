@@ -1,7 +1,8 @@
 """A linear pipeline taken apart once, so that it answers in a tenth of a millisecond.
 
-`tests/benchmarks/scorer.py` compares it with scikit-learn's `predict_proba`, which takes 190 times as long for a row, and
-with ONNX Runtime, which has no imputer for this pipeline's numbers. The arithmetic is small: it is taken out of the fitted steps, and must then give what `predict_proba` gives on rows made to be awkward.
+`tests/benchmarks/scorer.py` compares it with scikit-learn's `predict_proba`, which takes 190 times as long for a row,
+and with ONNX Runtime, which has no imputer for this pipeline's numbers. The arithmetic is small: it is taken out of the
+fitted steps, and must then give what `predict_proba` gives on rows made to be awkward.
 """
 
 from __future__ import annotations
