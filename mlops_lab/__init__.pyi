@@ -117,6 +117,7 @@ from .pipeline.problem import Metric as Metric
 from .pipeline.problem import Problem as Problem
 from .pipeline.problem import find_leaks as find_leaks
 from .pipeline.problem import load_problem as load_problem
+from .pipeline.problem import new_project as new_project
 from .pipeline.problem import past_means as past_means
 from .pipeline.problem import run_problem as run_problem
 from .pipeline.problem import same_day_means as same_day_means

@@ -57,7 +57,7 @@ ENGINES = {
     "feast-mlflow": Engine(
         ("feast", "mlflow", "postgres", "spark", "engine-test"),
         "feast",
-        ("tests/conformance", "tests/feast", "tests/mlflow"),
+        ("tests/conformance", "tests/feast", "tests/mlflow", "tests/problem/test_on_engines.py"),
         own=("pandas", "pyarrow"),
         code=("mlops_lab/adapters/feast", "mlops_lab/adapters/mlflow", "mlops_lab/data/features"),
     ),

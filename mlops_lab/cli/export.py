@@ -14,7 +14,7 @@ from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
 from mlops_lab.cli.export_features import FEATURE_STORES, write_rows
-from mlops_lab.cli.options import answer_options
+from mlops_lab.cli.options import MODEL, answer_options, model_of
 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG
@@ -137,9 +137,12 @@ def export(
     if target in FEATURE_STORES:
         files = FEATURE_STORES[target].files(open_problem(home))
     elif target in CLOUDS:
-        files = CLOUDS[target].files(
-            pipeline_of(open_problem(home)) if file is None else read_dag(file, modules), image
-        )
+        dag = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
+        usual, own = MODEL, model_of(home)  # their files are written for the course's model, and named after it
+        files = {
+            name: text.replace(usual, own).replace(usual.replace("_", "-"), own.replace("_", "-"))
+            for name, text in CLOUDS[target].files(dag, image).items()
+        }
     else:
         dag = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
         files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}

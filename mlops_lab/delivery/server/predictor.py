@@ -5,6 +5,7 @@ No network here: a `Predictor` is handed a body and its type and gives back scor
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,12 +38,15 @@ from mlops_lab.delivery.server.bodies import (
 )
 from mlops_lab.delivery.server.scorer import Scorer, compiled_scorer
 from mlops_lab.models.registry import ModelVersion, Registry
+from mlops_lab.models.training import is_regressor
 from mlops_lab.pipeline.engines import engines_of, has_registry, open_feature_store, open_registry, open_tracker
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mlops_lab.delivery.server.protocol import InferenceRequest
+
+_LARGEST = sys.float_info.max
 
 __all__ = [
     "Answer",
@@ -64,7 +68,8 @@ class ServedModel:
 
     Attributes: `name`, `version`, `artefact` (the fingerprint of its bytes), `service` (the feature service it learnt
     from, "" when its run does not say), `kinds` (for each feature, in order, `number` or `text`), `score` (from columns
-    to probabilities), `compiled` (is `score` the fast one?), `words` (the texts that it saw in training, by column).
+    to probabilities), `compiled` (is `score` the fast one?), `words` (the texts that it saw in training, by column),
+    `is_number` (does it predict a number, and no probability?).
 
     >>> import numpy as np
     >>> model = ServedModel("late", 2, "sha256:0", "as_known", {"hour": "number"},
@@ -81,21 +86,23 @@ class ServedModel:
     score: Scorer
     compiled: bool = False
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_number: bool = False
 
     def __repr__(self) -> str:
         return f"ServedModel({self.name} v{self.version}, {len(self.kinds)} features)"
 
     def predict(self, columns: Columns) -> list[float]:
-        """The probability of yes for every row, between 0 and 1.
+        """The probability of yes for every row, between 0 and 1; of a model of numbers, the number.
 
         Raises:
             IntegrityError: the model gave no probability, so nothing it says can be passed on.
         """
         found: np.ndarray[Any, Any] = self.score(columns)
         answer: list[float] = found.tolist()
-        if not all(0.0 <= one <= 1.0 for one in answer):
-            worst = next(one for one in answer if not 0.0 <= one <= 1.0)
-            raise IntegrityError(f"the answer of {self.name} v{self.version}", expected="0 to 1", found=str(worst))
+        low, high, expected = (-_LARGEST, _LARGEST, "a number") if self.is_number else (0.0, 1.0, "0 to 1")
+        if not all(low <= one <= high for one in answer):
+            worst = next(one for one in answer if not low <= one <= high)
+            raise IntegrityError(f"the answer of {self.name} v{self.version}", expected=expected, found=str(worst))
         return answer
 
 
@@ -141,8 +148,9 @@ def load_served_model(
     finally:
         registry.close()
         tracker.close()
-    classes = getattr(estimator, "classes_", ())
-    if len(classes) != 2 or not hasattr(estimator, "predict_proba") or not hasattr(estimator, "feature_names_in_"):
+    is_number = params.get("kind") == "regression" and is_regressor(estimator)
+    answers = len(getattr(estimator, "classes_", ())) == 2 and hasattr(estimator, "predict_proba")
+    if not (answers or is_number) or not hasattr(estimator, "feature_names_in_"):
         raise InvalidData(
             f"{found.name} v{found.version} is no classifier of a yes-or-no question that knows its columns."
         )
@@ -157,6 +165,7 @@ def load_served_model(
         fast or slow,
         compiled=fast is not None,
         words=words_of(estimator),
+        is_number=is_number,
     )
 
 
@@ -211,7 +220,10 @@ def estimator_scorer(estimator: Any) -> Scorer:
         kept = {
             name: np.asarray(columns[name], dtype="object" if _is_text(columns[name]) else "float64") for name in names
         }
-        found: np.ndarray[Any, Any] = estimator.predict_proba(pd.DataFrame(kept))[:, 1]
+        frame = pd.DataFrame(kept)
+        if not hasattr(estimator, "predict_proba"):
+            return np.asarray(estimator.predict(frame), dtype="float64")
+        found: np.ndarray[Any, Any] = estimator.predict_proba(frame)[:, 1]
         return found
 
     return score

@@ -183,8 +183,8 @@ class Problem:
             if key not in frame.columns:
                 raise UnknownName("join key", key, frame.columns, where=where)
         # A column of the data that no join needs is no part of a decision; a feature may bear its name.
-        wanted = {self.key: None, **keys, AT: None, self.label: None, KNOWN_AT: None, self.slice_by: None}
-        frame = frame[[name for name in wanted if name in frame.columns]]
+        wanted = {self.key, *keys, AT, self.label, KNOWN_AT, self.slice_by}
+        frame = frame[[name for name in frame.columns if name in wanted]]
         if not len(frame):
             raise InvalidData(f"{where} are empty; there is nothing to learn from.")
         if KNOWN_AT not in frame.columns:
