@@ -394,7 +394,8 @@ check("07.3", careful)
 # %% [markdown]
 # ## Patience, and a model that is silent
 #
-# A step may stay undecided for `patience_days`, and then the challenger is taken back. `judge` is the watch's one look:
+# A step may wait for outcomes for `patience_days`, and then the challenger is taken back. What may be chance gets twice
+# as long; then it is taken back if an equal model would hardly look like this. `judge` is the watch's one look:
 
 # %%
 predict("07.p10")

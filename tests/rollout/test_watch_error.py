@@ -53,3 +53,54 @@ def test_a_model_that_is_much_worse_is_noticed_within_three_days():
 @pytest.mark.parametrize("truth", [0.0, MARGIN])
 def test_the_error_over_two_thousand_rollouts(storm, truth):
     assert taken_back(now, truth=truth, storm=storm, rollouts=2000) <= 0.05
+
+
+def whole(*, truth, storm, rollouts, seed=2, days=60, patience=14):
+    """The shares of whole rollouts taken back and finished: all three weights, each day a look, patience included."""
+    rng = np.random.default_rng(seed)
+    ends = {"taken back": 0, "finished": 0, "undecided": 0}
+    for _ in range(rollouts):
+        storms, weight, begun, end = truth + rng.normal(0, storm, days), 0, 0, "undecided"
+        drawn, labels = np.empty(0), np.empty(0, dtype="int64")
+        for day in range(days):
+            flights = (DAILY, 225, 900)[weight]
+            drawn = np.append(drawn, storms[day] + rng.normal(0, 0.09, flights))
+            labels = np.append(labels, np.full(flights, day))
+            if len(drawn) < 100:
+                continue
+            low, mean = now(pd.Series(drawn), pd.Series(labels)), drawn.mean()
+            if low > MARGIN or (mean > MARGIN and low > 0 and day - begun + 1 >= patience):
+                end = "taken back"
+                break
+            if mean <= MARGIN:
+                weight, begun, drawn, labels = weight + 1, day + 1, drawn[:0], labels[:0]
+                if weight == WEIGHTS:
+                    end = "finished"
+                    break
+        ends[end] += 1
+    return {end: count / rollouts for end, count in ends.items()}
+
+
+def test_patience_takes_no_equal_model_back_in_a_stormy_month():
+    ends = whole(truth=0.0, storm=0.02, rollouts=60)
+
+    assert ends["taken back"] <= 0.05
+    assert ends["finished"] > 0.9
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("storm", [0.0, 0.01, 0.02, 0.03])
+def test_of_two_thousand_whole_rollouts_of_an_equal_model_one_in_twenty_is_taken_back(storm):
+    ends = whole(truth=0.0, storm=storm, rollouts=2000)
+
+    print(storm, ends)
+    assert ends["taken back"] <= 0.05
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("storm", "at_least"), [(0.0, 0.6), (0.02, 0.5)])
+def test_a_model_worse_by_twice_the_margin_is_taken_back_in_the_end(storm, at_least):
+    ends = whole(truth=2 * MARGIN, storm=storm, rollouts=300)
+
+    print(storm, ends)
+    assert ends["taken back"] >= at_least

@@ -29,8 +29,9 @@ class RolloutPolicy:
         min_labels: how many of its answers must have met their outcome before a step is judged.
         margin: how much worse its Brier score may be than the champion's on the same flights.
         max_error_rate: the largest share of requests it may fail to answer, 0 to 1.
-        patience_days: how long a step may wait for outcomes, and twice as long if what it sees may be chance; then the
-            challenger is taken back, because nothing shows that it is good enough.
+        patience_days: how long a step may wait for outcomes; then the challenger is taken back, because nothing shows
+            that it is good enough. Twice as long if what it sees may be chance; then it is taken back if an equal model
+            would hardly look like this, and stays at its weight if one would.
         error: what the squared error of an answer is called; the Brier score, where answers are probabilities.
         noun: what is asked about.
         max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.

@@ -220,12 +220,17 @@ def _look(
         why = f"the champion answered none of the {found.labels} {rules.noun}, so there is nothing to compare with"
         found = Judgement("hold", why, found.answers, found.errors, found.labels, found.challenger_brier)
     held = sum(step.weight == weight for step in now.steps) + 1
-    # What may be chance is given twice the time: an equal model seems a little worse on every other day.
-    patience = rules.patience_days * (1 if found.champion_brier is None else 2)
-    if found.decision == "hold" and held >= patience:
-        days = "1 day" if held == 1 else f"{held} days"
-        why = f"after {days} at {weight} % nothing shows that it is good enough: {found.why}"
-        found = Judgement("roll_back", why, found.answers, found.errors, found.labels)
+    # What may be chance is given twice the time, and after that the benefit of the doubt: an equal model seems a little
+    # worse on every other day, and stays where it is until it is not compatible with an equal one.
+    compared = found.champion_brier is not None
+    if found.decision == "hold" and held >= rules.patience_days * (2 if compared else 1):
+        if compared:
+            found = judge(mine, rules, is_late=True)
+        if not compared or found.decision == "roll_back":
+            days = "1 day" if held == 1 else f"{held} days"
+            why = f"after {days} at {weight} % nothing shows that it is good enough: {found.why}"
+            figures = (found.challenger_brier, found.champion_brier) if compared else ()
+            found = Judgement("roll_back", why, found.answers, found.errors, found.labels, *figures)
     at = weights.index(weight)
     next_weight = weights[min(at + 1, len(weights) - 1)] if found.decision == "advance" else weight
     step = Step(until=end, weight=weight, **asdict(found))

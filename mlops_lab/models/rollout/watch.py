@@ -1,4 +1,4 @@
-"""The watch: is the challenger good enough to go on, by its own answers on flights whose outcome is known by now?"""
+"""The watch: the challenger judged by its own answers on flights whose outcome is known by now."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Judgement:
         return f"Judgement({self.decision}: {self.why})"
 
 
-def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
+def judge(answers: pd.DataFrame, policy: RolloutPolicy, *, is_late: bool = False) -> Judgement:
     """Judge the challenger by the flights it answered.
 
     Both models are asked about the same flights (the champion in the shadow), so that a stormy day counts for both:
@@ -57,6 +57,7 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
             asked; without it every answer counts as a day of its own), and where it was measured `seconds`, how long
             the challenger took.
         policy: the bounds.
+        is_late: patience is over: a challenger that is no longer compatible with being as good is taken back, too.
 
     >>> import pandas as pd
     >>> answers = pd.DataFrame({"challenger": [0.9] * 200, "champion": [0.2] * 200, "truth": [0, 0, 0, 1] * 50})
@@ -99,6 +100,8 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy) -> Judgement:
     said = f"on {pairs} {policy.noun} its {policy.error} is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
     if least_mean > policy.margin:
         return found("roll_back", f"{said}, no longer compatible with {policy.margin:.3f}", *figures)
+    if is_late and least_mean > 0 and mean > policy.margin:
+        return found("roll_back", f"{said}, no longer compatible with being as good", *figures)
     if mean <= 0:
         return found("advance", f"{said}, and {policy.margin:.3f} worse would be allowed", *figures)
     if mean <= policy.margin:
