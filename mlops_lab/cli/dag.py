@@ -104,8 +104,8 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 
     run = run_to_resume(home, run_id)
     told = verdict(run, became(run), home=home)
-    if as_json:
-        return print_json(told)
+    if as_json:  # looking succeeded, whatever became of the run
+        return print_json({**told, "exit_code": 0, "run_exit_code": told["exit_code"]})
     if run.state == "running":
         for line in run.trace(durations=True).splitlines():
             click.echo(cut(plain(line)))

@@ -111,17 +111,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(sys, name) is None:  # the shell closed it (>&-): what is said there is said to nobody
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         tolerate(getattr(sys, name))
+    real = sys.stdout
+    if real is sys.__stdout__:
+        sys.stdout = _ReadEnough(real)
     try:
         code = _run(words)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
     except OSError as error:  # the disk that our output goes to is full
         click.echo(f"mlops-lab: the answer cannot be written: {error.strerror or error}.", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 1
+    finally:
+        sys.stdout = real
     return code
+
+
+class _ReadEnough:
+    """A stream whose reader may leave (`gate | head -1`): the command goes on, and its exit code is its own."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, or nothing to nobody."""
+        try:
+            return int(self._stream.write(text))
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _run(words: list[str]) -> int:

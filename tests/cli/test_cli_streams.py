@@ -53,3 +53,14 @@ def test_looking_at_another_projects_features_adds_none_of_ours(tmp_path, capsys
     assert [view["name"] for view in told[0]["feature_views"]] == ["orders"]
     assert len(told[1]["feature_views"]) > 1
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="bash and head")
+@pytest.mark.parametrize("words", ["gate --print-policy", "--help", "registry --help"])
+def test_a_reader_that_has_read_enough_does_not_change_the_exit_code(words):
+    line = f"set -o pipefail; {sys.executable} -c 'import sys, time; from mlops_lab.cli.program import main; "
+    line += f"time.sleep(0.5); sys.exit(main(sys.argv[1:]))' {words} | true"
+
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
