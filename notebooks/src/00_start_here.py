@@ -233,6 +233,7 @@ registry.history("late_flights")
 # | [07 rollout](07_rollout.ipynb) | How do I put it to work, and take it back? |
 # | [08 real engines](08_real_engines.ipynb) | What changes when Feast and MLflow do the work? |
 # | [09 capstone](09_capstone.ipynb) | Can you ship something better? |
+# | [10 your turn](10_your_turn.ipynb) | How do I do this with my own data? |
 #
 # `progress()` from `mlops_lab` shows what you have done so far. Every bold word stands in the [glossary](GLOSSARY.md).
 #

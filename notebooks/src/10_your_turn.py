@@ -1,7 +1,7 @@
 # %% [markdown]
 # # How do I do this with my own data?
 #
-# Flights were the example. In this notebook you will
+# Flights were the example. This notebook takes about 10 minutes. In it you will
 #
 # - read a whole problem on one page, and run it: another data set, a number instead of a yes or no,
 # - find a leak before anything is trained, and watch the gate refuse it,
@@ -37,8 +37,13 @@ problem.rows.head(3)
 {name: [view.name for view in service.features] for name, service in problem.services.items()}
 
 # %% [markdown]
-# **Predict.** `same_day` holds the minimum, the wind, the rain and the weather of the very date, joined on the date.
+# `same_day` holds the minimum, the wind, the rain and the weather of the very date, joined on the date.
 # Which of its features can nobody know at six?
+
+# %%
+from mlops_lab import predict
+
+predict("10.p1")
 
 # %%
 report = find_leaks(problem)
@@ -49,11 +54,17 @@ report.to_frame().head(6)
 # `same_day` is accused, because its row of a date is written when the date is over.
 
 # %%
+predict("10.p2")
+
+# %%
 report.leaks[0].sentence
 
 # %% [markdown]
 # The pipeline is the one you know, with the same eleven tasks. The figure is the mean absolute error in °C, of which
 # less is better.
+
+# %%
+predict("10.p3")
 
 # %%
 home = Path(place.name) / "home"
@@ -73,6 +84,9 @@ runs["same_day"].task("gate").why
 # What you have used in ten notebooks is a `Problem` too, and every command takes the problem of the home folder.
 
 # %%
+predict("10.p4")
+
+# %%
 from mlops_lab import FLIGHTS
 
 [FLIGHTS, problem]
@@ -83,6 +97,9 @@ from mlops_lab import FLIGHTS
 # Take a CSV with one row a decision. `mlops-lab new mine --from my.csv` looks at it, writes the page, says what it
 # guessed and what no file can say: above all, when each column was known. Here we make a small file; put the path of
 # yours in its place.
+
+# %%
+predict("10.p5")
 
 # %%
 import numpy as np
@@ -102,11 +119,17 @@ proposal = new_project(Path(place.name) / "mine", data=Path(place.name) / "mine.
 list(proposal.guessed)
 
 # %%
+predict("10.p6")
+
+# %%
 list(proposal.unknown)
 
 # %% [markdown]
 # Confirm the first list, and answer the second: that is the work which nobody can do for you. Then two commands:
 # `mlops-lab run problem.py` and `python -m pytest`.
+
+# %%
+predict("10.p7")
 
 # %%
 own = load_problem(Path(place.name) / "mine" / "problem.py")
