@@ -54,6 +54,7 @@ def program() -> None:
       mlops-lab registry history                what happened
       mlops-lab lineage                         where the model came from
       mlops-lab lab                             the course itself
+      mlops-lab new FOLDER                      a project with your own data
 
     \b
     Exit codes of every command:
