@@ -20,6 +20,8 @@ __all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name: str) -> object:
+    if name in _moved.RENAMED:
+        return getattr(import_module(__name__), _moved.now_called(name))
     if name not in _HOME:
         raise AttributeError(f"module 'mlops_lab' has no attribute {name!r}", name=name)
     module, there = _HOME[name]

@@ -9,7 +9,9 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 
-__all__ = ["install"]
+__all__ = ["RENAMED", "install", "now_called"]
+
+RENAMED = {"Refusal": "RequestError", "open_desk": "load_predictor"}  # of the public list
 
 # Longest first: a module that left its package is found before the package.
 MOVED = {
@@ -85,6 +87,16 @@ class _MovedFinder:
             stacklevel=2,
         )
         return ModuleSpec(fullname, _Alias(new), is_package=True)  # type: ignore[arg-type]  # importlib.abc costs 15 ms
+
+
+def now_called(old: str) -> str:
+    """The public name that a name of version 0.1 has become; warns."""
+    warnings.warn(
+        f"mlops_lab.{old} is {RENAMED[old]} now, and the old name goes with the next release.",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return RENAMED[old]
 
 
 def install() -> None:

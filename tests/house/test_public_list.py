@@ -110,3 +110,8 @@ def test_notebooks_import_from_the_public_list_only():
 @pytest.mark.parametrize("planted", ["from mlops_lab.models.registry import Registry", "from mlops_lab import nope"])
 def test_a_deep_import_is_seen(planted):
     assert len(deep(planted)) == 1
+
+
+def test_a_public_name_of_the_version_before_leads_to_its_new_one_and_says_so():
+    with pytest.warns(DeprecationWarning, match="load_predictor now"):
+        assert mlops_lab.open_desk is mlops_lab.load_predictor
