@@ -7,7 +7,7 @@
 # Two models took the same exam, on four months of flights that neither had seen. The score says how often a model ranks
 # a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called [**AUC**](GLOSSARY.md#AUC).
 #
-# Run a cell with **Shift+Enter**.
+# Run a cell with **Shift+Enter**. This notebook takes about 25 minutes.
 
 # %%
 from mlops_lab import plot_bars
@@ -36,8 +36,8 @@ plot_bars("Score in the exam and in service", exam_and_service, "AUC")
 # - read the trace of a run and the drawing of its tasks,
 # - write the rule that refuses a model which is good offline and bad as served.
 #
-# You need Python and a little pandas. Each word is explained where it first matters. About 25 minutes; the whole course
-# takes some ten hours, and no internet.
+# You need Python and a little pandas. Each word is explained where it first matters. The whole course takes some ten
+# hours.
 
 # %% [markdown]
 # `python -m mlops_lab doctor` says line by line what is wrong with an installation.

@@ -37,7 +37,7 @@ def test_there_is_a_plan_for_each_length_and_its_minutes_add_up():
 
 
 def test_what_the_guide_names_exists():
-    commands = re.findall(r"`(?:break|reset) ([a-z]+(?:-[a-z]+)*)`", GUIDE)
+    commands = re.findall(r"`(?:break|reset) ([a-z]+(?:-[a-z]+)*)(?: --pause)?`", GUIDE)
     exercises = re.findall(r"\b(0\d\.[1-9])\b", GUIDE)
     titles = "\n".join(path.read_text("utf-8") for path in NOTEBOOKS)
 
