@@ -24,7 +24,7 @@ import notebook_rules
 import pytest
 from notebook_kernel import REPOSITORY
 
-from mlops_lab.teaching.checks import find_exercise
+from mlops_lab.teaching.checks import all_exercises, find_exercise
 
 SOURCE = """\
 # %% [markdown]
@@ -232,6 +232,9 @@ def look(folder: Path, by_nbval: set[str]) -> dict[str, set[str]]:
     (folder / "src").mkdir()
     shutil.copy(REPOSITORY / "notebooks" / "conftest.py", folder / "conftest.py")
     text = SOURCE.replace("{stub}", find_exercise("01.2").stub).replace("{other}", find_exercise("01.3").stub)
+    for one in all_exercises():  # what notebook 01 must ask too; at the end, so that each cell above keeps its number
+        if one.id.startswith("01.") and f'"{one.id}"' not in text:
+            text += f'\n# %%\n{one.stub}\n\n\ncheck("{one.id}", {one.answer})\n'
     (folder / "src" / "01_sound.py").write_text(text, encoding="utf-8")
     command = [sys.executable, build_notebooks.__file__, "--folder", str(folder)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)

@@ -271,7 +271,7 @@ class Rollout:
         """Which version the newest kept home has in Production, and the last things that happened."""
         tag = self.github["releases"][-1]["tag_name"].replace("/", "+")
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.unpack_archive(self.github.folder / f"{tag}.tar.gz", folder)
+        shutil.unpack_archive(self.github.folder / f"{tag}.tar.gz", folder, filter="data")
         registry = Registry(folder)
         try:
             assert registry.verify()
