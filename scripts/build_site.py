@@ -62,7 +62,8 @@ def relink(text: str, source: str, page: str) -> str:
         file = os.path.normpath(os.path.join(os.path.dirname(source), path)).replace(os.sep, "/")
         if file in PAGES and (ROOT / file).exists():
             relative = os.path.relpath(PAGES[file], os.path.dirname(page) or ".").replace(os.sep, "/")
-            return f"[{words}]({relative}{'#' + anchor if anchor else ''})"
+            place = anchor.lower() if file.endswith(".md") else anchor  # Sphinx names headings as GitHub does
+            return f"[{words}]({relative}{'#' + place if place else ''})"
         if picture:
             relative = os.path.relpath(f"pictures/{Path(file).name}", os.path.dirname(page) or ".").replace(os.sep, "/")
             return f"![{words}]({relative})"
@@ -180,7 +181,10 @@ def write_sources(folder: Path) -> None:
         if file.endswith(".ipynb"):
             write_notebook(file, folder / page)
         else:
-            (folder / page).write_text(relink((ROOT / file).read_text("utf-8"), file, page), "utf-8")
+            text = relink((ROOT / file).read_text("utf-8"), file, page)
+            if "\n## " not in text:  # the cheat sheet's small headings, which keep it on one page of paper
+                text = text.replace("\n### ", "\n## ")
+            (folder / page).write_text(text, "utf-8")
     write_api(folder / "api")
     write_commands(folder / "commands.md")
     notebooks = "\n".join(titled(file, page) for file, page in written if file.endswith(".ipynb"))

@@ -17,6 +17,7 @@ default_role = "code"  # docstrings write `names` as Markdown does
 toc_object_entries = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 copybutton_selector = "div.cell_input div.highlight pre, div.highlight-sh pre, div.highlight-python pre"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
@@ -53,7 +54,8 @@ if repository:
 def keep(_app, what, _name, value, _options, lines):
     """A table of Markdown as it stands, and a property whole: napoleon takes what is before a colon for a type."""
     if what == "property":
-        lines[:] = (inspect.getdoc(value) or "").split("\n")
+        raises = next((at for at, line in enumerate(lines) if line.startswith(":raises")), len(lines))
+        lines[:] = [*(inspect.getdoc(value) or "").partition("\nRaises:\n")[0].split("\n"), "", *lines[raises:]]
     table = re.compile(r"^((?:\|.*\n?)+)", re.M)
     text = table.sub(lambda found: "::\n\n" + re.sub("^", "    ", found[1], flags=re.M), "\n".join(lines))
     lines[:] = text.split("\n")
