@@ -21,8 +21,12 @@ settings.load_profile("course")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What is not among the fast, whoever marks what: they need a browser, an engine, a kernel or a linter over everything.
-NOT_FAST = {"benchmarks", "browser", "cloud", "conformance", "engines", "feast", "mlflow", "playground", "tecton"}
+# What is not among the fast, whoever marks what: they need a browser, an engine, a kernel, a whole run of the pipeline,
+# an environment of their own or the linters of workflows.
+NOT_FAST = {
+    *("benchmarks", "browser", "classroom", "cli", "cloud", "conformance", "engines", "feast", "mlflow", "notebooks"),
+    *("pipeline", "playground", "site", "start", "tecton", "workflows"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis looks for its seed
