@@ -95,8 +95,8 @@ def judge(exercise: Exercise, answer: object) -> Verdict:
         except BaseException as error:  # also what ends a thread: the caller decides
             outcome.append(error)
 
-    _within(exercise.seconds, work)
-    found = outcome[0] if outcome else _TooSlow()
+    in_time = _within(exercise.seconds, work)
+    found = outcome[0] if in_time and outcome else _TooSlow()  # what an interrupted answer ends in says nothing
     if type(found) is Verdict:  # not isinstance: an answer may have put something else in its place
         return found
     assert isinstance(found, BaseException)  # noqa: S101  what else came out
@@ -132,15 +132,20 @@ class _TooSlow(BaseException):
     """Ends an answer that has no end; not an Exception, so that an answer that catches those does not catch it."""
 
 
-def _within(seconds: float, work: Callable[[], None]) -> None:
-    """Do the work in a thread of its own, and go on without it when the time is up: a cell must come to its end."""
+def _within(seconds: float, work: Callable[[], None]) -> bool:
+    """Do the work in a thread of its own, and go on without it when the time is up: a cell must come to its end.
+
+    Returns whether the work was done in time.
+    """
     thread = threading.Thread(target=work, name="check", daemon=True)
     try:
         thread.start()
     except RuntimeError:  # in a browser there are no threads
-        return work()
+        work()
+        return True
     try:
         thread.join(seconds)
+        return not thread.is_alive()
     finally:
         for _ in range(100):  # again and again: an answer may catch everything
             if not thread.is_alive():
