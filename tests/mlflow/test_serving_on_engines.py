@@ -95,7 +95,7 @@ def test_the_image_serves_the_version_that_the_cloud_asks_for(homes, monkeypatch
     served = []
     monkeypatch.setenv("MLOPS_LAB_HOME", str(homes["engines"]))
     monkeypatch.setenv("MLOPS_LAB_VERSION", "latest")
-    monkeypatch.setattr("mlops_lab.cli.container.MODEL", "late")
+    monkeypatch.setattr("mlops_lab.cli.container.model_of", lambda _: "late")
     monkeypatch.setattr("mlops_lab.delivery.server.serve", lambda opened, *_, **__: served.append(opened().model))
 
     code = main(["container", "serve"])
