@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import jsonschema
@@ -129,16 +128,3 @@ def test_a_clean_file_gives_sarif_that_closes_what_was_found_before(capsys, repo
     told = sarif(capsys, "a/ci.yml", "--ours-only")
 
     assert [run["results"] for run in told["runs"]] == [[]]
-
-
-@pytest.mark.skipif(shutil.which("sarif") is None, reason="sarif-tools is not installed")
-@pytest.mark.nightly
-def test_another_reader_of_sarif_opens_it(capsys, repository):
-    import subprocess
-
-    repository(a=FAULTY)
-    sarif(capsys, "a/ci.yml", "--ours-only")
-
-    done = subprocess.run(["sarif", "summary", "out.sarif"], capture_output=True, text=True, check=True)
-
-    assert "missing-local" in done.stdout
