@@ -210,6 +210,23 @@ def test_an_answer_without_end_is_stopped_and_told_so(exercise_id: str, answer: 
     assert "still at work" in verdict.message or "RecursionError" in verdict.message
 
 
+class _Callback:
+    """A `__del__`, like the callback of a weak reference, is where Python drops what is raised and prints it."""
+
+    def __del__(self) -> None:
+        while True:
+            pass
+
+
+@pytest.mark.slow
+def test_stopping_an_answer_prints_nothing_of_what_python_ignores() -> None:
+    def answer(*_: object) -> None:
+        _Callback()  # the first stop meets this one, and pytest makes an error of what its own hook is told
+        _for_ever()
+
+    assert "still at work" in judge(replace(find_exercise("01.4"), seconds=0.2), answer).message
+
+
 _PATCHES = {
     "expect": "import mlops_lab.teaching.checks.exercise as m\nold = m.expect\nm.expect = lambda *a: None",
     "expect where it is used": "import mlops_lab.teaching.checks.nb01 as m\nold = m.expect\nm.expect = lambda *a: None",

@@ -147,11 +147,31 @@ def _within(seconds: float, work: Callable[[], None]) -> bool:
         thread.join(seconds)
         return not thread.is_alive()
     finally:
-        for _ in range(100):  # again and again: an answer may catch everything
+        if thread.is_alive():
+            _stop(thread)
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Raise `_TooSlow` in the thread, again and again: an answer may catch everything.
+
+    Where it meets a callback of a weak reference or a `__del__`, Python drops it and prints it as "ignored": no word
+    of that belongs in a learner's cell, and the next one meets the answer itself.
+    """
+    told = sys.unraisablehook
+
+    def quiet(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not _TooSlow:
+            told(unraisable)
+
+    sys.unraisablehook = quiet
+    try:
+        for _ in range(100):
             if not thread.is_alive():
                 break
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooSlow))
             thread.join(0.01)
+    finally:
+        sys.unraisablehook = told
 
 
 def _expect_own(exercise: Exercise, answer: object) -> None:
