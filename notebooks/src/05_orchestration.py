@@ -110,8 +110,8 @@ run
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
-# `report` was not even tried: it is `upstream_failed`. No exception was raised here. A failed task makes a failed
-# run, and a failed run is a record like any other.
+# `report` was not even tried: it is `upstream_failed`. No exception was raised here. The run is `failed` because its
+# last task did not succeed, and a failed run is a record like any other.
 
 # %% [markdown]
 # ## In which order?
@@ -326,7 +326,11 @@ RetriesPanel()
 
 # %% [markdown]
 # As it stands here, two tries fail and the third succeeds, after two waits of a minute. Take the retries down to 1
-# and `fetch` fails for good; `train` is not tried then.
+# and `fetch` fails for good; `train` is not tried then, and the run is `failed`.
+#
+# Now give `report` the rule `all_done`, "run whatever happened": the run is `success` again! [As in
+# Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only the
+# last tasks count, so one that tidies up at the end hides every failure before it. Rules come further down.
 #
 # Your turn. A service must be asked well:
 #

@@ -48,3 +48,8 @@ def test_a_leg_that_is_not_there_cannot_fail(panel):
     panel.set(fails="JFK logistic")
 
     assert panel.run.conclusion == "success"
+    assert panel.view.said.startswith("– this matrix makes no leg JFK logistic, so nothing fails; it makes 4 legs: ")
+
+    panel.set(include_2=True)
+
+    assert panel.view.said.startswith("✗ 5 legs")

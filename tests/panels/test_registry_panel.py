@@ -61,22 +61,34 @@ def test_where_no_approval_is_asked_for_the_gate_alone_decides():
     assert panel.production == 2
 
 
-def test_switching_the_policy_tells_the_same_moves_again():
-    panel = play(RegistryPanel(SERVED), {"approval": False}, "promote")
+def test_switching_the_rule_holds_for_what_comes_after_it_and_moves_nothing():
+    panel = play(RegistryPanel(SERVED), "promote")
 
+    panel.set(approval=False)
+    assert panel.production == 1, "unticking is no promotion"
+    assert panel.view.line == "from now on no approval is asked for; what was decided before stands"
+    assert "✗ ada promotes v2: refused" in panel.view.words
+    panel.press("promote")
+    assert panel.production == 2
     panel.set(approval=True)
 
-    assert panel.production == 1
-    assert "needs an approval" in panel.view.line
+    assert panel.production == 2, "what was decided stands"
+    assert "set_policy  by grace: nobody had time to read the figures" in panel.view.words
 
 
-def test_what_was_refused_is_not_in_the_history():
-    panel = play(RegistryPanel(SERVED), "approve", "approve")
+def test_what_a_refused_move_wrote_is_said_beside_it():
+    panel = play(RegistryPanel(SERVED), "approve")
+    before = len(panel.view.words.splitlines())
 
-    history = panel.view.words.split("so it is not in it):")[1]
+    panel.press("promote")
 
-    assert "v2  approve" not in history
-    assert panel.view.words.count("nobody asked for an approval") == 2
+    moves, history = panel.view.words.split("history of the registry:")
+    refused = [line for line in moves.splitlines() if "✗" in line]
+    assert "nobody asked for an approval" in refused[0]
+    assert "in the history" not in refused[0]
+    assert refused[1].endswith("(2 lines in the history)")
+    assert len(panel.view.words.splitlines()) - before == 1 + 2
+    assert [line.split("  ")[4] for line in history.splitlines()[-2:]] == ["record_gate_report", "transition_stage"]
 
 
 def test_rolling_back_the_first_model_is_refused_in_words():

@@ -23,7 +23,7 @@ def test_the_run_succeeds_exactly_when_there_are_enough_retries(failures, retrie
     assert fetch.state == ("success" if failures <= retries else "failed")
     assert len(fetch.attempts) == min(failures, retries) + 1
     assert panel.run.states["train"] == ("success" if failures <= retries else "upstream_failed")
-    assert panel.run.states["report"] == "success", "its trigger rule is all_done"
+    assert panel.run.states["report"] == panel.run.states["train"], "its trigger rule is all_success"
     assert panel.view.svg.count('class="attempt"') == sum(len(each.attempts) for each in panel.run.task_instances)
 
 
@@ -59,9 +59,24 @@ def test_a_failure_for_good_says_so_and_what_it_cost_the_others():
 
     panel.set(retries=0)
 
-    assert (
-        panel.view.said == "✗ fetch failed for good after 1 try and 20 s, 0 s of it waiting; train is upstream_failed"
+    assert panel.view.said == (
+        "✗ the run is failed: fetch failed for good after 1 try and 20 s, 0 s of it waiting; "
+        "train and report are upstream_failed"
     )
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2])
+@pytest.mark.parametrize("rule", ["all_success", "all_done"])
+def test_mark_header_and_words_say_the_same_of_the_run(retries, rule):
+    panel = RetriesPanel()
+
+    panel.set(retries=retries, report=rule)
+
+    state = panel.run.state
+    assert panel.view.state == state
+    assert panel.view.line.startswith(f"the run is {state}")
+    assert panel.view.words.splitlines()[0].endswith(state)
+    assert ("although train never ran" in panel.view.line) == (rule == "all_done" and retries < 2)
 
 
 def test_reset_and_stable_text():

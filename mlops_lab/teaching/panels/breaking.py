@@ -1,4 +1,4 @@
-"""What goes wrong when somebody does that, and how does one get back?"""
+"""The panel that breaks things: a failure is chosen, predicted, done and undone."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ class BreakPanel(Panel):
     >>> panel.reset()
     >>> panel.view.state
     'success'
+    >>> panel.set(failure="self-approval")
+    >>> panel.press("break_it")
+    >>> panel.reset()
+    >>> panel.state["failure"], "damage" in panel.view.words
+    ('self-approval', False)
     """
 
     title: ClassVar[str] = "Break it live"
@@ -60,13 +65,18 @@ class BreakPanel(Panel):
     def _break(self) -> None:
         self._broken.value = (self.state["failure"],)
 
+    def _restore(self) -> None:
+        self._broken.value = ()  # the failure that was chosen stays: it is the one to try again
+
     def render(self, state: State) -> View:
         """The scene before the damage, or after it."""
         fault = find_fault(state["failure"])
         before, after = self._seen(fault.name)
         broken = state["broken"] == (fault.name,)
         sight = after if broken else before
-        words = [fault.title, f"damage: {fault.damage}", *([f"lesson: {fault.lesson}"] if broken else [])]
+        words = [fault.title, "Predict what the real code will say, then break it."]
+        if broken:
+            words[1:] = [f"damage: {fault.damage}", f"lesson: {fault.lesson}"]
         told = f"{sight.words}\n\n" if sight.words else ""
         return View(
             sight.line, sight.state, sight.svg or _card(words), told + "\n".join([*words, f"notebook {fault.notebook}"])

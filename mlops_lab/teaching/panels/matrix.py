@@ -1,4 +1,4 @@
-"""Which legs does a matrix make, and what does one that fails do to the others?"""
+"""The matrix panel: the legs that a matrix makes, and what one that fails does to the others."""
 
 from __future__ import annotations
 
@@ -99,7 +99,10 @@ class MatrixPanel(Panel):
         legs = [_title(leg) for leg in expand_matrix(matrix)]
         words = [*(f"{name}: {json.dumps(value)}" for name, value in matrix.items()), "", run.outline()]
         drawing = draw_workflow(self._workflow(state), run)
-        return View(f"{len(legs)} legs: {', '.join(legs)}", run.conclusion or run.status, drawing.svg, "\n".join(words))
+        line, mark = f"{len(legs)} legs: {', '.join(legs)}", run.conclusion or run.status
+        if state["fails"] not in (_NONE, *legs):
+            line, mark = f"this matrix makes no leg {state['fails']}, so nothing fails; it makes {line}", "skipped"
+        return View(line, mark, drawing.svg, "\n".join(words))
 
 
 def _title(leg: Mapping[str, Any]) -> str:

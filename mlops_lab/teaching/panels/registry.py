@@ -1,4 +1,4 @@
-"""Who may put a version into Production, and how does one get it out again?"""
+"""The registry panel: promote, approve and roll back on a real registry, move by move."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ _START = "2013-10-01T06:00Z"
 _STAGES = ("None", "Staging", "Production", "Archived")
 _PEOPLE = (f"{AUTHOR} (the author)", "grace (a colleague)")
 _VERBS = {"promote": "promotes", "ask": "asks for an approval of", "approve": "approves", "rollback": "rolls back"}
+_ASKED = {True: "passengers are rebooked", False: "nobody had time to read the figures"}
 _WIDE, _HIGH = 200, 40
 
 
 @dataclass(frozen=True)
 class _Told:
-    """What the registry holds after the moves, and what it said to the last one."""
+    """What the registry holds after the moves, and what it said to each: accepted, in words, and events written."""
 
     versions: tuple[ModelVersion, ...]
     history: tuple[Event, ...]
-    answers: tuple[tuple[bool, str], ...]
+    answers: tuple[tuple[bool, str, int], ...]
 
 
 class RegistryPanel(Panel):
     """Promote, approve and roll back on a registry that is thrown away, and read its history.
 
     The moves are the state; every picture plays them again on a fresh copy of a real `Registry`, which accepts or
-    refuses. Version 1 is in Production at first; the author of all is ada.
+    refuses. A move keeps the rule under which it was made: a tick that comes or goes holds for what comes after it.
+    Version 1 is in Production at first; the author of all is ada.
 
     Args:
         served: the served AUC of each version, as it was measured: version 1 first.
@@ -115,7 +117,7 @@ class RegistryPanel(Panel):
 
     def _move(self, verb: str) -> None:
         who, version = self.state["who"].split()[0], int(self.state["version"][1:])
-        self._moves.value = (*self._moves.value, (verb, who, version))
+        self._moves.value = (*self._moves.value, (verb, who, version, bool(self.state["approval"])))
 
     @property
     def production(self) -> int | None:
@@ -125,15 +127,22 @@ class RegistryPanel(Panel):
 
     def _told(self, state: State) -> _Told:
         clock = FakeClock(_START)
-        answers = []
+        answers: list[tuple[bool, str, int]] = []
         with self._scratch.home() as home:
             registry = Registry(home, clock=clock)
             try:
-                if state["approval"]:
-                    registry.set_policy(_NAME, requires_approval=True, actor="grace", why="passengers are rebooked")
-                for verb, who, version in state["moves"]:
+                asked = _set_rule(registry, asks=True)
+                for verb, who, version, asks in state["moves"]:
                     clock.advance(timedelta(hours=1))
-                    answers.append(self._play(registry, verb, who, version))
+                    asked = asked if asks == asked else _set_rule(registry, asks=asks)
+                    before = len(registry.history(_NAME))
+                    good, said = self._play(registry, verb, who, version)
+                    answers.append((good, said, len(registry.history(_NAME)) - before))
+                if bool(state["approval"]) != asked:
+                    clock.advance(timedelta(hours=1))
+                    _set_rule(registry, asks=not asked)
+                    rule = "no approval is asked for" if asked else "an approval is asked for"
+                    answers.append((True, f"from now on {rule}; what was decided before stands", 1))
                 versions = sorted(registry.search(name=_NAME), key=lambda one: one.version)
                 return _Told(tuple(versions), registry.history(_NAME), tuple(answers))
             finally:
@@ -169,12 +178,20 @@ class RegistryPanel(Panel):
     def render(self, state: State) -> View:
         """The stages with their versions, the answer to the last move, and the history."""
         told = self._told(state)
-        good, line = told.answers[-1] if told.answers else (True, "v1 is in Production; nobody has moved anything yet")
+        first = (True, "v1 is in Production; nobody has moved anything yet", 0)
+        good, line, _ = told.answers[-1] if told.answers else first
         mark = "queued" if not told.answers else "success" if good else "failed"
-        words = ["moves:", *(f"  {'✓' if fine else '✗'} {said}" for fine, said in told.answers)] if told.answers else []
-        words += ["history of the registry (what was refused changed nothing, so it is not in it):"]
-        words += [f"  {event}" for event in told.history]
+        words = ["moves:"] if told.answers else []
+        for fine, said, written in told.answers:
+            left = f" ({written} {'line' if written == 1 else 'lines'} in the history)" if written and not fine else ""
+            words.append(f"  {'✓' if fine else '✗'} {said}{left}")
+        words += ["history of the registry:", *(f"  {event}" for event in told.history)]
         return View(line, mark, _picture(told.versions, name=line), "\n".join(words))
+
+
+def _set_rule(registry: Registry, *, asks: bool) -> bool:
+    registry.set_policy(_NAME, requires_approval=asks, actor="grace", why=_ASKED[asks])
+    return asks
 
 
 def _picture(versions: tuple[ModelVersion, ...], *, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What do retries cost, and when are they not enough?"""
+"""The retries panel: what retries cost, when they are not enough, and what the run is called then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlops_lab.base.clock import Clock, FakeClock, parse_utc
 from mlops_lab.pipeline.dag import DAG, DagRun, Task, TaskInstance, run_dag
 from mlops_lab.teaching.drawing.style import state_look
 from mlops_lab.teaching.panels import svg
-from mlops_lab.teaching.panels.controls import RangeInput, switch
+from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
 
@@ -19,13 +19,16 @@ __all__ = ["RetriesPanel"]
 _START = parse_utc("2013-09-01T06:00Z")
 _WORK = 20.0  # seconds a try takes, on a clock that nobody waits for
 _DELAYS = (10, 30, 60, 120, 300)
+_LAST = ("all_success", "all_done")
 _LEFT, _PLOT, _RIGHT, _ROW = 90, 600, 190, 44
 
 
 class RetriesPanel(Panel):
     """Let a task fail, give it retries and a delay, and see its tries, its waits and what becomes of the others.
 
-    Every picture is a real `run_dag` of three tasks on a `FakeClock`: what takes minutes there takes none here.
+    Every picture is a real `run_dag` of three tasks on a `FakeClock`: what takes minutes there takes none here. The
+    state of a run is that of its last tasks, as in Airflow, so the trigger rule of `report` decides what a run with a
+    failed task is called (https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html).
 
     >>> panel = RetriesPanel()
     >>> panel
@@ -33,6 +36,9 @@ class RetriesPanel(Panel):
     >>> panel.set(retries=1)
     >>> panel.run.states["train"]
     'upstream_failed'
+    >>> panel.set(report="all_done")
+    >>> print(panel.view.line[:96])
+    the run is success, although train never ran: report, its last task, ran (all_done) and counts.
     >>> panel.set(failures=0)
     >>> panel.view.line
     'the run is success: fetch needed 1 try and 20 s, 0 s of it waiting'
@@ -47,6 +53,7 @@ class RetriesPanel(Panel):
                 "retries": RangeInput(label="retries", high=6, value=3, decimals=0),
                 "retry_delay": RangeInput(label="retry_delay", value=2, names=[f"{each} s" for each in _DELAYS]),
                 "backoff": switch("retry_exponential_backoff"),
+                "report": choice("rule of report", list(_LAST), _LAST[0]),
             }
         )
 
@@ -78,7 +85,7 @@ class RetriesPanel(Panel):
             )
         )
         dag.add(Task("train", work), upstream=["fetch"])
-        dag.add(Task("report", work, trigger_rule="all_done"), upstream=["train"])
+        dag.add(Task("report", work, trigger_rule=str(state["report"])), upstream=["train"])
         return run_dag(dag, logical_date=_START, clock=FakeClock(_START))
 
     def render(self, state: State) -> View:
@@ -88,14 +95,18 @@ class RetriesPanel(Panel):
         took, waited = _length(fetch), _waited(fetch)
         tries = f"{len(fetch.attempts)} {'try' if len(fetch.attempts) == 1 else 'tries'}"
         did = "needed" if fetch.state == "success" else "failed for good after"
-        line = f"the run is {run.state}: fetch {did} {tries} and {_span(took)}, {_span(waited)} of it waiting"
+        said = f"fetch {did} {tries} and {_span(took)}, {_span(waited)} of it waiting"
+        line = f"the run is {run.state}: {said}"
         if fetch.state != "success":
-            line = f"fetch {did} {tries} and {_span(took)}, {_span(waited)} of it waiting; train is upstream_failed"
+            line += "; train and report are upstream_failed"
+        if fetch.state != "success" and run.state == "success":
+            line = "the run is success, although train never ran: report, its last task, ran (all_done) and counts. "
+            line += said
         words = [run.trace(), "", "fetch, seconds after the start:"]
         words += [
             f"  try {one.number}: {_at(one.started):.0f} to {_at(one.ended):.0f}, {one.state}" for one in fetch.attempts
         ]
-        return View(line, fetch.state, _picture(run, name=line), "\n".join(words))
+        return View(line, run.state, _picture(run, name=line), "\n".join(words))
 
 
 def _picture(run: DagRun, *, name: str) -> str:
