@@ -8,38 +8,28 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TypeVar
+from typing import Any
 
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
-from mlops_lab.teaching.checks.exercise import Exercise, Prediction, Quiz
+from mlops_lab.teaching.checks.exercise import Exercise, Option, Prediction, Quiz
 
 __all__ = ["all_exercises", "all_predictions", "all_quizzes", "find_exercise", "find_prediction", "find_quiz"]
 
-_Entry = TypeVar("_Entry", Exercise, Quiz)
-
 
 @cache
-def _read() -> tuple[dict[str, Exercise], dict[str, Quiz]]:
-    exercises: dict[str, Exercise] = {}
-    quizzes: dict[str, Quiz] = {}
+def _exercises() -> dict[str, Exercise]:
+    known: dict[str, Exercise] = {}
     package = import_module("mlops_lab.teaching.checks")
     names = (found.name for found in iter_modules(package.__path__))
-    for name in sorted(name for name in names if re.fullmatch(r"nb\d\d|built_by_hand", name)):
-        module = import_module(f"mlops_lab.teaching.checks.{name}")
-        _enter(exercises, getattr(module, "EXERCISES", ()), name)
-        _enter(quizzes, getattr(module, "QUIZZES", ()), name)
-    return exercises, quizzes
-
-
-def _enter(known: dict[str, _Entry], more: tuple[_Entry, ...], module: str) -> None:
-    for one in more:
-        if one.id in known:
-            raise DuplicateName(type(one).__name__.lower(), one.id, where=f"mlops_lab.teaching.checks.{module}")
-        if module.startswith("nb") and not one.id.startswith(module[2:] + "."):
-            raise InvalidDefinition(
-                f"{one!r} stands in mlops_lab.teaching.checks.{module}; its id must begin {module[2:]}."
-            )
-        known[one.id] = one
+    for name in sorted(name for name in names if re.fullmatch(r"nb\d\d|built_by_hand|transfer", name)):
+        module = f"mlops_lab.teaching.checks.{name}"
+        for one in import_module(module).EXERCISES:
+            if one.id in known:
+                raise DuplicateName("exercise", one.id, where=module)
+            if name.startswith("nb") and not one.id.startswith(name[2:] + "."):
+                raise InvalidDefinition(f"{one!r} stands in {module}; its id must begin {name[2:]}.")
+            known[one.id] = one
+    return known
 
 
 def all_exercises() -> tuple[Exercise, ...]:
@@ -48,7 +38,25 @@ def all_exercises() -> tuple[Exercise, ...]:
     >>> "01.1" in [exercise.id for exercise in all_exercises()]
     True
     """
-    return tuple(sorted(_read()[0].values(), key=lambda one: one.id))
+    return tuple(sorted(_exercises().values(), key=lambda one: one.id))
+
+
+@cache
+def _quizzes() -> dict[str, Quiz]:
+    """`quizzes.toml`: the `question`, its `options`, each with what is said to it, and the place of the `right` one."""
+    return {
+        entry: Quiz(
+            entry,
+            one["question"],
+            tuple(Option(text, said, place == one["right"]) for place, (text, said) in enumerate(one["options"])),
+        )
+        for entry, one in _table("quizzes.toml").items()
+    }
+
+
+def _table(name: str) -> dict[str, dict[str, Any]]:
+    found = tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
+    return dict(sorted(found.items()))
 
 
 def all_quizzes() -> tuple[Quiz, ...]:
@@ -57,7 +65,7 @@ def all_quizzes() -> tuple[Quiz, ...]:
     >>> "01.q1" in [quiz.id for quiz in all_quizzes()]
     True
     """
-    return tuple(_read()[1].values())
+    return tuple(_quizzes().values())
 
 
 def find_exercise(exercise_id: str) -> Exercise:
@@ -69,10 +77,9 @@ def find_exercise(exercise_id: str) -> Exercise:
     Raises:
         UnknownName: there is no such exercise.
     """
-    exercises = _read()[0]
-    if exercise_id not in exercises:
-        raise UnknownName("exercise", exercise_id, exercises)
-    return exercises[exercise_id]
+    if exercise_id not in _exercises():
+        raise UnknownName("exercise", exercise_id, _exercises())
+    return _exercises()[exercise_id]
 
 
 def find_quiz(quiz_id: str) -> Quiz:
@@ -84,19 +91,17 @@ def find_quiz(quiz_id: str) -> Quiz:
     Raises:
         UnknownName: there is no such quiz.
     """
-    quizzes = _read()[1]
-    if quiz_id not in quizzes:
-        raise UnknownName("quiz", quiz_id, quizzes)
-    return quizzes[quiz_id]
+    if quiz_id not in _quizzes():
+        raise UnknownName("quiz", quiz_id, _quizzes())
+    return _quizzes()[quiz_id]
 
 
 @cache
 def _predictions() -> dict[str, Prediction]:
     """`predictions.toml`: the `question`, its `options`, the place of the `right` one, what `came` and why."""
-    found = tomllib.loads(Path(__file__).with_name("predictions.toml").read_text("utf-8"))
     return {
         entry: Prediction(entry, one["question"], tuple(one["options"]), one["right"], one["came"])
-        for entry, one in sorted(found.items())
+        for entry, one in _table("predictions.toml").items()
     }
 
 

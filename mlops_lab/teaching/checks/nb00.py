@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed, named
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed, named
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _REFUSED = frozenset({"approve", "promote", "materialize", "roll_out"})
 _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
@@ -103,21 +103,5 @@ def may_replace(offline, served):
             "return served >= ... and offline - served <= ...",
         ),
         lesson="that is served_skew with a floor: two lines that no chart of the training data replaces.",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="00.q1",
-        question="Why did the colleague's model look so good?",
-        options=(
-            Option("It was trained on more flights.", "both learnt from the same flights, January to August."),
-            Option(
-                "Its features hold delays of the very day it is asked about.",
-                "the average of a date is known when the date is over, and the model is asked in the morning.",
-                right=True,
-            ),
-            Option("An AUC of 0.90 is chance.", "on 110,000 flights chance moves the third digit, not the first."),
-        ),
     ),
 )

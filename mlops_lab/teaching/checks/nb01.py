@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect
 from mlops_lab.teaching.checks.joining import build_latest, change_view
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _TABLE = """\
 import pandas as pd
@@ -134,40 +134,5 @@ from mlops_lab.pipeline.flights import flight_objects
 
 leaking = next(one for one in flight_objects() if one.name == "daily_route")
 """,
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="01.q1",
-        question="Why is it a leak to join a flight with the average delay of its own day?",
-        options=(
-            Option("The average is rounded.", "rounding loses detail; it does not tell the future."),
-            Option(
-                "A day's average holds flights that leave after this one.",
-                "the morning's rows carry the afternoon's delays, which nobody knows in the morning.",
-                right=True,
-            ),
-            Option("Dates are joined as text.", "a join on text can go wrong, but then rows are missing, not leaking."),
-        ),
-    ),
-    Quiz(
-        id="01.q2",
-        question="A colleague's feature 'no tail number' is never wrong in the records. What do you say to it?",
-        options=(
-            Option(
-                "Fine: the replay shows the same figure as the chart.",
-                "the replay uses the keys of the record, so it shares their knowledge of what came later.",
-            ),
-            Option(
-                "No: the record was written afterwards, and the number is missing because the flight was cancelled.",
-                "the cause runs backwards, and two hours before departure the column would have said something else.",
-                right=True,
-            ),
-            Option(
-                "Fine, with a ttl of two hours.",
-                "a ttl limits how old a row may be; it cannot know that a key was filled in later.",
-            ),
-        ),
     ),
 )

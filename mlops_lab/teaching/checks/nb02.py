@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _WORDS = ("train", "holdout", "neither")
 _THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
@@ -162,37 +162,5 @@ def choose(late, chance, missed, alarm):
         ),
         lesson="the threshold belongs to the costs, not to the model; 0.5 is for errors that cost the same.",
         setup=f"THRESHOLDS = {_THRESHOLDS!r}",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="02.q1",
-        question="A random split gives AUC 0.83, a split by time 0.77. Which figure do you promise?",
-        options=(
-            Option(
-                "0.83: it uses the data better.",
-                "it lets the model see flights of the very hours it is asked about, which service never does.",
-            ),
-            Option("0.80, the mean of both.", "a mean with a flattering figure flatters half as much."),
-            Option(
-                "0.77: the exam looks like the work to come.",
-                "in service every question comes after everything that was learnt.",
-                right=True,
-            ),
-        ),
-    ),
-    Quiz(
-        id="02.q2",
-        question="A partner sends you model.pkl. When is it too late to check what is in it?",
-        options=(
-            Option("When the first prediction is wrong.", "by then whatever it wanted to run has long run."),
-            Option(
-                "When pickle.load returns.",
-                "loading carries out the file's instructions, so the check has to come before it.",
-                right=True,
-            ),
-            Option("When it is promoted.", "a gate judges figures; the file was opened long before it."),
-        ),
     ),
 )

@@ -9,9 +9,9 @@ from typing import Any
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, ModelVersion
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, named
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, named
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _NAN, _INFINITE = float("nan"), float("inf")
 _AT = parse_utc("2013-07-01")
@@ -193,39 +193,5 @@ policy = GatePolicy([
         ),
         lesson="each rule is there for one way of being wrong; take one out, and that way is open.",
         setup=_RULES,
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="03.q1",
-        question="Why is the champion scored again, when its own exam is on record?",
-        options=(
-            Option(
-                "Because its figure may have been typed wrongly.",
-                "the record is kept by the registry; nobody types it.",
-            ),
-            Option(
-                "Because the two exams were on different flights.",
-                "an easy month makes every model look good; only on the same flights is a difference the model's.",
-                right=True,
-            ),
-            Option(
-                "Because a model gets worse by being used.", "it is the same file, byte for byte; the world changes."
-            ),
-        ),
-    ),
-    Quiz(
-        id="03.q2",
-        question="No flight from LGA was late in the exam, so the AUC of LGA is NaN. What should the gate do?",
-        options=(
-            Option("Leave LGA out.", "then the rule holds for fewer airports than it names, and nobody notices."),
-            Option("Count it as 0.5.", "that invents a measurement; next time somebody invents 0.7."),
-            Option(
-                "Fail, and say that LGA was not measured.",
-                "what was not measured cannot pass; a person can then take a longer exam.",
-                right=True,
-            ),
-        ),
     ),
 )

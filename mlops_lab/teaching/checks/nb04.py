@@ -8,9 +8,9 @@ from typing import Any
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.registry import MOVES, STAGES, Event
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 
 def _way_back(moves: Any) -> None:
@@ -189,34 +189,5 @@ def in_production(events, at):
             'When event.source is "Production" the place is empty again; ignore events later than `at`.',
         ),
         lesson="that is what production_at does: the tables can always be told again from the history.",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="04.q1",
-        question="Why did MLflow give up its four stages for aliases?",
-        options=(
-            Option("Stages were slow to change.", "a stage is one word in a table, as quick as an alias."),
-            Option(
-                "Four fixed words do not fit every team.",
-                "an alias is any name you need, and a version may have several. The rules are then yours to keep.",
-                right=True,
-            ),
-            Option("Aliases are safer.", "in MLflow an alias can be set past every check; here two of them cannot."),
-        ),
-    ),
-    Quiz(
-        id="04.q2",
-        question="What does the chain of hashes give you?",
-        options=(
-            Option("Nobody can change the file.", "you have just changed it; the chain shows it, it does not stop it."),
-            Option(
-                "A changed line does not go unnoticed.",
-                "its hash no longer fits, and every later line hangs on that hash.",
-                right=True,
-            ),
-            Option("Every approval was wise.", "it keeps who said yes and when; whether that was wise it cannot know."),
-        ),
     ),
 )

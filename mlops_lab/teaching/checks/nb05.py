@@ -8,9 +8,9 @@ from typing import Any
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Quiz, expect, listed, mapped
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, expect, listed, mapped
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "features": (),
@@ -224,27 +224,5 @@ settings = {
             "The three names begin with none, one and all.",
         ),
         lesson="one rule a task, and nobody has to write an if.",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="05.q1",
-        question="The plug is pulled in the middle of promote, and the run is resumed. Why does that do no harm?",
-        options=(
-            Option(
-                "Because a task that was running is never run again.",
-                "it is run again: nobody knows how far it came, so the executor must try.",
-            ),
-            Option(
-                "Because promoting what is in Production already changes nothing.",
-                "the task is idempotent: twice does no more than once. The orchestrator cannot do that for you.",
-                right=True,
-            ),
-            Option(
-                "Because the logical date stays the same.",
-                "it does stay the same, but a task that sends a letter would send it twice for one date, too.",
-            ),
-        ),
     ),
 )

@@ -6,9 +6,9 @@ from typing import Any
 
 from mlops_lab.ci import evaluate, expand_matrix
 from mlops_lab.teaching.checks.ci_holes import HOLES, repair, summarise
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, mapped
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect, mapped
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _SURPRISES = {
     "'' == 0": "a text is made a number before it is compared with one, and the empty text is made 0.",
@@ -168,36 +168,5 @@ repairs = {
         ),
         lesson="each of these five lines has been merged somewhere with a green tick beside it.",
         setup=f"release = {HOLES!r}",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="06.q1",
-        question="A pull request may be merged when the check deploy-test is there and not red. A condition skipped"
-        " that job. What does GitHub do?",
-        options=(
-            Option("It waits until the job has run.", "it would wait for a job that never started; this one is done."),
-            Option(
-                "It lets the pull request through.",
-                "a skipped job reports success. So the check you require must be one that always runs.",
-                right=True,
-            ),
-            Option("It refuses the merge.", "one would hope so; but skipped counts as not needed, not as failed."),
-        ),
-    ),
-    Quiz(
-        id="06.q2",
-        question="Ada wrote the model, started promote.yml and is one of the reviewers of production. What keeps her"
-        " from waving it through?",
-        options=(
-            Option("That she is its author.", "GitHub does not know who wrote a model; the registry does."),
-            Option(
-                "The rule that whoever started a run may not review it.",
-                "it is a box to tick in the environment's settings, and it is off until somebody ticks it.",
-                right=True,
-            ),
-            Option("That two reviewers have to agree.", "one is enough, however many there are."),
-        ),
     ),
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 from mlops_lab.teaching.checks.rollout_practice import rolled_out
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _WEIGHTS = (1, 5, 25, 60)
 
@@ -180,46 +180,5 @@ def door(keys, weight):
         ),
         lesson="more outcomes make a step safer and slower; patience has to grow with them.",
         setup="from mlops_lab.models.rollout import RolloutPolicy",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="07.q1",
-        question="Why does the watch ask the champion about the challenger's flights too?",
-        options=(
-            Option(
-                "Both models meet the same storm, so only their difference is left.",
-                "two groups of flights differ by luck; the same flights do not.",
-                right=True,
-            ),
-            Option(
-                "So that the passenger gets the better of the two answers.",
-                "the passenger gets one answer; the other one goes nowhere, it is a shadow.",
-            ),
-            Option(
-                "Because the challenger may fail to answer.",
-                "that is counted too, as the error rate, but it needs no champion.",
-            ),
-        ),
-    ),
-    Quiz(
-        id="07.q2",
-        question="After the crash the rollout went on where it was. Why could it?",
-        options=(
-            Option(
-                "The process had saved its variables before it died.",
-                "it had no time to save anything: a power cut asks nobody.",
-            ),
-            Option(
-                "It began again from the first day, quickly.",
-                "then the first two looks would stand in the history twice.",
-            ),
-            Option(
-                "Each look was written as an event before anything was done about it.",
-                "so the history knows what was decided, and doing it again does no harm.",
-                right=True,
-            ),
-        ),
     ),
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz, expect, mapped
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect, mapped
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _STAGES = ("None", "Staging", "Production", "Archived")
 
@@ -187,27 +187,5 @@ EXERCISES = (
         ),
         lesson="move when something has to be shared, or does not fit: not because an engine has a name.",
         setup=f"situations = {tuple(_SITUATIONS)!r}",
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="08.q1",
-        question="On MLflow's page somebody moves version 1 to Production by hand. What does the pipeline serve?",
-        options=(
-            Option(
-                "Version 1: MLflow's page is where the stage is kept.",
-                "the page shows a stage, but the registry decides by its history, which has no such event.",
-            ),
-            Option(
-                "The version that the history says, and verify reports the difference.",
-                "the history is written once and decides; MLflow's own tables are made from it and compared with it.",
-                right=True,
-            ),
-            Option(
-                "Nothing: the registry refuses to open.",
-                "it opens and answers from its history; only verify speaks up, and names the version.",
-            ),
-        ),
     ),
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mlops_lab.teaching.checks.capstone import judge_report, judge_rows, judge_service, judge_view
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, Option, Quiz
+from mlops_lab.teaching.checks.exercise import Exercise, Mistake
 
-__all__ = ["EXERCISES", "QUIZZES"]
+__all__ = ["EXERCISES"]
 
 _ROWS = """\
 import pandas as pd
@@ -204,21 +204,5 @@ def my_rows(flights):
         ),
         lesson="the same bar for everybody, and you are over it.",
         setup=_JUDGED,
-    ),
-)
-
-QUIZZES = (
-    Quiz(
-        id="09.q1",
-        question="Your feature gains 0.007 AUC in November and nothing in July. What do you write into the report?",
-        options=(
-            Option("0.007: it is the month the gate looks at.", "one month chosen after the fact is no measurement."),
-            Option(
-                "Both figures, and that it never was worse than the margin.",
-                "whoever decides has to know how much to expect, and when.",
-                right=True,
-            ),
-            Option("Nothing; a feature must help in every month.", "no worse and sometimes better is worth having."),
-        ),
     ),
 )
