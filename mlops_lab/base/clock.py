@@ -13,8 +13,6 @@ from typing import Protocol
 
 from mlops_lab.base.errors import InvalidData
 
-__all__ = ["Clock", "FakeClock", "SystemClock", "parse_utc", "to_utc"]
-
 
 class Clock(Protocol):
     """Two questions to time: what is it now, and wake me later."""

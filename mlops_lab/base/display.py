@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeVar
 
-__all__ = ["MARKS", "STYLE", "Listing", "facts", "html_table", "one_line", "page", "shown", "text_table"]
-
 MARKS: Mapping[str, str] = {
     "success": "✓", "passed": "✓", "finished": "✓", "advance": "✓", "approved": "✓", "Production": "✓",
     "failed": "✗", "refused": "✗", "rolled_back": "✗", "roll_back": "✗", "rejected": "✗",

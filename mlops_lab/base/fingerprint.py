@@ -16,8 +16,6 @@ from mlops_lab.base.errors import InvalidData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["fingerprint_bytes", "fingerprint_file", "fingerprint_frame", "fingerprint_json"]
-
 
 def fingerprint_bytes(data: bytes) -> str:
     """The fingerprint of bytes.

@@ -25,8 +25,6 @@ from typing import Any, Literal
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData
 
-__all__ = ["Database", "check_name", "connect_read_only", "jsonable", "lock_file", "write_atomically"]
-
 _BUSY_SECONDS = 30.0  # how long a writer waits for its turn
 _OPEN_TRIES = 600  # SQLite does not wait while a new file changes to WAL, so opening tries again, 0.05 s apart
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

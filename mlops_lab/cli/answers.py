@@ -17,8 +17,6 @@ from typing import IO, Any
 
 import click
 
-__all__ = ["MARKS", "Stopped", "as_json", "columns", "cut", "figure", "marked", "page_width", "print_json", "tolerate"]
-
 #: What stands at the start of a line that is good, bad or neither.
 MARKS = {True: "✓", False: "✗", None: "–"}
 

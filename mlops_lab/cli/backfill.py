@@ -17,7 +17,6 @@ from mlops_lab.cli.run import became, pipeline_params, run_options
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG, DagRun
 
-__all__ = ["backfill"]
 
 _MOST = 1000  # runs; more is a typing error in a year
 _OVER = ("promoted", "rolled back", "refused")

@@ -15,8 +15,6 @@ from mlops_lab.cli.options import answer_options
 if TYPE_CHECKING:
     from mlops_lab.teaching.classroom import Broken, Fault, Sight
 
-__all__ = ["break_", "reset"]
-
 
 @click.command("break")
 @click.argument("name")

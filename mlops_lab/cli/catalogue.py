@@ -8,8 +8,6 @@ import click
 
 from mlops_lab.base.errors import UnknownName
 
-__all__ = ["SETTINGS", "Family"]
-
 #: What all commands have in common for click.
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

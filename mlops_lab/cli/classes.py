@@ -9,8 +9,6 @@ import click
 from mlops_lab.cli.answers import columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 
-__all__ = ["class_"]
-
 
 @click.group("class", cls=Family, context_settings=SETTINGS)
 def class_() -> None:

@@ -22,7 +22,6 @@ from mlops_lab.cli.options import HOME, answer_options, model_of, open_problem, 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import TaskInstance
 
-__all__ = ["container"]
 
 _BAKED = Path("/opt/mlops-lab/home")  # where the Dockerfile puts HOME_DIR
 _KSERVE = Path("/mnt/models")

@@ -14,8 +14,6 @@ from mlops_lab.cli.dag_file import check, modules_option, read_dag, schema
 from mlops_lab.cli.dag_file import run as run_file
 from mlops_lab.cli.options import answer_options, dag_of, moment, open_problem
 
-__all__ = ["dag"]
-
 
 @click.group("dag", cls=Family, context_settings=SETTINGS)
 def dag() -> None:

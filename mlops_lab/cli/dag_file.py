@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.pipeline.dag import DAG, DagRun
 
-__all__ = ["check", "modules_option", "read_dag", "run", "schema"]
 
 #: Where the functions of a problem's pipeline are; a file may always name them.
 PIPELINE = ("mlops_lab.pipeline.problem.steps", "mlops_lab.pipeline.problem.delivery")

@@ -24,7 +24,6 @@ from mlops_lab.cli.options import (
 if TYPE_CHECKING:
     from mlops_lab.models.registry import ModelVersion
 
-__all__ = ["alias", "approve", "archive", "promote", "reject", "request", "rollback"]
 
 _BY = click.option("--by", required=True, metavar="WHO", help="Who decides; somebody else than the author.")
 _ANYBODY = click.option("--by", required=True, metavar="WHO", help="Who decides; anybody, the author too.")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mlops_lab.adapters.metrics import Metrics
     from mlops_lab.adapters.targets import Target
 
-__all__ = ["NEUTRAL", "deploy"]
 
 #: The target is not set up or cannot be reached, and nothing was changed; GitHub's word for that is neutral.
 NEUTRAL = 4

@@ -9,8 +9,6 @@ import click
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.options import answer_options
 
-__all__ = ["doctor"]
-
 
 @click.command()
 @answer_options

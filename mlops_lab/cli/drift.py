@@ -9,8 +9,6 @@ import click
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.options import answer_options, moment, open_problem, open_registry, subject, version_of
 
-__all__ = ["drift"]
-
 
 @click.command()
 @subject

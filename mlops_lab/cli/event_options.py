@@ -14,7 +14,6 @@ from mlops_lab.base.errors import InvalidData, UnknownName
 if TYPE_CHECKING:
     from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow
 
-__all__ = ["EventOptions", "pairs", "run_options", "told_outcomes"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

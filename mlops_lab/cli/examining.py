@@ -13,8 +13,6 @@ from pathlib import Path
 
 from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
 
-__all__ = ["Check", "examine"]
-
 _ROOM = 500_000_000  # bytes; a run of the whole year writes about a tenth of that
 _OLDEST = (3, 11)
 

@@ -19,8 +19,6 @@ from mlops_lab.cli.options import MODEL, answer_options, model_of
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG
 
-__all__ = ["TARGETS", "Target", "export"]
-
 
 @dataclass(frozen=True)
 class Target:

@@ -12,8 +12,6 @@ from mlops_lab.base.errors import InvalidData, MlopsLabError
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG
 
-__all__ = ["CLOUDS", "Cloud", "only_text", "write_folder"]
-
 
 @dataclass(frozen=True)
 class Cloud:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_lab.pipeline.problem import Problem
 
-__all__ = ["FEATURE_STORES", "Repository", "write_rows"]
-
 
 @dataclass(frozen=True)
 class Repository:

@@ -17,8 +17,6 @@ from mlops_lab.cli.options import answer_options, dag_of, moment, open_home, ope
 if TYPE_CHECKING:
     from mlops_lab.data.features import FeatureStore
 
-__all__ = ["features"]
-
 
 @click.group("features", cls=Family, context_settings=SETTINGS)
 def features() -> None:

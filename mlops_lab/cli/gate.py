@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.gates import GatePolicy
     from mlops_lab.models.registry import GateReport, ModelVersion, Registry
 
-__all__ = ["gate"]
-
 
 @click.command()
 @click.option("--name", help="The model.  [default: that of the home]")

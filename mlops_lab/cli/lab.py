@@ -10,8 +10,6 @@ import click
 
 from mlops_lab.base.errors import InvalidData
 
-__all__ = ["course", "lab"]
-
 _FIRST = Path("notebooks") / "00_start_here.ipynb"
 
 

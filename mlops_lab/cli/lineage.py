@@ -14,8 +14,6 @@ from mlops_lab.cli.options import answer_options, model_of, open_registry, split
 if TYPE_CHECKING:
     from mlops_lab.models.registry import ModelVersion, Registry
 
-__all__ = ["lineage"]
-
 
 @click.command()
 @subject

@@ -24,7 +24,6 @@ from mlops_lab.cli.answers import Stopped, print_json
 if TYPE_CHECKING:
     from mlops_lab.ci import WorkflowError
 
-__all__ = ["Finding", "lint"]
 
 #: Linters that are asked where they are installed; both write SARIF, and none of them reaches for the network.
 _LINTERS = {

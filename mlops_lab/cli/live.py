@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlops_lab.delivery.live import LiveRollout, Servers
     from mlops_lab.models.registry import Promotion
 
-__all__ = ["live"]
-
 
 @click.command()
 @subject

@@ -7,8 +7,6 @@ import click
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 
-__all__ = ["manifests"]
-
 
 @click.group("manifests", cls=Family, context_settings=SETTINGS)
 def manifests() -> None:

@@ -8,8 +8,6 @@ import click
 
 from mlops_lab.cli.answers import print_json
 
-__all__ = ["new"]
-
 
 @click.command()
 @click.argument("folder", metavar="FOLDER")

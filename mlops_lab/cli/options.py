@@ -15,21 +15,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.registry import ModelVersion, Registry
     from mlops_lab.pipeline.problem import Problem
 
-__all__ = [
-    "MODEL",
-    "answer_options",
-    "as_home",
-    "dag_of",
-    "login_name",
-    "model_of",
-    "moment",
-    "open_home",
-    "open_problem",
-    "open_registry",
-    "person",
-    "subject",
-    "version_of",
-]
 
 #: The model and the DAG of a home that remembers no problem of its own: those of the course.
 MODEL, DAG_ID = "late_flights", "flights"

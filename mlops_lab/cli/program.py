@@ -36,8 +36,6 @@ from mlops_lab.cli.run import run
 from mlops_lab.cli.serve import serve
 from mlops_lab.cli.workflow import workflow
 
-__all__ = ["main"]
-
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 

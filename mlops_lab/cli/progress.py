@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import Event
 
-__all__ = ["Progress"]
 
 _WIDE = 100  # columns; a pipe or a CI log has none of its own
 

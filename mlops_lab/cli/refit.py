@@ -9,8 +9,6 @@ import click
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
 
-__all__ = ["refit"]
-
 
 @click.command()
 @subject

@@ -23,8 +23,6 @@ from mlops_lab.cli.options import (
     version_of,
 )
 
-__all__ = ["registry"]
-
 
 @click.group("registry", cls=Family, context_settings=SETTINGS)
 def registry() -> None:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.registry import Promotion, Registry
     from mlops_lab.models.rollout import Deployment
 
-__all__ = ["rollout"]
-
 
 @click.group("rollout", cls=Family, context_settings=SETTINGS)
 def rollout() -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DagRun
     from mlops_lab.pipeline.problem import Problem
 
-__all__ = ["became", "pipeline_params", "run", "run_options", "run_to_resume"]
 
 _JUDGED = ("gate", "approve", "promote", "roll_out")  # tasks of every problem's pipeline
 _KINDS = {"features": "feature service", "model": "kind of model"}

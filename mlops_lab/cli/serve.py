@@ -13,8 +13,6 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.catalogue import SETTINGS
 from mlops_lab.cli.options import HOME, as_home, model_of, split_subject, subject
 
-__all__ = ["serve"]
-
 _SAGEMAKER = Path("/opt/ml/model")
 
 

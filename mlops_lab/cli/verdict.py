@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.registry import GateReport
     from mlops_lab.pipeline.dag import DagRun
 
-__all__ = ["print_verdict", "report_lines", "verdict"]
 
 _WORDS = {"roc_auc": "ROC AUC"}
 

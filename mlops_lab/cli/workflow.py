@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.ci import Outcome, Trigger, Workflow, WorkflowRun
 
-__all__ = ["workflow"]
 
 _file = click.argument("file", metavar="FILE")
 _root = click.option(

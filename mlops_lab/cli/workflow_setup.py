@@ -14,8 +14,6 @@ import click
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import MARKS, Stopped, print_json
 
-__all__ = ["SETTINGS", "Setting", "setup"]
-
 _SECONDS = 30
 _ROLLOUT = "rollout.yml (its leg {})"
 _VARIABLES = {

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.registry import Registry
     from mlops_lab.models.tracking import Run, Tracker
 
-__all__ = ["Lineage", "Node", "lineage", "training_rows", "used_by"]
-
 
 @dataclass(frozen=True)
 class Node:

@@ -25,17 +25,6 @@ from mlops_lab.models.tracking import Tracker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = [
-    "FEATURE_ENGINES",
-    "REGISTRY_ENGINES",
-    "Engines",
-    "choose_engines",
-    "engines_of",
-    "has_registry",
-    "open_feature_store",
-    "open_registry",
-    "open_tracker",
-]
 
 FEATURE_ENGINES = ("embedded", "feast")
 REGISTRY_ENGINES = ("embedded", "mlflow")

@@ -12,8 +12,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FOLDER", "lay_out", "without_outputs"]
-
 FOLDER = "work"
 _LAID = ".laid.json"  # name of a notebook → sha256 of the cells that were last laid out
 

@@ -9,8 +9,6 @@ from mlops_lab.base.display import MARKS
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import Event
 
-__all__ = ["print_tasks"]
-
 
 def print_tasks(event: Event) -> None:
     """Print a task's name when it has ended: `run_flights(..., on_event=print_tasks)`.

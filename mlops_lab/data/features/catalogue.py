@@ -22,8 +22,6 @@ from mlops_lab.data.features.definitions import (
 from mlops_lab.data.features.on_demand import function_of, reference_to
 from mlops_lab.data.features.source import Source
 
-__all__ = ["Applied", "Catalogue", "Definition", "to_dict", "with_parts"]
-
 Definition: TypeAlias = Entity | FeatureView | OnDemandFeatureView | FeatureService
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS definitions (

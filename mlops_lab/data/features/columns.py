@@ -12,20 +12,6 @@ from mlops_lab.base.errors import InvalidData, closest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "as_datetime",
-    "check_columns",
-    "column_of",
-    "in_zone",
-    "key_column",
-    "moment",
-    "refuse",
-    "time_column",
-    "ttl_in_ns",
-    "utc_column",
-    "value_column",
-    "values_of",
-]
 
 _NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _NULL = -(2**63)  # what pandas keeps where there is no time

@@ -14,8 +14,6 @@ from typing import Any
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.data.features.source import Source, check_name
 
-__all__ = ["Entity", "FeatureService", "FeatureView", "Field", "OnDemandFeatureView", "RequestSource"]
-
 KEY_TYPES = ("string", "int64")
 VALUE_TYPES = ("int64", "float64", "string", "bool", "timestamp")
 

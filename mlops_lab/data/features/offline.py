@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.data.features.selection import Selection
 
-__all__ = ["TrainingSet", "ViewRows", "check_no_clash", "join"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TrainingSet:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.data.features.selection import Selection
 
-__all__ = ["add_computed", "function_of", "reference_to"]
 
 _TRIED = 3  # rows of a training set that are computed again alone
 

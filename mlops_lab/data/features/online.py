@@ -25,7 +25,6 @@ from mlops_lab.data.features.selection import Selection
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Materialized", "OnlineResponse", "OnlineStore", "answer"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS watermarks (

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["plain_join"]
-
 
 def plain_join(
     entity_df: pd.DataFrame,

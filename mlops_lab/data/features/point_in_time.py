@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     Whole: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-__all__ = ["KeyIndex", "Timeline"]
 
 _UNITS = (3_600_000_000_000, 1_000_000_000, 1_000_000, 1_000)  # ns
 _BLOCK = 1 << 16  # rows whose intermediate results stay in the processor's cache: fresh memory costs more than sums

@@ -11,8 +11,6 @@ from typing import Any
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.data.features.definitions import FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["Computed", "Part", "Selected", "Selection", "View", "select"]
-
 _REMEMBERED = 1000  # selections of one store
 _WHAT = "features must be a FeatureService, its name, a FeatureView, or a list of 'view:feature'"
 View = FeatureView | OnDemandFeatureView

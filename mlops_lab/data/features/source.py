@@ -17,7 +17,6 @@ from mlops_lab.base.errors import InvalidData, InvalidDefinition, MissingExtra
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Source", "check_name"]
 
 _NAME = re.compile(r"\w[\w.\-]{0,127}")
 

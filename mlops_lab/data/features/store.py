@@ -20,7 +20,6 @@ from mlops_lab.data.features.selection import Selected, Selection, View
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FeatureStore"]
 
 _Kind = TypeVar("_Kind", Entity, FeatureView, OnDemandFeatureView, FeatureService)
 Features = FeatureService | View | str | Iterable[str | View]

@@ -14,7 +14,6 @@ from mlops_lab.data.flights.tables import load_flights, load_weather
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["daily_airport", "daily_carrier", "daily_route", "daily_weather"]
 
 _NEEDED = ["sched_dep", "sched_arr", "arr_at", "dep_delay", "arr_delay", "cancelled"]
 

@@ -13,19 +13,6 @@ if TYPE_CHECKING:
 
     Minutes = npt.NDArray[np.int64]
 
-__all__ = [
-    "DECISION_HOURS",
-    "LATE_MINUTES",
-    "NEVER",
-    "decisions",
-    "from_minutes",
-    "later",
-    "local",
-    "local_midnight",
-    "needed",
-    "outcomes",
-    "to_minutes",
-]
 
 HOME_ZONE = "America/New_York"
 NEVER = 1 << 40  # a minute after all others, for what did not happen; sums with it stay far from overflow

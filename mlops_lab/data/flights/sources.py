@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.data.flights.questions import Minutes
 
-__all__ = [
-    "FEED_MINUTES",
-    "aircraft_last_leg",
-    "airport_departures",
-    "airport_weather",
-    "carrier_departures",
-    "flight_schedule",
-]
 
 FEED_MINUTES = 5  # how far the operations feed, and what is computed from it, lags behind the apron
 _WAITING_HOURS = 3  # after which a flight that has not left is no longer on the board

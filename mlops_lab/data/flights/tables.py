@@ -18,13 +18,6 @@ from mlops_lab.base.fingerprint import fingerprint_bytes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "describe",
-    "load_flights",
-    "load_table",
-    "load_weather",
-    "verify_data",
-]
 
 DATA = Path(__file__).parent.parent
 

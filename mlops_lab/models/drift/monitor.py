@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Column = Sequence[Any] | np.ndarray[Any, Any] | pd.Series[Any]
 
-__all__ = ["ColumnDrift", "DriftPolicy", "DriftReport", "kolmogorov_smirnov", "population_stability", "watch_drift"]
 
 _LEAST = 1e-4  # the share of an empty bin: without it one new value would be infinitely far
 _OWN, _SHARED = 50, 10  # bins for the commonest texts, and for the rare ones together: few, so that shares stay above

@@ -16,8 +16,6 @@ from mlops_lab.models.registry import RuleResult
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DataProfile", "Freshness", "Measured", "NullRate", "RowCount", "Schema", "profile"]
-
 
 @dataclass(frozen=True, repr=False)
 class DataProfile:

@@ -24,8 +24,6 @@ from mlops_lab.models.gates.rules import (
 )
 from mlops_lab.models.registry import GateReport, ModelVersion, RuleResult
 
-__all__ = ["RULES", "GatePolicy", "evaluate_gates"]
-
 #: Every rule by its name, as a policy file names it.
 RULES: Mapping[str, type[Any]] = {
     rule.rule: rule

@@ -16,8 +16,6 @@ from mlops_lab.models.gates.measured import Measured, finite, told_apart
 from mlops_lab.models.registry import RuleResult
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
-__all__ = ["Calibration", "FirstModel", "Floor", "NoWorseThanChampion", "Rule", "ServedSkew", "SliceFloor"]
-
 # Two runs of the same arithmetic may differ in the last digits; that is no difference between two models.
 _ROUNDING = 1e-9
 

@@ -37,8 +37,6 @@ from mlops_lab.models.registry.records import (
 from mlops_lab.models.tracking import ArtefactStore, Run, Tracker
 from mlops_lab.models.tracking.runs import check_text, check_texts, named
 
-__all__ = ["Catalogue", "aliases_of", "policy_of", "read_version", "reigning_version"]
-
 
 class Catalogue:
     """Registering, finding and naming versions: the half of `Registry` that lets nothing into Production."""

@@ -18,17 +18,6 @@ from mlops_lab.models.registry.history import read_events
 from mlops_lab.models.registry.records import Approval, Event, GateReport, ModelVersion, is_somebody, same_person
 from mlops_lab.models.tracking import Run
 
-__all__ = [
-    "check_approval",
-    "check_bound",
-    "check_evidence",
-    "check_passed",
-    "check_return",
-    "new_report",
-    "read_approval",
-    "read_report",
-]
-
 
 class Subject(NamedTuple):
     """Which version evidence is of, and the fingerprint of its bytes."""

@@ -15,26 +15,6 @@ from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import jsonable
 from mlops_lab.models.registry.records import Event
 
-__all__ = [
-    "ACTIONS",
-    "APPLICATION_ID",
-    "BEGINNING",
-    "MIGRATIONS",
-    "MOVES",
-    "POLICY",
-    "SCHEMA",
-    "STATE",
-    "STATE_TABLES",
-    "VERSION",
-    "append",
-    "apply",
-    "moment_after",
-    "read_events",
-    "retold",
-    "verify",
-    "way_back",
-]
-
 APPLICATION_ID = 0x4D4C5247
 VERSION = 2
 

@@ -17,24 +17,6 @@ from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import check_name, jsonable
 from mlops_lab.models.tracking.runs import check_text
 
-__all__ = [
-    "FOLLOWING",
-    "STAGES",
-    "Approval",
-    "Event",
-    "GateReport",
-    "ModelVersion",
-    "Promotion",
-    "RuleResult",
-    "check_alias",
-    "check_person",
-    "check_somebody",
-    "check_stage",
-    "check_version",
-    "is_somebody",
-    "same_person",
-]
-
 STAGES = ("None", "Staging", "Production", "Archived")
 
 

@@ -44,8 +44,6 @@ from mlops_lab.models.registry.records import (
 from mlops_lab.models.tracking import Run
 from mlops_lab.models.tracking.runs import check_text
 
-__all__ = ["Registry"]
-
 _MONTH = timedelta(days=30)
 
 

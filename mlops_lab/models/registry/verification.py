@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from mlops_lab.models.registry.registry import Registry
     from mlops_lab.models.tracking import Run, Tracker
 
-__all__ = ["Verified", "verify_home"]
-
 
 @dataclass(frozen=True)
 class Verified:

@@ -17,8 +17,6 @@ from mlops_lab.models.registry import Event, Promotion, Registry
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Deployment", "RolloutPolicy", "Step", "days_of", "deployment_of", "promotion_of"]
-
 
 @dataclass(frozen=True)
 class RolloutPolicy:

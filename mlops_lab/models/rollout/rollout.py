@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["answered_by_challenger", "begin", "look", "rollout", "stop"]
-
 
 def answered_by_challenger(keys: Iterable[str], weight: float) -> np.ndarray[Any, Any]:
     """For each key, does the challenger answer it at this weight?

@@ -11,7 +11,6 @@ from mlops_lab.models.rollout.deployment import RolloutPolicy
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Judgement", "judge", "least"]
 
 _FEW = 20  # answers; the slowest of fewer is chance
 _ERROR = 0.05  # how often, at most, an equal model may be called worse in a whole rollout

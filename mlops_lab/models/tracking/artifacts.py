@@ -17,8 +17,6 @@ from typing import Any
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, NotAllowed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_bytes
 
-__all__ = ["TRUSTED_TYPES", "ArtefactStore", "dump_model", "restore_model"]
-
 TRUSTED_TYPES = (
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",

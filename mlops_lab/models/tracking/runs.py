@@ -23,20 +23,6 @@ from mlops_lab.models.tracking.artifacts import ArtefactStore
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Run",
-    "Scalar",
-    "Tracker",
-    "check_text",
-    "check_texts",
-    "figure",
-    "named",
-    "read_run",
-    "scalar",
-    "spoken",
-    "write_run",
-    "written",
-]
 
 Scalar: TypeAlias = str | int | float | bool | None
 

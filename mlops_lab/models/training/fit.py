@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.models.tracking import Run
 
-__all__ = ["TimeSplit", "time_split", "train"]
-
 
 @dataclass(frozen=True, repr=False)
 class TimeSplit:

@@ -12,18 +12,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = [
-    "METRICS",
-    "NUMBER_METRICS",
-    "Scores",
-    "calibration_error",
-    "measure",
-    "measure_numbers",
-    "numbers_of",
-    "outcomes_of",
-    "score",
-    "yes_or_no",
-]
 
 _SHOWN = 3
 

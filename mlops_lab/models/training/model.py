@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = [
-    "KINDS",
-    "MODELS",
-    "build_model",
-    "free_threads",
-    "is_regressor",
-    "predict",
-    "predict_proba",
-    "prepare",
-    "refused",
-]
 
 #: What `build_model` can build: a fast linear model, and trees that cost a few times more.
 MODELS: Sequence[str] = ("logistic", "gradient_boosting")

@@ -13,7 +13,6 @@ from mlops_lab.models.training.model import predict, prepare
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Refit", "array_library", "refit"]
 
 TOLERANCE = 0.02  # of a probability: neither goes to the very minimum, and the largest of all rows counts
 _MOST_STEPS = 100

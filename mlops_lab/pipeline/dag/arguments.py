@@ -11,8 +11,6 @@ from typing import Any
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
 from mlops_lab.pipeline.dag.task import CONTEXT, Graph, Reference, Task, parameters_of, references_in
 
-__all__ = ["arguments_of", "by_name", "check_argument", "decode", "encode", "fill", "json_value", "unfilled"]
-
 _LONGEST_NUMBER = 13_000  # bits; Python refuses to write down or read numbers of more than 4,300 digits
 
 

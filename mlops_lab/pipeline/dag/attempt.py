@@ -16,8 +16,6 @@ from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.pipeline.dag.arguments import json_value
 from mlops_lab.pipeline.dag.task import FailTask, SkipTask, Task
 
-__all__ = ["Outcome", "attempt_task", "retry_wait", "still_at_work"]
-
 _LONGEST_WAIT = 24 * 60 * 60  # Airflow's core.max_task_retry_delay
 _LONGEST_WHY = 2000
 

@@ -18,8 +18,6 @@ from mlops_lab.pipeline.dag.params import Param, declare
 from mlops_lab.pipeline.dag.schedule import Schedule
 from mlops_lab.pipeline.dag.task import CONTEXT, Reference, Task, check_name, enter, leave, references_in
 
-__all__ = ["DAG", "topological_order"]
-
 
 def topological_order(upstream: Mapping[str, Sequence[str]]) -> list[str]:
     """The names in an order where everything comes after what it waits for; of several ready names the first defined.

@@ -20,22 +20,6 @@ from mlops_lab.pipeline.dag.params import REQUIRED, Param
 from mlops_lab.pipeline.dag.positions import Place, read_json, read_yaml
 from mlops_lab.pipeline.dag.task import Task
 
-__all__ = [
-    "FORMAT",
-    "SETTINGS",
-    "VERSION",
-    "check_document",
-    "from_dict",
-    "from_json",
-    "from_yaml",
-    "json_schema",
-    "said_at",
-    "to_dict",
-    "to_json",
-    "to_yaml",
-    "yaml_text",
-]
-
 FORMAT, VERSION = "mlops-lab/dag", 1
 
 

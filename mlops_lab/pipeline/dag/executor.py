@@ -25,8 +25,6 @@ from mlops_lab.pipeline.dag.run import Attempt, DagRun, Event, TaskInstance, run
 from mlops_lab.pipeline.dag.run_store import RUN_TYPES, EventWriter, RunStore, run_id_of
 from mlops_lab.pipeline.dag.task import Task, enter, leave
 
-__all__ = ["run_dag"]
-
 Job = Callable[[], Outcome | None]
 T = TypeVar("T")
 

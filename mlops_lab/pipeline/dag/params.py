@@ -13,8 +13,6 @@ from typing import Any
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 
-__all__ = ["REQUIRED", "Param", "parse_params", "resolve_params"]
-
 JsonScalar = str | int | float | bool | None
 
 _WORDS = {
@@ -118,13 +116,13 @@ class Param:
 
 def declare(params: Mapping[str, Any]) -> dict[str, Param]:
     """Params as a DAG declares them: a plain value is the default of a param of its type."""
-    for name in named(params):
+    for name in _named(params):
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise InvalidDefinition(f"{name!r} cannot be the name of a param: letters, digits, dashes and underscores.")
     return {name: each if isinstance(each, Param) else Param(each) for name, each in params.items()}
 
 
-def named(params: Any) -> Mapping[str, Any]:
+def _named(params: Any) -> Mapping[str, Any]:
     if not isinstance(params, Mapping):
         raise InvalidData(f"params are given by name, {{name: value, …}}, not as {type(params).__name__}.")
     return params
@@ -140,7 +138,7 @@ def resolve_params(declared: Mapping[str, Param], given: Mapping[str, object] | 
         UnknownName: a parameter that is not declared (Airflow accepts those silently; a typing error should not pass).
         InvalidData: a value of another type, out of bounds, or a required one missing.
     """
-    given = dict(named(given or {}))
+    given = dict(_named(given or {}))
     for name in given:
         if name not in declared:
             raise UnknownName("param", name, declared)

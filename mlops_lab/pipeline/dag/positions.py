@@ -9,8 +9,6 @@ from typing import Any
 
 from mlops_lab.base.errors import InvalidData
 
-__all__ = ["Place", "read_json", "read_yaml"]
-
 Place = tuple[int, int]
 Path = tuple[str | int, ...]
 

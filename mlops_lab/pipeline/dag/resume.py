@@ -15,8 +15,6 @@ from mlops_lab.pipeline.dag.params import resolve_params
 from mlops_lab.pipeline.dag.run import DagRun, TaskInstance
 from mlops_lab.pipeline.dag.run_store import RunStore, read_run
 
-__all__ = ["outdated", "resumable", "shape_of"]
-
 
 def shape_of(dag: DAG) -> dict[str, Any]:
     """What must not change between a run and its resume: the tasks in order, their wiring and rules.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-__all__ = ["TRIGGER_RULES", "decide"]
-
 TRIGGER_RULES = {
     "all_success": "all upstream tasks succeeded",
     "all_failed": "all upstream tasks failed, themselves or because of theirs",

@@ -12,8 +12,6 @@ from typing import Any
 from mlops_lab.base.display import html_table, one_line, shown, text_table
 from mlops_lab.base.errors import TaskFailed, UnknownName
 
-__all__ = ["Attempt", "DagRun", "Event", "TaskInstance"]
-
 FAILED = ("failed", "upstream_failed")
 
 

@@ -15,18 +15,6 @@ from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, MlopsL
 from mlops_lab.base.storage import Database
 from mlops_lab.pipeline.dag.run import Attempt, DagRun, TaskInstance
 
-__all__ = [
-    "RUN_TYPES",
-    "Lock",
-    "RunStore",
-    "get_run",
-    "list_runs",
-    "read_run",
-    "run_id_of",
-    "steps_of",
-    "text_of",
-]
-
 
 class Lock:
     """A lock that the operating system drops when its process dies, on every system.

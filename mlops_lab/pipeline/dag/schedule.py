@@ -13,8 +13,6 @@ from zoneinfo import ZoneInfo, available_timezones
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 
-__all__ = ["PRESETS", "Schedule"]
-
 PRESETS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",

@@ -14,8 +14,6 @@ from typing import Any, Protocol, overload
 from mlops_lab.base.errors import InvalidDefinition, UnknownName, expect
 from mlops_lab.pipeline.dag.rules import TRIGGER_RULES
 
-__all__ = ["CONTEXT", "FailTask", "Reference", "SkipTask", "Task", "references_in", "task"]
-
 
 class Graph(Protocol):
     """What a reference needs of its DAG."""

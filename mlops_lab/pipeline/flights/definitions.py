@@ -19,7 +19,6 @@ from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SERVICES", "flight_objects", "flight_services"]
 
 #: The feature services of the flights pipeline, and what each is there for.
 SERVICES: Mapping[str, str] = {

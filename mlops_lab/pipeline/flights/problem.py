@@ -32,18 +32,6 @@ from mlops_lab.pipeline.problem import Problem, pipeline_of, problem_store, run_
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "AIRPORTS",
-    "FLIGHTS",
-    "FLIGHTS_POLICY",
-    "LABEL",
-    "MODEL_NAME",
-    "SLICE",
-    "flight_store",
-    "flights_pipeline",
-    "labelled_flights",
-    "run_flights",
-]
 
 LABEL, SLICE, MODEL_NAME = "late", "origin", "late_flights"
 

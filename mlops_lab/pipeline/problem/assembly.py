@@ -14,8 +14,6 @@ from mlops_lab.pipeline.problem import delivery, steps
 from mlops_lab.pipeline.problem.home import remember_problem
 from mlops_lab.pipeline.problem.problem import Problem
 
-__all__ = ["OUTCOMES", "outcome", "pipeline_of", "run_problem"]
-
 #: What became of a run, and the exit code that says so.
 OUTCOMES: Mapping[str, int] = {"promoted": 0, "rolled back": 5, "failed": 1, "refused": 2, "waiting": 3}
 

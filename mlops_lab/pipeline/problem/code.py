@@ -9,8 +9,6 @@ from pathlib import Path
 import mlops_lab
 from mlops_lab.base.fingerprint import fingerprint_bytes
 
-__all__ = ["code_version"]
-
 
 @lru_cache(maxsize=1)
 def code_version() -> str:

@@ -23,7 +23,6 @@ from mlops_lab.pipeline.problem.steps import problem_store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["asked_rows", "canary_traffic", "check_policy"]
 
 Result = dict[str, Any]
 Params = Mapping[str, Any]

@@ -16,8 +16,6 @@ from mlops_lab.data.features import TrainingSet
 if TYPE_CHECKING:
     from mlops_lab.models.tracking import ArtefactStore
 
-__all__ = ["get_json", "get_training_set", "put_json", "put_training_set"]
-
 
 _KEY = b"mlops_lab"  # in the Arrow file's own metadata, so that no reference can say anything else of the rows
 

@@ -19,8 +19,6 @@ from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, Invali
 from mlops_lab.base.storage import write_atomically
 from mlops_lab.pipeline.problem.problem import Problem
 
-__all__ = ["Remembered", "load_problem", "problem_of", "remember_problem", "remembered"]
-
 _FILE = "problem.json"
 _USUAL = "mlops_lab.pipeline.flights.problem", "FLIGHTS"  # of a home that was told nothing
 _here: dict[str, Problem] = {}  # the problems that this process was handed, by home

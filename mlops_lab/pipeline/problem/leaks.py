@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["TOO_GOOD", "FeaturePicture", "Leak", "LeakReport", "find_leaks", "strength"]
 
 _DIFFERS = 0.01  # the share of decisions on which paper and service may differ
 TOO_GOOD = {"classification": 0.95, "regression": 0.985}  # AUC, rank correlation: more is no feature but the answer

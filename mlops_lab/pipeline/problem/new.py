@@ -11,8 +11,6 @@ from typing import Any
 from mlops_lab.base.errors import HomeError, InvalidData
 from mlops_lab.pipeline.problem.proposal import Proposal, propose
 
-__all__ = ["new_project"]
-
 _PLACES = {
     "README.md": "README.md",
     "pyproject.toml": "pyproject.toml",

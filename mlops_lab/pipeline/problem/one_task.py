@@ -23,8 +23,6 @@ from mlops_lab.pipeline.dag.rules import decide
 from mlops_lab.pipeline.problem.assembly import pipeline_of
 from mlops_lab.pipeline.problem.home import problem_of
 
-__all__ = ["run_one_task", "said_no"]
-
 _FOLDER = "tasks"
 
 

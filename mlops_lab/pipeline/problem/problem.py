@@ -19,7 +19,6 @@ from mlops_lab.models.training import KINDS, METRICS, NUMBER_METRICS, is_regress
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Metric", "Problem"]
 
 #: The columns of the decisions that say when: of the decision itself, and of when its outcome was known.
 AT, KNOWN_AT = "event_timestamp", "label_timestamp"

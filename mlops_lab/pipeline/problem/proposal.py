@@ -14,7 +14,6 @@ from mlops_lab.pipeline.problem.leaks import TOO_GOOD, strength
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Proposal", "propose"]
 
 _TIMES = ("event_timestamp", "decided", "ordered", "started", "opened", "timestamp", "datetime", "time", "date")
 _KNOWN = ("label_timestamp", "known", "closed", "resolved", "settled", "delivered", "returned", "finished", "ended")

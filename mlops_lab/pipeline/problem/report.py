@@ -6,8 +6,6 @@ from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.models.tracking import Run
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
-__all__ = ["model_report"]
-
 
 def model_report(
     version: ModelVersion, run: Run, report: GateReport | None, *, metric: str = "roc_auc", noun: str = "flight"

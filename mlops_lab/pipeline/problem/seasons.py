@@ -20,7 +20,6 @@ from mlops_lab.pipeline.problem.steps import problem_store
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Season", "season_drift", "seasons_table", "spread"]
 
 _SCORE = "score"
 

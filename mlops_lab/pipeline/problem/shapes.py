@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["past_means", "same_day_means"]
-
 
 def past_means(rows: pd.DataFrame, by: str, value: str, *, last: int = 50) -> pd.DataFrame:
     """The mean of the last outcomes of each `by`, from the moment on at which each outcome was known.

@@ -23,8 +23,6 @@ from mlops_lab.pipeline.problem.frames import get_training_set, put_json, put_tr
 from mlops_lab.pipeline.problem.home import problem_of
 from mlops_lab.pipeline.problem.problem import Problem
 
-__all__ = ["latest_mark", "problem_store"]
-
 Result = dict[str, Any]
 Params = Mapping[str, Any]
 

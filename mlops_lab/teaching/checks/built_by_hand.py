@@ -16,8 +16,6 @@ from mlops_lab.ci import Trigger, parse_workflow, simulate
 from mlops_lab.pipeline.dag import DAG, run_dag
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, asked, expect
 
-__all__ = ["EXERCISES"]
-
 
 def _times(*clock: str) -> pd.DatetimeIndex:
     return pd.to_datetime([f"2013-07-{one}Z" for one in clock], format="ISO8601")

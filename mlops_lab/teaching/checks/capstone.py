@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.data.features import FeatureView
 
-__all__ = ["CHAMPION_VIEWS", "POLICY", "judge_report", "judge_rows", "judge_service", "judge_view"]
 
 #: What the pipeline's `as_known` is made of, and the fingerprint of its FLIGHTS_POLICY. This room does not know that
 #: one; the tests compare the two.

@@ -14,21 +14,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView
 
-__all__ = [
-    "KEYS",
-    "decisions_of_june",
-    "examined",
-    "joined",
-    "known_alike",
-    "moments_round_the_clock",
-    "on_flights",
-    "rows_known_at",
-    "schema_of",
-    "some_days",
-    "store_with",
-    "tied",
-    "with_another_future",
-]
 
 KEYS = ("flight_id", "origin", "dest", "carrier", "tailnum")
 TRAIN_FROM, EXAM_FROM = "2013-05-15", "2013-06-15"

@@ -13,8 +13,6 @@ from typing import Any
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.teaching.checks.exercise import Exercise, Option, Prediction, Quiz
 
-__all__ = ["all_exercises", "all_predictions", "all_quizzes", "find_exercise", "find_prediction", "find_quiz"]
-
 
 @cache
 def _exercises() -> dict[str, Exercise]:

@@ -21,8 +21,6 @@ from mlops_lab.ci import (
 )
 from mlops_lab.teaching.checks.exercise import NotYet, expect, mapped
 
-__all__ = ["HOLES", "repair", "summarise"]
-
 _SUMMARY = """
 on: push
 jobs:

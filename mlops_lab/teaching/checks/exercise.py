@@ -11,22 +11,6 @@ from typing import Any, Literal
 
 from mlops_lab.base.errors import InvalidDefinition
 
-__all__ = [
-    "Exercise",
-    "Kind",
-    "Mistake",
-    "NotYet",
-    "Option",
-    "Prediction",
-    "Quiz",
-    "asked",
-    "expect",
-    "listed",
-    "mapped",
-    "named",
-    "plain",
-]
-
 Kind = Literal["predict", "change", "build"]
 _MANY = 100_000  # values; no answer of the course is longer
 

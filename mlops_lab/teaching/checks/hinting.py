@@ -9,8 +9,6 @@ from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.teaching.checks.catalogue import find_exercise
 from mlops_lab.teaching.checks.progress import course_home, read_standing, record
 
-__all__ = ["Hints", "hint"]
-
 _asked: dict[tuple[str, str], int] = {}  # for a home folder that cannot be written: asking again still leads on
 
 

@@ -19,8 +19,6 @@ from mlops_lab.teaching.checks.catalogue import all_exercises, find_exercise
 from mlops_lab.teaching.checks.exercise import Exercise, NotYet, plain
 from mlops_lab.teaching.checks.progress import Standing, record
 
-__all__ = ["Status", "Verdict", "check", "is_untouched", "judge"]
-
 Status = Literal["not attempted", "not yet", "passed"]
 _MARK = {"passed": "✓", "not yet": "…", "not attempted": "–"}
 _EDGE = {"passed": "#009E73", "not yet": "#E69F00", "not attempted": "#808080"}  # Okabe-Ito; the word says it too

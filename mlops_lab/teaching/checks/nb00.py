@@ -6,8 +6,6 @@ from typing import Any
 
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed, named
 
-__all__ = ["EXERCISES"]
-
 _REFUSED = frozenset({"approve", "promote", "materialize", "roll_out"})
 _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
 

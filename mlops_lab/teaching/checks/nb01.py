@@ -7,8 +7,6 @@ from typing import Any
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect
 from mlops_lab.teaching.checks.joining import build_latest, change_view
 
-__all__ = ["EXERCISES"]
-
 _TABLE = """\
 import pandas as pd
 

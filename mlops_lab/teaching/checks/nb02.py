@@ -7,8 +7,6 @@ from typing import Any
 
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 
-__all__ = ["EXERCISES"]
-
 _WORDS = ("train", "holdout", "neither")
 _THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 

@@ -11,8 +11,6 @@ from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_g
 from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, named
 
-__all__ = ["EXERCISES"]
-
 _NAN, _INFINITE = float("nan"), float("inf")
 _AT = parse_utc("2013-07-01")
 

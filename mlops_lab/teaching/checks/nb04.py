@@ -10,8 +10,6 @@ from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.registry import MOVES, STAGES, Event
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 
-__all__ = ["EXERCISES"]
-
 
 def _way_back(moves: Any) -> None:
     moves = listed(moves, "give a list of stages, first to last.")

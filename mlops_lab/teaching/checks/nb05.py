@@ -10,8 +10,6 @@ from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, expect, listed, mapped
 
-__all__ = ["EXERCISES"]
-
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "features": (),
     "train": ("features",),

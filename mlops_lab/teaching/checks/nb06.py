@@ -8,8 +8,6 @@ from mlops_lab.ci import evaluate, expand_matrix
 from mlops_lab.teaching.checks.ci_holes import HOLES, repair, summarise
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect, mapped
 
-__all__ = ["EXERCISES"]
-
 _SURPRISES = {
     "'' == 0": "a text is made a number before it is compared with one, and the empty text is made 0.",
     "'Main' == 'main'": "GitHub compares texts without looking at capital letters.",

@@ -8,8 +8,6 @@ from typing import Any
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
 from mlops_lab.teaching.checks.rollout_practice import rolled_out
 
-__all__ = ["EXERCISES"]
-
 _WEIGHTS = (1, 5, 25, 60)
 
 

@@ -10,7 +10,6 @@ from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect, mapped
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EXERCISES"]
 
 _STAGES = ("None", "Staging", "Production", "Archived")
 

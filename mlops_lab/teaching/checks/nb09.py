@@ -5,8 +5,6 @@ from __future__ import annotations
 from mlops_lab.teaching.checks.capstone import judge_report, judge_rows, judge_service, judge_view
 from mlops_lab.teaching.checks.exercise import Exercise, Mistake
 
-__all__ = ["EXERCISES"]
-
 _ROWS = """\
 import pandas as pd
 

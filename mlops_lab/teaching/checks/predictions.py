@@ -12,8 +12,6 @@ from mlops_lab.teaching.checks.catalogue import find_prediction
 from mlops_lab.teaching.checks.exercise import Prediction
 from mlops_lab.teaching.checks.progress import read_standing, record
 
-__all__ = ["predict", "static_html"]
-
 
 def static_html(one: Prediction) -> str:
     """The question on a page where no kernel runs: what came is folded away.

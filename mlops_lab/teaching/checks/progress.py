@@ -18,8 +18,6 @@ from mlops_lab.base.display import html_table, page
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes
 
-__all__ = ["ProgressTable", "Standing", "course_home", "export_progress", "progress", "read_standing", "record"]
-
 _STATUS = ("not attempted", "not yet", "passed")
 
 

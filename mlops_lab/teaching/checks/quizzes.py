@@ -11,8 +11,6 @@ from mlops_lab.teaching.checks.catalogue import find_quiz
 from mlops_lab.teaching.checks.exercise import Quiz
 from mlops_lab.teaching.checks.progress import Standing, record
 
-__all__ = ["quiz", "static_html", "static_text"]
-
 
 def quiz(quiz_id: str) -> Any:
     """A quiz to click through in Jupyter; where no kernel runs, the question with its answers folded.

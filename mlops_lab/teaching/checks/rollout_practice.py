@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.models.rollout import Deployment
 
-__all__ = ["made_up_traffic", "rolled_out"]
-
 
 def made_up_traffic(*, seed: int, worse: bool) -> pd.DataFrame:
     """Three weeks of made-up flights like December's: after four quiet days a worse challenger shows what it is.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from mlops_lab.teaching.checks import Exercise, Quiz, all_exercises, all_quizzes
 
-__all__ = ["answer_key"]
-
 
 def answer_key() -> str:
     """The answer key of the whole course in Markdown, made from the exercises themselves, so that it cannot be old.

@@ -16,7 +16,6 @@ from mlops_lab.teaching.classroom.stage import read, register, write
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LATE_DATA", "STALE_VIEW"]
 
 _FROM, _NOW = parse_utc("2013-01-02T12:00Z"), parse_utc("2013-01-04T12:00Z")
 _VIEW, _TTL = "airport_weather", timedelta(hours=6)

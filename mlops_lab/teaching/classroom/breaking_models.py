@@ -27,8 +27,6 @@ from mlops_lab.teaching.classroom.fault import Fault, Sight
 from mlops_lab.teaching.classroom.stage import AUTHOR, read, register, write
 from mlops_lab.teaching.drawing import draw_dag
 
-__all__ = ["BAD_CANARY", "LEAK", "NAN_METRIC"]
-
 _SPRING = "2013-03-20"
 _SHORT = {"train_from": "2013-02-01", "holdout_days": 10, "author": AUTHOR}
 

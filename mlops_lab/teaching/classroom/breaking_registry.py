@@ -14,8 +14,6 @@ from mlops_lab.pipeline.flights import MODEL_NAME
 from mlops_lab.teaching.classroom.fault import Fault, Sight
 from mlops_lab.teaching.classroom.stage import AUTHOR, COLLEAGUE, copied, read, register, reign, write
 
-__all__ = ["EDITED_HISTORY", "SELF_APPROVAL", "TAMPERED_ARTEFACT"]
-
 _DAY = "2013-10-01T06:00Z"
 
 

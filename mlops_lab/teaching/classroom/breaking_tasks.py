@@ -13,8 +13,6 @@ from mlops_lab.teaching.classroom.fault import Fault, Sight
 from mlops_lab.teaching.classroom.stage import read, write
 from mlops_lab.teaching.drawing import draw_dag
 
-__all__ = ["CYCLE", "FLAKY_TASK"]
-
 _NIGHT = parse_utc("2013-10-01T04:00Z")
 _STEPS = ("fetch_weather", "train", "gate", "promote")
 

@@ -10,8 +10,6 @@ from mlops_lab.ci import Outcome, Trigger, Workflow, load_workflow, simulate
 from mlops_lab.teaching.classroom.fault import Fault, Sight
 from mlops_lab.teaching.drawing import draw_workflow
 
-__all__ = ["SKIPPED_GATE", "UNPINNED_ACTION"]
-
 _MORNING = "2013-10-01T06:00Z"
 _PIN = "3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
 _WORKFLOW = f"""\

@@ -10,8 +10,6 @@ from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK
 from mlops_lab.teaching.classroom.breaking_workflows import SKIPPED_GATE, UNPINNED_ACTION
 from mlops_lab.teaching.classroom.fault import Fault
 
-__all__ = ["FAULTS", "find_fault"]
-
 #: Every failure, in the order of the notebooks that teach it.
 FAULTS: tuple[Fault, ...] = (
     LEAK,

@@ -13,8 +13,6 @@ from mlops_lab.base.errors import InvalidDefinition, MlopsLabError
 from mlops_lab.teaching.drawing import Drawing
 from mlops_lab.teaching.drawing.style import state_look
 
-__all__ = ["Fault", "Sight", "words_and_picture"]
-
 
 @dataclass(frozen=True, repr=False)
 class Sight:

@@ -11,8 +11,6 @@ from typing import Any
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.teaching.drawing.words import plain, shortened, width
 
-__all__ = ["MARKS", "NotCountedError", "handed_in", "read_standings", "shown"]
-
 #: How an exercise stands, and its mark: told without colour.
 MARKS: Mapping[str, str] = {"passed": "✓", "not yet": "…", "not attempted": "–"}
 

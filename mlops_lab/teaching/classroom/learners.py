@@ -14,8 +14,6 @@ from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.teaching.checks import all_exercises, all_quizzes
 from mlops_lab.teaching.classroom.handed_in import MARKS, NotCountedError, handed_in, read_standings, shown
 
-__all__ = ["MARKS", "POINTS", "ClassReport", "Learner", "read_class"]
-
 _MOST_FILES, _MOST_REMARKS = 1000, 10
 #: The points of the capstone's steps, as notebook 09 says; any other exercise and a quiz count one.
 POINTS: Mapping[str, int] = {"09.1": 40, "09.2": 20, "09.3": 25, "09.4": 15}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from mlops_lab.teaching.classroom.learners import MARKS, ClassReport
+from mlops_lab.teaching.classroom.handed_in import MARKS
+from mlops_lab.teaching.classroom.learners import ClassReport
 from mlops_lab.teaching.drawing.style import TEXT, state_look
-
-__all__ = ["draw_class"]
 
 _STATES = {"passed": "success", "not yet": "up_for_retry", "not attempted": "no_status"}
 _BOX, _ROW, _HEAD, _TOP, _LEFT = 26, 22, 58, 54, 210

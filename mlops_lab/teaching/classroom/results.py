@@ -19,7 +19,6 @@ from mlops_lab.models.gates import DataProfile, Measured
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FOLDER", "canary_bytes", "load_measured", "load_traffic", "measured_bytes"]
 
 FOLDER = Path(__file__).with_name("results")
 

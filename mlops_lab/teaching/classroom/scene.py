@@ -18,8 +18,6 @@ from pathlib import Path
 from mlops_lab.base.errors import HomeError, MlopsLabError, NotAllowed
 from mlops_lab.teaching.classroom.fault import Fault, Sight, words_and_picture
 
-__all__ = ["Broken", "break_it", "reset", "scene_home", "standing"]
-
 _FOLDER, _PART = "classroom", ".part-"
 
 

@@ -16,8 +16,6 @@ from mlops_lab.models.registry import ModelVersion, Registry
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.flights import MODEL_NAME
 
-__all__ = ["AUTHOR", "COLLEAGUE", "copied", "read", "register", "reign", "write"]
-
 AUTHOR, COLLEAGUE = "ada", "grace"
 
 

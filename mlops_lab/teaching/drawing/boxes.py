@@ -16,8 +16,6 @@ from mlops_lab.teaching.drawing.order import writing_order
 from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look
 from mlops_lab.teaching.drawing.words import identifier, plain, shortened, width
 
-__all__ = ["Box", "draw_boxes"]
-
 MOST_BOXES, MOST_ARROWS = 1_000, 1_500
 """Beyond these a picture shows the first ones and a note; the outline has everything."""
 

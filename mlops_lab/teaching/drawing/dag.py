@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG, DagRun, Task, TaskInstance
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["draw_dag", "draw_map"]
 
 _PLANNED = Look("○", "", "#f7f7f7", "#808080")  # a task outside any run has no state
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.teaching.drawing.render import render
 
-__all__ = ["Drawing", "figure_html", "picture_bundle", "write_file"]
-
 
 @dataclass(frozen=True)
 class Drawing:

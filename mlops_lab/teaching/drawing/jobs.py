@@ -15,7 +15,6 @@ from mlops_lab.teaching.drawing.style import Look, state_look
 if TYPE_CHECKING:
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["JobBox", "draw_jobs"]
 
 _PLANNED = Look("○", "", "#f7f7f7", "#808080")
 _MOST_LINES = 12

@@ -11,7 +11,6 @@ from mlops_lab.teaching.drawing.style import kind_look
 if TYPE_CHECKING:
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["draw_lineage"]
 
 _MOST_LINES = 4
 

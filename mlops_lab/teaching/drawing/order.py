@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["writing_order"]
-
 
 def writing_order(keys: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[str]:
     """The keys with their connected parts last to first, and each part's own keys first to last.

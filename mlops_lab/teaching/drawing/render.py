@@ -15,8 +15,6 @@ from typing import Literal
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.teaching.drawing.svg import tidy_svg
 
-__all__ = ["render", "renderers"]
-
 _PATIENCE = 60.0  # seconds; a graph of 1,000 tasks takes less than one
 _HELP = "install one with: pip install graphviz-pure (or Graphviz from https://graphviz.org/download/)"
 

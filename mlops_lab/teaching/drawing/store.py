@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView, Source
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["draw_store"]
-
 
 def draw_store(store: FeatureStore) -> Drawing:
     """The definitions of a store: sources and entities, the views made of them, the services made of those.

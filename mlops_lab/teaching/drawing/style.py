@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["EDGE", "KINDS", "STATES", "TEXT", "TITLE", "Look", "contrast", "kind_look", "state_look"]
-
 EDGE = "#808080"
 """Colour of arrows and of quiet borders: 3:1 or better on white and on #111111."""
 

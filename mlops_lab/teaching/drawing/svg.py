@@ -11,8 +11,6 @@ import re
 from html import escape
 from xml.etree import ElementTree
 
-__all__ = ["label_svg", "tidy_svg"]
-
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK_TITLE = "{http://www.w3.org/1999/xlink}title"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"

@@ -6,8 +6,6 @@ import hashlib
 import re
 import unicodedata
 
-__all__ = ["identifier", "plain", "shortened", "width"]
-
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mlops_lab.ci.workflow import Job
     from mlops_lab.teaching.drawing.drawing import Drawing
 
-__all__ = ["draw_workflow"]
 
 #: Of several legs, the box shows the state that matters most.
 _WEIGHT = ("failure", "cancelled", "waiting", "pending", "in_progress", "queued", "success", "skipped")

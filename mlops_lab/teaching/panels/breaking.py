@@ -14,8 +14,6 @@ from mlops_lab.teaching.panels.controls import Memory, choice
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["BreakPanel"]
-
 _WIDE, _SLOW = 100, ("leak", "bad-canary")  # those two train models: some seconds, so only when asked for by name
 
 

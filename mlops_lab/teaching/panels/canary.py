@@ -23,7 +23,6 @@ from mlops_lab.teaching.panels.view import View
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CanaryPanel"]
 
 _NAME = "late_flights"
 _PLANS = {"5, 25, 100 %": (5, 25, 100), "25, 100 %": (25, 100), "50, 100 %": (50, 100), "100 % at once": (100,)}

@@ -16,8 +16,6 @@ import traitlets
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 
-__all__ = ["Memory", "OwnKeys", "RangeInput", "choice", "switch"]
-
 _ESM = """
 function render({ model, el }) {
   const label = document.createElement("label");

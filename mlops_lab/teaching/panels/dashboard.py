@@ -19,8 +19,6 @@ from mlops_lab.teaching.panels.retries import RetriesPanel
 from mlops_lab.teaching.panels.timeline import JoinTimelinePanel
 from mlops_lab.teaching.panels.workflow import WorkflowPanel
 
-__all__ = ["LESSONS", "Dashboard", "Lesson"]
-
 #: A room with a projector: letters that the last row reads, and nothing wider than the page.
 _BIG = """<style>
 .lab-dashboard { font-size: 20px; --lab-ink: var(--jp-ui-font-color1, inherit); }

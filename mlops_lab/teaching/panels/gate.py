@@ -27,8 +27,6 @@ from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.svg import caption, card
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["GatePanel"]
-
 _FIGURE = "served.roc_auc"
 _MEASURED, _MISSING, _NAN = "is measured", "is missing", "is NaN"
 _AT = parse_utc("2014-01-01")

@@ -12,8 +12,6 @@ from mlops_lab.teaching.panels.controls import choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["MatrixPanel"]
-
 _NONE = "none"
 
 

@@ -10,8 +10,6 @@ from mlops_lab.models.gates import GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, Registry
 from mlops_lab.models.tracking import Tracker
 
-__all__ = ["AUTHOR", "judged", "register_versions"]
-
 AUTHOR = "ada"
 
 

@@ -15,8 +15,6 @@ from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.teaching.panels.controls import OwnKeys
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["Panel"]
-
 State = Mapping[str, Any]
 
 

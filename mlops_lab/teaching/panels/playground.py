@@ -14,8 +14,6 @@ from mlops_lab.pipeline.flights import FLIGHTS_POLICY
 from mlops_lab.teaching.drawing import draw_dag
 from mlops_lab.teaching.panels.gate import GatePanel, run_pipeline
 
-__all__ = ["PictureName", "PlaygroundPanel"]
-
 _ESM = """
 function render({ model, el }) {
   let gone = false;

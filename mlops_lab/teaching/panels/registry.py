@@ -20,8 +20,6 @@ from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.scratch import Scratch
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["RegistryPanel"]
-
 _NAME, _METRIC = "late_flights", "served.roc_auc"
 _START = "2013-10-01T06:00Z"
 _STAGES = ("None", "Staging", "Production", "Archived")

@@ -14,8 +14,6 @@ from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["RetriesPanel"]
-
 _START = parse_utc("2013-09-01T06:00Z")
 _WORK = 20.0  # seconds a try takes, on a clock that nobody waits for
 _DELAYS = (10, 30, 60, 120, 300)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Scratch"]
-
 _MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory where there is one: what is thrown away need not be safe
 
 

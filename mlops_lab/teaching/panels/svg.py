@@ -14,8 +14,6 @@ from html import escape
 from mlops_lab.teaching.drawing.style import EDGE, TEXT, Look
 from mlops_lab.teaching.drawing.words import plain
 
-__all__ = ["INK", "box", "caption", "card", "dot", "line", "nested", "text"]
-
 INK = TEXT
 _FONT = "Helvetica,Arial,sans-serif"
 _UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}

@@ -20,7 +20,6 @@ from mlops_lab.teaching.panels.view import View
 if TYPE_CHECKING:
     from mlops_lab.data.features.offline import ViewRows
 
-__all__ = ["JoinTimelinePanel"]
 
 _HOURS = (1, 2, 3, 6, 12)
 _TTLS: tuple[timedelta | None, ...] = (timedelta(minutes=30), *(timedelta(hours=each) for each in _HOURS), None)

@@ -9,8 +9,6 @@ from html import escape
 from mlops_lab.teaching.drawing.style import TEXT, state_look
 from mlops_lab.teaching.panels.svg import caption, card, nested
 
-__all__ = ["View"]
-
 _WIDE = 100  # letters a line under a picture
 
 

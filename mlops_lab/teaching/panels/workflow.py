@@ -14,8 +14,6 @@ from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
 
-__all__ = ["WorkflowPanel"]
-
 _START = "2013-10-01T06:00Z"
 _GATE = {"passes": "success", "refuses": "failure"}
 _NOBODY = "nobody"

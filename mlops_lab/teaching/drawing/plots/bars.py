@@ -13,7 +13,6 @@ from mlops_lab.teaching.drawing.words import plain, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_bars", "plot_line"]
 
 Bars = Mapping[str, float | None] | Mapping[str, Mapping[str, float | None]]
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++")

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from mlops_lab.models.drift import DriftReport
 
-__all__ = ["plot_drift"]
 
 _MOST_LINES = 4
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "Plot", "letters"]
 
 INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
 COLOURS = ("#0072b2", "#c04f00", "#00805d", "#a3487f", "#7a6c00", "#3d3d3d")

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["plot_calibration", "plot_roc"]
 
 Pairs = tuple[Sequence[float], Sequence[float]]
 _DASHES = ("-", "--", "-.", ":")

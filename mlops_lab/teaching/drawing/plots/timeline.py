@@ -16,7 +16,6 @@ from mlops_lab.teaching.drawing.words import plain, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["SeenRow", "judge_rows", "plot_join_timeline", "span"]
 
 _SHORT = "%m-%d %H:%M"
 _GOOD, _BAD, _WINDOW = "#00805d", "#c04f00", "#e3f2fb"
