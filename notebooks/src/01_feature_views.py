@@ -186,9 +186,9 @@ from datetime import timedelta
 
 from mlops_lab import plot_join_timeline
 
-named = reports.assign(name=reports["event_timestamp"].dt.strftime("%H:%M")).to_dict("records")
-title = "Weather at JFK, seen at 18:36"
-plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=6), title=title)
+six_hours = timedelta(hours=6)
+rows = reports.assign(name=reports["event_timestamp"].dt.strftime("%H:%M")).to_dict("records")
+plot_join_timeline(rows, flight["event_timestamp"], six_hours, title="Weather at JFK, seen at 18:36")
 
 # %% [markdown]
 # The 17:00 row is used. The 18:00 row was out only at 19:00, those of 11:00 and 12:00 are too old, and the 19:00 row is
@@ -200,7 +200,7 @@ plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=6), title=t
 # %%
 from mlops_lab import JoinTimelinePanel
 
-JoinTimelinePanel(named, decision=flight["event_timestamp"].to_pydatetime(), feature="temp")
+JoinTimelinePanel(rows, decision=flight["event_timestamp"].to_pydatetime(), feature="temp", ttl=six_hours)
 
 # %% [markdown]
 # At 18:36 the temperature comes from the row of 17:00. Move past 19:00, when the report of 18:00 arrives: it takes
@@ -213,9 +213,9 @@ JoinTimelinePanel(named, decision=flight["event_timestamp"].to_pydatetime(), fea
 board = datasets.airport_departures(flights)
 around = board["event_timestamp"].between("2013-07-08T16:00Z", "2013-07-08T19:00Z")
 counts = board[around & (board["origin"] == flight["origin"])]
-named = counts.assign(name=counts["event_timestamp"].dt.strftime("%H:%M")).to_dict("records")
+counted = counts.assign(name=counts["event_timestamp"].dt.strftime("%H:%M")).to_dict("records")
 title = "Departures at JFK, seen at 18:36"
-plot_join_timeline(named, flight["event_timestamp"], timedelta(hours=2), title=title)
+plot_join_timeline(counted, flight["event_timestamp"], timedelta(hours=2), title=title)
 
 # %% [markdown]
 # Here the 18:30 row is in time, by one minute. That is the whole rule of a [**point-in-time

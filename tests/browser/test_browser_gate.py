@@ -178,6 +178,23 @@ def test_lists_and_buttons_keep_the_keys_that_jupyterlab_would_take(panels: Open
     assert panels.page.evaluate("() => window.labPanel.content.mode") == "command"
 
 
+def test_a_panel_says_that_its_kernel_is_gone(browser: Browser) -> None:
+    from playwright.sync_api import expect
+
+    with browser.open("panels.ipynb") as opened:
+        assert opened.run_all() == []
+        press(opened, 2, "retries", "ArrowLeft")
+        expect(verdict(opened, 2)).to_contain_text("failed for good after 3 tries")
+        silent = opened.page.locator(".lab-panel").nth(2).get_by_role("alert")
+        expect(silent).to_have_count(0)
+        opened.page.evaluate("async () => { await window.labPanel.sessionContext.session.kernel.restart(); }")
+
+        press(opened, 2, "retries", "ArrowLeft")
+
+        expect(silent).to_contain_text("The kernel does not answer", timeout=15_000)
+        opened.shut_down()
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_the_panels_are_accessible(panels: Opened, theme: str) -> None:
     panels.page.evaluate(

@@ -71,7 +71,7 @@ def test_a_run_tells_states_attempts_and_reasons(dag: DAG, run: DagRun) -> None:
     assert drawing.outline == golden(
         f"""
         DAG nightly, run of 2013-10-01 02:00 UTC: success
-        schedule 0 2 * * * (UTC); params features=as_known, trees=60
+        schedule 0 2 * * * (UTC); params trees=60 (1 more as by default)
         1 success, 1 failed, 1 upstream_failed, 1 skipped
 
         ✓ success          extract

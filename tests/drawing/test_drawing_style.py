@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import pytest
 
 from mlops_lab.pipeline.dag.run import FAILED
-from mlops_lab.teaching.drawing.plots.plot import COLOURS, INK, PAPER, QUIET
-from mlops_lab.teaching.drawing.plots.timeline import _BAD, _GOOD, _WINDOW
-from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look, contrast, kind_look, state_look
+from mlops_lab.teaching.drawing.plots.plot import COLOURS, QUIET
+from mlops_lab.teaching.drawing.plots.timeline import BAD, GOOD
+from mlops_lab.teaching.drawing.style import (
+    EDGE,
+    INK,
+    KINDS,
+    PAPER,
+    STATES,
+    TEXT,
+    TITLE,
+    Look,
+    contrast,
+    kind_look,
+    state_look,
+)
 
 PAGES = {"white": "#ffffff", "JupyterLab's dark": "#111111"}
 LOOKS = [*STATES.values(), *KINDS.values(), state_look("unheard of"), kind_look("unheard of")]
@@ -71,14 +84,21 @@ def test_lines_and_letters_of_plots_have_a_contrast_of_4_5_on_their_card(colour:
     assert ratio >= 4.5
 
 
-def test_marks_in_the_window_of_a_timeline_have_a_contrast_of_3() -> None:
-    from mlops_lab.teaching.panels.timeline import _HIDDEN, _SEEN, _USED
+@pytest.mark.parametrize("colour", [*COLOURS, GOOD, BAD, QUIET])
+def test_lines_of_plots_keep_3_to_1_on_jupyterlabs_dark_page(colour: str) -> None:
+    assert contrast(colour, "#111111") >= 3.0
 
-    timeline_panel = (_USED, _SEEN, _HIDDEN)
 
-    ratios = [contrast(colour, _WINDOW) for colour in (_GOOD, _BAD, *timeline_panel)]
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+def test_marks_in_the_window_of_a_timeline_have_a_contrast_of_3(page: str) -> None:
+    tint, share = "#0072b2", 0x1F / 0xFF
 
-    assert min(ratios) >= 3.0
+    def mixed(place: int) -> int:
+        return round(int(tint[place : place + 2], 16) * share + int(page[place : place + 2], 16) * (1 - share))
+
+    window = "#" + "".join(f"{mixed(place):02x}" for place in (1, 3, 5))
+
+    assert min(contrast(colour, window) for colour in (GOOD, BAD)) >= 3.0
 
 
 @pytest.mark.parametrize(
@@ -87,3 +107,22 @@ def test_marks_in_the_window_of_a_timeline_have_a_contrast_of_3() -> None:
 def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
     assert contrast(one, other) == pytest.approx(ratio, abs=0.01)
     assert contrast(other, one) == contrast(one, other)
+
+
+def test_what_ended_well_does_not_wear_the_colours_of_what_failed() -> None:
+    from types import SimpleNamespace as Object
+
+    from mlops_lab.teaching.drawing import draw_lineage
+
+    def colours(kind: str, **facts: str) -> tuple[str, str]:
+        node = Object(id="x", kind=kind, title="it", facts=facts)
+        dot = draw_lineage(Object(nodes=(node,), edges=())).dot
+        found = re.search(r'color="(#\w+)" fillcolor="(#\w+)"', dot)
+        assert found is not None
+        return found.group(1), found.group(2)
+
+    good, bad = ((look.border, look.fill) for look in (STATES["success"], STATES["failed"]))
+    assert colours("gate_report", verdict="passed") == colours("deployment", state="finished") == good
+    assert colours("gate_report", verdict="refused") == colours("deployment", state="rolled back") == bad
+    alarming = {STATES[state].border for state in ("failed", "upstream_failed")}
+    assert not alarming & {look.border for look in KINDS.values()}

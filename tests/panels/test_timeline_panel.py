@@ -12,6 +12,7 @@ from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 from mlops_lab.teaching.drawing.plots import plot_join_timeline
+from mlops_lab.teaching.drawing.plots.timeline import BAD, GOOD
 from mlops_lab.teaching.panels import JoinTimelinePanel
 from mlops_lab.teaching.panels.timeline import _TTLS
 
@@ -155,11 +156,29 @@ def test_reset_brings_the_first_picture_back():
         ([{"name": "x"}], {}, "row 1 has no event_timestamp"),
         ([{"event_timestamp": "2013-07-01T08:00Z"}], {"step": timedelta(seconds=1)}, "places for the decision"),
         ([{"event_timestamp": "2013-07-01T08:00"}], {}, "zone"),
+        ([{"event_timestamp": "2013-07-01T08:00Z"}], {"feature": "temp"}, "no row has 'temp'"),
+        ([{"event_timestamp": "2013-07-01T08:00Z"}], {"ttl": timedelta(hours=4)}, "no ttl of 4:00:00"),
     ],
 )
 def test_what_cannot_be_shown_is_said(given, more, told):
     with pytest.raises(InvalidData, match=told):
         JoinTimelinePanel(given, decision="2013-07-01T09:00Z", **more)
+
+
+def test_the_ttl_begins_where_it_is_told_to_and_rows_have_the_colours_of_the_plot():
+    shown = panel(ttl=timedelta(hours=6))
+
+    assert shown.view.words.startswith("decision 2013-07-01 09:00 UTC; ttl 6 h")
+    assert {GOOD, BAD} == set(re.findall(r'<circle[^>]*stroke="(#\w+)"', shown.view.svg))
+
+
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_row_that_holds_nothing_is_told_as_null(missing):
+    row = {"name": "a", "event_timestamp": "2013-07-01T08:00Z", "temp": missing}
+
+    assert (
+        JoinTimelinePanel([row], decision="2013-07-01T09:00Z", feature="temp").view.line == "temp is null, from row a"
+    )
 
 
 def test_a_hostile_name_stays_text():
@@ -173,7 +192,7 @@ def test_a_hostile_name_stays_text():
 
 
 def test_the_axis_is_marked_at_round_times():
-    marks = re.findall(r'text-anchor="middle">(\d\d:\d\d)<', panel().view.svg)
+    marks = re.findall(r'text-anchor="middle"[^>]*>(\d\d:\d\d)<', panel().view.svg)
 
     assert len(marks) >= 3
     assert all(mark.endswith(("00", "15", "30", "45")) for mark in marks), marks

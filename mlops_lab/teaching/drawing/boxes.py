@@ -1,4 +1,4 @@
-"""How do boxes and arrows become DOT text and an outline?
+"""Boxes and arrows as DOT text and as an outline.
 
 Every picture of the package is made here, so that all of them escape alike, read alike and have the same limits. Names
 never become DOT identifiers: those are made from them, and what is shown is quoted text.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Literal
 
 from mlops_lab.base.errors import DuplicateName, UnknownName
@@ -23,6 +24,7 @@ _KNOWN = frozenset(map(chr, range(0x250))) | {look.mark for look in (*STATES.val
 _FONT = "Arial"  # a name whose letters both renderers can measure; `tidy_svg` adds the fallbacks
 _SIZE = 12
 _LABEL = 40  # characters of a line inside a box
+_HEADING, _MOST_HEADING = 100, 8  # characters of a line above the boxes, and how many lines
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,10 @@ def _dot(
 ) -> str:
     from graphviz import Digraph
 
+    shown = [part for line in heading for part in wrap(line, _HEADING, break_on_hyphens=False)]
+    shown = shown if len(shown) <= _MOST_HEADING else [*shown[: _MOST_HEADING - 1], "…"]
     # The renderers measure the heading in regular letters, and it is shown in bold ones: some room at the end.
-    heading = [line + " " * (len(line) // 8 + 1) for line in (shortened(each, 110) for each in heading)]
+    heading = [line + " " * (len(line) // 8 + 1) for line in shown]
 
     graph = Digraph(
         graph_attr={

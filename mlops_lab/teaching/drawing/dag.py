@@ -1,8 +1,9 @@
-"""How does a DAG look, and how did one run of it go?"""
+"""The drawing of a DAG, and of how one run of it went."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from mlops_lab.base.errors import InvalidData
@@ -23,7 +24,8 @@ def draw_dag(dag: DAG, run: DagRun | None = None, *, direction: Literal["LR", "T
 
     States have Airflow's words and each is told by mark, word, border and fill. A task that the run has no instance of
     is in state `no_status`. More than one attempt is said in the box, the reason of a state in the outline and as
-    tooltip. Reference: https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html
+    tooltip; of the params of a run those that are not the default. Reference:
+    https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html
 
     Args:
         dag: What to draw; tasks need no function.
@@ -56,8 +58,11 @@ def draw_dag(dag: DAG, run: DagRun | None = None, *, direction: Literal["LR", "T
     ]
     edges = dag.edges
     schedule = f"schedule {dag.schedule} ({dag.timezone})" if dag.schedule else "no schedule"
-    values = {name: param.default for name, param in dag.params.items()} if run is None else dict(run.params)
+    defaults = {name: param.default for name, param in dag.params.items()}
+    values = defaults if run is None else _chosen(run.params, defaults)
     params = ", ".join(f"{name}={_shown(value)}" for name, value in values.items())
+    left = len(run.params) - len(values) if run is not None else 0
+    params += (f" ({left:,} more as by default)" if params else "as by default") if left else ""
     about = [schedule + (f"; params {params}" if params else "")]
     title = f"DAG {dag.dag_id}: {_count(len(boxes), 'task')}, {_count(len(edges), 'edge')}"
     if run is not None:
@@ -114,6 +119,11 @@ def _box(task: Task, instance: TaskInstance | None, *, has_run: bool) -> Box:
         remark=f"{tries} attempts" if tries > 1 else "",
         facts=(instance.why,) if instance.why else (),
     )
+
+
+def _chosen(params: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    """What a run was given that is not the default: what differs is not to be looked for among what does not."""
+    return {name: value for name, value in params.items() if name not in defaults or defaults[name] != value}
 
 
 def _shown(value: object) -> str:

@@ -1,18 +1,28 @@
-"""How does it look where a model version came from?"""
+"""The drawing of where a model version came from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
-from mlops_lab.teaching.drawing.style import kind_look
+from mlops_lab.teaching.drawing.style import Look, kind_look, state_look
 
 if TYPE_CHECKING:
     from mlops_lab.teaching.drawing.drawing import Drawing
 
 
 _MOST_LINES = 4
+_OUTCOMES = {
+    "passed": "success",
+    "finished": "success",
+    "refused": "failed",
+    "rolled back": "failed",
+    "stopped": "failed",
+    "started": "running",
+    "step": "running",
+}
 
 
 class _Node(Protocol):
@@ -34,9 +44,10 @@ class _Lineage(Protocol):
 
 
 def draw_lineage(lineage: _Lineage, *, title: str = "", identities: bool = True) -> Drawing:
-    """Sources, views, service, training set, run, artefact, version, gate report and deployment, from top to bottom.
+    """Sources, views, service, training set, run, version, gate report and deployment, from top to bottom.
 
-    Facts without a value are left out. A box shows up to four; the outline and the tooltip have all of them.
+    A gate report wears the colours of its verdict, a deployment those of its state, as a task of a run would. Facts
+    without a value are left out. A box shows up to four; the outline and the tooltip have all of them.
 
     Args:
         lineage: Anything with `nodes` (`id`, `kind`, `title`, `facts`) and `edges` (pairs of ids), such as a `Lineage`.
@@ -76,4 +87,13 @@ def _box(node: _Node, key: str, *, identities: bool) -> Box:
         name = "run" if node.kind == "run" else name
     lines = tuple(f"{name}: {value}" for name, value in facts.items())
     family = node.kind.replace("_", "-")
-    return Box(key, kind_look(node.kind), name=name, family=family, lines=lines, most_lines=_MOST_LINES)
+    return Box(key, _look(node), name=name, family=family, lines=lines, most_lines=_MOST_LINES)
+
+
+def _look(node: _Node) -> Look:
+    look = kind_look(node.kind)
+    outcome = _OUTCOMES.get(str(node.facts.get("verdict") or node.facts.get("state") or ""))
+    if node.kind not in ("gate_report", "deployment") or outcome is None:
+        return look
+    state = state_look(outcome)
+    return replace(look, fill=state.fill, border=state.border, line=state.line)

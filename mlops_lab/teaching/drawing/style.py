@@ -1,4 +1,4 @@
-"""How does each state and each kind look, so that it reads without colour, on light and on dark?
+"""The look of each state and each kind, readable without colour, on light and on dark.
 
 Fills are light tints of the Okabe-Ito palette under dark text; a state is told by its fill, its mark, its border and
 its word, so no reader depends on colour alone. Borders and edges keep 3:1 against a white page and against JupyterLab's
@@ -19,6 +19,23 @@ TEXT = "#1a1a1a"
 
 TITLE = "#7b7b7b"
 """Colour of a picture's bold heading, which stands on the page itself, so that it must do on both: 4.2:1 and 4.4:1."""
+
+INK, PAPER = "#1b1b1b", "#ffffff"
+"""Letters on a card and the card itself, where the page has no theme; see `paint`. (Letters in boxes are `TEXT`.)"""
+
+_THEMED = {
+    INK: "var(--jp-content-font-color0,var(--pst-color-text-base,#1b1b1b))",
+    PAPER: "var(--jp-layout-color0,var(--pst-color-background,#ffffff))",
+}
+
+
+def paint(colour: str) -> str:
+    """A colour as CSS: ink and paper are those of the page's theme (JupyterLab's, the website's) where it has one.
+
+    >>> paint("#0072b2"), paint(PAPER)
+    ('#0072b2', 'var(--jp-layout-color0,var(--pst-color-background,#ffffff))')
+    """
+    return _THEMED.get(colour, colour)
 
 
 @dataclass(frozen=True)
@@ -65,10 +82,9 @@ _KINDS = (
     Look("◈", "service", "#c9ebdf", _GREEN),
     Look("▥", "training_set", "#e3f2fb", _BLUE, "dashed"),
     Look("▸", "run", "#faf3b8", _OLIVE, "dashed"),
-    Look("▪", "artefact", "#ececec", EDGE, "dashed"),
     Look("★", "version", "#c9ebdf", _GREEN, "bold"),
-    Look("⊢", "gate_report", "#f4dcea", _PURPLE),
-    Look("▲", "deployment", "#fbdcc9", _RED),
+    Look("⊢", "gate_report", "#faf3b8", _OLIVE),
+    Look("▲", "deployment", "#cde3f2", _BLUE, "bold"),
 )
 
 KINDS: Mapping[str, Look] = MappingProxyType({look.word: look for look in _KINDS})

@@ -1,4 +1,4 @@
-"""What is put right in a renderer's SVG before anybody sees it?
+"""A renderer's SVG, put right before anybody sees it.
 
 The prologue, the DOCTYPE and every comment go (they name the program's version); links, which only carried tooltips,
 become plain `<title>` elements; the root says to assistive technology what it is. Only the elements and attributes that
@@ -11,12 +11,16 @@ import re
 from html import escape
 from xml.etree import ElementTree
 
+from mlops_lab.teaching.drawing.style import INK, PAPER, paint
+from mlops_lab.teaching.drawing.words import length
+
 _SVG = "{http://www.w3.org/2000/svg}"
 _LINK_TITLE = "{http://www.w3.org/1999/xlink}title"
 _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 # Matplotlib's one style rule is for `*`: inside a page it would be a rule for the whole page.
 _UNNEEDED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style type=\"text/css\">\*\{[^}]*\}</style>", re.DOTALL)
 _FONT = "Helvetica,Arial,sans-serif"
+_HEADING = "fill:var(--jp-content-font-color1,#7b7b7b)"  # it stands on the page itself
 _ELEMENTS = {"svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text"}
 
 
@@ -42,7 +46,10 @@ def tidy_svg(text: str, *, title: str) -> str:
         raise ValueError(f"its SVG cannot be read: {error}") from None
     _tidy(root)
     for letters in root.iterfind("g/text"):  # the heading; letters in boxes lie one group deeper
-        letters.attrib["font-weight"] = "bold"
+        letters.attrib |= {"font-weight": "bold", "style": _HEADING}
+        letters.text = (letters.text or "").rstrip()
+    for letters in root.iter("text"):
+        _measure(letters)
     root.attrib.update(
         {"role": "img", "aria-label": title, "style": "max-width:100%;height:auto", "xmlns": _SVG.strip("{}")}
     )
@@ -50,6 +57,14 @@ def tidy_svg(text: str, *, title: str) -> str:
     name.text = title
     root.insert(0, name)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _measure(letters: ElementTree.Element) -> None:
+    """Say how long a line is in the font that the boxes were made for: another one would run out of its box."""
+    said = (letters.text or "").rstrip()
+    if said:
+        long = length(said, float(letters.get("font-size", 14)), bold=letters.get("font-weight") == "bold")
+        letters.attrib |= {"textLength": f"{long:.2f}", "lengthAdjust": "spacingAndGlyphs"}
 
 
 def _tidy(element: ElementTree.Element) -> None:
@@ -91,6 +106,8 @@ def label_svg(text: str, *, title: str) -> str:
     '<svg role="img" aria-label="&quot;12&quot;" style="max-width:100%;height:auto;stroke-linejoin:round" xmlns="http://www.w3.org/2000/svg"></svg>'
     """
     text = _UNNEEDED.sub("", text[text.index("<svg") :]).strip()
+    for colour in (INK, PAPER):
+        text = text.replace(f": {colour}", f": {paint(colour)}")
     name = escape(title).replace("\n", "&#10;")
     style = "max-width:100%;height:auto;stroke-linejoin:round"
     return text.replace("<svg", f'<svg role="img" aria-label="{name}" style="{style}"', 1)

@@ -1,4 +1,4 @@
-"""What does a canary catch, how soon, and at which price?"""
+"""The canary panel: what a rollout catches, how soon, and at which price."""
 
 from __future__ import annotations
 
@@ -164,9 +164,8 @@ def _picture(found: Deployment, *, name: str) -> str:
     previous = -99.0
     for y, who, colour, dashes in sorted(ends):
         previous = max(y, previous + 16)
-        parts.append(
-            svg.text(_LEFT + _PLOT + 10, previous + 4, f"{'○' if dashes else '●'} {who}", colour=colour, bold=True)
-        )
+        parts.append(svg.dot(_LEFT + _PLOT + 14, previous, colour=colour, radius=4, full=not dashes))
+        parts.append(svg.text(_LEFT + _PLOT + 24, previous + 4, who, bold=True))
     for place, step in enumerate(steps):
         look = state_look(_DECISIONS.get(step.decision))
         wide = min(_PLOT / len(steps) - 4, 60)

@@ -1,4 +1,4 @@
-"""Which controls does a panel have, such that everybody can find and move them?
+"""A panel's controls, which everybody can find and move.
 
 A slider of ipywidgets has no accessible name, and JupyterLab's command mode takes its arrow keys. `RangeInput` is the
 browser's own `<input type=range>` in a `<label>`, which has both. `OwnKeys` does the same for the lists, boxes and
@@ -115,34 +115,70 @@ class RangeInput(anywidget.AnyWidget):
 
 
 _KEYS_ESM = """
-function render({ el }) {
-  let gone = false;
+function render({ model, el }) {
+  let gone = false, asked = 0, heard = 0;
+  const said = document.createElement("div");
+  said.setAttribute("role", "alert");
+  said.className = "lab-silent";
+  said.style.display = "none";
+  el.append(said);
   // JupyterLab asks the element with the focus itself: around it, the mark would not be seen.
   const mark = (event) => event.target.setAttribute("data-lm-suppress-shortcuts", "true");
+  const silent = (mine) => {
+    if (gone || heard >= mine) return;
+    said.textContent = "\u2717 The kernel does not answer: it is busy, was restarted or has ended. What is shown below "
+      + "is from before. When it does not change, run this cell again.";
+    said.style.display = "block";
+  };
+  const ask = () => {
+    const mine = asked = Date.now();
+    try { model.send({ asked: mine }); } catch (error) { /* no kernel to send to: nobody will answer */ }
+    setTimeout(silent, model.get("patience"), mine);
+  };
+  model.on("msg:custom", (answer) => {
+    heard = Math.max(heard, answer.asked);
+    if (heard >= asked) said.style.display = "none";
+  });
   const listen = () => {
     const controls = el.closest(".lab-controls");
-    if (controls) controls.addEventListener("focusin", mark);
-    else if (!gone) requestAnimationFrame(listen);
+    if (controls) {
+      controls.addEventListener("focusin", mark);
+      for (const moved of ["input", "change", "click"]) controls.addEventListener(moved, ask);
+    } else if (!gone) requestAnimationFrame(listen);
   };
-  el.style.display = "none";
   listen();
   return () => { gone = true; };
 }
 export default { render };
 """
 
+_KEYS_CSS = """
+.lab-silent { background: #fbdcc9; color: #1a1a1a; border: 2px solid #d55e00; padding: 6px 10px; }
+"""
+
 
 class OwnKeys(anywidget.AnyWidget):
-    """Nothing to see: the controls around it keep their keys, where JupyterLab and its slides would take them.
+    """Two promises of the box of class `lab-controls` around it: its keys are its own, and a silent kernel is told.
 
     Without it the letters `dd`, typed to find a name in a list, delete the cell, and the space bar that presses a
-    button turns the slide. The box around the controls has the class `lab-controls`.
+    button turns the slide. And a control that moves where no kernel runs any more would stand above a picture and a
+    verdict of before: each move asks the kernel for an answer, and says so where none comes within `patience`.
 
     >>> controls = widgets.VBox([choice("who", ["ada", "grace"], "ada"), OwnKeys()])
     >>> _ = controls.add_class("lab-controls")
     """
 
     _esm = _KEYS_ESM
+    _css = _KEYS_CSS
+    patience = traitlets.Int(5_000, help="milliseconds").tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_msg(_answer)
+
+
+def _answer(widget: Any, content: Any, _buffers: Any) -> None:
+    widget.send(content)
 
 
 class Memory(traitlets.HasTraits):

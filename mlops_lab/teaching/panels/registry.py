@@ -12,7 +12,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.models.gates import Floor, GatePolicy, Measured
 from mlops_lab.models.registry import Event, GateReport, ModelVersion, Registry
-from mlops_lab.teaching.drawing.style import kind_look, state_look
+from mlops_lab.teaching.drawing.style import TEXT, kind_look, state_look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import Memory, choice, switch
 from mlops_lab.teaching.panels.models import AUTHOR, judged, register_versions
@@ -199,7 +199,7 @@ def _picture(versions: tuple[ModelVersion, ...], *, name: str) -> str:
         x = 12 + column * (_WIDE + 10)
         high = 34 + rows * (_HIGH + 8)
         parts.append(svg.box(x, 8, width=_WIDE, height=high, look=state_look("no_status")))
-        parts.append(svg.text(x + 12, 28, stage, bold=True))
+        parts.append(svg.text(x + 12, 28, stage, colour=TEXT, bold=True))
         for row, one in enumerate(each for each in versions if each.stage == stage):
             look = kind_look("version") if stage == "Production" else state_look("skipped")
             words = f"{look.mark} v{one.version}" + "".join(f", {alias}" for alias in one.aliases)

@@ -1,26 +1,26 @@
-"""How are a panel's own pictures written down?
+"""A panel's own pictures: cards of shapes and letters, the same bytes on every machine.
 
-Opaque white cards with dark letters, legible on a light and on a dark page, and the same bytes on every machine: no
-renderer has a say in them. Pixels throughout.
+Card and letters take the colours of the page's theme, and are dark on white where it has none. Every line of letters
+says how long it is in Helvetica, so that it takes no more room in another font. Pixels throughout.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
 
-from mlops_lab.teaching.drawing.style import EDGE, TEXT, Look
-from mlops_lab.teaching.drawing.words import plain
+from mlops_lab.teaching.drawing.style import EDGE, INK, PAPER, TEXT, Look, paint
+from mlops_lab.teaching.drawing.words import length, plain
 
-INK = TEXT
-_FONT = "Helvetica,Arial,sans-serif"
+_FONT, _SIZE = "Helvetica,Arial,sans-serif", 13
 _UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
 
 
 def card(body: str, *, width: float, height: float, name: str) -> str:
-    """An `<svg>` on white that says what it is.
+    """An `<svg>` on paper that says what it is.
 
     >>> card("", width=10, height=5, name="a & b")[:60]
     '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labe'
@@ -28,19 +28,32 @@ def card(body: str, *, width: float, height: float, name: str) -> str:
     size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '
-        f'style="max-width:100%;height:auto" font-family="{_FONT}" font-size="13">'
-        f'<title>{escape(plain(name))}</title><rect width="100%" height="100%" fill="#ffffff" rx="4"/>{body}</svg>'
+        f'style="max-width:100%;height:auto" font-family="{_FONT}" font-size="{_SIZE}">'
+        f"<title>{escape(plain(name))}</title>"
+        f'<rect width="100%" height="100%" {_paint("fill", PAPER)} rx="4"/>{body}</svg>'
     )
 
 
-def text(x: float, y: float, words: str, *, colour: str = INK, anchor: str = "start", bold: bool = False) -> str:
-    """Letters with their baseline at `y`.
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    colour: str = INK,
+    anchor: str = "start",
+    bold: bool = False,
+    most: float = math.inf,
+) -> str:
+    """Letters with their baseline at `y`, pressed together where they would be longer than `most`.
 
-    >>> text(1, 2, "a<b")
-    '<text x="1" y="2" fill="#1a1a1a">a&lt;b</text>'
+    >>> text(1, 2, "a<b", colour=TEXT)
+    '<text x="1" y="2" fill="#1a1a1a" textLength="22.05" lengthAdjust="spacingAndGlyphs">a&lt;b</text>'
     """
     more = (f' text-anchor="{anchor}"' if anchor != "start" else "") + (' font-weight="bold"' if bold else "")
-    return f'<text x="{_n(x)}" y="{_n(y)}" fill="{colour}"{more}>{escape(plain(words))}</text>'
+    said = plain(words)
+    long = min(length(said, _SIZE, bold=bold), most)
+    more += f' textLength="{_n(long)}" lengthAdjust="spacingAndGlyphs"' if said.strip() else ""
+    return f'<text x="{_n(x)}" y="{_n(y)}" {_paint("fill", colour)}{more}>{escape(said)}</text>'
 
 
 def line(points: Sequence[tuple[float, float]], *, colour: str = EDGE, width: float = 2, dashes: str = "") -> str:
@@ -51,17 +64,17 @@ def line(points: Sequence[tuple[float, float]], *, colour: str = EDGE, width: fl
     """
     drawn = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="{_n(width)}"{dashed}/>'
+    return f'<polyline points="{drawn}" fill="none" {_paint("stroke", colour)} stroke-width="{_n(width)}"{dashed}/>'
 
 
 def dot(x: float, y: float, *, colour: str, radius: float = 5, full: bool = True) -> str:
     """A point, full or hollow.
 
-    >>> dot(1, 2, colour="#000000", full=False)
-    '<circle cx="1" cy="2" r="5" fill="#ffffff" stroke="#000000" stroke-width="2"/>'
+    >>> dot(1, 2, colour="#000000")
+    '<circle cx="1" cy="2" r="5" fill="#000000" stroke="#000000" stroke-width="2"/>'
     """
-    fill = colour if full else "#ffffff"
-    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" fill="{fill}" stroke="{colour}" stroke-width="2"/>'
+    fill = _paint("fill", colour if full else PAPER)
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"/>'
 
 
 def box(x: float, y: float, *, width: float, height: float, look: Look, name: str = "", kind: str = "") -> str:
@@ -77,7 +90,8 @@ def box(x: float, y: float, *, width: float, height: float, look: Look, name: st
         f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="4" fill="{look.fill}" '
         f'stroke="{look.border}" stroke-width="{thick}"{dashes}/>'
     )
-    inside = text(x + width / 2, y + height / 2 + 4.5, name, anchor="middle") if name else ""
+    middle = (x + width / 2, y + height / 2 + 4.5)
+    inside = text(*middle, name, colour=TEXT, anchor="middle", most=max(width - 8, 8)) if name else ""
     return f'<g class="{escape(kind)}">{frame}{inside}</g>' if kind else frame + inside
 
 
@@ -111,6 +125,12 @@ def nested(svg: str, *, x: float, y: float) -> tuple[str, float, float]:
         sizes[0],
         sizes[1],
     )
+
+
+def _paint(attribute: str, colour: str) -> str:
+    """The attribute, and for the page's own colours a style that programs without themes do not read."""
+    themed = paint(colour)
+    return f'{attribute}="{colour}"' + (f' style="{attribute}:{themed}"' if themed != colour else "")
 
 
 def _n(number: float) -> str:

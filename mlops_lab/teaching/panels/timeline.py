@@ -1,4 +1,4 @@
-"""What was known at the decision, if it were made a little earlier or later?"""
+"""The timeline panel: what was known at a decision, were it made a little earlier or later."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import Entity, FeatureView, Field, Source
-from mlops_lab.teaching.drawing.plots.timeline import SeenRow, judge_rows, span
-from mlops_lab.teaching.drawing.style import EDGE, Look, state_look
+from mlops_lab.teaching.drawing.plots.timeline import BAD, GOOD, SeenRow, judge_rows, span
+from mlops_lab.teaching.drawing.style import EDGE, INK, Look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import RangeInput
 from mlops_lab.teaching.panels.panel import Panel, State
@@ -28,7 +28,6 @@ _MOST_PLACES = 400  # a slider of 200 pixels has no more places to stand
 _TICKS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440, 28 * 1440))
 _MOST_TICKS = 8
 _LEFT, _PLOT, _RIGHT, _ROW, _TOP = 130, 520, 330, 34, 46
-_USED, _SEEN, _HIDDEN = "#00805d", state_look("running").border, state_look("failed").border  # on the window, too
 
 
 class JoinTimelinePanel(Panel):
@@ -42,9 +41,11 @@ class JoinTimelinePanel(Panel):
         decision: where the decision stands at first, ISO text with a zone or timezone-aware.
         feature: the key of the value in each row that the decision is after; without it, the row's name is told.
         step: how far one step of the slider goes.
+        ttl: where the slider of `ttl` stands at first: 30 minutes, 1, 2, 3, 6 or 12 hours, or None for ever.
 
     Raises:
-        InvalidData: no rows, one without `event_timestamp`, or a time without a zone.
+        InvalidData: no rows, none with the feature, one without `event_timestamp`, a time without a zone, or a `ttl`
+            that the slider does not have.
 
     >>> panel = JoinTimelinePanel([
     ...     {"name": "08:51", "event_timestamp": "2013-01-01T08:51Z", "created_timestamp": "2013-01-01T09:00Z", "w": 9},
@@ -73,12 +74,18 @@ class JoinTimelinePanel(Panel):
         decision: datetime | str,
         feature: str = "",
         step: timedelta = timedelta(minutes=5),
+        ttl: timedelta | None = timedelta(hours=3),
     ) -> None:
         first = _moment(decision)
         self._rows = [dict(row) for row in rows]
         self._feature = feature
         if not self._rows:
             raise InvalidData("there is no row to look at: give at least one with its event_timestamp.")
+        if feature and not any(feature in row for row in self._rows):
+            raise InvalidData(f"no row has {feature!r}; the first has: {', '.join(map(str, self._rows[0]))}.")
+        if ttl not in _TTLS:
+            there = ", ".join("None" if each is None else span(each) for each in _TTLS)
+            raise InvalidData(f"the slider has no ttl of {ttl}; it has: {there}.")
         judged = judge_rows(self._rows, first, None)
         moments = [first, *(each for row in judged for each in (row.event, row.created))]
         before = -(-(first - min(moments)) // step) + 1
@@ -95,7 +102,9 @@ class JoinTimelinePanel(Panel):
                     label="decision (UTC)", value=before, names=[f"{each:%m-%d %H:%M}" for each in self._places]
                 ),
                 "ttl": RangeInput(
-                    label="ttl", value=3, names=["for ever" if each is None else span(each) for each in _TTLS]
+                    label="ttl",
+                    value=_TTLS.index(ttl),
+                    names=["for ever" if each is None else span(each) for each in _TTLS],
                 ),
             }
         )
@@ -146,7 +155,9 @@ class JoinTimelinePanel(Panel):
         if place is None:
             words.append(line)
         elif self._feature:
-            line = f"{self._feature} is {self._rows[place].get(self._feature)}, from row {seen[place].name}"
+            value = self._rows[place].get(self._feature)
+            told = "null" if value is None or value != value else value  # NaN differs from itself
+            line = f"{self._feature} is {told}, from row {seen[place].name}"
         else:
             line = f"row {seen[place].name} is used"
         picture = self._picture(seen, decision, ttl, name=line)
@@ -160,11 +171,11 @@ class JoinTimelinePanel(Panel):
         bottom = _TOP + _ROW * len(seen)
         oldest = _LEFT if ttl is None else self._at(decision - ttl)
         now = self._at(decision)
-        window = Look("", "", state_look("queued").fill, EDGE, "dotted")
+        window = Look("", "", "#0072b21f", EDGE, "dotted")  # a tint of whatever the card is
         parts = [svg.box(oldest, _TOP - 14, width=max(now - oldest, 0.5), height=bottom - _TOP + 14, look=window)]
         if ttl is not None and decision - ttl > self._start:
             parts.append(svg.text(oldest, _TOP - 20, f"ttl {span(ttl)}", anchor="middle"))
-        parts.append(svg.line([(now, _TOP - 14), (now, bottom)], colour=svg.INK, width=2.5))
+        parts.append(svg.line([(now, _TOP - 14), (now, bottom)], colour=INK, width=2.5))
         parts.append(svg.text(now, 16, f"decision {decision:%H:%M}", anchor="middle", bold=True))
         for number, row in enumerate(seen):
             parts += self._row(row, _TOP + _ROW * number + _ROW / 2 - 8)
@@ -172,7 +183,7 @@ class JoinTimelinePanel(Panel):
         return svg.card("".join(parts), width=_LEFT + _PLOT + _RIGHT, height=bottom + 44, name=name)
 
     def _row(self, row: SeenRow, y: float) -> list[str]:
-        colour = _USED if row.used else _SEEN if row.visible else _HIDDEN
+        colour = GOOD if row.visible else BAD
         event, created = self._at(row.event), self._at(row.created)
         return [
             svg.text(12, y + 4, row.name),

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.teaching.drawing.plots.plot import COLOURS, INK, QUIET, Plot, letters
+from mlops_lab.teaching.drawing.plots.plot import COLOURS, Plot, letters
+from mlops_lab.teaching.drawing.style import EDGE, INK, PAPER
 from mlops_lab.teaching.drawing.words import plain, shortened
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def plot_bars(title: str, values: Bars, unit: str = "", *, decimals: int = 2) ->
             hatch = _HATCHES[place % len(_HATCHES)]
             colour = COLOURS[place % len(COLOURS)]
             axes.barh(
-                row, value or 0.0, height=0.7, color=colour if not hatch else "#ffffff", edgecolor=colour, hatch=hatch
+                row, value or 0.0, height=0.7, color=colour if not hatch else PAPER, edgecolor=colour, hatch=hatch
             )
             left = value is not None and value < 0
             axes.annotate(
@@ -143,7 +144,7 @@ def plot_line(
             axes.set_xticks(places[::step], [letters(shortened(str(each), 16)) for each in x[::step]])
         if numeric and all(at.is_integer() for at in places):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", color="#dddddd", linewidth=0.8)
+        axes.grid(axis="y", color=EDGE, linewidth=0.4)
         axes.set_axisbelow(True)
         _name_ends(axes, ends)
 
@@ -162,9 +163,9 @@ def _name_ends(axes: Axes, ends: list[tuple[tuple[float, float], str, str]]) -> 
             (at, end),
             xytext=(1.03, height),
             textcoords=("axes fraction", "data"),
-            color=colour,
+            color=INK,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.6, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 2, "shrinkB": 4},
         )
 
 

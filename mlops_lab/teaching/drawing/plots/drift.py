@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.teaching.drawing.plots.bars import plot_line
-from mlops_lab.teaching.drawing.plots.plot import INK, Plot
+from mlops_lab.teaching.drawing.plots.plot import Plot
+from mlops_lab.teaching.drawing.style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

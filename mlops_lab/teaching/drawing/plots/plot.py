@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.teaching.drawing.drawing import picture_bundle, write_file
+from mlops_lab.teaching.drawing.style import INK, PAPER
 from mlops_lab.teaching.drawing.svg import label_svg
 from mlops_lab.teaching.drawing.words import plain
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-INK, QUIET, PAPER = "#1a1a1a", "#6b6b6b", "#ffffff"
-COLOURS = ("#0072b2", "#c04f00", "#00805d", "#a3487f", "#7a6c00", "#3d3d3d")
-"""Okabe-Ito's blue, vermillion, green, purple and yellow, dark enough for 4.5:1 on white, then grey."""
+QUIET = "#757575"
+COLOURS = ("#0072b2", "#c04f00", "#00805d", "#a3487f", "#7a6c00", "#6b6b6b")
+"""Okabe-Ito's blue, vermillion, green, purple and yellow, then grey: 4.5:1 on white, and 3:1 on JupyterLab's dark."""
 
 _DPI = 144  # two dots a pixel, for sharp letters
 _LINE = 56  # letters of a title that fit a line of 7 inches
@@ -33,9 +34,9 @@ _LINE = 56  # letters of a title that fit a line of 7 inches
 class Plot:
     r"""A figure to look at and, as text, its key numbers.
 
-    The figure is an opaque white card with dark letters, legible on a light and on a dark page. At the end of a cell
-    it shows an SVG that names itself by its numbers, as a PNG in an exported page could not. Notebook checks compare
-    its text form, which has the numbers, not its bytes. pyplot and its settings are neither used nor changed.
+    The figure is a card in the colours of the page's theme, dark letters on white where it has none. At the end of a
+    cell it shows an SVG that names itself by its numbers, as a PNG in an exported page could not. Notebook checks
+    compare its text form, which has the numbers, not its bytes. pyplot and its settings are neither used nor changed.
 
     Attributes:
         title: One line.
@@ -122,7 +123,8 @@ def _settings() -> Iterator[None]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update({"svg.hashsalt": "mlops-lab", "text.parse_math": False, "font.size": 11})
-        matplotlib.rcParams.update({"text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK})
+        matplotlib.rcParams.update({"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": INK})
+        matplotlib.rcParams.update({"xtick.color": INK, "ytick.color": INK})
         yield
 
 

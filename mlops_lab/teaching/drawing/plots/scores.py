@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.teaching.drawing.plots.plot import COLOURS, QUIET, Plot, letters
+from mlops_lab.teaching.drawing.style import INK
 from mlops_lab.teaching.drawing.words import plain, shortened
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ def _line(axes: Axes, place: int, x: Any, y: Any, *, marker: str, label: str) ->
 
 
 def _names_beside(axes: Axes) -> None:
-    """The names to the right, each in its line's colour and beside a piece of its dashes: readable without colour."""
-    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelcolor="linecolor", handlelength=3.2)
+    """The names to the right, each beside a piece of its line: readable without colour, and on light and dark."""
+    axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelcolor=INK, handlelength=3.2)
     axes.set_box_aspect(1)
     axes.set_anchor("W")
 

@@ -1,4 +1,4 @@
-"""Which feature rows could be seen at the moment of a decision, and why not the others?"""
+"""The plot of a point-in-time join: which rows could be seen at the moment of a decision, and why not the others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.teaching.drawing.plots.plot import INK, QUIET, Plot, letters
-from mlops_lab.teaching.drawing.style import EDGE
+from mlops_lab.teaching.drawing.plots.plot import Plot, letters
+from mlops_lab.teaching.drawing.style import EDGE, INK
 from mlops_lab.teaching.drawing.words import plain, shortened
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 _SHORT = "%m-%d %H:%M"
-_GOOD, _BAD, _WINDOW = "#00805d", "#c04f00", "#e3f2fb"
+GOOD, BAD = "#00805d", "#c04f00"  # a row that is visible, and one that is not, here and on the panel
+_WINDOW = "#0072b21f"  # a tint of whatever the card is
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def _draw(axes: Axes, seen: Sequence[SeenRow], decision: datetime, ttl: timedelt
     axes.axvspan(oldest, now, facecolor=_WINDOW, edgecolor=EDGE, linestyle=":", zorder=0)  # the tint alone is 1.1:1
     axes.axvline(now, color=INK, linewidth=2)
     for place, row in enumerate(seen):
-        colour = _GOOD if row.visible else _BAD
+        colour = GOOD if row.visible else BAD
         event, created = float(dates.date2num(row.event)), float(dates.date2num(row.created))
         axes.plot([event, created], [place, place], color=colour, linewidth=2, linestyle="-" if row.visible else ":")
         axes.plot(
@@ -152,14 +153,14 @@ def _draw(axes: Axes, seen: Sequence[SeenRow], decision: datetime, ttl: timedelt
         )
         axes.plot(created, place, "|", color=colour, markersize=16, markeredgewidth=2.5)
         words = f"{row.verdict}\n{row.why}"
-        axes.annotate(words, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=colour, fontsize=10)
+        axes.annotate(words, (1.02, place), xycoords=("axes fraction", "data"), va="center", color=INK, fontsize=10)
     axes.set(xlim=(left, right), ylim=(len(seen) - 0.4, -1.25))
     axes.annotate(
         "decision", (now, -0.95), xytext=(-4, 0), textcoords="offset points", ha="right", va="center", color=INK
     )
     if ttl is not None:
         axes.annotate(
-            f"ttl {span(ttl)}", (oldest, -0.6), xytext=(4, 0), textcoords="offset points", va="center", color=QUIET
+            f"ttl {span(ttl)}", (oldest, -0.6), xytext=(4, 0), textcoords="offset points", va="center", color=INK
         )
     axes.set_yticks(range(len(seen)), [letters(shortened(row.name, 24)) for row in seen])
     axes.xaxis_date(tz="UTC")
