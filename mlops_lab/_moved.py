@@ -15,14 +15,14 @@ RENAMED = {"Refusal": "RequestError", "open_desk": "load_predictor"}  # of the p
 
 # Longest first: a module that left its package is found before the package.
 MOVED = {
-    "pipeline.definitions": "pipeline.flights.definitions",
+    "pipeline.definitions": "pipeline.flights.problem",
     "pipeline.flights.assembly": "pipeline.problem.assembly",
-    "pipeline.flights.code": "pipeline.problem.code",
+    "pipeline.flights.code": "pipeline.problem.steps",
     "pipeline.flights.delivery": "pipeline.problem.delivery",
     "pipeline.flights.frames": "pipeline.problem.frames",
-    "pipeline.flights.one_task": "pipeline.problem.one_task",
+    "pipeline.flights.one_task": "pipeline.problem.assembly",
     "pipeline.flights.policy": "pipeline.flights.problem",
-    "pipeline.flights.report": "pipeline.problem.report",
+    "pipeline.flights.report": "pipeline.problem.delivery",
     "pipeline.flights.seasons": "pipeline.problem.seasons",
     "pipeline.flights.steps": "pipeline.problem.steps",
     "drawing.plots": "teaching.drawing.plots",

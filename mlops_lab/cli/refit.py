@@ -32,7 +32,7 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     from mlops_lab.models.lineage import training_rows
     from mlops_lab.models.training import refit as fitted_again
     from mlops_lab.models.training import time_split
-    from mlops_lab.models.training.refit import TOLERANCE
+    from mlops_lab.models.training.fit import TOLERANCE
     from mlops_lab.pipeline.engines import open_tracker
 
     version = version_of(open_registry(home), subject)

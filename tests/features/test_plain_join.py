@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
-from mlops_lab.data.features.plain_join import plain_join
+from mlops_lab.data.features.point_in_time import plain_join
 
 T = pd.Timestamp("2024-01-01", tz="UTC").as_unit("ns")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.models.rollout.watch import least
+from mlops_lab.models.rollout.rollout import least
 
 MARGIN, WEIGHTS, DAILY = 0.005, 3, 50  # answers a day at 5 percent
 

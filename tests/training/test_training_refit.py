@@ -11,8 +11,8 @@ import pytest
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.models.training import build_model, refit
+from mlops_lab.models.training.fit import array_library
 from mlops_lab.models.training.model import prepare
-from mlops_lab.models.training.refit import array_library
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,7 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView, TrainingSet
 from mlops_lab.data.features.columns import check_columns, key_column, time_column, utc_column, value_column
 from mlops_lab.data.features.offline import check_no_clash
-from mlops_lab.data.features.on_demand import add_computed
-from mlops_lab.data.features.selection import Part, Selection
+from mlops_lab.data.features.selection import Part, Selection, add_computed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,8 +1,8 @@
 """Features as they were known: defined once, joined as of any moment for training, kept at hand for serving.
 
-`definitions` and `source` say what there is, `selection` what of it is asked for; `plain_join` is the point-in-time
-join in 22 lines, `point_in_time` the same made fast, with `columns` turning frames into whole numbers; `offline` joins;
-`online` serves; `on_demand` computes; `catalogue` remembers definitions; `store` is the face of it all.
+`definitions` and `source` say what there is, `selection` what of it is asked for and computed on demand;
+`point_in_time` is the join, in 22 plain lines and made fast, with `columns` turning frames into whole numbers;
+`offline` joins; `online` serves; `catalogue` remembers definitions; `store` is the face of it all.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from mlops_lab.data.features.definitions import (
     OnDemandFeatureView,
     RequestSource,
 )
-from mlops_lab.data.features.on_demand import function_of, reference_to
+from mlops_lab.data.features.selection import function_of, reference_to
 from mlops_lab.data.features.source import Source
 
 Definition: TypeAlias = Entity | FeatureView | OnDemandFeatureView | FeatureService

@@ -20,8 +20,8 @@ from mlops_lab.data.features.columns import (
     value_column,
 )
 from mlops_lab.data.features.definitions import FeatureView
-from mlops_lab.data.features.on_demand import add_computed
 from mlops_lab.data.features.point_in_time import KeyIndex, Timeline
+from mlops_lab.data.features.selection import add_computed
 
 if TYPE_CHECKING:
     import pandas as pd

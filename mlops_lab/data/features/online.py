@@ -19,8 +19,7 @@ from mlops_lab.base.storage import Database
 from mlops_lab.data.features.columns import as_datetime, check_columns, column_of, key_column, ttl_in_ns, values_of
 from mlops_lab.data.features.definitions import FeatureView
 from mlops_lab.data.features.offline import ViewRows, check_no_clash
-from mlops_lab.data.features.on_demand import add_computed
-from mlops_lab.data.features.selection import Selection
+from mlops_lab.data.features.selection import Selection, add_computed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,13 +6,16 @@ the feature sources computed from them, each row with the moment it describes an
 
 from __future__ import annotations
 
-from mlops_lab.data.flights.daily import daily_airport, daily_carrier, daily_route, daily_weather
 from mlops_lab.data.flights.questions import decisions, outcomes
 from mlops_lab.data.flights.sources import (
     aircraft_last_leg,
     airport_departures,
     airport_weather,
     carrier_departures,
+    daily_airport,
+    daily_carrier,
+    daily_route,
+    daily_weather,
     flight_schedule,
 )
 from mlops_lab.data.flights.tables import (

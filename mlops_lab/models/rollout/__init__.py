@@ -1,8 +1,7 @@
 """How is a version put to work, watched and taken back?"""
 
 from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of, promotion_of
-from mlops_lab.models.rollout.rollout import answered_by_challenger, begin, look, rollout, stop
-from mlops_lab.models.rollout.watch import Judgement, judge
+from mlops_lab.models.rollout.rollout import Judgement, answered_by_challenger, begin, judge, look, rollout, stop
 
 __all__ = [
     "Deployment",

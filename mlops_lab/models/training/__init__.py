@@ -1,6 +1,6 @@
 """How is a model made, measured and remembered as a run?"""
 
-from mlops_lab.models.training.fit import TimeSplit, time_split, train
+from mlops_lab.models.training.fit import Refit, TimeSplit, refit, time_split, train
 from mlops_lab.models.training.metrics import (
     METRICS,
     NUMBER_METRICS,
@@ -11,7 +11,6 @@ from mlops_lab.models.training.metrics import (
     score,
 )
 from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict, predict_proba
-from mlops_lab.models.training.refit import Refit, refit
 
 __all__ = [
     "KINDS",

@@ -1,13 +1,15 @@
 """The flights of the course: their features, their gate and the problem that they make."""
 
-from mlops_lab.pipeline.flights.definitions import SERVICES, flight_objects, flight_services
 from mlops_lab.pipeline.flights.problem import (
     AIRPORTS,
     FLIGHTS,
     FLIGHTS_POLICY,
     LABEL,
     MODEL_NAME,
+    SERVICES,
     SLICE,
+    flight_objects,
+    flight_services,
     flight_store,
     flights_pipeline,
     labelled_flights,

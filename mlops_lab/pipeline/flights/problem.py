@@ -1,15 +1,22 @@
-"""The flights as a problem: two hours before departure, will this flight arrive more than 15 minutes late?"""
+"""The flights as a problem: two hours before departure, will this flight arrive more than 15 minutes late?
+
+Four things are known two hours before a flight is due: what the schedule says, the weather, how the airport and the
+carrier are doing, and what the aircraft last did. `as_known` serves them as they were known. `daily_averages` is what
+people build first: averages by date, joined on the date. It looks wonderful, because the date's average knows the
+evening in the morning.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.data import flights as datasets
-from mlops_lab.data.features import FeatureStore
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
 from mlops_lab.models.drift import DriftPolicy
 from mlops_lab.models.gates import (
     Calibration,
@@ -26,11 +33,166 @@ from mlops_lab.models.gates import (
 )
 from mlops_lab.models.training import MODELS
 from mlops_lab.pipeline.dag import DAG, DagRun, Event
-from mlops_lab.pipeline.flights.definitions import flight_objects
 from mlops_lab.pipeline.problem import Problem, pipeline_of, problem_store, run_problem
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+#: The feature services of the flights pipeline, and what each is there for.
+SERVICES: Mapping[str, str] = {
+    "as_known": "everything as it was known two hours before departure",
+    "daily_averages": "averages of the whole date, joined on the date: the everyday leak",
+    "schedule_only": "the calendar and the distance: the floor that any feature has to beat",
+}
+
+
+def _fields(**kinds: str) -> list[Field]:
+    return [Field(name, kind) for kind, names in kinds.items() for name in names.split()]
+
+
+def _source(name: str, make: Callable[[], pd.DataFrame], **columns: Any) -> Source:
+    return Source(name, make, **columns)
+
+
+def flight_services() -> Mapping[str, FeatureService]:
+    """The three feature services by name.
+
+    >>> [view.name for view in flight_services()["daily_averages"].features]
+    ['flight_schedule', 'daily_airport', 'daily_carrier', 'daily_route', 'daily_weather']
+    """
+    return {one.name: one for one in flight_objects() if isinstance(one, FeatureService)}
+
+
+@lru_cache(maxsize=1)
+def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
+    """Everything that `FeatureStore.apply` has to know of the flights: entities, views with their sources, services.
+
+    Built once a process: the sources are computed from the shipped flights when first read, and then kept.
+
+    >>> kinds = [type(one).__name__ for one in flight_objects()]
+    >>> kinds.count("Entity"), kinds.count("FeatureView"), kinds.count("FeatureService")
+    (5, 9, 3)
+    """
+    flight, airport = Entity("flight", join_keys=["flight_id"]), Entity("airport", join_keys=["origin"])
+    carrier = Entity("carrier_at_airport", join_keys=["carrier", "origin"])
+    route = Entity("route", join_keys=["origin", "dest"])
+    aircraft = Entity("aircraft", join_keys=["tailnum"])
+    flights_table, weather_table = {"table": "flights"}, {"table": "weather"}
+    created = {"created_timestamp_column": "created_timestamp"}
+
+    schedule = FeatureView(
+        "flight_schedule",
+        entities=[flight],
+        schema=_fields(
+            string="airline airport destination",
+            int64="month hour weekday minute_of_day distance scheduled_minutes scheduled_in_hour",
+        ),
+        ttl=None,
+        source=_source("flight_schedule", datasets.flight_schedule, **created),
+        description="what the schedule says, thirty days before",
+        tags=flights_table,
+    )
+    weather = FeatureView(
+        "airport_weather",
+        entities=[airport],
+        schema=_fields(float64="temp dewp humid wind_dir wind_speed wind_gust precip pressure visib"),
+        ttl=timedelta(hours=6),
+        source=_source("airport_weather", datasets.airport_weather, **created),
+        description="the hourly weather, known when the hour is over",
+        tags=weather_table,
+    )
+    departures = FeatureView(
+        "airport_departures",
+        entities=[airport],
+        schema=_fields(
+            int64="airport_departures_1h airport_departures_3h airport_waiting",
+            float64="airport_dep_delay_1h airport_late_share_1h airport_dep_delay_3h airport_late_share_3h",
+        ),
+        ttl=timedelta(hours=2),
+        source=_source("airport_departures", datasets.airport_departures, **created),
+        description="the last hours of departures at the airport",
+        tags=flights_table,
+    )
+    carriers = FeatureView(
+        "carrier_departures",
+        entities=[carrier],
+        schema=_fields(
+            int64="carrier_departures_3h carrier_waiting", float64="carrier_dep_delay_3h carrier_late_share_3h"
+        ),
+        ttl=timedelta(hours=2),
+        source=_source("carrier_departures", datasets.carrier_departures, **created),
+        description="the carrier's last three hours at the airport",
+        tags=flights_table,
+    )
+    last_leg = FeatureView(
+        "aircraft_last_leg",
+        entities=[aircraft],
+        schema=_fields(float64="leg_dep_delay leg_arr_delay leg_delay", bool="leg_in_air", int64="leg_distance"),
+        ttl=timedelta(days=1),
+        source=_source("aircraft_last_leg", datasets.aircraft_last_leg, **created),
+        description="what the aircraft last did from New York",
+        tags=flights_table,
+    )
+    # The leak is in what is left out: no created_timestamp_column, so a day's average counts from its first minute.
+    landed = {"landed_column": "landed_timestamp"}
+    day_airport = FeatureView(
+        "daily_airport",
+        entities=[airport],
+        schema=_fields(
+            int64="airport_day_flights",
+            float64="airport_day_dep_delay airport_day_arr_delay airport_day_late_share airport_day_cancelled_share",
+        ),
+        ttl=timedelta(days=4),
+        source=_source("daily_airport", datasets.daily_airport, **landed),
+        description="the airport's averages of the date",
+        tags=flights_table,
+    )
+    day_carrier = FeatureView(
+        "daily_carrier",
+        entities=[carrier],
+        schema=_fields(
+            int64="carrier_day_flights",
+            float64="carrier_day_dep_delay carrier_day_arr_delay carrier_day_late_share carrier_day_cancelled_share",
+        ),
+        ttl=timedelta(days=4),
+        source=_source("daily_carrier", datasets.daily_carrier, **landed),
+        description="the carrier's averages of the date",
+        tags=flights_table,
+    )
+    day_route = FeatureView(
+        "daily_route",
+        entities=[route],
+        schema=_fields(
+            int64="route_day_flights",
+            float64="route_day_dep_delay route_day_arr_delay route_day_late_share route_day_cancelled_share",
+        ),
+        ttl=timedelta(days=4),
+        source=_source("daily_route", datasets.daily_route, **landed),
+        description="the route's averages of the date",
+        tags=flights_table,
+    )
+    day_weather = FeatureView(
+        "daily_weather",
+        entities=[airport],
+        schema=_fields(float64="day_temp day_wind_speed day_visib day_precip day_pressure"),
+        ttl=timedelta(days=4),
+        source=_source("daily_weather", datasets.daily_weather, **landed),
+        description="the weather of the date",
+        tags=weather_table,
+    )
+    calendar = schedule[
+        ["airline", "airport", "destination", "hour", "weekday", "minute_of_day", "distance", "scheduled_minutes"]
+    ]
+    known = schedule[[*calendar.features, "scheduled_in_hour"]]
+    parts = {
+        "as_known": [known, weather, departures, carriers, last_leg],
+        "daily_averages": [calendar, day_airport, day_carrier, day_route, day_weather],
+        "schedule_only": [calendar],
+    }
+    views = (schedule, weather, departures, carriers, last_leg, day_airport, day_carrier, day_route, day_weather)
+    services = (FeatureService(name, parts[name], description=what) for name, what in SERVICES.items())
+    return (flight, airport, carrier, route, aircraft, *views, *services)
 
 
 LABEL, SLICE, MODEL_NAME = "late", "origin", "late_flights"

@@ -1,19 +1,14 @@
 """The pipeline of any problem: one description, from which everything that runs is made."""
 
-from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_problem
-from mlops_lab.pipeline.problem.code import code_version
-from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy
+from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_one_task, run_problem, said_no
+from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy, model_report
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
 from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
-from mlops_lab.pipeline.problem.new import new_project
-from mlops_lab.pipeline.problem.one_task import run_one_task, said_no
-from mlops_lab.pipeline.problem.problem import Metric, Problem
-from mlops_lab.pipeline.problem.proposal import Proposal, propose
-from mlops_lab.pipeline.problem.report import model_report
+from mlops_lab.pipeline.problem.new import Proposal, new_project, propose
+from mlops_lab.pipeline.problem.problem import Metric, Problem, past_means, same_day_means
 from mlops_lab.pipeline.problem.seasons import Season, season_drift, seasons_table
-from mlops_lab.pipeline.problem.shapes import past_means, same_day_means
-from mlops_lab.pipeline.problem.steps import latest_mark, problem_store
+from mlops_lab.pipeline.problem.steps import code_version, latest_mark, problem_store
 
 __all__ = [
     "OUTCOMES",
