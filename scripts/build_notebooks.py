@@ -28,7 +28,15 @@ import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
-from notebook_kernel import BUILD_ZONE, REPOSITORY, drop_live_forms, left_behind, surroundings, warm_caches
+from notebook_kernel import (
+    BUILD_ZONE,
+    REPOSITORY,
+    drop_live_forms,
+    left_behind,
+    page_of_picture,
+    surroundings,
+    warm_caches,
+)
 
 __all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main", "serialise"]
 
@@ -109,6 +117,8 @@ def _settle(cell: nbformat.NotebookNode) -> list[str]:
             faults.append(f"cell {cell.id} wrote to standard error:\n{output.text}")
         elif "data" in output:
             drop_live_forms(output.data)
+            if picture := output.data.get("image/svg+xml"):
+                output.data["text/html"] = page_of_picture(picture, output.data.get("text/plain", ""))
     if expected and not failed:
         faults.append(f"cell {cell.id} is tagged raises-exception and raised nothing")
     return faults
@@ -132,6 +142,7 @@ def _without_pictures(data: bytes) -> list[str]:
             for kind in PICTURES:
                 if kind in output.get("data", {}):
                     output.data[kind] = "(a picture)"
+                    output.data.pop("text/html", None)
     return nbformat.writes(notebook, version=4).splitlines()
 
 

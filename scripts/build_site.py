@@ -104,6 +104,8 @@ def write_notebook(file: str, page: Path) -> None:
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":  # a raised refusal is part of the lesson, not of the build
                 output["traceback"] = output["traceback"][-1:]
+            if "image/svg+xml" in output.get("data", {}):
+                output["data"].pop("text/html", None)  # the same picture once more, for viewers that take SVG away
     notebook["cells"] = list(with_hints(notebook["cells"]))
     page.write_text(json.dumps(notebook), "utf-8")
 

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from notebook_kernel import REPOSITORY
+from notebook_kernel import REPOSITORY, page_of_picture
 from stored_notebook import Stored, python, texts, tree
 
 __all__ = [
@@ -161,6 +161,9 @@ def alternatives(stored: Stored) -> Iterator[str]:
         if any(kind in output.data for kind in PICTURES) and (len(words) < 20 or re.fullmatch(r"<.*>", words, re.S)):
             yield f"a picture of cell {cell.id} has no words but {words!r}"
         yield from _unnamed(output.data.get("text/html", ""), f"cell {cell.id}")
+        picture = output.data.get("image/svg+xml")
+        if picture and output.data.get("text/html") != page_of_picture(picture, output.data.get("text/plain", "")):
+            yield f"a picture of cell {cell.id} cannot be seen where the notebook is not signed; build it again"
     for cell in stored.markdown:
         if re.search(r"!\[\s*\]\(", cell.source):
             yield f"a picture in cell {cell.id} has an empty alternative"

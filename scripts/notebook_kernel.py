@@ -7,14 +7,26 @@ in another time zone than the build on purpose: an output that depends on it is 
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BUILD_ZONE", "CHECK_ZONE", "REPOSITORY", "drop_live_forms", "left_behind", "surroundings", "warm_caches"]
+__all__ = [
+    "BUILD_ZONE",
+    "CHECK_ZONE",
+    "REPOSITORY",
+    "drop_live_forms",
+    "left_behind",
+    "page_of_picture",
+    "surroundings",
+    "warm_caches",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 BUILD_ZONE = "UTC"
@@ -35,14 +47,29 @@ _WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 def drop_live_forms(data: dict[str, Any]) -> None:
-    """Take from an output what only JupyterLab with a running kernel makes use of, and what would spoil other places.
+    """Take from an output what only JupyterLab with a running kernel makes use of, and the page round a picture.
 
-    A widget view without its kernel is an error message. A picture in a page is a picture to JupyterLab's screen
-    readers and nothing on GitHub, which takes SVG out of pages and would show that page rather than the picture.
+    A widget view without its kernel is an error message. The page is a form of the picture: `page_of_picture` makes the
+    stored one, and the picture's bytes in it depend on what drew it, so that nbval cannot compare it.
     """
     data.pop(_WIDGET_VIEW, None)
     if data.keys() & {"image/svg+xml", "image/png"}:
         data.pop("text/html", None)
+
+
+def page_of_picture(svg: str, words: str) -> str:
+    """The page that is stored with a picture: the same SVG as an image, and its words folded below.
+
+    JupyterLab shows no SVG of a notebook that is not signed on its machine, and GitHub takes SVG out of pages; an image
+    whose data stands in its address passes both, and screen readers say its name.
+    """
+    named = re.search(r'<svg[^>]*? aria-label="([^"]*)"', svg)
+    name = named[1] if named else escape(words.strip().split("\n")[0])
+    data = base64.b64encode(svg.encode()).decode()
+    return (
+        f'<figure style="margin:0"><img alt="{name}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+        f'<details><summary>as text</summary><pre style="white-space:pre-wrap">{escape(words)}</pre></details></figure>'
+    )
 
 
 @contextmanager

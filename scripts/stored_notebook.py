@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 __all__ = ["Cell", "Stored", "python", "texts", "tree"]
 
 Cell = Any  # nbformat's NotebookNode has no types
+_DATA = re.compile(r"data:image/[^\"']*")
 
 
 @dataclass(frozen=True)
@@ -76,4 +78,4 @@ def texts(output: Cell) -> Iterator[str]:
     else:
         for kind, value in output.data.items():
             if kind not in ("image/png", "image/jpeg"):
-                yield unescape(value) if isinstance(value, str) else json.dumps(value)
+                yield unescape(_DATA.sub("", value)) if isinstance(value, str) else json.dumps(value)

@@ -152,8 +152,9 @@ def failed_shell(cells: Cells) -> None:
     cells[3].update(source=["!exit 3"], outputs=[])
 
 
-def page_kept(cells: Cells) -> None:
-    cells[3]["outputs"][0]["data"]["text/html"] = ["<svg><title>bars</title></svg>"]
+def page_kept(cells: Cells, page: str | None = "<svg><title>bars</title></svg>") -> None:
+    data = cells[3]["outputs"][0]["data"]
+    data["text/html"] = [page] if page else []
 
 
 def button(cells: Cells) -> None:
@@ -207,7 +208,8 @@ FAULTS = [
     Fault("a picture without words", {"alternatives"}, no_words),
     Fault("a path in an output", {"reproducible", "nbval"}, path_shown),
     Fault("a widget view kept", {"built"}, widget_view),
-    Fault("a picture stored as a page", {"nbval"}, page_kept),
+    Fault("a picture that an unsigned notebook does not show", {"alternatives"}, lambda cells: page_kept(cells, None)),
+    Fault("a picture stored with another one's page", {"alternatives"}, page_kept),
     Fault("an Output widget", {"calls"}, forbidden_widget),
     Fault("nbval told to look away", {"tags"}, look_away),
     Fault("a failing cell that is not tagged", {"errors", "nbval"}, lambda cells: cells[8].update(metadata={})),

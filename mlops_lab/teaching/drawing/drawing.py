@@ -97,7 +97,8 @@ def picture_bundle(svg: str, words: str) -> dict[str, str]:
     """A picture in the forms of which a notebook shows the best it can.
 
     JupyterLab shows an SVG output as an image without any name, so to it the picture is part of a page, where a screen
-    reader finds its name and words. GitHub takes SVG out of pages, so what is stored with the course has no page.
+    reader finds its name and words. GitHub takes SVG out of pages, so the page that is stored with the course holds it
+    as an image (`scripts/notebook_kernel.py`).
 
     >>> sorted(picture_bundle("<svg/>", "two bars"))
     ['image/svg+xml', 'text/html', 'text/plain']
