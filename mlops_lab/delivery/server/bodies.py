@@ -90,6 +90,12 @@ def parse_json(body: bytes) -> Any:
     Traceback (most recent call last):
     mlops_lab.delivery.server.bodies.RequestError: the body is not JSON: Expecting ',' delimiter (line 1, column 17).
     """
+    from pydantic_core import from_json  # a third of the time of json.loads, which words its refusals better
+
+    try:
+        return from_json(body, cache_strings="keys")
+    except ValueError:
+        pass
     try:
         return json.loads(body)
     except json.JSONDecodeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -89,6 +90,8 @@ def serve(
         while not server.should_exit:
             try:
                 state.open(opened())
+                gc.collect()
+                gc.freeze()  # what is loaded stays; looking through it for rubbish would delay a request now and then
                 return
             except HomeError as error:  # another process holds it; that passes
                 if state.why != error.why:

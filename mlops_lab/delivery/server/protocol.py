@@ -53,7 +53,7 @@ class InputTensor(BaseModel):
     model_config = ConfigDict(strict=True)
 
     name: str
-    shape: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    shape: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=8)]
     datatype: Datatype
     parameters: dict[str, Any] | None = None
     data: list[Any] | None = None
