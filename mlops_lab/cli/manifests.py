@@ -1,4 +1,4 @@
-"""How are Kubernetes manifests checked from a terminal?"""
+"""The command that checks Kubernetes manifests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ def manifests() -> None:
     Examples:
       mlops-lab manifests check deploy/base
       kubectl kustomize deploy/overlays/production | mlops-lab manifests check -
-      mlops-lab manifests rules
     """
 
 
@@ -24,11 +23,11 @@ def manifests() -> None:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def check(paths: tuple[str, ...], as_json: bool) -> None:
-    r"""Check files and folders of manifests; `-` reads standard input.
+    r"""Check how the objects in files and folders hang together; `-` reads standard input.
 
-    Finds selectors that choose no pod, ports that cannot be, amounts that are none, probes that ask nothing or ask a
-    port nobody named, mounts without a volume, updates that can never begin. It needs no cluster. Use it beside a
-    schema check (kubernetes-validate --strict), which it does not replace.
+    Finds selectors that choose no pod, ports asked for by a name that nobody gave, mounts without a volume, autoscalers
+    of nothing, and budgets that no node can be drained under. It needs no cluster. Types and fields are seen by
+    kubernetes-validate --strict, security by checkov, and values by kubectl apply --dry-run=server.
 
     \b
     Exit codes: 0 nothing found, 1 something found, or a file that cannot be read
@@ -36,11 +35,12 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
     from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
 
     objects = read_manifests(paths)
-    found = check_manifests(manifests=objects)
-    told = {"objects": len(objects), "findings": [each.to_dict() for each in found]}
+    found = check_manifests(objects)
+    findings = [{"path": path, "line": line, "message": message} for path, line, message in found]
+    told = {"objects": len(objects), "findings": findings}
     if not as_json:
-        for each in found:
-            click.echo(repr(each))
+        for path, line, message in found:
+            click.echo(f"{path}:{line}: {message}")
     if found:
         many = "1 defect" if len(found) == 1 else f"{len(found)} defects"
         raise Stopped(f"{many} in {len(objects)} objects.", code=1, kind="ManifestDefects", told=told)
@@ -48,12 +48,3 @@ def check(paths: tuple[str, ...], as_json: bool) -> None:
         print_json(told)
     else:
         click.echo(f"{len(objects)} objects, nothing found.")
-
-
-@manifests.command()
-def rules() -> None:
-    """Every rule and what it looks for."""
-    from mlops_lab.adapters.kubernetes.manifests import RULES
-    from mlops_lab.cli.answers import columns
-
-    click.echo(columns(list(RULES.items())))

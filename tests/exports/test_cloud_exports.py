@@ -13,7 +13,7 @@ import pytest
 
 from mlops_lab.adapters.exports import check_sagemaker, to_kubernetes, to_sagemaker, to_vertex
 from mlops_lab.adapters.kubernetes.export import check_image
-from mlops_lab.adapters.kubernetes.manifests import check_manifests
+from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
 from mlops_lab.base.errors import CycleError, InvalidDefinition, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.pipeline.dag import DAG, Param, task
@@ -127,7 +127,11 @@ def test_the_kubernetes_files_are_sound_by_our_own_checker(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
 
-    found = [each for part in ("base", "overlays/production-kserve") for each in check_manifests([tmp_path / part])]
+    found = [
+        each
+        for part in ("base", "overlays/production-kserve")
+        for each in check_manifests(read_manifests([tmp_path / part]))
+    ]
 
     assert found == []
 

@@ -8,8 +8,9 @@ import json
 import random
 import struct
 import time
-import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -176,7 +177,7 @@ def _value(chance: random.Random, budget: int) -> object:
 
 
 class Costs:
-    """The routes of a server, asked one body after the other; what the worst answer took."""
+    """The routes of a server, asked one body after the other; what the worst answer took, in seconds of a core."""
 
     def __init__(self, home) -> None:
         state = ServerState("late", log=AccessLog(quiet=True))
@@ -207,7 +208,7 @@ class Costs:
         assert len(told[1]["body"]) < 2 * SIZE
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def costs(filled_home) -> Iterator[Costs]:
     found = Costs(filled_home)
     gc.collect()
@@ -226,19 +227,25 @@ def test_a_crafted_body_of_some_size_is_answered_and_never_a_500(costs):
 
 @pytest.mark.nightly
 def test_crafted_bodies_of_a_megabyte_cost_less_than_a_second_and_200_mib(costs):
-    worst = (0, b"")
+    most = 0
     for size in (SIZE - 1000, SIZE // 2, SIZE // 3, SIZE // 7):
         for body in crafted(size):
+            with suppress(OSError):  # Linux: the peak begins anew here
+                Path("/proc/self/clear_refs").write_text("5")
+            before = peak_mib()
             costs.ask(body)
-            if size > SIZE // 2:
-                gc.collect()
-                tracemalloc.start()
-                costs.ask(body)
-                worst = max(worst, (tracemalloc.get_traced_memory()[1], body[2][:60]))
-                tracemalloc.stop()
+            most = max(most, peak_mib() - before)
 
     assert costs.slowest[0] < 1, costs.slowest
-    assert worst[0] < 200 * 2**20, worst
+    assert most < 200
+
+
+def peak_mib() -> int:
+    """The most memory that this process has held since its peak was forgotten; 0 where the system does not say."""
+    with suppress(OSError):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
+    return 0
 
 
 @pytest.mark.nightly
