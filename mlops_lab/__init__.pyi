@@ -115,6 +115,7 @@ from .pipeline.flights import outcome as outcome
 from .pipeline.flights import run_flights as run_flights
 from .pipeline.problem import Metric as Metric
 from .pipeline.problem import Problem as Problem
+from .pipeline.problem import feature_view as feature_view
 from .pipeline.problem import find_leaks as find_leaks
 from .pipeline.problem import load_problem as load_problem
 from .pipeline.problem import new_project as new_project

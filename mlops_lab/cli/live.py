@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
     from mlops_lab.delivery.live import LiveRollout, Servers
     from mlops_lab.models.registry import Promotion
+    from mlops_lab.pipeline.problem import Problem
 
 
 @click.command()
 @subject
-@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 60), help="Days of flights to ask about.")
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 60), help="Days to ask about.")
 @click.option("--connections", default=16, show_default=True, type=click.IntRange(1, 256), help="Requests at once.")
-@click.option("--shadow", is_flag=True, help="Ask the challenger about every flight, and let nobody hear it.")
+@click.option("--shadow", is_flag=True, help="Ask the challenger about everything, and let nobody hear it.")
 @click.option("--kill", type=click.Choice(["champion", "challenger"]), help="End that server in the middle, with -9.")
 @answer_options
 def live(
@@ -35,8 +36,8 @@ def live(
     r"""Roll out over real servers, under load.
 
     Starts a server for the champion and one for the challenger on this machine, with one router before them, asks about
-    the flights of some days, and lets the watch decide while the questions go on. Ends with the counts: what was lost,
-    and what a version answered that had been taken back. Both should be 0. It goes on where it was cut off.
+    the decisions of some days, and lets the watch decide meanwhile. Ends with the counts: what was lost, and what a
+    version answered that had been taken back. Both should be 0. It goes on where it was cut off.
 
     \b
     Examples:
@@ -63,6 +64,9 @@ def live(
 async def _run(
     promotion: Promotion, home: Path, *, days: int, connections: int, shadow: bool, kill: str | None, quiet: bool
 ) -> LiveRollout:
+    from dataclasses import replace
+
+    from mlops_lab.cli.options import open_problem
     from mlops_lab.delivery.live import Servers, live_rollout
 
     def tell(line: str) -> None:
@@ -71,12 +75,17 @@ async def _run(
 
     servers = Servers(home, promotion.name)
     victim = {"champion": promotion.archived_version, "challenger": promotion.version}.get(kill or "")
+    problem = open_problem(home)
+    traffic, unit = _traffic(promotion, home, days, problem)
     killing = None if victim is None else asyncio.create_task(_end(servers, victim, tell))
     try:
         return await live_rollout(
             promotion,
             home,
-            traffic=_traffic(promotion, home, days),
+            traffic=traffic,
+            policy=replace(problem.canary, max_seconds=problem.canary.max_seconds or 1.0),
+            key=problem.key,
+            unit=unit,
             connections=connections,
             shadow=shadow,
             servers=servers,
@@ -98,15 +107,14 @@ async def _end(servers: Servers, version: int, tell: object) -> None:
         tell(f"the server of v{version} was killed")
 
 
-def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
-    """The rows to ask about, each with every feature that one of the two models needs, as it was known then."""
+def _traffic(promotion: Promotion, home: Path, days: int, problem: Problem) -> tuple[pd.DataFrame, float | None]:
+    """The rows to ask about with every feature that one of the two models needs, as known then; and their unit."""
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
-    from mlops_lab.cli.options import open_problem
     from mlops_lab.pipeline.engines import open_tracker
-    from mlops_lab.pipeline.problem import asked_rows, problem_store
+    from mlops_lab.pipeline.problem import asked_rows, problem_store, unit_of
 
-    clock, problem = SystemClock(), open_problem(home)
+    clock = SystemClock()
     registry, tracker = open_registry(home), open_tracker(home, clock=clock)
     versions = [
         registry.get_model_version(promotion.name, one or 0) for one in (promotion.archived_version, promotion.version)
@@ -126,7 +134,7 @@ def _traffic(promotion: Promotion, home: Path, days: int) -> pd.DataFrame:
         .set_axis(["key", "at", "known_at", "truth"], axis=1)
         .assign(truth=asked[problem.label].astype("int8" if problem.kind == "classification" else "float64"), row=found)
     )
-    return told
+    return told.assign(key=told["key"].astype(str)), unit_of(problem, asked)
 
 
 def _print(found: LiveRollout) -> None:

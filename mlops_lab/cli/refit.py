@@ -1,4 +1,4 @@
-"""Does a GPU come to the same model, asked from a terminal?"""
+"""The command `refit`: does a GPU come to the same model?"""
 
 from __future__ import annotations
 

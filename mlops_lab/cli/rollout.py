@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def rollout() -> None:
     r"""Rollouts: look, stop, go on.
 
-    How a promoted version takes over the flights, and how it is taken back. The version is the one that was promoted
+    How a promoted version takes over, and how it is taken back. The version is the one that was promoted
     last when none is given.
 
     \b
@@ -111,7 +111,7 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
     traffic = canary_traffic(
         present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
     )
-    _answer(roll_out(promotion, registry, traffic=traffic, policy=problem.rollout), promotion, as_json)
+    _answer(roll_out(promotion, registry, traffic=traffic, policy=problem.canary), promotion, as_json)
 
 
 rollout.add_command(live)

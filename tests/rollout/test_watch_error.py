@@ -104,3 +104,30 @@ def test_a_model_worse_by_twice_the_margin_is_taken_back_in_the_end(storm, at_le
 
     print(storm, ends)
     assert ends["taken back"] >= at_least
+
+
+def of_numbers(rng, rows):
+    """How much worse one of two equal models of a number is: squared errors of heavy tails, in variances."""
+    truth = rng.standard_t(4, rows) / 2**0.5
+    return (0.6 * truth + rng.normal(0, 0.3, rows)) ** 2 - (0.6 * truth + rng.normal(0, 0.3, rows)) ** 2
+
+
+def numbers_taken_back(*, truth, daily, looks, rollouts, seed=3):
+    rng, back = np.random.default_rng(seed), 0
+    days = pd.Series(np.repeat(np.arange(looks), daily))
+    for _ in range(rollouts):
+        worse = pd.Series(truth + of_numbers(rng, looks * daily))
+        seen = (n * daily for n in range(1, looks + 1))
+        back += any(least(worse[:n], days[:n], shared=None, error=0.05 / 2) > 0.02 for n in seen)
+    return back / rollouts
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("daily", [1, 30])
+def test_an_equal_model_of_numbers_is_hardly_ever_called_worse(daily):
+    assert numbers_taken_back(truth=0.0, daily=daily, looks=30, rollouts=40) <= 0.05
+
+
+@pytest.mark.parametrize("daily", [1, 30])
+def test_a_model_of_numbers_that_is_much_worse_is_noticed_even_where_a_day_asks_once(daily):
+    assert numbers_taken_back(truth=1.5, daily=daily, looks=40 if daily == 1 else 6, rollouts=10) >= 0.9

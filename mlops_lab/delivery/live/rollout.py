@@ -78,6 +78,8 @@ async def live_rollout(
     policy: RolloutPolicy | None = None,
     connections: int = 16,
     shadow: bool = False,
+    key: str = "flight_id",
+    unit: float | None = None,
     actor: str = "rollout",
     servers: Servers | None = None,
     on_event: Callable[[str], None] | None = None,
@@ -96,6 +98,9 @@ async def live_rollout(
         policy: weights and bounds, latency among them.
         connections: how many requests are under way at once.
         shadow: is the challenger only asked, and never heard? Then nothing is decided.
+        key: the column of a row that says who is asked about; it decides which version answers.
+        unit: of numbers to predict, what they are divided by before they are judged; None where answers are
+            probabilities.
         actor: who is written into the history.
         servers: where the servers come from; real processes by default.
         on_event: told of each step in one line.
@@ -131,12 +136,12 @@ async def live_rollout(
         async with keeper:
             await keeper.start(promotion.archived_version, promotion.version)
             tell(f"v{promotion.archived_version} and v{promotion.version} are ready")
-            router = Router(routing, keeper.clients, on_entry=note)
+            router = Router(routing, keeper.clients, key=key, is_number=unit is not None, on_entry=note)
             async with listening_router(router, promotion.name) as port:
                 tell(f"the router listens on port {port}")
                 load = _Load(router, Client("127.0.0.1", port, seconds=60.0), connections, promotion.version)
                 watch = _Watch(registry, promotion, rules, actor, tell)
-                flying = asyncio.create_task(_fly(traffic, said, load, watch, shadow=shadow))
+                flying = asyncio.create_task(_fly(traffic, said, load, watch, shadow=shadow, unit=unit or 1.0))
                 gone = asyncio.create_task(keeper.all_gone())
                 try:
                     await asyncio.wait({flying, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +197,9 @@ class _Watch:
         return True
 
 
-async def _fly(traffic: pd.DataFrame, said: dict[str, Entry], load: _Load, watch: _Watch, *, shadow: bool) -> None:
+async def _fly(
+    traffic: pd.DataFrame, said: dict[str, Entry], load: _Load, watch: _Watch, *, shadow: bool, unit: float
+) -> None:
     """Day by day; the look at a day is taken while the next one is flown."""
     looking: asyncio.Task[None] | None = None
     more = 1  # a day to fly when it is over
@@ -212,18 +219,18 @@ async def _fly(traffic: pd.DataFrame, said: dict[str, Entry], load: _Load, watch
             await looking
         load.taken_back = watch.taken_back
         if not shadow and not over:
-            told = seen.assign(**_answers(seen["key"], said))
+            told = seen.assign(truth=seen["truth"] / unit, **_answers(seen["key"], said, unit))
             looking = asyncio.create_task(asyncio.to_thread(watch.look, told, until))
     if looking is not None:
         await looking
 
 
-def _answers(keys: pd.Series[Any], said: Mapping[str, Entry]) -> dict[str, list[float]]:
+def _answers(keys: pd.Series[Any], said: Mapping[str, Entry], unit: float) -> dict[str, list[float]]:
     nothing = Entry("", 0, None, None, None)
     found = [said.get(key, nothing) for key in keys]
     return {
-        name: [float("nan") if (value := getattr(entry, name)) is None else value for entry in found]
-        for name in ("challenger", "champion", "seconds")
+        name: [float("nan") if (value := getattr(entry, name)) is None else value / by for entry in found]
+        for name, by in (("challenger", unit), ("champion", unit), ("seconds", 1.0))
     }
 
 

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -165,6 +166,7 @@ class Router:
         *,
         key: str = "flight_id",
         seconds: float = 30.0,
+        is_number: bool = False,
         on_entry: Callable[[Entry], None] | None = None,
     ) -> None:
         """Stand before some servers.
@@ -174,12 +176,15 @@ class Router:
             servers: the client of each version's server; may change while the router works.
             key: the column that says who is asked about; it decides which version answers.
             seconds: how long a request is tried.
+            is_number: do the models answer with numbers, and no probabilities?
             on_entry: told of each request, once both models were asked.
         """
         self._plan = plan
         self.servers = servers
         self._key = key
         self._seconds = seconds
+        self._most = sys.float_info.max if is_number else 1.0
+        self._least = -self._most if is_number else 0.0
         self._on_entry = on_entry
         self._behind: set[asyncio.Task[None]] = set()
         self._trouble: BaseException | None = None
@@ -192,7 +197,7 @@ class Router:
     async def answer(
         self, rows: Rows, *, headers: Mapping[str, str] | None = None, errors: list[dict[str, Any]] | None = None
     ) -> list[tuple[int, float | None]]:
-        """The version that answered and its probability, for each row in order; None where `errors` is told why.
+        """The version that answered and what it said, for each row in order; None where `errors` is told why.
 
         Raises:
             RequestError: no server could answer in time, or one refused the rows themselves.
@@ -250,7 +255,7 @@ class Router:
                 version = plan.instead(version)
             found, heard = await self._try(version, path, body, told)
             challenged = version == plan.challenger and plan.instead(version) != version
-            if found is not None and challenged and not _good(found):
+            if found is not None and challenged and self._mean(found) is None:
                 found = None  # the champion may know better; where it does not, its refusal is the answer
             answered += heard
             moment = time.perf_counter()
@@ -324,7 +329,7 @@ class Router:
             told = json.loads(found.body)
             if found.status in (400, 404, 413, 422):
                 raise RequestError(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
-            part.scores, part.errors = _scores(found.status, told, len(part.rows))
+            part.scores, part.errors = self._scores(found.status, told, len(part.rows))
         except RequestError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, a redirect, NaN, null, 7.5
@@ -388,12 +393,12 @@ class Router:
         self, key: str, path: str, body: bytes, headers: Mapping[str, str], plan: Plan, version: int, found: Answer,
         lost: bool,
     ) -> None:  # fmt: skip
-        """The same for a body that was passed on: the mean of its probabilities stands for all of its rows."""
-        said, other = {version: _mean(found)}, plan.other(version)
+        """The same for a body that was passed on: the mean of its predictions stands for all of its rows."""
+        said, other = {version: self._mean(found)}, plan.other(version)
         began = time.perf_counter()
         if not (lost and other == plan.challenger):
             heard, _ = await self._try(other, path, body, headers)
-            said[other] = None if heard is None else _mean(heard)
+            said[other] = None if heard is None else self._mean(heard)
         if any(one is not None for one in said.values()):  # else both refused it: that says nothing of either
             self._write(key, plan, version, said, time.perf_counter() - began)
 
@@ -403,46 +408,40 @@ class Router:
         if self._on_entry is not None:
             self._on_entry(Entry(key, version, challenger, champion, took))
 
+    def _scores(self, status: int, told: Any, rows: int) -> tuple[list[float | None], list[dict[str, Any]]]:
+        """The predictions of an answer, None only for rows that its errors name.
 
-def _scores(status: int, told: Any, rows: int) -> tuple[list[float | None], list[dict[str, Any]]]:
-    """The probabilities of an answer, None only for rows that its errors name.
+        Raises:
+            ValueError, KeyError, TypeError: it is no such answer.
+        """
+        scores, errors = told["predictions"], told.get("errors") or []
+        unanswered = {one["row"] for one in errors}
+        good = status == 200 and isinstance(scores, list) and len(scores) == rows
+        if not good or any((one is None) != (at in unanswered) for at, one in enumerate(scores)):
+            raise ValueError("not a prediction for each row")
+        if not all(one is None or (type(one) in (int, float) and self._least <= one <= self._most) for one in scores):
+            raise ValueError("no such predictions")
+        return [None if one is None else float(one) for one in scores], errors
 
-    Raises:
-        ValueError, KeyError, TypeError: it is no such answer.
-    """
-    scores, errors = told["predictions"], told.get("errors") or []
-    unanswered = {one["row"] for one in errors}
-    good = status == 200 and isinstance(scores, list) and len(scores) == rows
-    if not good or any((one is None) != (at in unanswered) for at, one in enumerate(scores)):
-        raise ValueError("not a probability for each row")
-    if not all(one is None or (type(one) in (int, float) and 0 <= one <= 1) for one in scores):
-        raise ValueError("no probabilities")
-    return [None if one is None else float(one) for one in scores], errors
+    def _mean(self, answer: Answer) -> float | None:
+        """The mean of the predictions in an answer of any form; None where there are none."""
+        kind, length = answer.headers.get("content-type", ""), answer.headers.get("inference-header-content-length")
+        try:
+            if length is not None:
+                import numpy as np
 
-
-def _mean(answer: Answer) -> float | None:
-    """The mean of the probabilities in an answer of any form; None where there are none."""
-    kind, length = answer.headers.get("content-type", ""), answer.headers.get("inference-header-content-length")
-    try:
-        if length is not None:
-            import numpy as np
-
-            values = np.frombuffer(answer.body[int(length) :], dtype="<f8").tolist()
-        elif kind.startswith("text/csv"):
-            values = [float(line) for line in answer.body.split()]
-        elif kind.startswith("application/jsonlines"):
-            values = [json.loads(line)["prediction"] for line in answer.body.splitlines()]
-        else:
-            told = json.loads(answer.body)
-            values = told["outputs"][0]["data"] if "outputs" in told else told["predictions"]
-        good = answer.status == 200 and values and all(0 <= one <= 1 for one in values)
-        return sum(values) / len(values) if good else None
-    except (ValueError, KeyError, TypeError, IndexError):
-        return None
-
-
-def _good(answer: Answer) -> bool:
-    return _mean(answer) is not None
+                values = np.frombuffer(answer.body[int(length) :], dtype="<f8").tolist()
+            elif kind.startswith("text/csv"):
+                values = [float(line) for line in answer.body.split()]
+            elif kind.startswith("application/jsonlines"):
+                values = [json.loads(line)["prediction"] for line in answer.body.splitlines()]
+            else:
+                told = json.loads(answer.body)
+                values = told["outputs"][0]["data"] if "outputs" in told else told["predictions"]
+            good = answer.status == 200 and values and all(self._least <= one <= self._most for one in values)
+            return sum(values) / len(values) if good else None
+        except (ValueError, KeyError, TypeError, IndexError):
+            return None
 
 
 @asynccontextmanager

@@ -384,14 +384,14 @@ class _Routes:
         from mlops_lab.delivery.server.protocol import metadata_of
 
         model = self._state.working_predictor().model
-        return reply(metadata_of(model.name, model.version, dict(model.kinds)))
+        return reply(metadata_of(model.name, model.version, model.kinds, model.output))
 
     async def model_ready(self, request: Request, _facts: Facts) -> Response:
         self._named(request)
         return reply({"name": self._state.name, "ready": self._state.ready}, status=200 if self._state.ready else 503)
 
     async def predict(self, request: Request, facts: Facts) -> Response:
-        """Rows in, probabilities out, in the form of SageMaker, Vertex AI and MLflow."""
+        """Rows in, predictions out, in the form of SageMaker, Vertex AI and MLflow."""
         self._named(request)
         predictor = self._state.working_predictor()
         kind = request.headers.get("content-type", "application/json")
@@ -430,7 +430,7 @@ class _Routes:
         table, asked = predictor.tensors(await read_body(request, self._state), header=header)
         await self._answer(predictor, table, facts, as_text=False, strict=True)  # a tensor has no place for an error
         model = predictor.model
-        body, header = asked.answer(facts.scores or [], model.name, model.version)
+        body, header = asked.answer(facts.scores or [], model.name, model.version, output_name=model.output)
         if header is None:
             return Response(body, media_type="application/json")
         return Response(body, media_type="application/octet-stream", headers={_BINARY_HEADER: str(header)})

@@ -1,4 +1,4 @@
-"""What happens between the rows of a request and their probabilities: one version and its online store.
+"""What happens between the rows of a request and their predictions: one version and its online store.
 
 No network here: a `Predictor` is handed a body and its type and gives back scores, or raises a `RequestError`.
 """
@@ -68,7 +68,7 @@ class ServedModel:
 
     Attributes: `name`, `version`, `artefact` (the fingerprint of its bytes), `service` (the feature service it learnt
     from, "" when its run does not say), `kinds` (for each feature, in order, `number` or `text`), `score` (from columns
-    to probabilities), `compiled` (is `score` the fast one?), `words` (the texts that it saw in training, by column),
+    to predictions), `compiled` (is `score` the fast one?), `words` (the texts that it saw in training, by column),
     `is_number` (does it predict a number, and no probability?).
 
     >>> import numpy as np
@@ -91,11 +91,16 @@ class ServedModel:
     def __repr__(self) -> str:
         return f"ServedModel({self.name} v{self.version}, {len(self.kinds)} features)"
 
+    @property
+    def output(self) -> str:
+        """What its one output is called: `probability`, or `prediction` where it is a number."""
+        return "prediction" if self.is_number else "probability"
+
     def predict(self, columns: Columns) -> list[float]:
         """The probability of yes for every row, between 0 and 1; of a model of numbers, the number.
 
         Raises:
-            IntegrityError: the model gave no probability, so nothing it says can be passed on.
+            IntegrityError: the model gave neither, so nothing it says can be passed on.
         """
         found: np.ndarray[Any, Any] = self.score(columns)
         answer: list[float] = found.tolist()
@@ -121,7 +126,7 @@ def load_served_model(
         UnknownName: there is no such model, version or alias.
         IntegrityError: the bytes are not those that were registered.
         NotAllowed: the file holds types that are not trusted, or the version is archived.
-        InvalidData: it is no classifier of one yes-or-no question.
+        InvalidData: it is neither a classifier of one yes-or-no question nor a regressor.
         HomeError: the home folder cannot be read.
 
     >>> import tempfile
@@ -152,7 +157,8 @@ def load_served_model(
     answers = len(getattr(estimator, "classes_", ())) == 2 and hasattr(estimator, "predict_proba")
     if not (answers or is_number) or not hasattr(estimator, "feature_names_in_"):
         raise InvalidData(
-            f"{found.name} v{found.version} is no classifier of a yes-or-no question that knows its columns."
+            f"{found.name} v{found.version} is neither a classifier of a yes-or-no question nor a regressor that knows "
+            "its columns."
         )
     slow = estimator_scorer(estimator)
     fast = compiled_scorer(estimator, slow)
@@ -408,7 +414,7 @@ class Lookup:
 class Answer:
     """What a predictor says of some rows.
 
-    Attributes: `scores` (the probability of yes for each row, None where the row could not be answered), `errors` (for
+    Attributes: `scores` (what the model says of each row, None where the row could not be answered), `errors` (for
     each of those its number, the kind of error and a sentence), `unknown_words` (how many texts of a column the model
     never saw), `looked_up` (were the features read from the online store?).
 
@@ -470,6 +476,7 @@ class Predictor:
         from mlops_lab.delivery.server.protocol import read_request, table_of_tensors
 
         request = read_request(body, header)
+        request.check_outputs(self.model.output)
         return self._counted(table_of_tensors(request, self._features)), request
 
     def needs_lookup(self, table: Table) -> bool:
@@ -486,7 +493,7 @@ class Predictor:
         return True
 
     def scores(self, table: Table, *, as_text: bool = False) -> list[float]:
-        """The probability of yes for every row.
+        """What the model says of every row.
 
         Raises:
             RequestError: the rows are not what the model needs.
@@ -494,7 +501,7 @@ class Predictor:
         return self.model.predict(self._columns(table, as_text=as_text))
 
     def answer(self, table: Table, *, as_text: bool = False, strict: bool = False) -> Answer:
-        """The probability of yes for every row that can be answered, and what is wrong with the others.
+        """What the model says of every row that can be answered, and what is wrong with the others.
 
         Raises:
             RequestError: no row can be answered; `strict`: or any of them cannot.

@@ -1,6 +1,6 @@
 """Requests and answers on the wire as pydantic models, from which OpenAPI describes them.
 
-Above all the Open Inference Protocol (V2), in which tensors become rows and probabilities a tensor again. JSON
+Above all the Open Inference Protocol (V2), in which tensors become rows and predictions a tensor again. JSON
 (https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol) and its binary extension
 (https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md), which KServe's and
 Triton's clients send unless they are told not to.
@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 from mlops_lab.delivery.server.bodies import RequestError, Table, parse_json
 
 __all__ = [
-    "OUTPUT",
     "Failure",
     "InferenceRequest",
     "InferenceResponse",
@@ -30,9 +29,6 @@ __all__ = [
     "read_request",
     "table_of_tensors",
 ]
-
-#: The one output of every model here.
-OUTPUT = "probability"
 
 _LIMITS = {
     f"{sign}INT{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -89,17 +85,17 @@ class InferenceRequest(BaseModel):
         asked = (self.outputs[0].parameters or {}) if self.outputs else {}
         return bool(asked.get("binary_data", (self.parameters or {}).get("binary_data_output", False)))
 
-    def check_outputs(self) -> None:
+    def check_outputs(self, output: str) -> None:
         """Raise a `RequestError` when another output than the model's own is asked for."""
-        names = [OUTPUT] if self.outputs is None else [one.name for one in self.outputs]
-        if names not in ([OUTPUT], []):
+        names = [output] if self.outputs is None else [one.name for one in self.outputs]
+        if names not in ([output], []):
             raise RequestError(
-                422, "UnknownOutput", f"the model has one output, {OUTPUT!r}; asked for was {names!r:.200}."
+                422, "UnknownOutput", f"the model has one output, {output!r}; asked for was {names!r:.200}."
             )
 
-    def answer(self, scores: list[float], name: str, version: int) -> tuple[bytes, int | None]:
-        """The response for these probabilities, and the length of its JSON where binary data follows."""
-        output: dict[str, Any] = {"name": OUTPUT, "shape": [len(scores)], "datatype": "FP64"}
+    def answer(self, scores: list[float], name: str, version: int, *, output_name: str) -> tuple[bytes, int | None]:
+        """The response for these predictions, and the length of its JSON where binary data follows."""
+        output: dict[str, Any] = {"name": output_name, "shape": [len(scores)], "datatype": "FP64"}
         about: dict[str, Any] = {"model_name": name, "model_version": str(version), "outputs": [output]}
         if self.id is not None:
             about["id"] = self.id
@@ -113,7 +109,7 @@ class InferenceRequest(BaseModel):
 
 
 class OutputTensor(BaseModel):
-    """The probabilities; their data is in bytes behind the JSON where that was asked for."""
+    """The probabilities, or numbers, of the rows; their data is in bytes behind the JSON where that was asked for."""
 
     name: str
     shape: list[NonNegativeInt]
@@ -142,7 +138,7 @@ class RowError(BaseModel):
 
 
 class Predictions(BaseModel):
-    """The probabilities of the rows, in their order; null where `errors` says why."""
+    """The probabilities of the rows, or the numbers of a regression, in their order; null where `errors` says why."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -226,7 +222,6 @@ def table_of_tensors(request: InferenceRequest, features: Sequence[str]) -> Tabl
     >>> table_of_tensors(InferenceRequest(inputs=[hour]), ["hour"])
     {'hour': [6, 7]}
     """
-    request.check_outputs()
     tensors = [(one.name, one.shape, _data(one)) for one in request.inputs]
     if len(tensors) == 1 and len(tensors[0][1]) == 2 and tensors[0][1][1] == len(features) and len(features) > 1:
         _, (rows, width), data = tensors[0]
@@ -247,10 +242,10 @@ def table_of_tensors(request: InferenceRequest, features: Sequence[str]) -> Tabl
     return table
 
 
-def metadata_of(name: str, version: int, kinds: dict[str, str]) -> dict[str, Any]:
+def metadata_of(name: str, version: int, kinds: Mapping[str, str], output: str) -> dict[str, Any]:
     """What V2 says of a model: its inputs and its output.
 
-    >>> metadata_of("late", 2, {"hour": "number"})["inputs"]
+    >>> metadata_of("late", 2, {"hour": "number"}, "probability")["inputs"]
     [{'name': 'hour', 'datatype': 'FP64', 'shape': [-1, 1]}]
     """
     types = {"number": "FP64", "text": "BYTES"}
@@ -259,7 +254,7 @@ def metadata_of(name: str, version: int, kinds: dict[str, str]) -> dict[str, Any
         "versions": [str(version)],
         "platform": "mlops-lab",
         "inputs": [{"name": one, "datatype": types[kind], "shape": [-1, 1]} for one, kind in kinds.items()],
-        "outputs": [{"name": OUTPUT, "datatype": "FP64", "shape": [-1]}],
+        "outputs": [{"name": output, "datatype": "FP64", "shape": [-1]}],
     }
 
 

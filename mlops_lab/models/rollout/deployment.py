@@ -30,6 +30,8 @@ class RolloutPolicy:
         patience_days: how long a step may wait for outcomes; then the challenger is taken back, because nothing shows
             that it is good enough. Twice as long if what it sees may be chance; then it is taken back if an equal model
             would hardly look like this, and stays at its weight if one would.
+        shared: what the answers of a day share: the standard deviation, over days, of the difference of two equal
+            models; None where no scale is known, as for numbers.
         error: what the squared error of an answer is called; the Brier score, where answers are probabilities.
         noun: what is asked about.
         max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.
@@ -47,6 +49,7 @@ class RolloutPolicy:
     max_error_rate: float = 0.01
     patience_days: int = 7
     max_seconds: float | None = None
+    shared: float | None = 0.02
     error: str = "Brier score"
     noun: str = "flights"
 
@@ -62,6 +65,8 @@ class RolloutPolicy:
         for name in ("margin", "max_error_rate"):
             if not math.isfinite(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise InvalidDefinition(f"{name} must be a number from 0 to 1, not {getattr(self, name)!r}.")
+        if self.shared is not None and not (math.isfinite(self.shared) and self.shared > 0):
+            raise InvalidDefinition(f"shared must be above 0, or None, not {self.shared!r}.")
         if self.max_seconds is not None and not (math.isfinite(self.max_seconds) and self.max_seconds > 0):
             raise InvalidDefinition(f"max_seconds must be above 0, not {self.max_seconds!r}.")
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _FEW = 20  # answers; the slowest of fewer is chance
 _ERROR = 0.05  # how often, at most, an equal model may be called worse in a whole rollout
-_DAY = 0.02  # what a day's flights share: the standard deviation, over days, of the difference of two equal models
 _FEW_DAYS = 3  # of fewer the spread is not estimated
+_LONE_DAYS = 8  # where a day asks once, of fewer
 _SMALLEST = 1e-9  # a variance below this is two constants, not knowledge
 
 
@@ -100,7 +100,9 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy, *, is_late: bool = False
     worse = challenger[compared] - champion
     mean, pairs = float(worse.mean()), len(worse)
     days = known["at"][compared].dt.floor("D") if "at" in known.columns else None
-    least_mean = least(worse, days, error=_ERROR / len(policy.weights))  # each weight begins to count anew
+    least_mean = least(
+        worse, days, shared=policy.shared, error=_ERROR / len(policy.weights)
+    )  # each weight begins to count anew
     figures = (float(challenger[compared].mean()), float(champion.mean()))
     side = f"{'worse' if mean > 0 else 'better'} by {abs(mean):.3f}"
     said = f"on {pairs} {policy.noun} its {policy.error} is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
@@ -115,18 +117,23 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy, *, is_late: bool = False
     return found("hold", f"{said}, which may be chance", *figures)
 
 
-def least(worse: pd.Series[float], days: pd.Series[Any] | None, *, error: float = _ERROR) -> float:
+def least(
+    worse: pd.Series[float], days: pd.Series[Any] | None, *, shared: float | None = 0.02, error: float = _ERROR
+) -> float:
     """The least mean that is still compatible with these differences, however often one looks.
 
     One-sided confidence sequence of the normal mixture (Robbins 1970, https://doi.org/10.1214/aoms/1177696786; Howard,
     Ramdas, McAuliffe and Sekhon 2021, https://doi.org/10.1214/20-AOS1991) over the means of days, each weighed by its
-    variance: that of its requests, and beside it what the requests of a day share. The latter is taken to be `_DAY`
-    squared, and more where the days seen differ more. Variances are estimated, so the promise is tried by simulation:
+    variance: that of its requests, and beside it what the requests of a day share. The latter is taken to be `shared`
+    squared, and more where the days seen differ more. Where a day asks once, nothing but the days tells the spread;
+    its upper bound is taken. Variances are estimated, so the promise is tried by simulation:
     `tests/rollout/test_watch_error.py`.
 
     Args:
         worse: how much worse the challenger was at each request.
         days: which day each belongs to; None where requests share nothing.
+        shared: what the answers of a day share at least: the standard deviation, over days, of the difference of two
+            equal models; None where no scale is known: then the days seen say all of it.
         error: how often, at most, the bound is above the true mean at any of all looks.
 
     >>> import pandas as pd
@@ -137,18 +144,27 @@ def least(worse: pd.Series[float], days: pd.Series[Any] | None, *, error: float 
 
     codes = np.zeros(len(worse), dtype="int64") if days is None else days.factorize()[0]
     values, counts = worse.to_numpy("float64"), np.bincount(codes)
-    if len(values) < 2 or len(values) == len(counts):
+    again = len(values) - len(counts)  # requests of days that asked before: they tell what one request varies
+    few = _LONE_DAYS if not again else _FEW_DAYS if shared is None else 1
+    if len(values) < 2 or len(counts) < few:
         return -math.inf
     means = np.bincount(codes, values) / counts
-    of_requests = ((values - means[codes]) ** 2).sum() / (len(values) - len(counts)) / counts
-    of_days = 0.0 if days is None else _DAY**2
-    if len(counts) >= _FEW_DAYS:
+    of_requests = ((values - means[codes]) ** 2).sum() / max(again, 1) / counts
+    of_days = 0.0 if days is None or shared is None else shared**2
+    if not again:
+        from scipy.stats import chi2
+
+        free = len(counts) - 1
+        of_days = max(of_days, float(means.var(ddof=1)) * free / float(chi2.ppf(0.1, free)))
+    elif len(counts) >= _FEW_DAYS:
         of_days = max(of_days, float(means.var(ddof=1) - of_requests.mean()))
     weights = 1 / np.maximum(of_requests + of_days, _SMALLEST)
     known = float(weights.sum())
     mean = float((means * weights).sum()) / known
-    mixed = 1 + known * _DAY**2  # the bound is tightest when about one day's worth is known, and holds everywhere
-    return mean - math.sqrt(2 * (known + _DAY**-2) * math.log(1 + math.sqrt(mixed) / (2 * error))) / known
+    # The bound is tightest when about one day's worth is known, and holds everywhere.
+    a_day = float(np.median(1 / weights)) if shared is None else shared**2
+    root = math.sqrt(2 * (known + 1 / a_day) * math.log(1 + math.sqrt(1 + known * a_day) / (2 * error)))
+    return mean - root / known
 
 
 def answered_by_challenger(keys: Iterable[str], weight: float) -> np.ndarray[Any, Any]:

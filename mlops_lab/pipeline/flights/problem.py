@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.data import flights as datasets
-from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView
 from mlops_lab.models.drift import DriftPolicy
 from mlops_lab.models.gates import (
     Calibration,
@@ -33,7 +33,7 @@ from mlops_lab.models.gates import (
 )
 from mlops_lab.models.training import MODELS
 from mlops_lab.pipeline.dag import DAG, DagRun, Event
-from mlops_lab.pipeline.problem import Problem, pipeline_of, problem_store, run_problem
+from mlops_lab.pipeline.problem import Problem, feature_view, pipeline_of, problem_store, run_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +45,6 @@ SERVICES: Mapping[str, str] = {
     "daily_averages": "averages of the whole date, joined on the date: the everyday leak",
     "schedule_only": "the calendar and the distance: the floor that any feature has to beat",
 }
-
-
-def _fields(**kinds: str) -> list[Field]:
-    return [Field(name, kind) for kind, names in kinds.items() for name in names.split()]
-
-
-def _source(name: str, make: Callable[[], pd.DataFrame], **columns: Any) -> Source:
-    return Source(name, make, **columns)
 
 
 def flight_services() -> Mapping[str, FeatureService]:
@@ -81,105 +73,82 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
     flights_table, weather_table = {"table": "flights"}, {"table": "weather"}
     created = {"created_timestamp_column": "created_timestamp"}
 
-    schedule = FeatureView(
+    schedule = feature_view(
         "flight_schedule",
-        entities=[flight],
-        schema=_fields(
-            string="airline airport destination",
-            int64="month hour weekday minute_of_day distance scheduled_minutes scheduled_in_hour",
-        ),
-        ttl=None,
-        source=_source("flight_schedule", datasets.flight_schedule, **created),
+        datasets.flight_schedule,
+        entities=flight,
+        features={
+            "string": "airline airport destination",
+            "int64": "month hour weekday minute_of_day distance scheduled_minutes scheduled_in_hour",
+        },
         description="what the schedule says, thirty days before",
         tags=flights_table,
+        **created,
     )
-    weather = FeatureView(
+    weather = feature_view(
         "airport_weather",
-        entities=[airport],
-        schema=_fields(float64="temp dewp humid wind_dir wind_speed wind_gust precip pressure visib"),
+        datasets.airport_weather,
+        entities=airport,
+        features={"float64": "temp dewp humid wind_dir wind_speed wind_gust precip pressure visib"},
         ttl=timedelta(hours=6),
-        source=_source("airport_weather", datasets.airport_weather, **created),
         description="the hourly weather, known when the hour is over",
         tags=weather_table,
+        **created,
     )
-    departures = FeatureView(
+    departures = feature_view(
         "airport_departures",
-        entities=[airport],
-        schema=_fields(
-            int64="airport_departures_1h airport_departures_3h airport_waiting",
-            float64="airport_dep_delay_1h airport_late_share_1h airport_dep_delay_3h airport_late_share_3h",
-        ),
+        datasets.airport_departures,
+        entities=airport,
+        features={
+            "int64": "airport_departures_1h airport_departures_3h airport_waiting",
+            "float64": "airport_dep_delay_1h airport_late_share_1h airport_dep_delay_3h airport_late_share_3h",
+        },
         ttl=timedelta(hours=2),
-        source=_source("airport_departures", datasets.airport_departures, **created),
         description="the last hours of departures at the airport",
         tags=flights_table,
+        **created,
     )
-    carriers = FeatureView(
+    carriers = feature_view(
         "carrier_departures",
-        entities=[carrier],
-        schema=_fields(
-            int64="carrier_departures_3h carrier_waiting", float64="carrier_dep_delay_3h carrier_late_share_3h"
-        ),
+        datasets.carrier_departures,
+        entities=carrier,
+        features={
+            "int64": "carrier_departures_3h carrier_waiting",
+            "float64": "carrier_dep_delay_3h carrier_late_share_3h",
+        },
         ttl=timedelta(hours=2),
-        source=_source("carrier_departures", datasets.carrier_departures, **created),
         description="the carrier's last three hours at the airport",
         tags=flights_table,
+        **created,
     )
-    last_leg = FeatureView(
+    last_leg = feature_view(
         "aircraft_last_leg",
-        entities=[aircraft],
-        schema=_fields(float64="leg_dep_delay leg_arr_delay leg_delay", bool="leg_in_air", int64="leg_distance"),
+        datasets.aircraft_last_leg,
+        entities=aircraft,
+        features={"float64": "leg_dep_delay leg_arr_delay leg_delay", "bool": "leg_in_air", "int64": "leg_distance"},
         ttl=timedelta(days=1),
-        source=_source("aircraft_last_leg", datasets.aircraft_last_leg, **created),
         description="what the aircraft last did from New York",
         tags=flights_table,
+        **created,
     )
     # The leak is in what is left out: no created_timestamp_column, so a day's average counts from its first minute.
-    landed = {"landed_column": "landed_timestamp"}
-    day_airport = FeatureView(
-        "daily_airport",
-        entities=[airport],
-        schema=_fields(
-            int64="airport_day_flights",
-            float64="airport_day_dep_delay airport_day_arr_delay airport_day_late_share airport_day_cancelled_share",
-        ),
-        ttl=timedelta(days=4),
-        source=_source("daily_airport", datasets.daily_airport, **landed),
-        description="the airport's averages of the date",
-        tags=flights_table,
-    )
-    day_carrier = FeatureView(
-        "daily_carrier",
-        entities=[carrier],
-        schema=_fields(
-            int64="carrier_day_flights",
-            float64="carrier_day_dep_delay carrier_day_arr_delay carrier_day_late_share carrier_day_cancelled_share",
-        ),
-        ttl=timedelta(days=4),
-        source=_source("daily_carrier", datasets.daily_carrier, **landed),
-        description="the carrier's averages of the date",
-        tags=flights_table,
-    )
-    day_route = FeatureView(
-        "daily_route",
-        entities=[route],
-        schema=_fields(
-            int64="route_day_flights",
-            float64="route_day_dep_delay route_day_arr_delay route_day_late_share route_day_cancelled_share",
-        ),
-        ttl=timedelta(days=4),
-        source=_source("daily_route", datasets.daily_route, **landed),
-        description="the route's averages of the date",
-        tags=flights_table,
-    )
-    day_weather = FeatureView(
+    days = [
+        _of_the_day(name, data, whose)
+        for name, data, whose in (
+            ("airport", datasets.daily_airport, airport),
+            ("carrier", datasets.daily_carrier, carrier),
+            ("route", datasets.daily_route, route),
+        )
+    ]
+    day_weather = feature_view(
         "daily_weather",
-        entities=[airport],
-        schema=_fields(float64="day_temp day_wind_speed day_visib day_precip day_pressure"),
+        datasets.daily_weather,
+        entities=airport,
+        features={"float64": "day_temp day_wind_speed day_visib day_precip day_pressure"},
         ttl=timedelta(days=4),
-        source=_source("daily_weather", datasets.daily_weather, **landed),
         description="the weather of the date",
         tags=weather_table,
+        landed_column="landed_timestamp",
     )
     calendar = schedule[
         ["airline", "airport", "destination", "hour", "weekday", "minute_of_day", "distance", "scheduled_minutes"]
@@ -187,12 +156,27 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
     known = schedule[[*calendar.features, "scheduled_in_hour"]]
     parts = {
         "as_known": [known, weather, departures, carriers, last_leg],
-        "daily_averages": [calendar, day_airport, day_carrier, day_route, day_weather],
+        "daily_averages": [calendar, *days, day_weather],
         "schedule_only": [calendar],
     }
-    views = (schedule, weather, departures, carriers, last_leg, day_airport, day_carrier, day_route, day_weather)
+    views = (schedule, weather, departures, carriers, last_leg, *days, day_weather)
     services = (FeatureService(name, parts[name], description=what) for name, what in SERVICES.items())
     return (flight, airport, carrier, route, aircraft, *views, *services)
+
+
+def _of_the_day(name: str, data: Callable[[], pd.DataFrame], whose: Entity) -> FeatureView:
+    """The averages of an airport's, a carrier's or a route's date."""
+    means = " ".join(f"{name}_day_{each}" for each in ("dep_delay", "arr_delay", "late_share", "cancelled_share"))
+    return feature_view(
+        f"daily_{name}",
+        data,
+        entities=whose,
+        features={"int64": f"{name}_day_flights", "float64": means},
+        ttl=timedelta(days=4),
+        description=f"the {name}'s averages of the date",
+        tags={"table": "flights"},
+        landed_column="landed_timestamp",
+    )
 
 
 LABEL, SLICE, MODEL_NAME = "late", "origin", "late_flights"

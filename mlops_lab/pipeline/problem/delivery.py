@@ -171,7 +171,7 @@ def roll_out(register: Result, params: Params, logical_date: datetime, clock: Cl
     former = promotion.archived_version
     champion = registry.get_model_version(name, former) if former is not None else None
     traffic = canary_traffic(challenger, champion, days=params["watch_days"], at=logical_date, home=home, clock=clock)
-    deployment = rollout(promotion, registry, traffic=traffic, policy=problem_of(home).rollout)
+    deployment = rollout(promotion, registry, traffic=traffic, policy=problem_of(home).canary)
     return {"state": deployment.state, "weight": deployment.weight, "why": deployment.why}
 
 
@@ -211,9 +211,7 @@ def canary_traffic(
     problem = problem_of(home)
     rows = asked_rows(problem, days=days, at=at)
     tracker, store = open_tracker(home, clock=clock), problem_store(home, clock=clock)
-    unit = 1.0
-    if problem.kind == "regression":  # the watch compares squared errors: in variances of the truth, any unit fits
-        unit = float(rows[problem.label].astype("float64").std(ddof=0)) or 1.0
+    unit = unit_of(problem, rows) or 1.0
 
     def answers(version: ModelVersion) -> Any:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
@@ -230,6 +228,16 @@ def canary_traffic(
             champion=answers(champion) if champion is not None else float("nan"),
         )
     )
+
+
+def unit_of(problem: Problem, rows: pd.DataFrame) -> float | None:
+    """What numbers are divided by before a canary's squared errors are compared; None for probabilities.
+
+    In standard deviations of the truth one margin fits every unit, money as well as degrees.
+    """
+    if problem.kind == "classification":
+        return None
+    return float(rows[problem.label].astype("float64").std(ddof=0)) or 1.0
 
 
 def asked_rows(problem: Problem, *, days: int, at: datetime) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, Source
 from mlops_lab.models.drift import DriftPolicy
-from mlops_lab.models.gates import GatePolicy
+from mlops_lab.models.gates import GatePolicy, Rule
 from mlops_lab.models.rollout import RolloutPolicy
 from mlops_lab.models.training import KINDS, METRICS, NUMBER_METRICS, is_regressor
 
@@ -46,21 +46,24 @@ class Problem:
     Attributes:
         name: what the registered model is called.
         question: the question in one sentence.
-        definitions: entities, feature views with their sources, and the feature services to choose from; the first
-            service is the one that is learnt from when nobody says otherwise.
-        decisions: the rows to decide on, one each: the join keys, `event_timestamp` (when the decision is made), the
-            label, and `label_timestamp` (when the outcome was known; left out, it is at once). A frame, a function
-            that gives one, the place of a Parquet or CSV file, or a `Source`, which can say a time zone.
+        features: the feature services to choose from, by name, each with its views; the first is learnt from when
+            nobody says otherwise.
+        definitions: the same as objects: entities, feature views, and feature services.
+        decisions: the rows to decide on, one each: the join keys, the label and the two times below. A frame, a
+            function that gives one, the place of a Parquet or CSV file, or a `Source`, which can say a time zone.
+        timestamp_field: the column of the decisions that says when each is made.
+        label_timestamp_field: the column that says when its outcome was known; where there is none, it is at once.
         label: the column to predict: True and False, or a number.
         key: the column that names a decision, once each.
-        policy: what is demanded of a model before it may reach Production.
+        policy: what is demanded of a model before it may reach Production: a policy, or its rules.
         metric: the figure that stands in front: one of `METRICS` or `NUMBER_METRICS`, or a `Metric`.
         metrics: further figures of one's own; policies may ask for all of them by name.
         kind: `classification` or `regression`; told by the metric or the model where it is left out.
         slice_by: a column of the decisions whose every value is measured on its own.
         models: names of `KINDS[kind]`, a scikit-learn estimator, or a mapping from names to such; the first is usual.
         watch_days, holdout_days, train_from, as_of: defaults of the pipeline's params and of its logical date.
-        rollout, drift: the policies of the canary and of the drift watch.
+        rollout, drift: the policies of the canary and of the drift watch; a canary that nobody sized takes its size
+            from how many rows there are a day, see `canary`.
         schedule, timezone, start_date: when the pipeline runs, as for a `DAG`.
         dag_id: what the DAG is called; the model's name when left out.
         noun: what one row is called in messages.
@@ -69,11 +72,14 @@ class Problem:
 
     name: str
     question: str
-    definitions: Sequence[Entity | FeatureView | FeatureService]
     decisions: pd.DataFrame | str | Path | Source | Callable[[], pd.DataFrame]
     label: str
     key: str
-    policy: GatePolicy
+    policy: GatePolicy | Sequence[Rule]
+    features: Mapping[str, FeatureView | Sequence[FeatureView]] = field(default_factory=dict)
+    definitions: Sequence[Entity | FeatureView | FeatureService] = ()
+    timestamp_field: str = AT
+    label_timestamp_field: str = KNOWN_AT
     metric: str | Metric = ""
     metrics: Sequence[Metric] = ()
     kind: str = ""
@@ -83,7 +89,7 @@ class Problem:
     watch_days: int = 14
     train_from: str = "1970-01-01"
     as_of: str | None = None
-    rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    rollout: RolloutPolicy | None = None
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     schedule: str | None = "0 6 * * *"
     timezone: str = "UTC"
@@ -108,10 +114,9 @@ class Problem:
             "metric": name,
             "metrics": tuple(own.values()),
             "models": _named_models(self.models or KINDS[kind], kind),
-            "definitions": _with_views(self.definitions),
+            "definitions": _with_views([*self.definitions, *_services(self.features)]),
             "policy": _with_directions(self.policy, own),
             "dag_id": self.dag_id or self.name,
-            "rollout": replace(self.rollout, noun=f"{self.noun}s", error=_ERRORS[kind]),
         }
         for word, value in settled.items():
             object.__setattr__(self, word, value)
@@ -171,8 +176,7 @@ class Problem:
             InvalidData: times are missing or without a zone, a key comes twice, an outcome was known before its
                 decision, or the label never varies.
         """
-        data: Any = self.decisions
-        frame = (data if isinstance(data, Source) else Source("decisions", data)).read()
+        frame = self._read()
         where, noun = f"the decisions of {self.name}", self.noun
         for column in (self.key, AT, self.label, *([self.slice_by] if self.slice_by else [])):
             if column not in frame.columns:
@@ -198,6 +202,17 @@ class Problem:
             if (missing := int(frame[column].isna().sum())) > 0:
                 raise InvalidData(f"{missing:,} of {len(frame):,} {noun}s have no {column!r}.", column=column)
         self._check_rows(frame)
+        return frame
+
+    def _read(self) -> pd.DataFrame:
+        """The decisions, with their two times under the names that the store knows."""
+        data: Any = self.decisions
+        frame = (data if isinstance(data, Source) else Source("decisions", data)).read()
+        for column, meant in ((self.timestamp_field, AT), (self.label_timestamp_field, KNOWN_AT)):
+            if column != meant:
+                if column not in frame.columns:
+                    raise UnknownName("column", column, frame.columns, where=f"the decisions of {self.name}")
+                frame = frame.assign(**{meant: frame[column]})
         return frame
 
     def _check_rows(self, frame: pd.DataFrame) -> None:
@@ -239,6 +254,24 @@ class Problem:
         frame = self.rows
         late: Any = (frame[KNOWN_AT] - frame[AT]).quantile(0.99)
         return max(timedelta(days=2), timedelta(seconds=late.total_seconds()))
+
+    @cached_property
+    def canary(self) -> RolloutPolicy:
+        """The policy of the canary: `rollout`, or one that the rows of `watch_days` can satisfy.
+
+        Few rows a day, or outcomes that are late, would let the usual one run out of patience with every model.
+        """
+        if (found := self.rollout) is None:
+            frame = self.rows
+            days = max(1.0, (frame[AT].max() - frame[AT].min()).total_seconds() / 86_400)
+            waits = (frame[KNOWN_AT] - frame[AT]).quantile(0.99).total_seconds() / 86_400
+            known = len(frame) / days * max(1.0, self.watch_days - waits)  # outcomes within the watch
+            found = RolloutPolicy(margin=0.005 if self.kind == "classification" else 0.02)
+            if known * found.weights[0] / 100 < found.min_labels or waits > 1:
+                few = max(5, min(found.min_labels, int(known / 8)))
+                found = replace(found, weights=(50, 100), min_labels=few, patience_days=max(7, self.watch_days))
+        shared = found.shared if self.kind == "classification" else None
+        return replace(found, noun=f"{self.noun}s", error=_ERRORS[self.kind], shared=shared)
 
     def labelled(self, start: datetime, until: datetime) -> pd.DataFrame:
         """The decisions from `start` on whose outcome was known by `until`: one row each, in order.
@@ -323,59 +356,19 @@ def _called(model: Any) -> str:
     return model if isinstance(model, str) else type(getattr(model, "steps", [("", model)])[-1][1]).__name__
 
 
-def _with_directions(policy: GatePolicy, own: Mapping[str, Metric]) -> GatePolicy:
+def _services(features: Mapping[str, Any]) -> list[FeatureService]:
+    """The feature services of a mapping from names to views."""
+    return [
+        FeatureService(name, [views] if isinstance(views, FeatureView) else views) for name, views in features.items()
+    ]
+
+
+def _with_directions(policy: GatePolicy | Sequence[Rule], own: Mapping[str, Metric]) -> GatePolicy:
     """The policy whose rules know the direction of the problem's own metrics."""
     rules = []
-    for rule in policy.rules:
+    for rule in (policy if isinstance(policy, GatePolicy) else GatePolicy(policy)).rules:
         parts = str(getattr(rule, "metric", "")).split(".")
         told = next((own[part].higher_is_better for part in parts if part in own), None)
         unsaid = getattr(rule, "higher_is_better", True) is None
         rules.append(replace(rule, higher_is_better=told) if told is not None and unsaid else rule)  # type: ignore[type-var]
     return GatePolicy(rules)
-
-
-def past_means(rows: pd.DataFrame, by: str, value: str, *, last: int = 50) -> pd.DataFrame:
-    """The mean of the last outcomes of each `by`, from the moment on at which each outcome was known.
-
-    Args:
-        rows: decisions with `by`, `value`, `event_timestamp` and, where outcomes arrive late, `label_timestamp`.
-        by: the column that says whose they are.
-        value: the column of outcomes, numbers or True and False.
-        last: over how many.
-
-    Returns:
-        One row an outcome: `by`, `{by}_past` (the mean), `{by}_past_count`, `event_timestamp` and `created_timestamp`.
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2024-01-01T09:00Z", "2024-01-02T09:00Z"])
-    >>> rows = pd.DataFrame({"shop": ["a", "a"], "late": [True, False], "event_timestamp": times})
-    >>> past_means(rows, "shop", "late")["shop_past"].tolist()
-    [1.0, 0.5]
-    """
-    known_at = rows["label_timestamp"] if "label_timestamp" in rows.columns else rows["event_timestamp"]
-    known = rows[[by]].assign(value=rows[value].astype("float64"), event_timestamp=known_at).dropna()
-    known = known.sort_values("event_timestamp", kind="stable").reset_index(drop=True)
-    rolled = known.groupby(by, observed=True)["value"].rolling(last, min_periods=1)
-    found = {f"{by}_past": rolled.mean(), f"{by}_past_count": rolled.count()}
-    means = {name: each.reset_index(level=0, drop=True).sort_index() for name, each in found.items()}
-    return known[[by, "event_timestamp"]].assign(**means, created_timestamp=known["event_timestamp"])
-
-
-def same_day_means(rows: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
-    """The mean outcome of each `by` on each date, from the date's first minute on: what nobody knows until it is over.
-
-    Returns:
-        One row for each `by` and date: `by`, `{by}_day`, `event_timestamp` (its midnight in UTC) and `landed_timestamp`
-        (when the last of its outcomes was known).
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2024-01-01T09:00Z", "2024-01-01T17:00Z"])
-    >>> rows = pd.DataFrame({"shop": ["a", "a"], "late": [True, False], "event_timestamp": times})
-    >>> same_day_means(rows, "shop", "late")["shop_day"].tolist()
-    [0.5]
-    """
-    known_at = rows["label_timestamp"] if "label_timestamp" in rows.columns else rows["event_timestamp"]
-    known = rows[[by]].assign(value=rows[value].astype("float64"), day=rows["event_timestamp"].dt.floor("D"))
-    known = known.assign(landed_timestamp=known_at).dropna()
-    days = known.groupby([by, "day"], observed=True).agg({"value": "mean", "landed_timestamp": "max"}).reset_index()
-    return days.rename(columns={"day": "event_timestamp", "value": f"{by}_day"})
