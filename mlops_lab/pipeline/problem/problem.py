@@ -201,6 +201,7 @@ class Problem:
                 )
             if (missing := int(frame[column].isna().sum())) > 0:
                 raise InvalidData(f"{missing:,} of {len(frame):,} {noun}s have no {column!r}.", column=column)
+        frame = frame.assign(**{column: frame[column].dt.tz_convert("UTC") for column in (AT, KNOWN_AT)})
         self._check_rows(frame)
         return frame
 
