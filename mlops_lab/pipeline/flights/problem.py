@@ -71,7 +71,7 @@ def flight_objects() -> tuple[Entity | FeatureView | FeatureService, ...]:
     route = Entity("route", join_keys=["origin", "dest"])
     aircraft = Entity("aircraft", join_keys=["tailnum"])
     flights_table, weather_table = {"table": "flights"}, {"table": "weather"}
-    created = {"created_timestamp_column": "created_timestamp"}
+    created: Any = {"created_timestamp_column": "created_timestamp"}
 
     schedule = feature_view(
         "flight_schedule",

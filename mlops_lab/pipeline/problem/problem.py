@@ -75,7 +75,7 @@ class Problem:
     decisions: pd.DataFrame | str | Path | Source | Callable[[], pd.DataFrame]
     label: str
     key: str
-    policy: GatePolicy | Sequence[Rule]
+    policy: Any  # a GatePolicy, or its rules; afterwards it is a GatePolicy
     features: Mapping[str, FeatureView | Sequence[FeatureView]] = field(default_factory=dict)
     definitions: Sequence[Entity | FeatureView | FeatureService] = ()
     timestamp_field: str = AT
@@ -265,7 +265,8 @@ class Problem:
         if (found := self.rollout) is None:
             frame = self.rows
             days = max(1.0, (frame[AT].max() - frame[AT].min()).total_seconds() / 86_400)
-            waits = (frame[KNOWN_AT] - frame[AT]).quantile(0.99).total_seconds() / 86_400
+            late: Any = (frame[KNOWN_AT] - frame[AT]).quantile(0.99)
+            waits = late.total_seconds() / 86_400
             known = len(frame) / days * max(1.0, self.watch_days - waits)  # outcomes within the watch
             found = RolloutPolicy(margin=0.005 if self.kind == "classification" else 0.02)
             if known * found.weights[0] / 100 < found.min_labels or waits > 1:
