@@ -85,6 +85,7 @@ from .models.training import MODELS as MODELS
 from .models.training import measure as measure
 from .models.training import predict_proba as predict_proba
 from .models.training import score as score
+from .models.training import score_interval as score_interval
 from .models.training import time_split as time_split
 from .models.training import train as train
 from .pipeline.dag import DAG as DAG
@@ -143,6 +144,7 @@ from .teaching.drawing.plots import plot_bars as plot_bars
 from .teaching.drawing.plots import plot_calibration as plot_calibration
 from .teaching.drawing.plots import plot_join_timeline as plot_join_timeline
 from .teaching.drawing.plots import plot_line as plot_line
+from .teaching.drawing.plots import plot_points as plot_points
 from .teaching.drawing.plots import plot_roc as plot_roc
 from .teaching.panels import BreakPanel as BreakPanel
 from .teaching.panels import CanaryPanel as CanaryPanel

@@ -329,7 +329,7 @@ from mlops_lab import plot_line
 day = leaking_traffic["at"].dt.day
 error = {
     f"{name} (v{number})": ((leaking_traffic[side] - leaking_traffic["truth"]) ** 2).groupby(day).mean().round(3)
-    for side, name, number in (("challenger", "daily_averages", 3), ("champion", "as_known", 2))
+    for side, name, number in (("champion", "as_known", 2), ("challenger", "daily_averages", 3))
 }
 plot_line(
     "Brier score by day, all flights of 1 to 21 December",

@@ -200,3 +200,26 @@ def test_a_title_is_whole_however_long_the_names_of_the_bars_are(title: str) -> 
     assert " ".join(said.split()) == title.strip()
     assert seen.x0 >= 0
     assert seen.x1 <= figure.bbox.width
+
+
+def test_points_that_lie_close_together_are_told_with_their_intervals_and_fill_the_axis() -> None:
+    from matplotlib.figure import Figure
+
+    from mlops_lab.teaching.drawing.plots import plot_points
+
+    plot = plot_points("July", {"a": {"x": (0.79, 0.78, 0.8), "y": (0.77, 0.76, 0.78)}}, "AUC")
+    axes = Figure().subplots()
+    plot.draw(axes)
+
+    assert plot.outline.splitlines() == ["July", "a, x  0.79 (0.78 to 0.80) AUC", "a, y  0.77 (0.76 to 0.78) AUC"]
+    left, right = axes.get_xlim()
+    assert left > 0.75, "no axis from zero, on which all points are one"
+    assert right < 0.81
+
+
+@pytest.mark.parametrize("values", [{}, {"a": (0.7, None, 0.8)}, {"a": {"x": (0.7, 0.6)}}])
+def test_a_point_without_its_interval_is_refused(values: Any) -> None:
+    from mlops_lab.teaching.drawing.plots import plot_points
+
+    with pytest.raises(InvalidData):
+        plot_points("July", values)

@@ -9,6 +9,7 @@ from mlops_lab.models.training.metrics import (
     measure,
     measure_numbers,
     score,
+    score_interval,
 )
 from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict, predict_proba
 
@@ -29,6 +30,7 @@ __all__ = [
     "predict_proba",
     "refit",
     "score",
+    "score_interval",
     "time_split",
     "train",
 ]

@@ -340,3 +340,58 @@ def score(
         groups = frame.reset_index(drop=True).groupby(slice_by, sort=True, observed=True).indices
         slices = {str(key): figures(rows) for key, rows in groups.items()}
     return Scores(len(truth), int((truth > 0).sum()), figures(slice(None)), slices)
+
+
+def score_interval(
+    estimator: Any,
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    group: Any,
+    metric: str = "roc_auc",
+    against: Any = None,
+) -> tuple[float, float, float]:
+    """A figure on the rows of a frame, and two standard errors to either side of it: what other days might have shown.
+
+    Rows of one group share their storm, so it is groups that are counted: each is left out once, and the spread of the
+    figures without it tells the standard error (the jackknife, https://doi.org/10.1214/aos/1176345462).
+
+    Args:
+        estimator: a fitted classifier, as `score` takes it.
+        frame: as `score` takes it.
+        label: the column with what really happened.
+        group: one value a row; rows of equal values belong together, such as those of one day.
+        metric: the name of the figure.
+        against: another fitted classifier: the figure is how much more the first one has on the same rows. Both met
+            the same storms, so their difference is surer than either figure.
+
+    Raises:
+        InvalidData: fewer than three groups, or without one of them there is no figure.
+
+    >>> import pandas as pd
+    >>> from sklearn.dummy import DummyClassifier
+    >>> rows = pd.DataFrame({"hour": [6, 7] * 4, "late": [False, True] * 4})
+    >>> model = DummyClassifier().fit(rows[["hour"]], rows["late"])
+    >>> score_interval(model, rows, label="late", group=[1, 1, 2, 2, 3, 3, 4, 4])
+    (0.5, 0.5, 0.5)
+    """
+    import numpy as np
+    import pandas as pd
+
+    from mlops_lab.models.training.model import predict
+
+    codes, _ = pd.factorize(pd.Series(group).to_numpy())
+    count = int(codes.max(initial=-1)) + 1
+    if len(codes) != len(frame) or count < 3 or (codes < 0).any():
+        raise InvalidData(f"an interval takes a group for each of {len(frame):,} rows, and three groups or more.")
+    truth = outcomes_of(frame, label, rows="rows to score").astype("int8")
+    sides = [(1, predict(estimator, frame, kind="classification"))]
+    sides += [] if against is None else [(-1, predict(against, frame, kind="classification"))]
+    parts = [slice(None), *(codes != each for each in range(count))]
+    whole, *without = (
+        sum(sign * measure(truth[rows], said[rows]).get(metric, float("nan")) for sign, said in sides) for rows in parts
+    )
+    error = float(np.sqrt((count - 1) / count * np.square(np.array(without) - np.mean(without)).sum()))
+    if np.isnan(whole) or np.isnan(error):
+        raise InvalidData(f"there is no {metric} on these rows without each of their groups.")
+    return whole, whole - 2 * error, whole + 2 * error

@@ -108,6 +108,7 @@ def label_svg(text: str, *, title: str) -> str:
     text = _UNNEEDED.sub("", text[text.index("<svg") :]).strip()
     for colour in (INK, PAPER):
         text = text.replace(f": {colour}", f": {paint(colour)}")
+        text = text.replace(f'fill="{colour}"', f'fill="{colour}" style="fill:{paint(colour)}"')  # below a hatch
     name = escape(title).replace("\n", "&#10;")
     style = "max-width:100%;height:auto;stroke-linejoin:round"
     return text.replace("<svg", f'<svg role="img" aria-label="{name}" style="{style}"', 1)

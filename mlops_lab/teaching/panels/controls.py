@@ -57,7 +57,8 @@ _CSS = """
 .lab-range { font-family: var(--jp-ui-font-family, inherit); font-size: var(--jp-ui-font-size1, 13px); }
 .lab-range > span:first-child { min-width: 118px; }
 .lab-range > span:last-child { min-width: 52px; font-variant-numeric: tabular-nums; }
-.lab-range > input { width: 170px; }
+.lab-range > input { flex: 0 1 170px; min-width: 40px; }
+.lab-range, .lab-panel .lab-controls { max-width: 100%; }
 .lab-panel .widget-dropdown > .widget-label { text-align: left; }
 """
 

@@ -35,7 +35,7 @@ _BIG = """<style>
 .lab-dashboard .widget-dropdown > .widget-label { width: 190px !important; }
 .lab-dashboard .widget-checkbox { width: auto; max-width: none; }
 .lab-dashboard .widget-checkbox label { overflow: visible; }
-.lab-dashboard .lab-panel svg { max-width: 100%; height: auto; min-width: 70%; }
+.lab-dashboard .lab-panel svg { max-width: 100%; height: auto; min-width: 70% !important; }
 .lab-dashboard .lab-tabs button { min-width: 0; padding: 0 16px; border-bottom: 4px solid transparent; }
 .lab-dashboard .lab-tabs button.mod-active { border-bottom-color: #d55e00; font-weight: bold; }
 </style>"""

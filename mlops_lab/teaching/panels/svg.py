@@ -28,7 +28,7 @@ def card(body: str, *, width: float, height: float, name: str) -> str:
     size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '
-        f'style="max-width:100%;height:auto" font-family="{_FONT}" font-size="{_SIZE}">'
+        f'style="max-width:100%;min-width:{_n(width * 0.7)}px;height:auto" font-family="{_FONT}" font-size="{_SIZE}">'
         f"<title>{escape(plain(name))}</title>"
         f'<rect width="100%" height="100%" {_paint("fill", PAPER)} rx="4"/>{body}</svg>'
     )

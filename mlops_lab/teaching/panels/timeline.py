@@ -186,7 +186,7 @@ class JoinTimelinePanel(Panel):
         colour = GOOD if row.visible else BAD
         event, created = self._at(row.event), self._at(row.created)
         return [
-            svg.text(12, y + 4, row.name),
+            svg.text(12, y + 4, row.name, most=_LEFT - 30),
             svg.line([(event, y), (created, y)], colour=colour, dashes="" if row.visible else "3 3"),
             svg.line([(created, y - 8), (created, y + 8)], colour=colour, width=3),
             svg.dot(event, y, colour=colour, radius=7 if row.used else 5, full=row.used),

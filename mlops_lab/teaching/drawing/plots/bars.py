@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Bars = Mapping[str, float | None] | Mapping[str, Mapping[str, float | None]]
 _HATCHES = ("", "//", "..", "xx", "\\\\", "++")
+Interval = tuple[float, float, float]
+_MARKERS = "osD^v"
 _DASHES = ("-", "--", "-.", ":")
 _MOST_POINTS = 31  # a line with more points than a month has days tells its key figures instead
 
@@ -82,6 +84,67 @@ def plot_bars(title: str, values: Bars, unit: str = "", *, decimals: int = 2) ->
         axes.set_xlabel(letters(unit or "value"))
 
     return Plot(plain(title), "\n".join(outline), draw, size=(7.0, 1.2 + 0.38 * len(bars)))
+
+
+def plot_points(
+    title: str,
+    values: Mapping[str, Interval] | Mapping[str, Mapping[str, Interval]],
+    unit: str = "",
+    *,
+    decimals: int = 2,
+) -> Plot:
+    """A point a row with its interval, on an axis that shows where they differ: for figures that lie close together.
+
+    Args:
+        title: One line.
+        values: Name to (figure, low, high), or group to name to that; see `score_interval`.
+        unit: What the numbers count, such as "AUC".
+        decimals: Digits after the point.
+
+    Raises:
+        InvalidData: nothing to plot, or something that is no number.
+
+    >>> plot_points("in July", {"logistic": (0.78, 0.77, 0.79), "trees": (0.8, 0.785, 0.815)}, "AUC", decimals=3)
+    in July
+    logistic  0.780 (0.770 to 0.790) AUC
+    trees     0.800 (0.785 to 0.815) AUC
+    """
+    points: list[tuple[str, str, tuple[float, float, float]]] = []
+    for group, value in values.items():
+        named = value.items() if isinstance(value, Mapping) else [("", value)]
+        for name, each in named:
+            label = ", ".join(part for part in (str(group), str(name)) if part)
+            numbers = [number for one in each if (number := _number(one, label)) is not None]
+            if len(numbers) != 3:
+                raise InvalidData(f"{label} is {each!r}; a point is a figure with its low and its high end.")
+            points.append((label, str(name), (numbers[0], numbers[1], numbers[2])))
+    if not points:
+        raise InvalidData("there is nothing to plot: give at least one name with its figure and interval.")
+    series = list(dict.fromkeys(name for _, name, _ in points))
+    names = [plain(label) for label, _, _ in points]
+    wide = max(len(name) for name in names)
+    outline = [plain(title)]
+    for name, (_, _, (at, low, high)) in zip(names, points, strict=True):
+        said = f"{at:,.{decimals}f} ({low:,.{decimals}f} to {high:,.{decimals}f}) {plain(unit)}".rstrip()
+        outline.append(f"{name:<{wide}}  {said}")
+
+    def draw(axes: Axes) -> None:
+        for row, (_, name, (at, low, high)) in enumerate(points):
+            place = series.index(name)
+            colour, marker = COLOURS[place % len(COLOURS)], _MARKERS[place % len(_MARKERS)]
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
+            axes.plot(at, row, marker, color=colour, markersize=8)
+            axes.annotate(
+                f"{at:,.{decimals}f}", (at, row), xytext=(0, 8), textcoords="offset points", ha="center", color=INK
+            )
+        axes.set_yticks(range(len(points)), [letters(shortened(name, 40)) for name in names])
+        axes.set_ylim(len(points) - 0.5, -0.8)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color=EDGE, linewidth=0.4)
+        axes.margins(x=0.12)
+        axes.set_xlabel(letters(f"{unit or 'value'}, the line is two standard errors to either side"))
+
+    return Plot(plain(title), "\n".join(outline), draw, size=(7.0, 1.2 + 0.5 * len(points)))
 
 
 def plot_line(
