@@ -8,10 +8,10 @@ import math
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any
 
@@ -108,25 +108,32 @@ def figure(value: object) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Iterable[int] = (), indent: str = "") -> str:
-    """Rows below each other in columns; the last column goes on below itself where it is too long for the page.
+    """Rows below each other in columns, never wider than the page: a cell that is too long goes on below itself.
+
+    The last column gives way first, then whichever is the widest.
 
     >>> print(columns([["name", "AUC"], ["late_flights", "0.704"]], right=[1]))
     name            AUC
     late_flights  0.704
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    last, numbers = len(widths) - 1, set(right)
-    before = len(indent) + sum(width + 2 for width in widths[:last])
-    lines = []
+    from rich.cells import cell_len, set_cell_size
+    from rich.console import Console
+    from rich.text import Text
+
+    widths, numbers = [max(map(cell_len, column)) for column in zip(*rows, strict=True)], set(right)
+    room = page_width() - len(indent) - 2 * (len(widths) - 1)
+    widths[-1] = min(widths[-1], max(room - sum(widths[:-1]), 30))
+    while sum(widths) > room and max(widths) > 2:
+        widths[widths.index(max(widths))] -= 1
+    console, lines = Console(), []
     for row in rows:
-        start = indent + "".join(
-            (text.rjust(width) if at in numbers else text.ljust(width)) + "  "
-            for at, (text, width) in enumerate(zip(row[:last], widths[:last], strict=True))
-        )
-        room = max(30, page_width() - before)
-        text = row[last].rjust(widths[last]) if last in numbers else row[last]
-        wrapped = textwrap.wrap(text, room, break_on_hyphens=False, drop_whitespace=last not in numbers) or [""]
-        lines += [(start + wrapped[0]).rstrip(), *(" " * before + each for each in wrapped[1:])]
+        cells = [
+            Text(text).wrap(console, width, justify="right" if at in numbers else "left", overflow="fold")
+            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        for parts in zip_longest(*cells, fillvalue=Text()):
+            padded = [set_cell_size(part.plain, width) for part, width in zip(parts, widths, strict=True)]
+            lines.append((indent + "  ".join(padded)).rstrip())
     return "\n".join(lines)
 
 

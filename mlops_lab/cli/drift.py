@@ -30,7 +30,8 @@ def drift(
 
     For every month since the version learnt: how far its answers and its features have moved (the population stability
     index; 0.25 is drift), and, because outcomes arrive late but do arrive, how good it was. A month that moved too far
-    asks for retraining; the command that does it is printed. The version is the champion when none is given.
+    asks for retraining; the command that does it is printed. Without a VERSION it is the one in Production, else the
+    latest.
 
     \b
     Examples:
@@ -46,7 +47,7 @@ def drift(
 
     registry = open_registry(home)
     open_problem(home)
-    version = version_of(registry, subject or ("champion",))
+    version = version_of(registry, subject)
     seasons = season_drift(version, home=home, until=until and moment(until), per_month=per_month)
     asking = [each for each in seasons if each.report.retrain]
     again = f"mlops-lab run --date {_first_of_next(asking[0].report.period)}" if asking else None

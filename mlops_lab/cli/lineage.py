@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
-from mlops_lab.cli.options import answer_options, model_of, open_registry, split_subject, subject, version_of
-
-if TYPE_CHECKING:
-    from mlops_lab.models.registry import ModelVersion, Registry
+from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
 
 
 @click.command()
@@ -28,8 +24,8 @@ def lineage(
 ) -> None:
     r"""Where did a version come from?
 
-    Down to the rows, and on to what became of it; or, with --view, what depends on a feature view. The version is the
-    one in Production, else the newest, when none is given.
+    Down to the rows, and on to what became of it; or, with --view, what depends on a feature view. Without a
+    VERSION it is the one in Production, else the latest.
 
     \b
     Examples:
@@ -46,7 +42,7 @@ def lineage(
     registry, tracker = open_registry(home), open_tracker(home, clock=SystemClock())
     version = None
     if view is None:
-        version = _version(registry, subject)
+        version = version_of(registry, subject)
         found = room.lineage(version, registry, tracker=tracker)
     elif subject or rows:
         raise InvalidData("--view goes forward from a feature view; give it without a version and without --rows.")
@@ -66,9 +62,3 @@ def lineage(
     if frame is not None:
         click.echo(f"\nthe first {len(frame)} rows it learnt from, verified:\n" + frame.T.to_string(header=False))
     return None
-
-
-def _version(registry: Registry, subject: tuple[str, ...]) -> ModelVersion:
-    name, number = split_subject(subject, model_of(registry.home))
-    production = registry.get_production(name) if number is None else None
-    return production if production is not None else version_of(registry, subject)

@@ -155,7 +155,9 @@ def split_subject(words: tuple[str, ...], usual: str = MODEL) -> tuple[str, str 
 
 
 def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = False) -> ModelVersion:
-    """The version that `[NAME] [VERSION]` means: a number, an alias, or `latest`, which it also is when left out.
+    """The version that `[NAME] [VERSION]` means: a number, an alias, or `latest`.
+
+    Left out, it is the one in Production, else the latest: the same in every command that looks.
 
     Raises:
         UnknownName: there is no such model, version or alias.
@@ -168,6 +170,8 @@ def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = Fal
         return registry.get_model_version(name, int(text.lower().removeprefix("v")))
     if text is not None and text != "latest":
         return registry.get_by_alias(name, text)
+    if text is None and (production := registry.get_production(name)) is not None:
+        return production
     versions = registry.search(name=name)
     if not versions:
         raise InvalidData(f"the model {name} has no version yet.")

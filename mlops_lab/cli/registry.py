@@ -70,7 +70,10 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
 @click.option("--markdown", is_flag=True, help="The model report as Markdown, for a job's summary or a pull request.")
 @answer_options
 def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) -> None:
-    """One version: stage, run, gate, approval."""
+    """One version: stage, run, gate, approval.
+
+    Without a VERSION it is the one in Production, else the latest.
+    """
     from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.verdict import report_lines
     from mlops_lab.pipeline.engines import open_tracker

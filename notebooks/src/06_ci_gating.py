@@ -430,7 +430,7 @@ def story(run):
     for moment in run.timeline:
         if moment.subject == "production" and moment.what not in ("queued", "started"):
             print(f"{moment.at:%Y-%m-%d}  {moment.what}{': ' * bool(moment.why)}{moment.why}")
-    print("so the run is", run.conclusion or run.status)
+    print("so the run ends with:", run.conclusion or run.status)
 
 
 story(ask(Review("production", by="ada")))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 import mlops_lab
 from mlops_lab.pipeline.dag import from_json, from_yaml
@@ -131,6 +132,31 @@ def test_looking_into_a_home_that_is_not_there_does_not_make_it(words, empty):
     assert answer.code == 1
     assert "mlops-lab run --home" in answer.line
     assert not empty.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [(["late_flights"], 1), ([], 1), (["latest"], 2), (["late_flights", "latest"], 2), (["champion"], 1), (["v2"], 2)],
+    ids=["name", "nothing", "latest", "name-latest", "alias", "number"],
+)
+def test_without_a_version_every_command_means_the_one_in_production(words, version, filled):
+    shown = filled("registry", "show", *words, "--json").json["version"]["version"]
+    nodes = filled("lineage", *words, "--json").json["nodes"]
+
+    assert shown == version
+    assert [node["title"] for node in nodes if node["kind"] == "version"] == [f"late_flights v{version}"]
+
+
+@pytest.mark.parametrize("width", [100, 60, 40])
+def test_no_table_is_wider_than_the_page_and_nothing_of_it_is_cut_away(width, filled, monkeypatch):
+    looks = (["registry", "list"], ["registry", "show", "1"], ["dag", "list"], ["features", "list"])
+    whole = [sorted("".join(filled(*words).out.split())) for words in looks]
+
+    monkeypatch.setattr("mlops_lab.cli.answers.page_width", lambda: width)
+    tables = [filled(*words).out for words in looks]
+
+    assert max(cell_len(line) for text in tables for line in text.splitlines()) <= width
+    assert [sorted("".join(text.split())) for text in tables] == whole
 
 
 @pytest.mark.parametrize("words", [["features", "list"], ["dag", "list"], ["dag", "draw"], ["doctor"]])

@@ -45,7 +45,7 @@ def test_the_line_counts_tries_and_waits():
 
     panel.set(failures=3, retries=3, retry_delay=0, backoff=True)
 
-    assert panel.view.said == "✓ the run is success: fetch needed 4 tries and 2 min 30 s, 1 min 10 s of it waiting"
+    assert panel.view.said == "✓ the run succeeded: fetch needed 4 tries and 2 min 30 s, 1 min 10 s of it waiting"
     assert panel.view.words.splitlines()[-4:] == [
         "  try 1: 0 to 20, up_for_retry",
         "  try 2: 30 to 50, up_for_retry",
@@ -60,7 +60,7 @@ def test_a_failure_for_good_says_so_and_what_it_cost_the_others():
     panel.set(retries=0)
 
     assert panel.view.said == (
-        "✗ the run is failed: fetch failed for good after 1 try and 20 s, 0 s of it waiting; "
+        "✗ the run failed: fetch failed for good after 1 try and 20 s, 0 s of it waiting; "
         "train and report are upstream_failed"
     )
 

@@ -60,7 +60,8 @@ def _look_at_night(home: Path) -> Sight:
     for number, name in enumerate(_STEPS):
         dag.add(Task(name, _done), upstream=list(_STEPS[max(number - 1, 0) : number]))
     good = run.state == "success"
-    line = f"{_STEPS[0]} {first.state} after {len(first.attempts)} attempts; the run is {run.state}"
+    times = f"{len(first.attempts)} attempt{'s' * (len(first.attempts) != 1)}"
+    line = f"{_STEPS[0]} {first.state} after {times}; the run {'succeeded' if good else 'failed'}"
     return Sight(good, line, told, draw_dag(dag, run))
 
 

@@ -151,7 +151,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
     >>> page
     Dashboard(Retries of 1 lesson)
     >>> page.panel
-    Retries: ✓ the run is success: fetch needed 3 tries and 3 min, 2 min of it waiting
+    Retries: ✓ the run succeeded: fetch needed 3 tries and 3 min, 2 min of it waiting
     """
 
     def __init__(self, lessons: Mapping[str, Lesson] | None = None) -> None:

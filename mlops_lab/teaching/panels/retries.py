@@ -30,16 +30,16 @@ class RetriesPanel(Panel):
 
     >>> panel = RetriesPanel()
     >>> panel
-    Retries: ✓ the run is success: fetch needed 3 tries and 3 min, 2 min of it waiting
+    Retries: ✓ the run succeeded: fetch needed 3 tries and 3 min, 2 min of it waiting
     >>> panel.set(retries=1)
     >>> panel.run.states["train"]
     'upstream_failed'
     >>> panel.set(report="all_done")
-    >>> print(panel.view.line[:96])
-    the run is success, although train never ran: report, its last task, ran (all_done) and counts.
+    >>> print(panel.view.line[:95])
+    the run succeeded, although train never ran: report, its last task, ran (all_done) and counts.
     >>> panel.set(failures=0)
     >>> panel.view.line
-    'the run is success: fetch needed 1 try and 20 s, 0 s of it waiting'
+    'the run succeeded: fetch needed 1 try and 20 s, 0 s of it waiting'
     """
 
     title: ClassVar[str] = "Retries"
@@ -94,11 +94,11 @@ class RetriesPanel(Panel):
         tries = f"{len(fetch.attempts)} {'try' if len(fetch.attempts) == 1 else 'tries'}"
         did = "needed" if fetch.state == "success" else "failed for good after"
         said = f"fetch {did} {tries} and {_span(took)}, {_span(waited)} of it waiting"
-        line = f"the run is {run.state}: {said}"
+        line = f"the run {'succeeded' if run.state == 'success' else 'failed'}: {said}"
         if fetch.state != "success":
             line += "; train and report are upstream_failed"
         if fetch.state != "success" and run.state == "success":
-            line = "the run is success, although train never ran: report, its last task, ran (all_done) and counts. "
+            line = "the run succeeded, although train never ran: report, its last task, ran (all_done) and counts. "
             line += said
         words = [run.trace(), "", "fetch, seconds after the start:"]
         words += [
