@@ -144,7 +144,7 @@ registry.get_gate_report("late_flights", 1)
 # and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again for the next hint.)
 
 # %%
-from mlops_lab import check, hint, quiz
+from mlops_lab import check, hint
 
 never = ...  # a set of names
 check("00.1", never)
@@ -192,6 +192,9 @@ plot_bars("AUC offline and as served", measured, "AUC")
 
 
 # %%
+from mlops_lab import check
+
+
 def may_replace(offline, served):
     """True when the model may go to work; both figures are AUCs."""
     ...
@@ -200,6 +203,8 @@ def may_replace(offline, served):
 check("00.2", may_replace)
 
 # %%
+from mlops_lab import quiz
+
 quiz("00.q1")
 
 # %% [markdown]

@@ -244,7 +244,7 @@ weather
 # place of the dots.
 
 # %%
-from mlops_lab import check, quiz
+from mlops_lab import check
 
 wind = ...
 check("01.1", wind)
@@ -364,6 +364,9 @@ toy.get_historical_features(questions, features=["tiny_weather:wind_speed"]).fra
 
 
 # %%
+from mlops_lab import check
+
+
 def latest(rows, at, ttl):
     """The wind of the row to use at minute `at`, or None; each row has event, created and wind."""
     ...
@@ -377,6 +380,9 @@ check("01.2", latest)
 
 
 # %%
+from mlops_lab import check
+
+
 def join(asked, daily):
     """Each decision, in the order given, with the newest row of its route that had landed by then."""
     ...
@@ -465,6 +471,8 @@ leaking.source
 # changed.
 
 # %%
+from mlops_lab import check
+
 source = ...  # leaking.source, with one thing more said
 honest = ...  # leaking, with that source
 check("01.3", honest)
@@ -474,6 +482,8 @@ check("01.3", honest)
 # train. You will find about 0.73 on the chart, and the same in service.
 
 # %%
+from mlops_lab import quiz
+
 quiz("01.q1")
 
 # %% [markdown]
@@ -549,6 +559,8 @@ print(f"missing leg among flights with a number: {with_number['leg_delay'].isna(
 # luck. Ask of each key: *was this known at the decision?* No store can do it for you.
 
 # %%
+from mlops_lab import quiz
+
 quiz("01.q2")
 
 # %% [markdown]

@@ -204,7 +204,7 @@ pd.DataFrame(
 )
 
 # %%
-from mlops_lab import check, quiz
+from mlops_lab import check
 
 sides = ...  # a list of four words
 check("02.1", sides)
@@ -214,6 +214,9 @@ check("02.1", sides)
 
 
 # %%
+from mlops_lab import check
+
+
 def split(frame, at):
     """Two frames: what a model may learn from at the moment `at`, and what it is examined on."""
     ...
@@ -222,6 +225,8 @@ def split(frame, at):
 check("02.3", split)
 
 # %%
+from mlops_lab import quiz
+
 quiz("02.q1")
 
 # %% [markdown]
@@ -359,6 +364,8 @@ pd.DataFrame(table).set_index("threshold").round(2)
 # equal costs, take the lower threshold.
 
 # %%
+from mlops_lab import check
+
 THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
@@ -465,6 +472,8 @@ path.write_bytes(whole)
 print("restored:", type(tracker.artefacts.load_model(run.artefact)).__name__)
 
 # %%
+from mlops_lab import quiz
+
 quiz("02.q2")
 
 # %% [markdown]

@@ -48,7 +48,7 @@ print(quiet_night["roc_auc"])
 # a number*, instead of making one up. **Before you run on: what will our gate say to it?**
 
 # %%
-from mlops_lab import check, quiz
+from mlops_lab import check
 
 said = ...
 check("03.1", said)
@@ -90,6 +90,9 @@ for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_
 
 
 # %%
+from mlops_lab import check
+
+
 def reaches(figures, name, floor):
     """True when `figures` (a dict) holds a real figure of this name, at the floor or above it."""
     ...
@@ -98,6 +101,8 @@ def reaches(figures, name, floor):
 check("03.2", reaches)
 
 # %%
+from mlops_lab import quiz
+
 quiz("03.q2")
 
 # %% [markdown]
@@ -201,6 +206,8 @@ again = replace(measured["July"], champion=measured["July"].metrics)
 print(NoWorseThanChampion("served.roc_auc", 0.0).judge(again).sentence)
 
 # %%
+from mlops_lab import quiz
+
 quiz("03.q1")
 
 # %% [markdown]
@@ -412,6 +419,8 @@ panel.reset()
 # worse than the champion. The champion itself, trained again, must pass. Four rules are enough.
 
 # %%
+from mlops_lab import check
+
 policy = ...
 check("03.3", policy)
 

@@ -132,7 +132,7 @@ for name, waits_for in needs.items():
     print(f"{name:<12} waits for {', '.join(waits_for) or 'nothing'}")
 
 # %%
-from mlops_lab import check, hint, quiz
+from mlops_lab import check, hint
 
 order = [...]
 
@@ -176,6 +176,8 @@ for moment in nightly.backfill("2013-07-08", "2013-07-10T23:00Z"):
 # **Predict:** another DAG has the schedule `0 6 * * 1-5`. How many runs from Monday 1 July to Sunday 14 July 2013?
 
 # %%
+from mlops_lab import check
+
 runs = ...
 
 check("05.2", runs)
@@ -342,6 +344,8 @@ RetriesPanel()
 # Delays are in seconds.
 
 # %%
+from mlops_lab import check
+
 settings = {
     "retries": ...,
     "retry_delay": ...,
@@ -437,6 +441,8 @@ pd.DataFrame(
 # - `tidy_up` runs always.
 
 # %%
+from mlops_lab import check
+
 rules = {"promote": ..., "alarm": ..., "tidy_up": ...}
 
 check("05.4", rules)
@@ -470,6 +476,8 @@ def tidy_up():
 # nights with planted failures. (`task(fetch, retries=…)()` makes a task of a function, `[a, b] >> c` makes c wait.)
 
 # %%
+from mlops_lab import check
+
 mine = ...  # with DAG("mine") as mine: ...
 
 check("05.5", mine)
@@ -643,6 +651,8 @@ resumed
 # [**idempotent**](GLOSSARY.md#idempotent): twice must do no more than once.
 
 # %%
+from mlops_lab import quiz
+
 quiz("05.q1")
 
 # %% [markdown]

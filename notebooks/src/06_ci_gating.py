@@ -189,7 +189,7 @@ draw_workflow(train, leaking)
 # next hint.)
 
 # %%
-from mlops_lab import check, hint, quiz
+from mlops_lab import check, hint
 
 guesses = {
     "'' == 0": ...,
@@ -256,6 +256,8 @@ for condition in ("github.ref == 'refs/heads/main'", "always() && github.ref == 
 # its teeth: a rule of the repository names the job, and the merge button stays grey.
 
 # %%
+from mlops_lab import quiz
+
 quiz("06.q1")
 
 # %% [markdown]
@@ -275,6 +277,8 @@ quiz("06.q1")
 # It must never be skipped itself. (What each came to is in `needs.lint.result` and `needs.test.result`.)
 
 # %%
+from mlops_lab import check
+
 conditions = {"job": ..., "step": ...}
 
 check("06.2", conditions)
@@ -335,6 +339,8 @@ show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JF
 # ```
 
 # %%
+from mlops_lab import check
+
 legs = ...
 
 check("06.3", legs)
@@ -476,6 +482,8 @@ story(ask(days=31))
 # After thirty days of silence it is a no. That is the right way round: a forgotten request must not turn into a yes.
 
 # %%
+from mlops_lab import quiz
+
 quiz("06.q2")
 
 # %% [markdown]
@@ -616,6 +624,8 @@ for number, line in enumerate(HOLES.splitlines(), 1):
 # title, a reviewer of `production`. It tells you the first thing that still goes wrong.
 
 # %%
+from mlops_lab import check
+
 repairs = {
     1: ...,  # the number of a line: the line as it should be
 }
@@ -630,6 +640,8 @@ check("06.4", repairs)
 # check plants failures, a pull request and a push to another branch. Any commands will do as steps.
 
 # %%
+from mlops_lab import check
+
 mine = ...  # the text of a workflow file
 
 check("06.5", mine)

@@ -199,6 +199,8 @@ evening = pd.DataFrame(
 evening
 
 # %%
+from mlops_lab import check
+
 judged_at_22 = ...
 check("07.2", judged_at_22)
 
@@ -388,6 +390,8 @@ CanaryPanel({"daily_averages": leaking_traffic, "as_known": traffic})
 # check tries your policy on traffic that you have not seen.
 
 # %%
+from mlops_lab import check
+
 careful = ...
 check("07.3", careful)
 
@@ -505,6 +509,8 @@ for event in after_restart.history("late_flights", version=4)[2:]:
 print(after_restart.verify() == len(after_restart.history()))
 
 # %%
+from mlops_lab import quiz
+
 quiz("07.q2")
 
 # %% [markdown]
@@ -639,6 +645,9 @@ for body in (
 
 
 # %%
+from mlops_lab import check
+
+
 def answer(key, champion, challenger, weight, taken_back):
     """Who answered ("champion" or "challenger") and the answer; both models are functions of the key."""
     ...

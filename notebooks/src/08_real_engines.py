@@ -51,7 +51,7 @@ print("MLflow alone:", first.alone)
 # Production, with the same call. Which stage does each version have now? (Stuck? `hint("08.1")`, more than once.)
 
 # %%
-from mlops_lab import check, hint, quiz
+from mlops_lab import check, hint
 
 stages = {"v1": ..., "v2": ...}
 
@@ -114,6 +114,8 @@ len(answers), different
 # again. Stages, aliases and tags on MLflow's pages are made from the history afterwards.
 
 # %%
+from mlops_lab import quiz
+
 quiz("08.q1")
 
 # %% [markdown]
@@ -166,6 +168,8 @@ ask(flights)[["flight", "origin", "wind"]]
 # wind, empty where nothing was known. It will be tried on other flights.
 
 # %%
+from mlops_lab import check
+
 every_row = ...
 
 check("08.2", every_row)
@@ -329,6 +333,8 @@ predict("08.p8")
 # One of each. Which engine would you begin with? Use `embedded`, `mlflow`, `feast` and `spark`.
 
 # %%
+from mlops_lab import check
+
 choice = {
     "one person, one laptop, a course": ...,
     "a team of five that trains every night": ...,

@@ -229,6 +229,8 @@ check("09.1", my_rows)
 # Define a `FeatureView` over `my_rows(flights)`: entity, types, `ttl`, and the column that says when a row was known.
 
 # %%
+from mlops_lab import check
+
 my_view = ...
 check("09.2", my_view)
 
@@ -239,6 +241,8 @@ check("09.2", my_view)
 # examines on the last two weeks of June, for the champion's features and for yours. This takes some seconds.
 
 # %%
+from mlops_lab import check
+
 my_service = ...
 check("09.3", my_service)
 
@@ -281,6 +285,8 @@ quiz("09.q1")
 # Judge your candidate by `FLIGHTS_POLICY`, against the champion. You have seen the call above.
 
 # %%
+from mlops_lab import check
+
 my_report = ...
 check("09.4", my_report)
 

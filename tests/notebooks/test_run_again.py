@@ -1,0 +1,96 @@
+"""Every notebook run as people run it: an exercise first after a restart, each cell twice, all of it twice."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import subprocess
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from build_notebooks import _ThisEnvironment, from_source
+from nbclient import NotebookClient
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME
+from notebook_kernel import BUILD_ZONE, REPOSITORY, surroundings
+
+SOURCES = sorted((REPOSITORY / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
+EXERCISE = re.compile(r"^(check|quiz)\(", re.MULTILINE)
+PATIENCE = 900  # seconds a cell; an idle machine needs ten
+
+
+def notebook_of(source: Path | str) -> Any:
+    return from_source(source if isinstance(source, str) else source.read_text(encoding="utf-8"))
+
+
+def run(notebook: Any, folder: Path) -> list[str]:
+    """The cells that failed though nobody expects it, with what they said last, in a kernel of their own."""
+    for cell in notebook.cells:
+        cell.pop("id", None)  # a cell that comes twice has no right to its id
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=_ThisEnvironment,
+        kernel_name=CURRENT_ENV_KERNEL_NAME,
+        timeout=PATIENCE,
+        allow_errors=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with surroundings(BUILD_ZONE) as variables:
+        client.execute(env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
+    return [
+        f"{cell.source.splitlines()[-1]}: {output.ename}: {output.evalue}"
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "raises-exception" not in cell.metadata.get("tags", [])
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+
+
+def each_cell_twice(notebook: Any) -> Any:
+    notebook.cells = [copy.deepcopy(cell) for cell in notebook.cells for _ in range(2)]
+    return notebook
+
+
+def all_of_it_twice(notebook: Any) -> Any:
+    notebook.cells = [copy.deepcopy(cell) for _ in range(2) for cell in notebook.cells]
+    return notebook
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_an_exercise_can_be_the_first_cell_after_a_restart(source: Path) -> None:
+    failed = []
+    for cell in notebook_of(source).cells:
+        if cell.cell_type == "code" and EXERCISE.search(cell.source):
+            try:
+                with redirect_stdout(StringIO()):
+                    exec(compile(cell.source, source.name, "exec"), {"__name__": "__main__"})  # noqa: S102
+            except Exception as error:
+                failed.append(f"{cell.source.splitlines()[-1]}: {error!r}")
+
+    assert failed == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("again", [each_cell_twice, all_of_it_twice], ids=lambda again: again.__name__)
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_notebook_can_be_run_again(source: Path, again: Any) -> None:
+    assert run(again(notebook_of(source)), source.parents[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("again", "told"),
+    [(each_cell_twice, ["done.remove(1): ValueError"]), (all_of_it_twice, ["open('x', 'x').close(): FileExistsError"])],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_cell_that_cannot_be_run_again_is_noticed(again: Any, told: list[str], tmp_path: Path) -> None:
+    planted = {
+        each_cell_twice: "# %%\ndone = [1]\n\n# %%\ndone.remove(1)\n",
+        all_of_it_twice: "# %%\nopen('x', 'x').close()\n",
+    }
+
+    failed = run(again(notebook_of(planted[again])), tmp_path)
+
+    assert [each[: len(words)] for each, words in zip(failed, told, strict=True)] == told
