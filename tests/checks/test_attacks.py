@@ -199,8 +199,14 @@ def _deeper(*arguments: object) -> object:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", [_for_ever, _for_ever_and_catching, _asleep, _deeper], ids=lambda one: one.__name__)
-@pytest.mark.parametrize("exercise_id", CALLED)
+@pytest.mark.parametrize(
+    ("exercise_id", "answer"),
+    [  # each kind on one exercise, each exercise with one kind; all pairs at night
+        pytest.param(one, kind, id=f"{one}-{kind.__name__}", marks=pytest.mark.nightly if number and turn else ())
+        for number, one in enumerate(CALLED)
+        for turn, kind in enumerate((_for_ever, _for_ever_and_catching, _asleep, _deeper))
+    ],
+)
 def test_an_answer_without_end_is_stopped_and_told_so(exercise_id: str, answer: Any) -> None:
     exercise = replace(find_exercise(exercise_id), seconds=0.3)
 

@@ -374,7 +374,13 @@ def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.exercise)
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, id=table.exercise, marks=pytest.mark.nightly if table.exercise in _LONG else ())
+        for table in TABLES
+    ],
+)
 def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
     verdicts = [_verdict(table.exercise, source) for source in (table.written(), *map(table.filled, table.styles))]
 

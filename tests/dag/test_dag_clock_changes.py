@@ -31,6 +31,7 @@ def test_a_skipped_hour_has_its_moment_once():
     assert two.at_or_before("2024-03-10T07:00:00Z") == datetime(2024, 3, 10, 7, tzinfo=UTC)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "night"), NIGHTS)
 @pytest.mark.parametrize("cron", ["0 1 * * *", "30 2 * * *", "0 */2 * * *", "0,30 1-3 * * *"])
 def test_before_is_before_and_after_is_after_all_night(zone, night, cron):
@@ -76,6 +77,7 @@ def every_moment(cron: str, zone: ZoneInfo, first: datetime, last: datetime) -> 
     return sorted(each for each in found if first <= each <= last)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("zone", "day"), CHANGES)
 @pytest.mark.parametrize("cron", CRONS)
 def test_the_moments_round_a_change_are_those_of_a_slow_reading(cron, zone, day):
