@@ -1,86 +1,58 @@
-"""How is the pipeline written for other programs?"""
+"""The command `export`: the pipeline, its model server or its features, written for another program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, MlopsLabError, UnknownName
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
-from mlops_lab.cli.export_cloud import CLOUDS, only_text, write_folder
-from mlops_lab.cli.export_features import FEATURE_STORES, write_rows
-from mlops_lab.cli.options import MODEL, answer_options, model_of
+from mlops_lab.cli.options import MODEL, answer_options, model_of, open_problem
 
 if TYPE_CHECKING:
     from mlops_lab.pipeline.dag import DAG
+    from mlops_lab.pipeline.problem import Problem
 
 
-@dataclass(frozen=True)
-class Target:
-    """One form that a DAG can be written in: what it is, and the function that writes it."""
+class Target(NamedTuple):
+    """One form to write: what it is, what it is made of, the file (None: a folder of them), the function that writes.
 
-    description: str
-    write: Callable[[DAG], str]
+    A `dag` is written alone, a `cloud` takes an image as well, and `features` are those of the problem.
+    """
 
-
-def _yaml(dag: DAG) -> str:
-    from mlops_lab.pipeline.dag import to_yaml
-
-    return to_yaml(dag)
-
-
-def _json(dag: DAG) -> str:
-    from mlops_lab.pipeline.dag import to_json
-
-    return to_json(dag)
-
-
-def _airflow(dag: DAG) -> str:
-    from mlops_lab.adapters.exports import to_airflow
-
-    return to_airflow(dag)
-
-
-def _prefect(dag: DAG) -> str:
-    from mlops_lab.adapters.exports import to_prefect
-
-    return to_prefect(dag)
-
-
-def _airflow_factory(dag: DAG) -> str:
-    from mlops_lab.adapters.exports import to_airflow_factory
-
-    return to_airflow_factory(dag)
-
-
-def _prefect_yaml(dag: DAG) -> str:
-    from mlops_lab.adapters.exports import to_prefect_yaml
-
-    return to_prefect_yaml(dag)
+    about: str
+    made_of: str
+    file: str | None  # empty: called as the target is
+    writer: str
 
 
 #: Every target by its name; another one is another line here.
 TARGETS: Mapping[str, Target] = {
-    "yaml": Target("the DAG as a YAML 1.2 document", _yaml),
-    "json": Target("the DAG as a JSON document", _json),
-    "airflow": Target("an Airflow 3 file for its dags folder", _airflow),
-    "airflow-factory": Target("the small Airflow file that builds DAGs from the YAML beside it", _airflow_factory),
-    "prefect": Target("a Prefect 3 flow that serves itself", _prefect),
-    "prefect-yaml": Target("the prefect.yaml that deploys that flow", _prefect_yaml),
+    "yaml": Target("the DAG as a YAML 1.2 document", "dag", "", "to_yaml"),
+    "json": Target("the DAG as a JSON document", "dag", "", "to_json"),
+    "airflow": Target("an Airflow 3 file for its dags folder", "dag", "", "to_airflow"),
+    "airflow-factory": Target(
+        "the small Airflow file that builds DAGs from the YAML beside it", "dag", "", "to_airflow_factory"
+    ),
+    "prefect": Target("a Prefect 3 flow that serves itself", "dag", "", "to_prefect"),
+    "prefect-yaml": Target("the prefect.yaml that deploys that flow", "dag", "", "to_prefect_yaml"),
+    "kubernetes": Target("the model server as a Kustomize base with overlays", "cloud", None, "to_kubernetes"),
+    "sagemaker": Target("the pipeline as SageMaker's JSON", "cloud", "pipeline.json", "to_sagemaker"),
+    "vertex": Target("the pipeline as a KFP 2 file for Vertex AI", "cloud", "pipeline.py", "to_vertex"),
+    "feast": Target("the features as a repository for feast apply", "features", None, "to_feast_repository"),
+    "tecton": Target("the features as a repository for Tecton's Rift", "features", None, "to_tecton_repository"),
 }
 
 
-_ABOUT = {name: each.description for name, each in TARGETS.items()}
-_ABOUT |= {name: each.description for name, each in CLOUDS.items()}
-_ABOUT |= {name: each.description for name, each in FEATURE_STORES.items()}
+def _named(made_of: str) -> list[str]:
+    return [name for name, each in TARGETS.items() if each.made_of == made_of]
 
 
-@click.command(epilog="Targets: " + "; ".join(f"{name}, {about}" for name, about in _ABOUT.items()) + ".")
+@click.command(epilog="Targets: " + "; ".join(f"{name}, {each.about}" for name, each in TARGETS.items()) + ".")
 @click.argument("target", metavar="TARGET")
 @click.option("--out", metavar="FILE", help="Write FILE; `-` is the terminal.  [default: -]")
 @click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes, feast and tecton are several.")
@@ -117,55 +89,76 @@ def export(
       mlops-lab export vertex --out pipeline.py
       mlops-lab export feast --to feature_repo --rows
     """
-    from mlops_lab.cli.options import open_problem
-    from mlops_lab.pipeline.problem import pipeline_of
-
     out = None if out == "-" else out
-    if target not in _ABOUT:
-        raise UnknownName("export target", target, _ABOUT)
-    if target in FEATURE_STORES and (image or file):
+    if target not in TARGETS:
+        raise UnknownName("export target", target, TARGETS)
+    made_of = TARGETS[target].made_of
+    if made_of == "features" and (image or file):
         raise InvalidData(f"{target} is about features, not about a DAG or an image; leave out --file and --image.")
-    if target not in CLOUDS and target not in FEATURE_STORES and (image or folder):
-        only = f"--to and --image are for {', '.join(CLOUDS)}"
+    if made_of == "dag" and (image or folder):
+        only = f"--to and --image are for {', '.join(_named('cloud'))}"
         raise InvalidData(f"{target} is one file without an image: {only}. Write it with --out FILE.")
     if out is not None and folder is not None:
         raise InvalidData("say either --out FILE or --to DIR.")
-    if rows and (target not in FEATURE_STORES or folder is None):
-        raise InvalidData(f"--rows needs --to DIR, and is for {' and '.join(FEATURE_STORES)}.")
-    if target in FEATURE_STORES:
-        files = FEATURE_STORES[target].files(open_problem(home))
-    elif target in CLOUDS:
-        dag = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
-        usual, own = MODEL, model_of(home)  # their files are written for the course's model, and named after it
-        files = {
-            name: text.replace(usual, own).replace(usual.replace("_", "-"), own.replace("_", "-"))
-            for name, text in CLOUDS[target].files(dag, image).items()
-        }
-    else:
-        dag = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
-        files = {target: TARGETS[target].write(dag).rstrip("\n") + "\n"}
+    if rows and (made_of != "features" or folder is None):
+        raise InvalidData(f"--rows needs --to DIR, and is for {' and '.join(_named('features'))}.")
+    files = _files(target, image, home, lambda: read_dag(file, modules) if file is not None else None)
     if folder is not None:
-        write_folder(Path(folder), files)
+        _write(Path(folder), files)
         if rows:
-            write_rows(Path(folder), open_problem(home))
-        _say(
-            target,
-            f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}",
-            files,
-            as_json,
-        )
+            from mlops_lab.adapters.exports import write_feature_rows
+
+            write_feature_rows(Path(folder), list(open_problem(home).views.values()))
+        where = f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}"
+        if as_json:
+            print_json({"target": target, "written": where, "files": files})
+        else:
+            click.echo(f"written: {where}")
         return
-    text = only_text(target, files)
+    if len(files) > 1:
+        raise InvalidData(f"{target} is {len(files)} files; say where they go with --to DIR.")
+    (text,) = files.values()
     if out is not None:
-        write_folder(Path(out).parent, {Path(out).name or out: text})
+        _write(Path(out).parent, {Path(out).name or out: text})
     if as_json:
         print_json({"target": target, "written": out, "text": text})
     else:
         click.echo(text if out is None else f"written to {out}", nl=out is not None)
 
 
-def _say(target: str, where: str, files: Mapping[str, str], as_json: bool) -> None:
-    if as_json:
-        print_json({"target": target, "written": where, "files": dict(files)})
+def _files(target: str, image: str | None, home: Path, own: Callable[[], DAG | None]) -> dict[str, str]:
+    """The text of each file of a target."""
+    from mlops_lab.adapters import exports
+    from mlops_lab.pipeline import dag as documents
+    from mlops_lab.pipeline.problem import pipeline_of
+
+    _, made_of, name, writer = TARGETS[target]
+    write: Callable[..., str | Mapping[str, str]] = getattr(exports, writer, None) or getattr(documents, writer)
+    if made_of == "features":
+        problem: Problem = open_problem(home)
+        found = write(list(problem.definitions))
     else:
-        click.echo(f"written: {where}")
+        dag = own() or pipeline_of(open_problem(home))
+        given = {"image": image} if image else {}
+        found = write(**given) if target == "kubernetes" else write(dag, **given)
+    if made_of == "dag":
+        found = f"{found}".rstrip("\n") + "\n"
+    files = {name or target: found} if isinstance(found, str) else dict(found)
+    if made_of == "cloud":  # their files are written for the course's model, and named after it
+        words = {MODEL: model_of(home), MODEL.replace("_", "-"): model_of(home).replace("_", "-")}
+        for usual, ours in words.items():
+            files = {name: text.replace(usual, ours) for name, text in files.items()}
+    return files
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files below a folder, which is made where it is missing; other files there stay as they are."""
+    from mlops_lab.teaching.drawing.drawing import write_file
+
+    for name, text in files.items():
+        try:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:
+            told = getattr(error, "strerror", None) or error
+            raise MlopsLabError(f"cannot make {str((folder / name).parent)!r}: {told}.") from None
+        write_file(folder / name, text.encode())
