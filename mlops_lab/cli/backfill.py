@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import Stopped, columns, print_json
 from mlops_lab.cli.options import answer_options, dag_of, login_name, open_problem
 from mlops_lab.cli.run import became, pipeline_params, run_options
-
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import DAG, DagRun
-
+from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, list_runs, run_dag
+from mlops_lab.pipeline.problem import outcome, pipeline_of
 
 _MOST = 1000  # runs; more is a typing error in a year
 _OVER = ("promoted", "rolled back", "refused")
@@ -52,8 +51,6 @@ def backfill(
       mlops-lab dag backfill --from 2013-09-01 --to 2013-09-03
     Exit codes: 0 every date is done, 1 an error or a failed run, 3 waiting for an approval
     """
-    from mlops_lab.pipeline.problem import pipeline_of
-
     problem = open_problem(home)
     pipeline = pipeline_of(problem)
     dates = _dates(start, end, pipeline)
@@ -87,9 +84,6 @@ def backfill(
 def _dates(start: str, end: str, pipeline: DAG) -> list[datetime]:
     from itertools import islice
 
-    from mlops_lab.base.clock import parse_utc
-    from mlops_lab.pipeline.dag import Schedule
-
     first, last = parse_utc(start), parse_utc(end)
     if len(end.strip()) <= len("2013-09-01"):
         last += timedelta(days=1, microseconds=-1)
@@ -104,8 +98,6 @@ def _dates(start: str, end: str, pipeline: DAG) -> list[datetime]:
 
 def _backfills(home: Path) -> Mapping[datetime, DagRun]:
     """The runs that earlier backfills have begun, by logical date."""
-    from mlops_lab.pipeline.dag import list_runs
-
     runs = list_runs(home, dag_id=dag_of(home), limit=100_000)
     return {run.logical_date: run for run in runs if run.run_type == "backfill"}
 
@@ -126,10 +118,7 @@ def _run(
     workers: int,
     quiet: bool,
 ) -> str:
-    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.progress import Progress
-    from mlops_lab.pipeline.dag import run_dag
-    from mlops_lab.pipeline.problem import outcome
 
     with Progress(quiet=quiet) as progress:
         done = run_dag(

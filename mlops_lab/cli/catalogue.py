@@ -1,7 +1,9 @@
-"""How does a family of commands help: in order, without a wall of errors, with the word that was meant?"""
+"""Families of commands: in order, each loaded when it is asked for, and a misspelt word told what was meant."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 import click
@@ -43,6 +45,42 @@ class Family(click.Group):
         if not ctx.resilient_parsing and self.get_command(ctx, word) is None and not word.startswith("-"):
             raise UnknownName("command", word, self.commands, where=ctx.command_path)
         return super().resolve_command(ctx, args)
+
+
+class Later(Family):
+    """A family whose commands' modules are loaded one by one, so that help costs nothing.
+
+    Args:
+        places: where each command is, as `module:name` below `mlops_lab.cli`, and the first sentence of its help.
+    """
+
+    def __init__(self, *arguments: Any, places: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.commands, self._about = _Loaded(places), {name: about for name, (_, about) in places.items()}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Click's own, without loading a command to say what it does."""
+        room = formatter.width - 6 - max(map(len, self._about))
+        said = {name: click.Command(name, help=about) for name, about in self._about.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(room)) for name, each in said.items()])
+
+
+class _Loaded(dict[str, click.Command]):
+    def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(dict.fromkeys(places, click.Command(None)))
+        self._places = {name: place for name, (place, _) in places.items()}
+
+    def __getitem__(self, name: str) -> click.Command:
+        place = self._places.pop(name, None)
+        if place is not None:
+            module, _, attribute = place.partition(":")
+            self[name] = getattr(import_module(f"mlops_lab.cli.{module}"), attribute)
+            _keep_lines(self[name])
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in self else default  # noqa: SIM401  this is `get`
 
 
 def _keep_lines(command: click.Command) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.errors import UnknownName
 from mlops_lab.cli.answers import columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 
@@ -76,7 +77,6 @@ def report(folder: str, out: str | None, anonymous: bool, table: str | None, pla
       mlops-lab class report handed-in/ --anonymous --out class.svg
       mlops-lab class report handed-in/ --csv points.csv --for canvas
     """
-    from mlops_lab.base.errors import UnknownName
     from mlops_lab.teaching.classroom import draw_class, read_class
     from mlops_lab.teaching.drawing.drawing import write_file
 

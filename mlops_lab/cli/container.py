@@ -9,19 +9,20 @@ import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import HomeError, InvalidData, MlopsLabError, NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_bytes, fingerprint_json
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import HOME, answer_options, model_of, open_problem, open_registry
-
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import TaskInstance
-
+from mlops_lab.pipeline import engines
+from mlops_lab.pipeline.dag import TaskInstance
+from mlops_lab.pipeline.engines import has_registry
+from mlops_lab.pipeline.problem import run_one_task
 
 _BAKED = Path("/opt/mlops-lab/home")  # where the Dockerfile puts HOME_DIR
 _KSERVE = Path("/mnt/models")
@@ -99,8 +100,6 @@ def _version(home: Path) -> list[str]:
 
 
 def _is_home(folder: Path) -> bool:
-    from mlops_lab.pipeline.engines import has_registry
-
     return has_registry(folder)
 
 
@@ -263,16 +262,12 @@ def task(
 
 def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
     from mlops_lab.cli.run import pipeline_params
-    from mlops_lab.pipeline.problem import run_one_task
 
     params = pipeline_params(texts, problem=open_problem(home))
     return [run_one_task(name, home=home, date=date, params=params) for name in names]
 
 
 def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None:
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.pipeline import engines
-
     clock = SystemClock()
     registry, tracker = engines.open_registry(home, clock=clock), engines.open_tracker(home, clock=clock)
     name = model_of(home)

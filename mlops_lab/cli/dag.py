@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.cli.answers import columns, cut, print_json
 from mlops_lab.cli.backfill import backfill
@@ -13,6 +14,9 @@ from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.dag_file import check, modules_option, read_dag, schema
 from mlops_lab.cli.dag_file import run as run_file
 from mlops_lab.cli.options import answer_options, dag_of, moment, open_problem
+from mlops_lab.pipeline.dag import Schedule, list_runs, to_dict
+from mlops_lab.pipeline.problem import pipeline_of
+from mlops_lab.teaching.drawing.words import plain
 
 
 @click.group("dag", cls=Family, context_settings=SETTINGS)
@@ -44,8 +48,6 @@ def draw(
     Those of the home's pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
     """
     from mlops_lab.cli.run import run_to_resume
-    from mlops_lab.pipeline.dag import to_dict
-    from mlops_lab.pipeline.problem import pipeline_of
     from mlops_lab.teaching.drawing import draw_dag
 
     drawn = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
@@ -66,7 +68,6 @@ def draw(
 def list_(dag_id: str | None, limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
     from mlops_lab.cli.run import became
-    from mlops_lab.pipeline.dag import list_runs
 
     usual = dag_of(home)
     runs = list_runs(home, dag_id=dag_id or usual, limit=limit)
@@ -98,7 +99,6 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
     """
     from mlops_lab.cli.run import became, run_to_resume
     from mlops_lab.cli.verdict import print_verdict, verdict
-    from mlops_lab.teaching.drawing.words import plain
 
     run = run_to_resume(home, run_id)
     told = verdict(run, became(run), home=home)
@@ -119,10 +119,6 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 @answer_options
 def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:
     """When would the schedule run the pipeline next?"""
-    from mlops_lab.base.clock import SystemClock, parse_utc
-    from mlops_lab.pipeline.dag import Schedule
-    from mlops_lab.pipeline.problem import pipeline_of
-
     pipeline = pipeline_of(open_problem(home))
     schedule = Schedule(str(pipeline.schedule), pipeline.timezone)
     at = SystemClock().now() if after is None else parse_utc(moment(after))

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.errors import InvalidData, MlopsLabError, TaskFailed
 from mlops_lab.cli.answers import Stopped, cut, print_json
 from mlops_lab.cli.options import answer_options, moment, read_text
+from mlops_lab.pipeline.dag import DAG, DagRun, from_json, from_yaml, json_schema, parse_params, run_dag
+from mlops_lab.teaching.drawing.words import plain
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from mlops_lab.pipeline.dag import DAG, DagRun
 
 
 #: Where the functions of a problem's pipeline are; a file may always name them.
@@ -41,8 +42,6 @@ def read_dag(file: str, modules: Sequence[str] = ()) -> DAG:
     Raises:
         MlopsLabError: it cannot be read, or is none; the message begins with the file and the line at fault.
     """
-    from mlops_lab.pipeline.dag import from_json, from_yaml
-
     text = read_text(file)
     for name in ("steps", "delivery"):  # as documents of version 0.1 call them
         text = text.replace(f"mlops_lab.pipeline.flights.{name}:", f"mlops_lab.pipeline.problem.{name}:")
@@ -116,8 +115,6 @@ def schema() -> None:
     """Print the JSON Schema of DAG files, for editors and other programs."""
     import json
 
-    from mlops_lab.pipeline.dag import json_schema
-
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
 
@@ -153,9 +150,7 @@ def run(
     \b
     Exit codes: 0 the run succeeded, 1 an error or a failed run, 3 waiting for an approval
     """
-    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.progress import Progress
-    from mlops_lab.pipeline.dag import parse_params, run_dag
 
     dag, clock = runnable(read_dag(file, modules)), SystemClock()
     params = parse_params(dag.params, texts)
@@ -175,9 +170,6 @@ def run(
 
 
 def _answer(done: DagRun, *, as_json: bool) -> int:
-    from mlops_lab.base.errors import TaskFailed
-    from mlops_lab.teaching.drawing.words import plain
-
     waiting = any(getattr(each.error, "waiting", False) for each in done.task_instances)
     code = 0 if done.state == "success" else 3 if waiting else 1
     tasks = [

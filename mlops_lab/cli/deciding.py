@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,10 +20,8 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
-
-if TYPE_CHECKING:
-    from mlops_lab.models.registry import ModelVersion
-
+from mlops_lab.models.registry import ModelVersion
+from mlops_lab.pipeline.problem import check_policy
 
 _BY = click.option("--by", required=True, metavar="WHO", help="Who decides; somebody else than the author.")
 _ANYBODY = click.option("--by", required=True, metavar="WHO", help="Who decides; anybody, the author too.")
@@ -100,8 +98,6 @@ def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_j
     Exit codes: 0 promoted, 1 an error (no report, archived, another champion), 2 its gate refused it, 3 an approval is
     missing
     """
-    from mlops_lab.pipeline.problem import check_policy
-
     registry = open_registry(home)
     version = version_of(registry, subject, needed=True)
     report = registry.get_gate_report(version.name, version.version)

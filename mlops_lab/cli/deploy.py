@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData, MissingExtra, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import MODEL, answer_options, login_name, open_registry
+from mlops_lab.models.rollout import RolloutPolicy, promotion_of
 
 if TYPE_CHECKING:
     from mlops_lab.adapters.metrics import Metrics
@@ -129,8 +131,6 @@ def _deliver(
 ) -> int:
     from mlops_lab.adapters.canary import deliver, take_back
     from mlops_lab.adapters.split import Release
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.models.rollout import RolloutPolicy, promotion_of
 
     registry = open_registry(home)
     promotion = promotion_of(registry, words["model"], version)

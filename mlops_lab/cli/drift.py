@@ -8,6 +8,7 @@ import click
 
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.options import answer_options, moment, open_problem, open_registry, subject, version_of
+from mlops_lab.pipeline.problem import season_drift
 
 
 @click.command()
@@ -42,7 +43,6 @@ def drift(
 
     Exit code 0 also where retraining is asked for: it is a question, and the gate answers it.
     """
-    from mlops_lab.pipeline.problem import season_drift
     from mlops_lab.teaching.drawing.plots import plot_drift
 
     registry = open_registry(home)

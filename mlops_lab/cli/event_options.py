@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from mlops_lab.base.errors import InvalidData, UnknownName
-
-if TYPE_CHECKING:
-    from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow
-
+from mlops_lab.base.errors import InvalidData, MlopsLabError, UnknownName
+from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow, environments_from, read_yaml
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -93,8 +90,6 @@ class EventOptions:
             UnknownName: an environment that the workflow does not name.
             InvalidData: something that cannot be read.
         """
-        from mlops_lab.ci import Trigger
-
         event = self.event or next(iter(workflow.events))
         trigger = Trigger(
             event,
@@ -119,8 +114,6 @@ class EventOptions:
         }
 
     def _environments(self) -> dict[str, Environment]:
-        from mlops_lab.ci import Environment
-
         found = _rules(self.rules)
         for name, words in pairs(self.reviewers, "--reviewers"):
             people = tuple(word.strip() for word in words.split(",") if word.strip())
@@ -132,8 +125,6 @@ class EventOptions:
         return found
 
     def _reviews(self, environments: Mapping[str, Environment]) -> list[Review]:
-        from mlops_lab.ci import Review
-
         found = []
         guarded = {name.lower() for name in environments}
         for option, words, approved in (("--reject", self.reject, False), ("--approve", self.approve, True)):
@@ -175,8 +166,6 @@ def told_outcomes(outcomes: Sequence[str], outputs: Sequence[str]) -> dict[str, 
     Raises:
         InvalidData: one of them cannot be read.
     """
-    from mlops_lab.ci import Outcome
-
     given: dict[str, dict[str, str]] = {}
     for name, value in pairs(outputs, "--output"):
         step, dot, output = name.rpartition(".")
@@ -219,8 +208,6 @@ def _payload(path: str | None) -> dict[str, Any]:
 
 
 def _rules(path: str | None) -> dict[str, Environment]:
-    from mlops_lab.base.errors import MlopsLabError
-    from mlops_lab.ci import environments_from, read_yaml
     from mlops_lab.cli.options import read_text
 
     if path is None:

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
+from mlops_lab.data.flights import describe, verify_data
+from mlops_lab.pipeline.engines import has_registry, open_feature_store, open_registry
 
 _ROOM = 500_000_000  # bytes; a run of the whole year writes about a tenth of that
 _OLDEST = (3, 11)
@@ -127,8 +130,6 @@ def _version(name: str) -> str | None:
 
 
 def _data() -> Check:
-    from mlops_lab.data.flights import describe, verify_data
-
     found = verify_data()
     return Check("data", True, f"{len(found)} tables as shipped (sha256), {describe('flights')['rows']:,} flights")
 
@@ -147,9 +148,6 @@ def _home(home: Path) -> Check:
 
 
 def _registry(home: Path) -> Check:
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.pipeline.engines import has_registry, open_registry
-
     if not has_registry(home):
         return Check("registry", True, "empty; the first run makes one")
     registry = open_registry(home, clock=SystemClock())
@@ -163,9 +161,6 @@ def _registry(home: Path) -> Check:
 
 def _features(home: Path) -> Check:
     """How fresh the online store is: up to which moment of the data, and since when."""
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.pipeline.engines import open_feature_store
-
     if not home.is_dir() or not any((home / name).exists() for name in ("features.db", "feast")):
         return Check("features", True, "none yet; the first run materialises them")
     clock = SystemClock()

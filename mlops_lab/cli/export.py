@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -12,10 +12,9 @@ from mlops_lab.base.errors import InvalidData, MlopsLabError, UnknownName
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.dag_file import modules_option, read_dag
 from mlops_lab.cli.options import MODEL, answer_options, model_of, open_problem
-
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import DAG
-    from mlops_lab.pipeline.problem import Problem
+from mlops_lab.pipeline import dag as documents
+from mlops_lab.pipeline.dag import DAG
+from mlops_lab.pipeline.problem import Problem, pipeline_of
 
 
 class Target(NamedTuple):
@@ -129,8 +128,6 @@ def export(
 def _files(target: str, image: str | None, home: Path, own: Callable[[], DAG | None]) -> dict[str, str]:
     """The text of each file of a target."""
     from mlops_lab.adapters import exports
-    from mlops_lab.pipeline import dag as documents
-    from mlops_lab.pipeline.problem import pipeline_of
 
     _, made_of, name, writer = TARGETS[target]
     write: Callable[..., str | Mapping[str, str]] = getattr(exports, writer, None) or getattr(documents, writer)

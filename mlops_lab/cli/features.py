@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import answer_options, dag_of, moment, open_home, open_problem
-
-if TYPE_CHECKING:
-    from mlops_lab.data.features import FeatureStore
+from mlops_lab.data.features import FeatureService, FeatureStore
+from mlops_lab.pipeline.dag import list_runs
+from mlops_lab.pipeline.engines import open_feature_store
+from mlops_lab.pipeline.problem import latest_mark, outcome, problem_store
 
 
 @click.group("features", cls=Family, context_settings=SETTINGS)
@@ -35,10 +37,6 @@ def features() -> None:
 def _store(home: Path) -> Iterator[FeatureStore]:
     """The store of the home folder as it is, for looking; where it keeps no features yet, one that stays nowhere."""
     from tempfile import TemporaryDirectory
-
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.problem import problem_store
 
     if (home / "features.db").exists() or (home / "feast").exists():
         yield open_feature_store(home, clock=SystemClock())
@@ -151,12 +149,6 @@ def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool
 
     Mends a store that was filled for the wrong moment. Nothing is filled past now or past the data.
     """
-    from mlops_lab.base.clock import SystemClock, parse_utc
-    from mlops_lab.data.features import FeatureService
-    from mlops_lab.pipeline.dag import list_runs
-    from mlops_lab.pipeline.engines import open_feature_store
-    from mlops_lab.pipeline.problem import latest_mark, outcome
-
     open_home(home)
     clock = SystemClock()
     if until is None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.cli.answers import marked, print_json
 from mlops_lab.cli.options import answer_options, dag_of, model_of, open_problem, open_registry, read_text, version_of
-
-if TYPE_CHECKING:
-    from mlops_lab.models.gates import GatePolicy
-    from mlops_lab.models.registry import GateReport, ModelVersion, Registry
+from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
+from mlops_lab.models.registry import GateReport, ModelVersion, Registry
+from mlops_lab.pipeline.dag import list_runs
+from mlops_lab.pipeline.dag.positions import read_json, read_yaml
+from mlops_lab.pipeline.problem import get_json
 
 
 @click.command()
@@ -70,9 +71,6 @@ def read_policy(path: str) -> GatePolicy:
         InvalidDefinition: it is, and no policy.
         UnknownName: another kind of file, or a rule or setting that does not exist.
     """
-    from mlops_lab.models.gates import GatePolicy
-    from mlops_lab.pipeline.dag.positions import read_json, read_yaml
-
     readers: dict[str, Any] = {".yml": read_yaml, ".yaml": read_yaml, ".json": read_json}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
@@ -85,9 +83,6 @@ def read_policy(path: str) -> GatePolicy:
 
 def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, home: Path) -> GateReport:
     """The version by another policy, on the measurements that the run which made it has kept."""
-    from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates
-    from mlops_lab.pipeline.problem import get_json
-
     run = run_of(version, home)
     result = None if run is None else run.result("evaluate")
     if run is None or result is None:
@@ -101,8 +96,6 @@ def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, ho
 
 def run_of(version: ModelVersion, home: Path) -> Any:
     """The run of the pipeline that registered a version, or None where its trace is gone."""
-    from mlops_lab.pipeline.dag import list_runs
-
     wanted = {"name": version.name, "version": version.version}
     runs = list_runs(home, dag_id=dag_of(home), limit=100_000)
     made = [run for run in runs if "register" in run.states and run.result("register") == wanted]

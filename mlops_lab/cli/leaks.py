@@ -8,6 +8,7 @@ import click
 
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.options import answer_options, open_problem
+from mlops_lab.pipeline.problem import find_leaks, load_problem
 
 
 @click.command()
@@ -29,8 +30,6 @@ def leaks(file: str | None, rows: int, picture: str | None, home: Path, as_json:
     \b
     Exit codes: 0 no leak was found, 1 an error, 2 there are leaks
     """
-    from mlops_lab.pipeline.problem import find_leaks, load_problem
-
     found = find_leaks(open_problem(home) if file is None else load_problem(file), rows=rows)
     table = found.to_frame()
     code = 2 if found.leaks else 0

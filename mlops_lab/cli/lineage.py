@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
+from mlops_lab.models import lineage as room
+from mlops_lab.pipeline.engines import open_tracker
 
 
 @click.command()
@@ -34,9 +37,6 @@ def lineage(
       mlops-lab lineage --view airport_weather
       mlops-lab lineage --draw lineage.svg
     """
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.models import lineage as room
-    from mlops_lab.pipeline.engines import open_tracker
     from mlops_lab.teaching.drawing import draw_lineage
 
     registry, tracker = open_registry(home), open_tracker(home, clock=SystemClock())

@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 import click
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.base.storage import write_atomically
+from mlops_lab.ci import WorkflowError, load_workflow
+from mlops_lab.ci.loading import load_action, suspicions
 from mlops_lab.cli.answers import Stopped, print_json
-
-if TYPE_CHECKING:
-    from mlops_lab.ci import WorkflowError
-
+from mlops_lab.teaching.drawing.words import plain
 
 #: Linters that are asked where they are installed; both write SARIF, and none of them reaches for the network.
 _LINTERS = {
@@ -78,8 +77,6 @@ def lint(files: tuple[str, ...], ours_only: bool, sarif: str | None, as_json: bo
     \b
     Exit codes: 0 nothing is wrong, 1 something is
     """
-    from mlops_lab.teaching.drawing.words import plain
-
     found = [finding for file in files for finding in _ours(file)]
     drivers: dict[str, dict[str, Any]] = {"mlops-lab": _our_driver()}
     for name in [] if ours_only else [name for name in _LINTERS if _program(name)]:
@@ -104,9 +101,6 @@ def lint(files: tuple[str, ...], ours_only: bool, sarif: str | None, as_json: bo
 
 
 def _ours(file: str) -> list[Finding]:
-    from mlops_lab.ci import WorkflowError, load_workflow
-    from mlops_lab.ci.loading import load_action, suspicions
-
     if "\0" in file:
         raise InvalidData(f"the workflow file {file!r} cannot be read: it holds a null byte.")
     try:

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, model_of, open_registry, split_subject, subject, version_of
+from mlops_lab.models.registry import Promotion
+from mlops_lab.models.rollout import promotion_of
+from mlops_lab.pipeline.engines import open_tracker
+from mlops_lab.pipeline.problem import Problem, asked_rows, problem_store, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mlops_lab.delivery.live import LiveRollout, Servers
-    from mlops_lab.models.registry import Promotion
-    from mlops_lab.pipeline.problem import Problem
 
 
 @click.command()
@@ -45,8 +48,6 @@ def live(
       mlops-lab rollout live --kill challenger
       mlops-lab rollout stop --why "storm"        in another terminal, at any moment
     """
-    from mlops_lab.models.rollout import promotion_of
-
     registry = open_registry(home)
     name, number = split_subject(subject, model_of(registry.home))
     promotion = promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
@@ -109,10 +110,7 @@ async def _end(servers: Servers, version: int, tell: object) -> None:
 
 def _traffic(promotion: Promotion, home: Path, days: int, problem: Problem) -> tuple[pd.DataFrame, float | None]:
     """The rows to ask about with every feature that one of the two models needs, as known then; and their unit."""
-    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
-    from mlops_lab.pipeline.engines import open_tracker
-    from mlops_lab.pipeline.problem import asked_rows, problem_store, unit_of
 
     clock = SystemClock()
     registry, tracker = open_registry(home), open_tracker(home, clock=clock)

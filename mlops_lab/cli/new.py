@@ -6,7 +6,9 @@ from dataclasses import asdict
 
 import click
 
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
+from mlops_lab.pipeline.problem import new_project
 
 
 @click.command()
@@ -29,9 +31,6 @@ def new(folder: str, data: str | None, as_json: bool, **told: str | None) -> Non
       mlops-lab new warm_days
       mlops-lab new returns --from orders.csv --label returned --known returned_at
     """
-    from mlops_lab.base.errors import InvalidData
-    from mlops_lab.pipeline.problem import new_project
-
     if data is None and any(told.values()):
         raise InvalidData("--label, --time, --key, --known and --created are about a file; name it with --from FILE.")
     found = new_project(folder, data=data, **told)

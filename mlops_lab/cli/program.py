@@ -13,33 +13,46 @@ import click
 import mlops_lab
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.cli.answers import Stopped, print_json, tolerate
-from mlops_lab.cli.breaking import break_, reset
-from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.classes import class_
-from mlops_lab.cli.container import container
-from mlops_lab.cli.dag import dag
-from mlops_lab.cli.deploy import deploy
-from mlops_lab.cli.doctor import doctor
-from mlops_lab.cli.drift import drift
-from mlops_lab.cli.export import export
-from mlops_lab.cli.features import features
-from mlops_lab.cli.gate import gate
-from mlops_lab.cli.lab import course, lab
-from mlops_lab.cli.leaks import leaks
-from mlops_lab.cli.lineage import lineage
-from mlops_lab.cli.manifests import manifests
-from mlops_lab.cli.new import new
-from mlops_lab.cli.refit import refit
-from mlops_lab.cli.registry import registry
-from mlops_lab.cli.rollout import rollout
-from mlops_lab.cli.run import run
-from mlops_lab.cli.serve import serve
-from mlops_lab.cli.workflow import workflow
+from mlops_lab.cli.catalogue import SETTINGS, Later
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
 
-@click.group("mlops-lab", cls=Family, context_settings=SETTINGS)
+#: Every command: where it is, and the first sentence of its help.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("run:run", "Run the whole pipeline of a problem."),
+    "doctor": ("doctor:doctor", "Can this environment run the course?"),
+    "gate": ("gate:gate", "May this version pass?"),
+    "registry": ("registry:registry", "Versions, stages, approvals and their history."),
+    "lineage": ("lineage:lineage", "Where did a version come from?"),
+    "refit": ("refit:refit", "Fit a version's last step again, on a GPU where one is."),
+    "rollout": ("rollout:rollout", "Rollouts: look, stop, go on."),
+    "serve": ("serve:serve", "Serve a version: the champion, when none is named."),
+    "drift": ("drift:drift", "Compare what is served with what the model learnt from, month by month."),
+    "leaks": ("leaks:leaks", "Look for leaks in every feature view of a problem, before anything is trained."),
+    "new": ("new:new", "Lay out a project of your own in FOLDER: problem, tests, notebook, workflows."),
+    "features": ("features:features", "Features: what there is, what is served, rebuild."),
+    "dag": ("dag:dag", "The DAG: draw, runs, backfill, schedule; and DAGs of your own, as YAML or JSON files."),
+    "workflow": (
+        "workflow:workflow",
+        "A workflow of GitHub Actions, in any repository: draw, simulate, execute, lint, set up.",
+    ),
+    "export": ("export:export", "Write the pipeline, or a DAG of your own, for another program."),
+    "manifests": ("manifests:manifests", "Kubernetes manifests: find what a schema lets through."),
+    "deploy": (
+        "deploy:deploy",
+        "Deliver a promoted version to a target, shift traffic to a challenger there, or take it back.",
+    ),
+    "container": ("container:container", "What the image does inside a cloud: serve, train, or run one task."),
+    "course": ("lab:course", "Lay out the notebooks of the course in a folder, to work in."),
+    "lab": ("lab:lab", "Open the course in JupyterLab."),
+    "break": ("breaking:break_", "Break something on purpose: list, or NAME."),
+    "reset": ("breaking:reset", "Mend what `break` broke: everything, or NAME."),
+    "class": ("classes:class_", "A class: hand in, report."),
+}
+
+
+@click.group("mlops-lab", cls=Later, places=COMMANDS, context_settings=SETTINGS)
 @click.version_option(mlops_lab.__version__, message="mlops-lab %(version)s")
 def program() -> None:
     r"""A pipeline for machine learning on 336,776 real flights, command by command.
@@ -66,33 +79,6 @@ def program() -> None:
 
     MLOPS_LAB_HOME names the home folder, NO_COLOR turns colours off, MLOPS_LAB_DEBUG=1 shows tracebacks.
     """
-
-
-for _command in (
-    run,
-    doctor,
-    gate,
-    registry,
-    lineage,
-    refit,
-    rollout,
-    serve,
-    drift,
-    leaks,
-    new,
-    features,
-    dag,
-    workflow,
-    export,
-    manifests,
-    deploy,
-    container,
-    course,
-    lab,
-):
-    program.add_command(_command)
-for _command in (break_, reset, class_):  # the classroom
-    program.add_command(_command)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

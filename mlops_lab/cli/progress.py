@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import Event
-
+from mlops_lab.pipeline.dag import Event
+from mlops_lab.teaching.drawing.words import plain
 
 _WIDE = 100  # columns; a pipe or a CI log has none of its own
 
@@ -51,7 +50,6 @@ class Progress:
         from rich.text import Text
 
         from mlops_lab.teaching.drawing.style import state_look
-        from mlops_lab.teaching.drawing.words import plain
 
         if event.state == "running":
             self.since[event.task_id] = event.at

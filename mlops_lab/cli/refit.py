@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
+from mlops_lab.models.lineage import training_rows
+from mlops_lab.models.training import refit as fitted_again
+from mlops_lab.models.training import time_split
+from mlops_lab.models.training.fit import TOLERANCE
+from mlops_lab.pipeline.engines import open_tracker
 
 
 @click.command()
@@ -27,13 +33,6 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     Exit codes: 0 the same model, 1 another one, or an error
     """
     from dataclasses import asdict
-
-    from mlops_lab.base.clock import SystemClock, parse_utc
-    from mlops_lab.models.lineage import training_rows
-    from mlops_lab.models.training import refit as fitted_again
-    from mlops_lab.models.training import time_split
-    from mlops_lab.models.training.fit import TOLERANCE
-    from mlops_lab.pipeline.engines import open_tracker
 
     version = version_of(open_registry(home), subject)
     tracker = open_tracker(home, clock=SystemClock())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -22,6 +23,10 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
+from mlops_lab.models.registry import verify_home
+from mlops_lab.pipeline.engines import open_tracker
+from mlops_lab.pipeline.problem import model_report
+from mlops_lab.teaching.drawing.words import plain
 
 
 @click.group("registry", cls=Family, context_settings=SETTINGS)
@@ -74,9 +79,7 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
 
     Without a VERSION it is the one in Production, else the latest.
     """
-    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.verdict import report_lines
-    from mlops_lab.pipeline.engines import open_tracker
 
     found = open_registry(home)
     version = version_of(found, subject)
@@ -85,8 +88,6 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
     if markdown and as_json:
         raise InvalidData("say --markdown or --json, not both.")
     if markdown:
-        from mlops_lab.pipeline.problem import model_report
-
         problem = open_problem(home)
         text = model_report(version, run, report, metric=str(problem.metric), noun=problem.noun)
         click.echo(text, nl=False)
@@ -121,8 +122,6 @@ def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 
     Oldest first; every event carries the hash of the one before (see --json).
     """
-    from mlops_lab.teaching.drawing.words import plain
-
     found = open_registry(home)
     name, version = (None, None) if not subject else split_subject(subject, model_of(home))
     number = version_of(found, subject).version if version is not None else None
@@ -145,10 +144,6 @@ def verify(head: str | None, home: Path, as_json: bool) -> None:
 
     Exit codes: 0 all is as it was written, 1 something was damaged or changed (the line says what)
     """
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.models.registry import verify_home
-    from mlops_lab.pipeline.engines import open_tracker
-
     found = open_registry(home)
     told = verify_home(found, open_tracker(home, clock=SystemClock()), head=head)
     if as_json:

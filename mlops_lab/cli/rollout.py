@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -21,10 +21,11 @@ from mlops_lab.cli.options import (
     subject,
     version_of,
 )
-
-if TYPE_CHECKING:
-    from mlops_lab.models.registry import Promotion, Registry
-    from mlops_lab.models.rollout import Deployment
+from mlops_lab.models.registry import Promotion, Registry
+from mlops_lab.models.rollout import Deployment, deployment_of, promotion_of
+from mlops_lab.models.rollout import rollout as roll_out
+from mlops_lab.models.rollout import stop as stop_rollout
+from mlops_lab.pipeline.problem import canary_traffic
 
 
 @click.group("rollout", cls=Family, context_settings=SETTINGS)
@@ -44,8 +45,6 @@ def rollout() -> None:
 
 
 def _promotion(registry: Registry, subject: tuple[str, ...]) -> Promotion:
-    from mlops_lab.models.rollout import promotion_of
-
     name, number = split_subject(subject, model_of(registry.home))
     return promotion_of(registry, name, None if number is None else version_of(registry, subject).version)
 
@@ -64,8 +63,6 @@ def _answer(found: Deployment | None, promotion: Promotion, as_json: bool) -> No
 @answer_options
 def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     """Where does it stand? One line for every day that was watched."""
-    from mlops_lab.models.rollout import deployment_of
-
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
     _answer(deployment_of(registry, promotion), promotion, as_json)
@@ -77,8 +74,6 @@ def status(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
 @answer_options
 def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
     """Stop a running rollout: the former version comes back and answers everything again."""
-    from mlops_lab.models.rollout import stop as stop_rollout
-
     registry = open_registry(home)
     promotion = _promotion(registry, subject)
     reason = why or "stopped from the command line"
@@ -91,11 +86,8 @@ def stop(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json
 @answer_options
 def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool) -> None:
     """Begin a rollout, or go on with one that was cut off; days that were watched are not watched again."""
-    from mlops_lab.base.clock import SystemClock
     from mlops_lab.cli.gate import run_of
     from mlops_lab.cli.options import open_problem
-    from mlops_lab.models.rollout import rollout as roll_out
-    from mlops_lab.pipeline.problem import canary_traffic
 
     registry = open_registry(home)
     promotion = _promotion(registry, subject)

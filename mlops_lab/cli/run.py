@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, TaskFailed, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem
-
-if TYPE_CHECKING:
-    from mlops_lab.pipeline.dag import DagRun
-    from mlops_lab.pipeline.problem import Problem
-
+from mlops_lab.pipeline.dag import DagRun, get_run, list_runs, parse_params
+from mlops_lab.pipeline.engines import choose_engines
+from mlops_lab.pipeline.problem import OUTCOMES, Problem, load_problem, outcome, pipeline_of, remembered, run_problem
 
 _JUDGED = ("gate", "approve", "promote", "roll_out")  # tasks of every problem's pipeline
 _KINDS = {"features": "feature service", "model": "kind of model"}
@@ -42,9 +40,6 @@ def pipeline_params(texts: tuple[str, ...], *, problem: Problem, **named: str | 
         UnknownName: a param, or a value of a param with a fixed choice, that does not exist.
         InvalidData: a value that cannot be, or a param given twice.
     """
-    from mlops_lab.pipeline.dag import parse_params
-    from mlops_lab.pipeline.problem import pipeline_of
-
     declared = pipeline_of(problem).params
     words = [*(f"{name}={value}" for name, value in named.items() if value is not None), *texts]
     for text in words:
@@ -111,8 +106,6 @@ def run(
     """
     from mlops_lab.cli.progress import Progress
     from mlops_lab.cli.verdict import print_verdict, verdict
-    from mlops_lab.pipeline.engines import choose_engines
-    from mlops_lab.pipeline.problem import OUTCOMES, load_problem, outcome, run_problem
 
     problem = open_problem(home) if file is None else load_problem(file)
     before = None if resume is None else run_to_resume(home, resume)
@@ -152,8 +145,6 @@ def run(
 
 
 def _reason(run: DagRun) -> str:
-    from mlops_lab.base.errors import TaskFailed
-
     try:
         run.raise_for_state()
     except TaskFailed as error:
@@ -168,8 +159,6 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str | None = None) -> DagR
         UnknownName: there is no such run.
         InvalidData: there is no run at all.
     """
-    from mlops_lab.pipeline.dag import get_run, list_runs
-
     dag_id = dag_id or dag_of(home)
     if run_id != "last":
         return get_run(home, run_id, dag_id=dag_id)
@@ -181,8 +170,6 @@ def run_to_resume(home: Path, run_id: str, *, dag_id: str | None = None) -> DagR
 
 def became(run: DagRun) -> str:
     """What became of a run, as far as its trace tells; also of one that was killed, or that an older DAG made."""
-    from mlops_lab.pipeline.problem import outcome
-
     if run.state == "running":
         return "running or killed"
     return outcome(run) if set(_JUDGED) <= set(run.states) else run.state
@@ -190,8 +177,6 @@ def became(run: DagRun) -> str:
 
 def _file_of(home: Path) -> Path | None:
     """The file that the home remembers, for its new fingerprint."""
-    from mlops_lab.pipeline.problem import remembered
-
     known = remembered(home)
     return None if known is None or known.file is None else Path(home, known.file)
 

@@ -12,6 +12,7 @@ import click
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.catalogue import SETTINGS
 from mlops_lab.cli.options import HOME, as_home, model_of, split_subject, subject
+from mlops_lab.pipeline.engines import has_registry
 
 _SAGEMAKER = Path("/opt/ml/model")
 
@@ -122,6 +123,4 @@ def serve(
 
 
 def _usual_home() -> Path:
-    from mlops_lab.pipeline.engines import has_registry
-
     return _SAGEMAKER if has_registry(_SAGEMAKER) else Path(HOME)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.cli.answers import MARKS, columns, cut, figure, marked
-
-if TYPE_CHECKING:
-    from mlops_lab.models.registry import GateReport
-    from mlops_lab.pipeline.dag import DagRun
-
+from mlops_lab.models.registry import GateReport
+from mlops_lab.pipeline.dag import DagRun
+from mlops_lab.pipeline.engines import engines_of, open_registry, open_tracker
+from mlops_lab.pipeline.problem import OUTCOMES, get_json, problem_of
+from mlops_lab.teaching.drawing.words import plain
 
 _WORDS = {"roc_auc": "ROC AUC"}
 
 
 def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
     """Everything that a run of the pipeline says, from its trace and the home folder."""
-    from mlops_lab.base.clock import SystemClock
-    from mlops_lab.pipeline.engines import engines_of, open_registry, open_tracker
-    from mlops_lab.pipeline.problem import OUTCOMES, get_json, problem_of
-
     engines, metric = engines_of(home), problem_of(home).metric
     names = (f"offline.{metric}", f"served.{metric}")
     told: dict[str, Any] = {
@@ -71,9 +68,6 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
 
 def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> None:
     """Print the trace, the two figures, the gate's reasons and what became of the version."""
-    from mlops_lab.models.registry import GateReport
-    from mlops_lab.teaching.drawing.words import plain
-
     for line in run.trace(durations=True).splitlines():
         click.echo(cut(plain(line)))
     version = told["version"]

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData
+from mlops_lab.ci import Outcome, Trigger, Workflow, WorkflowRun, load_workflow, simulate_chain
+from mlops_lab.ci import execute as executed
+from mlops_lab.ci import simulate as simulated
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.event_options import EventOptions, run_options
 from mlops_lab.cli.linting import lint
 from mlops_lab.cli.workflow_setup import setup
+from mlops_lab.teaching.drawing.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mlops_lab.ci import Outcome, Trigger, Workflow, WorkflowRun
 
 
 _file = click.argument("file", metavar="FILE")
@@ -122,8 +125,6 @@ def simulate(
     """
     from datetime import timedelta
 
-    from mlops_lab.base.clock import FakeClock
-    from mlops_lab.ci import simulate as simulated
     from mlops_lab.cli.event_options import told_outcomes
 
     read = _load(file, root)
@@ -140,9 +141,6 @@ def simulate(
 
 def _print_chain(read: Workflow, trigger: Trigger, told: Mapping[str, Outcome], **settings: Any) -> None:
     """One line for each run that follows: of the workflows in the same folder, by `workflow_run`."""
-    from mlops_lab.ci import simulate_chain
-    from mlops_lab.teaching.drawing.words import plain
-
     folder = (read.root / read.file).parent
     beside = [path for path in sorted(folder.glob("*.y*ml")) if path.name != Path(read.file).name]
     flows = [read]
@@ -191,8 +189,6 @@ def execute(
     \b
     Exit codes: 0 success, 1 failed or an error, 3 waiting for a review
     """
-    from mlops_lab.ci import execute as executed
-
     read = _load(file, root)
     if not yes:
         raise InvalidData(
@@ -207,8 +203,6 @@ def execute(
 
 
 def _load(file: str, root: str | None) -> Workflow:
-    from mlops_lab.ci import load_workflow
-
     if "\0" in file + (root or ""):
         raise InvalidData("a name of a file or a folder cannot hold a null byte.")
     if root is not None and not Path(root).is_dir():
@@ -218,7 +212,6 @@ def _load(file: str, root: str | None) -> Workflow:
 
 def _answer(read: Workflow, run: WorkflowRun, *, out: str | None, as_json: bool) -> int:
     """Print a run; the exit code, or one line on standard error when it did not succeed."""
-    from mlops_lab.teaching.drawing.words import plain
     from mlops_lab.teaching.drawing.workflow import draw_workflow
 
     code = 0 if run.conclusion in ("success", "skipped") else 3 if run.status in ("waiting", "pending") else 1
@@ -244,8 +237,6 @@ def _why(run: WorkflowRun) -> str:
 
 
 def _print_logs(run: WorkflowRun, *, everything: bool) -> None:
-    from mlops_lab.teaching.drawing.words import plain
-
     for job in run.jobs:
         for step in job.steps:
             if step.log and (everything or step.outcome == "failure"):

@@ -13,7 +13,7 @@ import pytest
 
 from mlops_lab.cli import main
 from mlops_lab.cli.answers import marked
-from mlops_lab.cli.program import program
+from mlops_lab.cli.program import COMMANDS, program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,6 +159,12 @@ def test_a_stream_without_the_marks_gets_words_in_their_place(monkeypatch):
     told = stream.buffer.getvalue().decode("cp1252")
     assert code in (0, 1)
     assert told.startswith("ok")
+
+
+def test_the_table_of_commands_says_what_each_says_of_itself():
+    said = {name: click.Command(name, help=about).get_short_help_str(500) for name, (_, about) in COMMANDS.items()}
+
+    assert said == {name: program.commands[name].get_short_help_str(500) for name in COMMANDS}
 
 
 def test_help_is_quick_because_nothing_heavy_is_loaded():
