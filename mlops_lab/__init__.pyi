@@ -38,7 +38,7 @@ from .ci import expand_matrix as expand_matrix
 from .ci import load_workflow as load_workflow
 from .ci import parse_workflow as parse_workflow
 from .ci import simulate as simulate
-from .cli.examining import examine as examine
+from .cli.doctor import examine as examine
 from .data import datasets as datasets
 from .data.features import Entity as Entity
 from .data.features import FeatureService as FeatureService
@@ -129,7 +129,7 @@ from .teaching.checks import hint as hint
 from .teaching.checks import predict as predict
 from .teaching.checks import progress as progress
 from .teaching.checks import quiz as quiz
-from .teaching.checks.ci_holes import HOLES as HOLES
+from .teaching.checks.nb06 import HOLES as HOLES
 from .teaching.classroom import FAULTS as FAULTS
 from .teaching.classroom import break_it as break_it
 from .teaching.classroom import find_fault as find_fault

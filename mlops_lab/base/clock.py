@@ -1,4 +1,4 @@
-"""What time is it, and how does one wait for later?
+"""The time: what it is, how one waits for later, and times without a zone refused.
 
 Everything in the package that needs the time is handed a `Clock`, so that a notebook's ten-minute retry costs
 nothing, a test chooses its hour, and only a real run really waits.

@@ -1,4 +1,4 @@
-"""How does an answer reach standard output: as text for people, or as one JSON object?"""
+"""How an answer reaches standard output: as text for people, or as one JSON object."""
 
 from __future__ import annotations
 

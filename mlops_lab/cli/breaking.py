@@ -1,4 +1,4 @@
-"""How does a teacher break something from a terminal, and mend it again?"""
+"""The commands `break` and `reset`: a teacher breaks something, and mends it again."""
 
 from __future__ import annotations
 

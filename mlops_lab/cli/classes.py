@@ -1,4 +1,4 @@
-"""How does a learner hand in how far she has come, and a teacher see how far the class has?"""
+"""The command `class`: a learner hands in how far she has come, and a teacher sees how far the class has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does the course's image behave inside SageMaker, Vertex AI, KServe and Kubernetes?"""
+"""The command `container`: the course's image inside SageMaker, Vertex AI, KServe and Kubernetes."""
 
 from __future__ import annotations
 

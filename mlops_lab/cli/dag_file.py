@@ -1,4 +1,4 @@
-"""How is a DAG that somebody wrote as a YAML or JSON file checked and run from a terminal?"""
+"""A DAG that somebody wrote as a YAML or JSON file, checked and run from a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`drift`: does the served data still look like what the model learnt from?"""
+"""The command `drift`: whether the served data still look like what the model learnt from."""
 
 from __future__ import annotations
 

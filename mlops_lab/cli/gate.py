@@ -1,4 +1,4 @@
-"""How is a registered version judged again from a terminal, from what was measured and kept?"""
+"""The command `gate`: a registered version judged again, from what was measured and kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does one ask from a terminal where a version came from, and what depends on a view?"""
+"""The command `lineage`: where a version came from, and what depends on a view."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which words do the commands share, and what do they mean?"""
+"""The words that commands share, and what they mean."""
 
 from __future__ import annotations
 

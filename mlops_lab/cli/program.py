@@ -1,4 +1,4 @@
-"""What does `mlops-lab` offer, and how does each command end: with which line, and which exit code?"""
+"""`mlops-lab` itself: its commands, and how each ends: with which line, and which exit code."""
 
 from __future__ import annotations
 

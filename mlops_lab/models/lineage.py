@@ -1,4 +1,4 @@
-"""Where did this version come from, and what depends on that view?"""
+"""Lineage: what a version was made of, and what depends on a view."""
 
 from __future__ import annotations
 

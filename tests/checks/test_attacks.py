@@ -236,7 +236,7 @@ def test_stopping_an_answer_prints_nothing_of_what_python_ignores() -> None:
 _PATCHES = {
     "expect": "import mlops_lab.teaching.checks.exercise as m\nold = m.expect\nm.expect = lambda *a: None",
     "expect where it is used": "import mlops_lab.teaching.checks.nb01 as m\nold = m.expect\nm.expect = lambda *a: None",
-    "an oracle": "import mlops_lab.teaching.checks.joining as m\nold = m._oracle\nm._oracle = lambda *a: 8.0",
+    "an oracle": "import mlops_lab.teaching.checks.nb01 as m\nold = m._oracle\nm._oracle = lambda *a: 8.0",
     "a condition for a type": "import mlops_lab.teaching.checks.nb04 as m\nold = m.expect\nm.expect = print",
     "a table": "import mlops_lab.teaching.checks.nb02 as m\nold = m._THRESHOLDS\nm._THRESHOLDS = [0.5]",
     "a gate": (
@@ -267,7 +267,7 @@ def test_an_answer_that_replaces_its_judge_is_refused(name: str) -> None:
 
 
 def test_an_answer_that_replaces_its_judge_while_it_is_asked_is_refused() -> None:
-    import mlops_lab.teaching.checks.joining as judge_of_01_2
+    import mlops_lab.teaching.checks.nb01 as judge_of_01_2
 
     names: dict[str, Any] = {"m": judge_of_01_2, "old": judge_of_01_2.expect}
     source = "def latest(rows, at, ttl):\n    m.expect = lambda *a: None\n    return 1.0"

@@ -108,7 +108,7 @@ def test_an_error_with_json_is_one_object_too(words, say):
 
 
 def test_an_unexpected_error_is_one_line_that_says_it_is_a_bug(say, monkeypatch):
-    monkeypatch.setattr("mlops_lab.cli.examining.examine", lambda home: {}["wings"])
+    monkeypatch.setattr("mlops_lab.cli.doctor.examine", lambda home: {}["wings"])
 
     code, out, err = say("doctor")
 
@@ -119,7 +119,7 @@ def test_an_unexpected_error_is_one_line_that_says_it_is_a_bug(say, monkeypatch)
 
 
 def test_the_debug_variable_shows_the_traceback(say, monkeypatch):
-    monkeypatch.setattr("mlops_lab.cli.examining.examine", lambda home: {}["wings"])
+    monkeypatch.setattr("mlops_lab.cli.doctor.examine", lambda home: {}["wings"])
     monkeypatch.setenv("MLOPS_LAB_DEBUG", "1")
 
     code, _, err = say("doctor")
@@ -132,7 +132,7 @@ def test_ctrl_c_is_exit_code_130(say, monkeypatch):
     def stop(home):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlops_lab.cli.examining.examine", stop)
+    monkeypatch.setattr("mlops_lab.cli.doctor.examine", stop)
 
     code, out, err = say("doctor")
 

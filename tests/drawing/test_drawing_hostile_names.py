@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
 from mlops_lab.teaching.drawing.drawing import Drawing
-from mlops_lab.teaching.drawing.render import render, renderers
+from mlops_lab.teaching.drawing.render import render, renderers, tidy_svg
 from mlops_lab.teaching.drawing.style import KINDS, state_look
-from mlops_lab.teaching.drawing.svg import tidy_svg
 from mlops_lab.teaching.drawing.words import identifier, plain, shortened
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,8 +12,8 @@ import pytest
 
 from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.teaching.drawing import Drawing, draw_jobs, renderers
-from mlops_lab.teaching.drawing.jobs import JobBox
 from mlops_lab.teaching.drawing.render import render
+from mlops_lab.teaching.drawing.workflow import JobBox
 
 SVG = "{http://www.w3.org/2000/svg}"
 JOBS = [

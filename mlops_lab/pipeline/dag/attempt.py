@@ -1,4 +1,4 @@
-"""How does one attempt of one task end?"""
+"""One attempt of one task, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parameters does a DAG take, and is what was given one of their values?"""
+"""The parameters that a DAG takes, and the check that what was given is one of their values."""
 
 from __future__ import annotations
 

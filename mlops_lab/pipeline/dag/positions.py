@@ -1,4 +1,4 @@
-"""On which line of a YAML or JSON text does each value stand?"""
+"""The line of a YAML or JSON text on which each value stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May this run be resumed, and which of its tasks have to run again?"""
+"""Whether a run may be resumed, and which of its tasks run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May a task run, given how its upstream tasks ended?"""
+"""Trigger rules: whether a task may run, given how its upstream tasks ended."""
 
 from __future__ import annotations
 

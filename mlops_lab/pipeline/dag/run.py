@@ -1,4 +1,4 @@
-"""What happened in a run: what ran, in which order, how often, how long, in which state, why?"""
+"""What happened in a run: what ran, in which order, how often, how long, in which state, and why."""
 
 from __future__ import annotations
 

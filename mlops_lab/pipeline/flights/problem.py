@@ -1,4 +1,4 @@
-"""The flights as a problem: two hours before departure, will this flight arrive more than 15 minutes late?
+"""The flights as a problem: whether one will be over 15 minutes late, asked two hours before departure.
 
 Four things are known two hours before a flight is due: what the schedule says, the weather, how the airport and the
 carrier are doing, and what the aircraft last did. `as_known` serves them as they were known. `daily_averages` is what

@@ -1,4 +1,4 @@
-"""Which exercises and quizzes are there?"""
+"""The exercises, quizzes and predictions that there are."""
 
 from __future__ import annotations
 

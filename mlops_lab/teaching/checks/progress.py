@@ -1,4 +1,4 @@
-"""How far has the learner come, and where is that written down?
+"""How far the learner has come, and where that is written down.
 
 One small file an exercise: two notebooks open at once never overwrite each other, a crash spoils nothing (the file is
 replaced whole), and a damaged file costs one line of the table.

@@ -1,4 +1,4 @@
-"""Did that paragraph sink in: one question, a few options, feedback for each?"""
+"""Quizzes: one question, a few options, feedback for each."""
 
 from __future__ import annotations
 

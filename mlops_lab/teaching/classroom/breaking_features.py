@@ -1,4 +1,4 @@
-"""How do features break: rows that land late, a store that nobody filled?"""
+"""Features that break: rows that land late, a store that nobody filled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.data import flights as datasets
 from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 from mlops_lab.models.gates import Floor, GatePolicy, Measured, NullRate, evaluate_gates, profile
-from mlops_lab.teaching.classroom.fault import Fault, Sight
-from mlops_lab.teaching.classroom.stage import read, register, write
+from mlops_lab.teaching.classroom.fault import Fault, Sight, read, register, write
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""How does a model get in that should not: a leak, a figure that is none, a gate that looked away?"""
+"""Models that should not get in: a leak, a figure that is none, a gate that looked away."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from mlops_lab.pipeline.flights import (
     outcome,
     run_flights,
 )
-from mlops_lab.teaching.classroom.fault import Fault, Sight
-from mlops_lab.teaching.classroom.stage import AUTHOR, read, register, write
+from mlops_lab.teaching.classroom.fault import AUTHOR, Fault, Sight, read, register, write
 from mlops_lab.teaching.drawing import draw_dag
 
 _SPRING = "2013-03-20"

@@ -1,4 +1,4 @@
-"""How is a registry cheated: other bytes, another past, a yes to oneself?"""
+"""A registry that is cheated: other bytes, another past, a yes to oneself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from mlops_lab.base.errors import IntegrityError, NotAllowed
 from mlops_lab.models.gates import Floor, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import Registry
 from mlops_lab.pipeline.flights import MODEL_NAME
-from mlops_lab.teaching.classroom.fault import Fault, Sight
-from mlops_lab.teaching.classroom.stage import AUTHOR, COLLEAGUE, copied, read, register, reign, write
+from mlops_lab.teaching.classroom.fault import AUTHOR, COLLEAGUE, Fault, Sight, copied, read, register, reign, write
 
 _DAY = "2013-10-01T06:00Z"
 

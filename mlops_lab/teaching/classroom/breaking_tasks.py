@@ -1,4 +1,4 @@
-"""How does a night's run break: a task that fails for too long, tasks that wait for each other?"""
+"""A night's run that breaks: a task that fails for too long, tasks that wait for each other."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.errors import CycleError
 from mlops_lab.pipeline.dag import DAG, Task, from_yaml, list_runs, run_dag, to_yaml
-from mlops_lab.teaching.classroom.fault import Fault, Sight
-from mlops_lab.teaching.classroom.stage import read, write
+from mlops_lab.teaching.classroom.fault import Fault, Sight, read, write
 from mlops_lab.teaching.drawing import draw_dag
 
 _NIGHT = parse_utc("2013-10-01T04:00Z")

@@ -1,4 +1,4 @@
-"""How does a workflow let something through: a condition that is always true, an action that may change overnight?"""
+"""Workflows that let something through: a condition that is always true, an action that may change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which failures are there to show?"""
+"""The failures that there are to show."""
 
 from __future__ import annotations
 

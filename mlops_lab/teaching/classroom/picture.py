@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from mlops_lab.teaching.classroom.handed_in import MARKS
-from mlops_lab.teaching.classroom.learners import ClassReport
+from mlops_lab.teaching.classroom.learners import MARKS, ClassReport
 from mlops_lab.teaching.drawing.style import INK, PAPER, TEXT, paint, state_look
 
 _STATES = {"passed": "success", "not yet": "up_for_retry", "not attempted": "no_status"}

@@ -1,4 +1,4 @@
-"""What was measured before the lesson began, so that nobody waits for a model to be trained?
+"""What was measured before the lesson began, so that nobody waits for a model to be trained.
 
 The tables lie beside this module and are written by scripts/build_results.py from the scenes `leak` and `bad-canary`.
 They need neither pandas nor scikit-learn to be read, so a browser can read them too.

@@ -1,4 +1,4 @@
-"""How is a scene broken and brought back, such that nothing can get in between for good?
+"""A scene broken and brought back, such that nothing can get in between for good.
 
 Every scene lives in `classroom/NAME` of the home folder: `sound` is how it was set up, `home` is the copy that is
 damaged, the file `broken` says that damage was begun. To reset is to throw `home` away and copy `sound` again; where

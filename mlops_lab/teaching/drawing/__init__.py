@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from mlops_lab.teaching.drawing.dag import draw_dag, draw_map
 from mlops_lab.teaching.drawing.drawing import Drawing
-from mlops_lab.teaching.drawing.jobs import JobBox, draw_jobs
 from mlops_lab.teaching.drawing.lineage import draw_lineage
 from mlops_lab.teaching.drawing.render import renderers
 from mlops_lab.teaching.drawing.store import draw_store
-from mlops_lab.teaching.drawing.workflow import draw_workflow
+from mlops_lab.teaching.drawing.workflow import JobBox, draw_jobs, draw_workflow
 
 __all__ = [
     "Drawing",

@@ -13,7 +13,6 @@ from typing import Literal
 
 from mlops_lab.base.errors import DuplicateName, UnknownName
 from mlops_lab.teaching.drawing.drawing import Drawing
-from mlops_lab.teaching.drawing.order import writing_order
 from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look
 from mlops_lab.teaching.drawing.words import identifier, plain, shortened, width
 
@@ -206,3 +205,28 @@ def _text(lines: Sequence[str], end: str = "\\n") -> str:
     shown = [str(escape(line.replace("&", "&amp;"))) for line in lines]
     text: str = nohtml(end.join(shown) + (end if end == "\\l" else ""))
     return text
+
+
+def writing_order(keys: Sequence[str], edges: Iterable[tuple[str, str]]) -> list[str]:
+    """The keys with their connected parts last to first, and each part's own keys first to last.
+
+    Written so, the picture shows them in the order of their definition: Graphviz keeps the order inside a connected
+    part, and stacks the parts of a left-to-right picture from the bottom up.
+
+    >>> writing_order(["lint", "docs", "test"], [("lint", "test")])
+    ['docs', 'lint', 'test']
+    """
+    part = {key: key for key in keys}
+
+    def head(key: str) -> str:
+        while part[key] != key:
+            part[key] = part[part[key]]
+            key = part[key]
+        return key
+
+    for start, end in edges:
+        part[head(start)] = head(end)
+    parts: dict[str, list[str]] = {}
+    for key in keys:
+        parts.setdefault(head(key), []).append(key)
+    return [key for keys_of_part in reversed(parts.values()) for key in keys_of_part]

@@ -1,4 +1,4 @@
-"""How do a feature store's sources, entities, views and services hang together?"""
+"""A feature store's sources, entities, views and services, and how they hang together."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from mlops_lab.teaching.drawing.plots.bars import plot_bars, plot_line, plot_points
-from mlops_lab.teaching.drawing.plots.drift import plot_drift
+from mlops_lab.teaching.drawing.plots.bars import plot_bars, plot_drift, plot_line, plot_points
 from mlops_lab.teaching.drawing.plots.plot import Plot
 from mlops_lab.teaching.drawing.plots.scores import plot_calibration, plot_roc
 from mlops_lab.teaching.drawing.plots.timeline import plot_join_timeline

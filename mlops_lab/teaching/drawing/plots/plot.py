@@ -1,4 +1,4 @@
-"""What is a plot: a figure made when somebody looks, and the words that carry its key numbers?"""
+"""A plot: a figure made when somebody looks, and the words that carry its key numbers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.teaching.drawing.drawing import picture_bundle, write_file
+from mlops_lab.teaching.drawing.render import label_svg
 from mlops_lab.teaching.drawing.style import INK, PAPER
-from mlops_lab.teaching.drawing.svg import label_svg
 from mlops_lab.teaching.drawing.words import plain
 
 if TYPE_CHECKING:

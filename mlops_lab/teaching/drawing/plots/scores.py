@@ -1,4 +1,4 @@
-"""How well does a model rank, and does it keep what it promises?"""
+"""Figures of how well a model ranks, and whether it keeps what it promises."""
 
 from __future__ import annotations
 
