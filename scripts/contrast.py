@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Contrast", "Kind", "measure"]
+__all__ = ["Contrast", "Kind", "measure", "ratio"]
 
 _MEASURE = Path(__file__).with_suffix(".js").read_text("utf-8")
 
@@ -46,3 +46,20 @@ def measure(page: Any, within: str, *, furniture: str, decoration: str = "[id^=x
     """
     found: Mapping[str, Any] = page.evaluate(_MEASURE, [within, furniture, decoration])
     return Contrast(**{kind: Kind(one["count"], one["lowest"], tuple(one["faults"])) for kind, one in found.items()})
+
+
+def ratio(one: str, other: str) -> float:
+    """The contrast ratio of two `#rrggbb` colours, from 1 (equal) to 21 (black on white).
+
+    The formula is WCAG's: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
+    """
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return round((light + 0.05) / (dark + 0.05), 4)
+
+
+def _luminance(colour: str) -> float:
+    channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData
@@ -24,16 +23,6 @@ def fingerprint_bytes(data: bytes) -> str:
     'sha256:c8cf489ed229d'
     """
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def fingerprint_file(path: str | Path) -> str:
-    """The fingerprint of a file's bytes, read in pieces.
-
-    >>> fingerprint_file(__file__) == fingerprint_bytes(Path(__file__).read_bytes())
-    True
-    """
-    with Path(path).open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint_json(value: Any) -> str:

@@ -405,12 +405,6 @@ def lock_file(path: str | Path, *, timeout: float = 0.0) -> Iterator[None]:
     Raises:
         BlockingIOError: somebody else holds it, after `timeout` seconds; negative waits for ever.
         HomeError: the folder cannot be written.
-
-    >>> with tempfile.TemporaryDirectory() as home, lock_file(Path(home) / "run.lock"):
-    ...     with lock_file(Path(home) / "run.lock"):
-    ...         pass
-    Traceback (most recent call last):
-    BlockingIOError: run.lock is held by somebody else
     """
     from filelock import FileLock, Timeout
 

@@ -85,10 +85,6 @@ def drift(
 
 
 def _first_of_next(period: str) -> str:
-    """The day on which all of a month is known.
-
-    >>> _first_of_next("2013-07"), _first_of_next("2013-12")
-    ('2013-08-01', '2014-01-01')
-    """
+    """The day on which all of a month is known."""
     year, month = (int(part) for part in period.split("-"))
     return f"{year + month // 12}-{month % 12 + 1:02d}-01"

@@ -138,9 +138,6 @@ class EventOptions:
 def pairs(words: Sequence[str], option: str) -> list[tuple[str, str]]:
     """What stands before and behind the first `=` of each word.
 
-    >>> pairs(["date=2013-10-01", "why=a=b"], "--input")
-    [('date', '2013-10-01'), ('why', 'a=b')]
-
     Raises:
         InvalidData: there is no `=`, or nothing before it, or one name twice.
     """

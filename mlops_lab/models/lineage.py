@@ -148,19 +148,6 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
     Raises:
         InvalidData: the run kept no rows.
         IntegrityError: the rows are not the ones it was made from.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> from mlops_lab.models.registry import Registry
-    >>> from mlops_lab.models.tracking import Tracker
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
-    ...     model = tracker.artefacts.put_bytes(b"model")
-    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
-    ...     version = registry.register_model(run, "late")
-    ...     training_rows(version, tracker)
-    Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: the run of late v1 kept no training rows, only their fingerprint.
     """
     run = tracker.get_run(expect(version, ModelVersion, "what has a lineage").run_id)
     kept = run.inputs.get("training_rows")

@@ -150,23 +150,12 @@ def save_engines(home: Path, engines: Engines) -> None:
 
 
 def has_registry(home: str | Path) -> bool:
-    """Does this home folder have a registry, or know where one is? Looking makes none.
-
-    >>> has_registry("a folder that is not there")
-    False
-    """
+    """Does this home folder have a registry, or know where one is? Looking makes none."""
     return engines_of(home).registry != "embedded" or (Path(home) / "registry.db").exists()
 
 
 def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
-    """The feature store of a home folder, with the engine that it was told to use.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     open_feature_store(home, clock=FakeClock())
-    FeatureStore(views=[])
-    """
+    """The feature store of a home folder, with the engine that it was told to use."""
     engine = engines_of(home).features
     if engine == "embedded":
         return FeatureStore(home, clock=clock)
@@ -174,15 +163,7 @@ def open_feature_store(home: str | Path, *, clock: Clock) -> FeatureStore:
 
 
 def open_tracker(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Tracker:
-    """The log of runs of a home folder, with the engine that it was told to use.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     tracker = open_tracker(home, clock=FakeClock())
-    ...     print(tracker, tracker.close())
-    Tracker() None
-    """
+    """The log of runs of a home folder, with the engine that it was told to use."""
     engines = engines_of(home) if engines is None else engines
     if engines.registry == "embedded":
         return Tracker(home, clock=clock)
@@ -190,15 +171,7 @@ def open_tracker(home: str | Path, *, clock: Clock, engines: Engines | None = No
 
 
 def open_registry(home: str | Path, *, clock: Clock, engines: Engines | None = None) -> Registry:
-    """The registry of a home folder, with the engine that it was told to use.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     registry = open_registry(home, clock=FakeClock())
-    ...     print(registry, registry.close())
-    Registry() None
-    """
+    """The registry of a home folder, with the engine that it was told to use."""
     engines = engines_of(home) if engines is None else engines
     if engines.registry == "embedded":
         return Registry(home, clock=clock)

@@ -6,6 +6,7 @@ import re
 from itertools import combinations
 
 import pytest
+from contrast import ratio as contrast
 
 from mlops_lab.pipeline.dag.run import FAILED
 from mlops_lab.teaching.drawing.plots.plot import COLOURS, QUIET
@@ -19,7 +20,6 @@ from mlops_lab.teaching.drawing.style import (
     TEXT,
     TITLE,
     Look,
-    contrast,
     kind_look,
     state_look,
 )

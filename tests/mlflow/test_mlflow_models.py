@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -82,13 +83,13 @@ def test_a_model_found_by_mlflow_s_own_address_predicts_the_same(kept, mlflow_of
 def test_the_bytes_in_mlflow_are_the_registered_bytes(kept, mlflow_of, tmp_path):
     from mlflow.artifacts import download_artifacts
 
-    from mlops_lab.base.fingerprint import fingerprint_file
+    from mlops_lab.base.fingerprint import fingerprint_bytes
 
     registry, _, name, _, _ = kept
 
     folder = download_artifacts(f"models:/{name}@champion", dst_path=str(tmp_path))
 
-    assert fingerprint_file(f"{folder}/model.skops") == registry.get_production(name).artefact
+    assert fingerprint_bytes(Path(folder, "model.skops").read_bytes()) == registry.get_production(name).artefact
 
 
 def test_another_machine_fetches_and_verifies_the_champion(kept, tmp_path):

@@ -6,9 +6,10 @@ import threading
 from xml.etree import ElementTree
 
 import pytest
+from contrast import ratio as contrast
 
 from mlops_lab.base.errors import InvalidData, UnknownName
-from mlops_lab.teaching.drawing.style import contrast, state_look
+from mlops_lab.teaching.drawing.style import state_look
 from mlops_lab.teaching.panels import Panel, RangeInput, View
 from mlops_lab.teaching.panels.controls import Memory, choice, switch
 from mlops_lab.teaching.panels.svg import card, text

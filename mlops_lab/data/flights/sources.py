@@ -341,10 +341,6 @@ def daily_carrier(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     Raises:
         UnknownName: a column is missing.
         InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
-
-    >>> from mlops_lab.data.flights import load_flights
-    >>> int((daily_carrier(load_flights(month=7))["carrier"] == "B6").sum())  # three airports, 31 days
-    93
     """
     return _by_date(flights, keys=["carrier", "origin"], prefix="carrier_day")
 
@@ -364,10 +360,6 @@ def daily_route(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     Raises:
         UnknownName: a column is missing.
         InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
-
-    >>> from mlops_lab.data.flights import load_flights
-    >>> float(daily_route(load_flights(month=7))["route_day_flights"].median())
-    3.0
     """
     return _by_date(flights, keys=["origin", "dest"], prefix="route_day")
 

@@ -66,11 +66,6 @@ class Approval:
 
     It is bound to the version's artefact and gate report: another report is another question. `state` is `pending`,
     `approved`, `rejected`, `expired` (nobody answered, or nobody used the answer, in time) or `outdated`.
-
-    >>> from mlops_lab.base.clock import parse_utc
-    >>> Approval(name="late", version=2, artefact="sha256:0", report="sha256:1", state="pending", requested_by="ada",
-    ...          requested_at=parse_utc("2014-01-01"), expires_at=parse_utc("2014-01-31"), why="better on snow days")
-    Approval(late v2: pending, asked by ada)
     """
 
     name: str
@@ -274,13 +269,7 @@ class GateReport:
         return found
 
     def table(self) -> str:
-        """The verdict for people: one line a rule with its mark, its name and its sentence.
-
-        >>> GateReport(name="late", version=2, artefact="sha256:0", champion=None, holdout="sha256:1",
-        ...     results=(RuleResult("floor", False, 0.64, 0.65, "AUC 0.64 is below 0.65."),),
-        ...     evaluated_at=parse_utc("2014-01-01")).table().splitlines()
-        ['late v2: refused', '✗ floor  AUC 0.64 is below 0.65.']
-        """
+        """The verdict for people: one line a rule with its mark, its name and its sentence."""
         wide = max((len(result.rule) for result in self.results), default=0)
         lines = [f"{'✓' if r.passed else '✗'} {r.rule:<{wide}}  {r.sentence}" for r in self.results]
         return "\n".join([f"{self.name} v{self.version}: {'passed' if self.passed else 'refused'}", *lines])
@@ -359,9 +348,6 @@ FOLLOWING = ("champion", "previous")
 def check_alias(alias: Any) -> str:
     """The alias itself; `latest` and `v3` are kept free, as in MLflow, because they would read as versions.
 
-    >>> check_alias("challenger")
-    'challenger'
-
     Raises:
         InvalidData: the alias is none of these.
     """
@@ -377,9 +363,6 @@ def check_alias(alias: Any) -> str:
 def check_version(version: Any) -> int:
     """The version number itself.
 
-    >>> check_version(3)
-    3
-
     Raises:
         InvalidData: no whole number from 1 up.
     """
@@ -391,9 +374,6 @@ def check_version(version: Any) -> int:
 def check_stage(stage: Any) -> str:
     """The stage itself.
 
-    >>> check_stage("Staging")
-    'Staging'
-
     Raises:
         UnknownName: there is no such stage.
     """
@@ -404,9 +384,6 @@ def check_stage(stage: Any) -> str:
 
 def check_person(name: Any, what: str) -> str:
     """Who did it, without the blanks around.
-
-    >>> check_person(" ada ", "the actor")
-    'ada'
 
     Raises:
         InvalidData: no text, or nothing that can be seen; or signs that cannot be seen, or letters of two alphabets,
@@ -427,10 +404,6 @@ def check_person(name: Any, what: str) -> str:
 def check_somebody(name: Any, what: str) -> str:
     """Somebody who can be asked and held to it: `unknown` is what the history writes where nobody is known.
 
-    >>> check_somebody("unknown", "the person who approves")
-    Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: the person who approves is needed, and 'unknown' is nobody.
-
     Raises:
         InvalidData: it is nobody.
     """
@@ -450,9 +423,6 @@ def same_person(name: str, others: Iterable[str | None]) -> bool:
 
     Case, blanks, look-alike widths and invisible letters do not make another person. (Nobody proves who they are to
     a library: a real approval comes from where people log in, such as a GitHub environment.)
-
-    >>> same_person(" ADA", ["ada", None]), same_person("grace", ["ada"])
-    (True, False)
     """
     return folded(name) in {folded(other) for other in others if other}
 

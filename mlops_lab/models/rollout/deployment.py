@@ -83,13 +83,6 @@ def days_of(traffic: pd.DataFrame) -> Iterable[tuple[datetime, pd.DataFrame]]:
     Raises:
         UnknownName: a column is missing.
         InvalidData: there is no request.
-
-    >>> import pandas as pd
-    >>> at = pd.to_datetime(["2013-12-01T12:00Z", "2013-12-02T12:00Z"])
-    >>> traffic = pd.DataFrame({"key": ["a", "b"], "at": at, "known_at": at + pd.Timedelta("13h"), "truth": [1, 0],
-    ...                         "challenger": 0.1, "champion": 0.2})
-    >>> [(end.day, seen["truth"].tolist()) for end, seen in days_of(traffic)]
-    [(2, [nan]), (3, [1.0, nan])]
     """
     for column in _COLUMNS:
         if column not in traffic.columns:
@@ -203,17 +196,6 @@ def promotion_of(registry: Registry, name: str, version: int | None = None) -> P
     Raises:
         UnknownName: there is no such model or version.
         NotAllowed: it never was in Production.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> from mlops_lab.models.tracking import Tracker
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
-    ...     run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
-    ...     _ = registry.register_model(run, "late")
-    ...     promotion_of(registry, "late")
-    Traceback (most recent call last):
-    mlops_lab.base.errors.NotAllowed: late was never promoted to Production, so there is nothing to roll out.
     """
     # A rollback brings a version back at once and whole: nobody rolls it out.
     moves = [

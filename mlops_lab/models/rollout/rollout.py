@@ -135,10 +135,6 @@ def least(
         shared: what the answers of a day share at least: the standard deviation, over days, of the difference of two
             equal models; None where no scale is known: then the days seen say all of it.
         error: how often, at most, the bound is above the true mean at any of all looks.
-
-    >>> import pandas as pd
-    >>> least(pd.Series([0.1, 0.3] * 50), None) > 0.15, least(pd.Series([0.1]), None)
-    (True, -inf)
     """
     import numpy as np
 
@@ -260,17 +256,7 @@ def rollout(
 def begin(
     promotion: Promotion, registry: Registry, *, policy: RolloutPolicy | None = None, actor: str = "rollout"
 ) -> Deployment:
-    """Begin the rollout of a promotion, or take it up again where a crash left it.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock, parse_utc
-    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
-    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     begin(promotion, Registry(home, clock=FakeClock()))
-    Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no registered model 'late'; there is: none.
-    """
+    """Begin the rollout of a promotion, or take it up again where a crash left it."""
     weights = _weights(promotion, policy)
     if deployment_of(registry, promotion) is None:
         over = f"in place of v{promotion.archived_version}" if promotion.archived_version else "as the first model"
@@ -297,15 +283,6 @@ def look(
         until: the moment of the look (UTC); one that was looked at before is not looked at again.
         policy: weights and bounds.
         actor: who is written into the history.
-
-    >>> import tempfile, pandas as pd
-    >>> from mlops_lab.base.clock import FakeClock, parse_utc
-    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
-    ...                       why="better", at=parse_utc("2014-01-01"), event=9)
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     look(promotion, Registry(home, clock=FakeClock()), seen=pd.DataFrame(), until=parse_utc("2014-01-02"))
-    Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no registered model 'late'; there is: none.
     """
     rules = policy if policy is not None else RolloutPolicy()
     now = deployment_of(registry, promotion)

@@ -32,9 +32,6 @@ _LONGEST = 10_000  # characters; a longer text is a file in the wrong place
 def check_text(value: Any, what: str, *, needed: bool = False) -> str:
     """The text itself, if it is text that can be stored and shown.
 
-    >>> check_text("late", "the name of a run")
-    'late'
-
     Raises:
         InvalidData: no text, blank although needed, too long, or with characters that cannot be shown.
     """
@@ -52,9 +49,6 @@ def check_text(value: Any, what: str, *, needed: bool = False) -> str:
 
 def check_texts(values: Mapping[str, str] | None, what: str) -> dict[str, str]:
     """Named texts, such as tags, as a dictionary of its own.
-
-    >>> check_texts({"team": "delays"}, "tag")
-    {'team': 'delays'}
 
     Raises:
         InvalidData: a name or a value is no text.
@@ -82,10 +76,6 @@ def named(values: Mapping[str, Any] | None, what: str) -> Mapping[str, Any]:
 
 def scalar(key: str, value: Any) -> Scalar:
     """A parameter's value as a plain Python scalar; a NumPy scalar becomes one.
-
-    >>> import numpy
-    >>> scalar("depth", numpy.int64(3))
-    3
 
     Raises:
         InvalidData: a list, a dictionary or an object.
@@ -133,11 +123,7 @@ def written(value: Any) -> Any:
 
 
 def spoken(value: Any) -> Any:
-    """The value that `written` wrote down.
-
-    >>> spoken({"float": "-inf"}), spoken("nan")
-    (-inf, 'nan')
-    """
+    """The value that `written` wrote down."""
     return float(value["float"]) if isinstance(value, dict) else value
 
 
@@ -397,9 +383,6 @@ def in_order(runs: Iterable[Run], order_by: str) -> list[Run]:
     """The runs sorted by `started`, `ended`, `name`, `metrics.NAME` or `params.NAME`, ASC or DESC.
 
     What has no value there, or NaN, comes last either way; ties keep the order given.
-
-    >>> in_order([], "metrics.auc DESC")
-    []
 
     Raises:
         InvalidData: the order is none of these.

@@ -28,12 +28,6 @@ class TimeSplit:
 
     Attributes: `train` (decided and known before `at`), `holdout` (decided at or after `at`), `embargoed` (rows decided
     before `at` whose outcome was not known by then), `at` (UTC). Made by `time_split`:
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2013-08-30", "2013-09-02"], utc=True)
-    >>> at = pd.Timestamp("2013-09-01", tz="UTC").to_pydatetime()
-    >>> time_split(pd.DataFrame({"event_timestamp": times}), at).embargoed
-    0
     """
 
     train: pd.DataFrame
@@ -286,11 +280,7 @@ _CLOSE = 1e-8
 
 @dataclass(frozen=True)
 class Refit:
-    """What was computed, where, and how far from scikit-learn's model it is.
-
-    >>> Refit("CPU", "there is no CuPy here", rows=28_504, columns=91, steps=6, difference=0.0004)
-    Refit(CPU: 28504 rows, 91 columns, 6 steps; 0.0004 off at most)
-    """
+    """What was computed, where, and how far from scikit-learn's model it is."""
 
     device: str
     why: str
@@ -310,12 +300,7 @@ class Refit:
 
 
 def array_library() -> tuple[Any, str, str]:
-    """CuPy and the GPU's name where both are there, else NumPy; and why that one.
-
-    >>> library, device, why = array_library()
-    >>> float(library.asarray([1.0]).sum()), bool(device), bool(why)
-    (1.0, True, True)
-    """
+    """CuPy and the GPU's name where both are there, else NumPy; and why that one."""
     import numpy as np
 
     try:
@@ -342,14 +327,6 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
 
     Raises:
         InvalidData: it is another kind of model, or a single answer is all there is to learn.
-
-    >>> import pandas as pd
-    >>> from mlops_lab.models.training import build_model
-    >>> rows = pd.DataFrame({"hour": [float(hour % 24) for hour in range(200)]})
-    >>> label = rows["hour"] > 15
-    >>> model = build_model("logistic", rows).fit(rows, label)
-    >>> refit(model, rows, label).is_same
-    True
     """
     import numpy as np
 

@@ -21,14 +21,6 @@ def outcomes_of(frame: pd.DataFrame, label: str, *, rows: str) -> np.ndarray[Any
 
     Python would take the text "no" for a yes, and a 2 as well; here only True and False, 1 and 0 are outcomes.
 
-    >>> import pandas as pd
-    >>> outcomes_of(pd.DataFrame({"late": [1, 0]}), "late", rows="training rows").tolist()
-    [True, False]
-    >>> outcomes_of(pd.DataFrame({"late": ["yes", "no"]}), "late", rows="training rows")
-    Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: 'late' holds 'no', 'yes'; an outcome is True or False. Say which is the yes: \
-frame['late'] == 'yes'.
-
     Raises:
         UnknownName: there is no such column.
         InvalidData: an outcome is missing, or is neither yes nor no.
@@ -48,9 +40,6 @@ frame['late'] == 'yes'.
 
 def yes_or_no(values: Any, *, what: str, column: str | None = None) -> np.ndarray[Any, Any]:
     """The values as True and False, if that is what they are; 1 and 0 mean the same.
-
-    >>> yes_or_no([1.0, 0.0], what="the truth").tolist()
-    [True, False]
 
     Raises:
         InvalidData: a value is something else.
@@ -90,10 +79,6 @@ NUMBER_METRICS: Mapping[str, bool] = {
 def numbers_of(frame: pd.DataFrame, label: str, *, rows: str) -> np.ndarray[Any, Any]:
     """The column `label` as finite floats, shape (rows,); `rows` says in an error which rows these are.
 
-    >>> import pandas as pd
-    >>> numbers_of(pd.DataFrame({"sold": [3, 5]}), "sold", rows="training rows").tolist()
-    [3.0, 5.0]
-
     Raises:
         UnknownName: there is no such column.
         InvalidData: it holds what is no number, or one is missing or infinite.
@@ -128,11 +113,6 @@ def measure_numbers(
 
     Raises:
         InvalidData: lengths differ, or a prediction is no finite number.
-
-    >>> import numpy as np
-    >>> found = measure_numbers(np.array([1.0, 2.0, 3.0, 6.0]), np.array([1.0, 2.0, 4.0, 5.0]))
-    >>> found["mae"], round(found["rmse"], 3), found["spearman"]
-    (0.5, 0.707, 1.0)
     """
     import numpy as np
     from sklearn import metrics

@@ -98,12 +98,7 @@ def _seeded(model: Any, kind: str, seed: int) -> Any:
 
 
 def is_regressor(estimator: Any) -> bool:
-    """Does it predict a number? scikit-learn's own answer, for pipelines as for single estimators.
-
-    >>> from sklearn.linear_model import LogisticRegression, Ridge
-    >>> is_regressor(Ridge()), is_regressor(LogisticRegression())
-    (True, False)
-    """
+    """Does it predict a number? scikit-learn's own answer, for pipelines as for single estimators."""
     from sklearn.base import is_regressor as told
 
     try:

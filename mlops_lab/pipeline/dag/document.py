@@ -106,13 +106,6 @@ def to_dict(dag: DAG) -> dict[str, Any]:
     """The DAG as JSON values, what has its default left out; `json_schema()` describes them.
 
     Functions are written as the name `module:function`, never as code. Durations are seconds.
-
-    >>> from mlops_lab.pipeline.dag import task
-    >>> with DAG("sums", params={"factor": 2}) as dag:
-    ...     _ = task(lambda numbers: 1, task_id="total", retries=1)([1, 2])
-    >>> document = to_dict(dag)
-    >>> document["params"], document["tasks"][0]["arguments"], document["tasks"][0]["retries"]
-    ({'factor': {'type': 'integer', 'default': 2}}, {'numbers': {'value': [1, 2]}}, 1)
     """
     start = None if dag.start_date is None else dag.start_date.isoformat()
     written = {
@@ -190,13 +183,7 @@ def to_yaml(dag: DAG) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    r"""JSON values as YAML 1.2; what YAML takes for the end of a line inside a text is escaped, so that it comes back.
-
-    >>> print(yaml_text({"a": [1, "\u2028"]}), end="")
-    a:
-    - 1
-    - "\L"
-    """
+    r"""JSON values as YAML 1.2; what YAML takes for a line's end inside a text is escaped, so that it comes back."""
     from ruamel.yaml import YAML
     from ruamel.yaml.representer import SafeRepresenter
 

@@ -30,13 +30,7 @@ T = TypeVar("T")
 
 
 class Inline:
-    """One job at a time, in the thread that asks for its end.
-
-    >>> pool = Inline()
-    >>> pool.submit("wait", lambda: None)
-    >>> pool.next()
-    ('wait', None)
-    """
+    """One job at a time, in the thread that asks for its end."""
 
     def __init__(self) -> None:
         self._jobs: list[tuple[str, Job]] = []
@@ -58,12 +52,6 @@ class Threads:
     """Jobs in threads of their own.
 
     The threads are daemons and not those of `concurrent.futures`, which a Ctrl-C could not leave before its jobs end.
-
-    >>> pool = Threads(2)
-    >>> pool.submit("wait", lambda: None)
-    >>> pool.next()
-    ('wait', None)
-    >>> pool.close()
     """
 
     def __init__(self, count: int) -> None:

@@ -240,12 +240,6 @@ _SELECT = "SELECT key, dag_id, run_id, run_type, logical_date, params, shape, st
 def get_run(home: str | Path, run_id: str, *, dag_id: str | None = None) -> DagRun:
     """One run from the trace in a home folder; a run whose process died says `running` for what it was at.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     get_run(home, "manual__2013-09-01")
-    Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no run 'manual__2013-09-01' in this home; there is: none.
-
     Raises:
         UnknownName: there is no such run.
         InvalidData: several DAGs have a run of that name; `dag_id` says which.

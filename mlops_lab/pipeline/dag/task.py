@@ -38,16 +38,7 @@ def place(task: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Refere
 
 @dataclass(frozen=True)
 class Reference:
-    """The result that a task will have, usable as an argument of other tasks and in `a >> b` (Airflow's `XComArg`).
-
-    >>> from mlops_lab.pipeline.dag import DAG, task
-    >>> with DAG("flights") as dag:
-    ...     extract, train, clean = (task(lambda: 1, task_id=name)() for name in ("extract", "train", "clean"))
-    ...     [extract, train] >> clean
-    Reference(clean)
-    >>> dag.edges
-    (('extract', 'clean'), ('train', 'clean'))
-    """
+    """The result that a task will have, usable as an argument of other tasks and in `a >> b` (Airflow's `XComArg`)."""
 
     task_id: str
     dag: Graph = field(repr=False, compare=False)

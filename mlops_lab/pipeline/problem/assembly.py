@@ -149,13 +149,7 @@ _FOLDER = "tasks"
 
 
 def said_no(instance: TaskInstance) -> str:
-    """`refused` or `waiting` when a task did its work and the answer was no; "" otherwise.
-
-    >>> said_no(TaskInstance("gate", "failed", why="the gate refused late_flights v2: served.roc_auc is 0.640"))
-    'refused'
-    >>> said_no(TaskInstance("gate", "failed", why="disk full"))
-    ''
-    """
+    """`refused` or `waiting` when a task did its work and the answer was no; "" otherwise."""
     if instance.state == "failed" and instance.task_id == "gate" and "the gate refused" in instance.why:
         return "refused"
     waits = instance.task_id == "approve" and "waits for an approval" in instance.why
@@ -192,14 +186,6 @@ def run_one_task(
         InvalidData: a task before it has not run in this home folder with this date and these params.
         TaskFailed: it failed, and not because the gate refused or an approval is missing.
         IntegrityError: a result in the home folder is damaged.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     run_one_task("train", home=home)
-    Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: task 'train' comes after 'build_training_set', which has not run in this home
-    folder
-    with this date and these params.
     """
     pipeline = dag if dag is not None else pipeline_of(problem_of(home))
     if task_id not in pipeline.tasks:

@@ -25,17 +25,6 @@ def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet, *, rol
 
     The file itself says what the rows are: its `role` ("known", or "served" for what the online store would have
     answered), its features, service, views and fingerprint.
-
-    >>> import tempfile, pandas as pd
-    >>> from mlops_lab.models.tracking import ArtefactStore
-    >>> rows = pd.DataFrame({"event_timestamp": pd.to_datetime(["2013-01-01T06:00Z"]), "wind": [3.5]})
-    >>> known = TrainingSet(rows, features=("wind",), service="weather", views=("airport_weather",), time_range=None)
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     artefacts = ArtefactStore(home)
-    ...     reference = put_training_set(artefacts, known)
-    ...     again = get_training_set(artefacts, reference)
-    >>> again.fingerprint == reference["fingerprint"]
-    True
     """
     from pyarrow import Table, feather
 
@@ -63,13 +52,6 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, rol
         InvalidData: what the reference names is not a stored training set, or one in another role.
         UnknownName: the artefact is not in this home folder.
         IntegrityError: its bytes have changed.
-
-    >>> import tempfile
-    >>> from mlops_lab.models.tracking import ArtefactStore
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     get_training_set(ArtefactStore(home), {"artefact": ArtefactStore(home).put_bytes(b"no rows")})
-    Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidData: artefact sha256:c9039c6dfee5… is not a training set.
     """
     from pyarrow import ArrowInvalid, BufferReader, feather
 
@@ -99,24 +81,10 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, rol
 
 
 def put_json(artefacts: ArtefactStore, value: Any) -> str:
-    """Store a JSON value, NaN included, and return the fingerprint of its bytes.
-
-    >>> import tempfile
-    >>> from mlops_lab.models.tracking import ArtefactStore
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     get_json(ArtefactStore(home), put_json(ArtefactStore(home), {"auc": 0.7}))
-    {'auc': 0.7}
-    """
+    """Store a JSON value, NaN included, and return the fingerprint of its bytes."""
     return artefacts.put_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
 
 
 def get_json(artefacts: ArtefactStore, reference: str) -> Any:
-    """The JSON value that a fingerprint names.
-
-    >>> import tempfile
-    >>> from mlops_lab.models.tracking import ArtefactStore
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     get_json(ArtefactStore(home), ArtefactStore(home).put_bytes(b"[1, 2]"))
-    [1, 2]
-    """
+    """The JSON value that a fingerprint names."""
     return json.loads(artefacts.get_bytes(reference))

@@ -77,15 +77,6 @@ def season_drift(
 
     Raises:
         InvalidData: there is no decision after the model learnt.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> version = ModelVersion(name="late", version=1, run_id="r1", artefact="sha256:0", stage="Production", aliases=(),
-    ...                        tags={}, author="ada", created=parse_utc("2014-01-01"), description="")
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     season_drift(version, home=home, clock=FakeClock())
-    Traceback (most recent call last):
-    mlops_lab.base.errors.UnknownName: no run 'r1'; there is: none.
     """
     import pandas as pd
 
@@ -150,14 +141,6 @@ def seasons_table(seasons: tuple[Season, ...]) -> pd.DataFrame:
 
     Columns: month, rows, score_psi, drifted (how many features), furthest (which), the metric, the label, said,
     retrain.
-
-    >>> from mlops_lab.models.drift import ColumnDrift
-    >>> temp, score = ColumnDrift("temp", 1.2, 0.6, "drifted"), ColumnDrift("score", 0.3, 0.2, "drifted")
-    >>> report = DriftReport("2013-07", 1000, score, (temp,), retrain=True, why="")
-    >>> season = Season(report, "roc_auc", 0.7, "late", happened=0.31, said=0.25)
-    >>> print(seasons_table((season,)).to_string(index=False))
-      month  rows  score_psi  drifted  furthest  roc_auc  late  said  retrain
-    2013-07  1000        0.3        1 temp 1.20      0.7  0.31  0.25     True
     """
     import pandas as pd
 

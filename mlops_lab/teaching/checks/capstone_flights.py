@@ -21,11 +21,7 @@ _DTYPES = {"b": "bool", "i": "int64", "u": "int64", "f": "float64"}
 
 
 def some_days() -> pd.DataFrame:
-    """A week of March, which the notebook never shows.
-
-    >>> len(some_days()) > 5000
-    True
-    """
+    """A week of March, which the notebook never shows."""
     from mlops_lab.data import flights as datasets
 
     march = datasets.load_flights(month=3)
@@ -39,12 +35,6 @@ def with_another_future(flights: pd.DataFrame, moment: str) -> pd.DataFrame:
     Who has left by then has left; who has not leaves at another time than it did; who is in the air arrives at another
     time. The schedule stays, and so does a cancellation that was sure by then (the sixteenth minute after the scheduled
     arrival, as in `datasets.outcomes`).
-
-    >>> flights = some_days()
-    >>> later = with_another_future(flights, "2013-03-06T15:00Z")
-    >>> changed = flights["arr_delay"].ne(later["arr_delay"]) & flights["arr_delay"].notna()
-    >>> bool((flights.loc[changed, "arr_at"] > "2013-03-06T15:00Z").all()), bool(changed.any())
-    (True, True)
     """
     import numpy as np
     import pandas as pd
@@ -73,11 +63,7 @@ def with_another_future(flights: pd.DataFrame, moment: str) -> pd.DataFrame:
 
 
 def moments_round_the_clock() -> list[str]:
-    """Every hour of the day once, on different days of the week, and just after midnight in UTC and in New York.
-
-    >>> len({moment[11:13] for moment in moments_round_the_clock()})
-    24
-    """
+    """Every hour of the day once, on different days of the week, and just after midnight in UTC and in New York."""
     hours = [f"2013-03-{4 + hour % 5:02d}T{hour:02d}:{hour * 7 % 60:02d}Z" for hour in range(24)]
     return ["2013-03-06T00:01Z", "2013-03-07T05:01Z", *hours]
 
@@ -88,10 +74,6 @@ def on_flights(source: Callable[[], object], flights: pd.DataFrame) -> Iterator[
 
     Gives False where the function refers to no table of flights, so that nothing can be put in its place. Whatever
     was there is there again afterwards.
-
-    >>> with on_flights(lambda: 1, some_days()) as found:
-    ...     found
-    False
     """
     functions, pending = [], [source]
     places: list[tuple[Callable[[Any], None], Any]] = []
@@ -139,14 +121,7 @@ def _is_flights(value: object) -> bool:
 
 
 def rows_known_at(rows: pd.DataFrame, moment: str, keys: list[str]) -> pd.DataFrame:
-    """The feature rows that count as known at a moment, in an order of their own, figures rounded.
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2013-03-05T10:00Z", "2013-03-05T12:00Z"])
-    >>> rows = pd.DataFrame({"dest": ["ORD", "ORD"], "event_timestamp": times, "created_timestamp": times, "n": [1, 2]})
-    >>> rows_known_at(rows, "2013-03-05T11:00Z", ["dest"])["n"].tolist()
-    [1.0]
-    """
+    """The feature rows that count as known at a moment, in an order of their own, figures rounded."""
     import pandas as pd
 
     at = pd.Timestamp(moment)
@@ -159,27 +134,13 @@ def rows_known_at(rows: pd.DataFrame, moment: str, keys: list[str]) -> pd.DataFr
 
 
 def tied(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """Which rows share keys and times with a row that says something else: which of them counts is chance.
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2013-03-05T10:00Z"] * 3)
-    >>> rows = pd.DataFrame({"dest": ["ORD", "ORD", "BOS"], "event_timestamp": times, "created_timestamp": times})
-    >>> tied(rows.assign(n=[1, 2, 3]), ["dest"]).tolist(), tied(rows.assign(n=1), ["dest"]).any().item()
-    ([True, True, False], False)
-    """
+    """Which rows share keys and times with a row that says something else: which of them counts is chance."""
     first = [*keys, "event_timestamp", "created_timestamp"]
     return rows.duplicated(first, keep=False) & ~rows.duplicated(keep=False)
 
 
 def known_alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> bool:
-    """Do two answers of `rows_known_at` say the same, apart from what tied rows say?
-
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2013-03-05T10:00Z"] * 2)
-    >>> rows = pd.DataFrame({"dest": ["ORD", "BOS"], "event_timestamp": times, "created_timestamp": times, "n": [1, 2]})
-    >>> known_alike(rows, rows, ["dest"]), known_alike(rows, rows.assign(n=[1, 3]), ["dest"])
-    (True, False)
-    """
+    """Do two answers of `rows_known_at` say the same, apart from what tied rows say?"""
     import pandas as pd
 
     first = [*keys, "event_timestamp", "created_timestamp"]
@@ -190,24 +151,14 @@ def known_alike(before: pd.DataFrame, after: pd.DataFrame, keys: list[str]) -> b
 
 
 def schema_of(rows: pd.DataFrame, keys: list[str]) -> dict[str, str]:
-    """The features of a frame (what is neither key nor timestamp) and the type of each.
-
-    >>> import pandas as pd
-    >>> schema_of(pd.DataFrame({"dest": ["ORD"], "delay": [1.5], "busy": [True]}), ["dest"])
-    {'delay': 'float64', 'busy': 'bool'}
-    """
+    """The features of a frame (what is neither key nor timestamp) and the type of each."""
     times = ("event_timestamp", "created_timestamp")
     names = [str(name) for name in rows.columns if name not in (*keys, *times)]
     return {name: _DTYPES.get(rows[name].dtype.kind, "string") for name in names}
 
 
 def joined(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """The rows joined to the decisions of the week they are about, as known at each.
-
-    >>> from mlops_lab.data import flights as datasets
-    >>> "leg_delay" in joined(datasets.aircraft_last_leg(some_days()), ["tailnum"])
-    True
-    """
+    """The rows joined to the decisions of the week they are about, as known at each."""
     from datetime import timedelta
 
     from mlops_lab.data import flights as datasets
@@ -228,12 +179,7 @@ def joined(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 @contextmanager
 def store_with(*objects: FeatureView | FeatureService) -> Iterator[FeatureStore]:
-    """A feature store in a folder that is thrown away, with these definitions applied.
-
-    >>> with store_with() as store:
-    ...     store.list_feature_views()
-    []
-    """
+    """A feature store in a folder that is thrown away, with these definitions applied."""
     from mlops_lab.base.clock import FakeClock
     from mlops_lab.data.features import FeatureStore
 
@@ -254,11 +200,7 @@ def _early_summer() -> pd.DataFrame:
 
 
 def decisions_of_june() -> pd.DataFrame:
-    """Two weeks of decisions with their outcomes, which the notebook does not show.
-
-    >>> bool(decisions_of_june()["event_timestamp"].min() >= some_days()["sched_dep"].max())
-    True
-    """
+    """Two weeks of decisions with their outcomes, which the notebook does not show."""
     frame = _early_summer()
     return frame[frame["event_timestamp"] >= EXAM_FROM].reset_index(drop=True)
 

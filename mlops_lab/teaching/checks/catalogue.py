@@ -31,11 +31,7 @@ def _exercises() -> dict[str, Exercise]:
 
 
 def all_exercises() -> tuple[Exercise, ...]:
-    """Every exercise of the course, in order.
-
-    >>> "01.1" in [exercise.id for exercise in all_exercises()]
-    True
-    """
+    """Every exercise of the course, in order."""
     return tuple(sorted(_exercises().values(), key=lambda one: one.id))
 
 
@@ -58,19 +54,12 @@ def _table(name: str) -> dict[str, dict[str, Any]]:
 
 
 def all_quizzes() -> tuple[Quiz, ...]:
-    """Every quiz of the course, in order.
-
-    >>> "01.q1" in [quiz.id for quiz in all_quizzes()]
-    True
-    """
+    """Every quiz of the course, in order."""
     return tuple(_quizzes().values())
 
 
 def find_exercise(exercise_id: str) -> Exercise:
     """The exercise of this id.
-
-    >>> find_exercise("01.1")
-    Exercise('01.1', predict)
 
     Raises:
         UnknownName: there is no such exercise.
@@ -82,9 +71,6 @@ def find_exercise(exercise_id: str) -> Exercise:
 
 def find_quiz(quiz_id: str) -> Quiz:
     """The quiz of this id.
-
-    >>> find_quiz("01.q1")
-    Quiz('01.q1')
 
     Raises:
         UnknownName: there is no such quiz.
@@ -104,11 +90,7 @@ def _predictions() -> dict[str, Prediction]:
 
 
 def all_predictions() -> tuple[Prediction, ...]:
-    """Every prediction of the course, in order.
-
-    >>> all_predictions()[0].id
-    '00.p1'
-    """
+    """Every prediction of the course, in order."""
     return tuple(_predictions().values())
 
 

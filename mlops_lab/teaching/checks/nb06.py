@@ -38,14 +38,7 @@ jobs:
 
 
 def summarise(conditions: Any) -> None:
-    """Let a job with these conditions sum up what became of two others.
-
-    >>> summarise({"job": "success()", "step": "failure()"})
-    Traceback (most recent call last):
-    mlops_lab.teaching.checks.exercise.NotYet: when lint is success and test is failure, passed is skipped, and
-    GitHub lets a
-    skipped check through.
-    """
+    """Let a job with these conditions sum up what became of two others."""
     conditions = mapped(conditions, 'give a dict with the two conditions, "job" and "step".')
     for place in ("job", "step"):
         expect(isinstance(conditions.get(place), str), f"the condition of the {place} is a text, like 'failure()'.")
@@ -115,13 +108,7 @@ _PRODUCTION = {"production": Environment("production", reviewers=("grace",))}
 
 
 def repair(repairs: Any) -> None:
-    """Put the repaired lines in, then let the gate say no and yes, in front of a hostile title and a reviewer.
-
-    >>> repair({6: "    continue-on-error: false"})
-    Traceback (most recent call last):
-    mlops_lab.teaching.checks.exercise.NotYet: the gate fails, and deploy goes on all the same: look at what
-    is inside ${{ }}.
-    """
+    """Put the repaired lines in, then let the gate say no and yes, in front of a hostile title and a reviewer."""
     repairs = mapped(repairs, "give a dict: number of a line to the line as it should be.")
     lines = HOLES.splitlines()
     for number, text in repairs.items():

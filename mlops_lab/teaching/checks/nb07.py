@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def made_up_traffic(*, seed: int, worse: bool) -> pd.DataFrame:
-    """Three weeks of made-up flights like December's: after four quiet days a worse challenger shows what it is.
-
-    >>> made_up_traffic(seed=1, worse=True).shape
-    (18900, 6)
-    """
+    """Three weeks of made-up flights like December's: after four quiet days a worse challenger shows what it is."""
     import numpy as np
     import pandas as pd
 
@@ -42,12 +38,7 @@ def made_up_traffic(*, seed: int, worse: bool) -> pd.DataFrame:
 
 
 def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
-    """What becomes of a good or a worse challenger under a policy, on that traffic.
-
-    >>> from mlops_lab.models.rollout import RolloutPolicy
-    >>> rolled_out(RolloutPolicy(), seed=1, worse=True)
-    Deployment(late v2 over v1: rolled_back at 0 %)
-    """
+    """What becomes of a good or a worse challenger under a policy, on that traffic."""
     from mlops_lab.base.clock import FakeClock
     from mlops_lab.models.gates import Floor, GatePolicy, Measured, evaluate_gates
     from mlops_lab.models.registry import Registry

@@ -112,14 +112,7 @@ def _write(path: Path, content: object) -> None:
 
 @dataclass(frozen=True, repr=False)
 class ProgressTable:
-    """What is done and what is left, a row for every exercise and quiz.
-
-    >>> table = ProgressTable((("01.1", "predict", Standing("passed", 2, 1)), ("01.2", "build", Standing())))
-    >>> table
-    1 of 2 passed
-    01.1  predict  passed         2 tries  1 hint
-    01.2  build    not attempted
-    """
+    """What is done and what is left, a row for every exercise and quiz."""
 
     rows: tuple[tuple[str, str, Standing], ...]
     notes: tuple[str, ...] = ()

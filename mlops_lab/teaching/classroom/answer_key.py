@@ -6,11 +6,7 @@ from mlops_lab.teaching.checks import Exercise, Quiz, all_exercises, all_quizzes
 
 
 def answer_key() -> str:
-    """The answer key of the whole course in Markdown, made from the exercises themselves, so that it cannot be old.
-
-    >>> print(answer_key().splitlines()[0])
-    # Answer key
-    """
+    """The answer key of the whole course in Markdown, made from the exercises themselves, so that it cannot be old."""
     lines = [
         "# Answer key",
         "",

@@ -59,11 +59,7 @@ class Sight:
 
 
 def words_and_picture(words: str, svg: str | None) -> dict[str, str]:
-    """The forms in which a notebook shows words above a picture; `picture_bundle` says why there are three.
-
-    >>> sorted(words_and_picture("refused", "<svg/>")), words_and_picture("refused", None)
-    (['image/svg+xml', 'text/html', 'text/plain'], {'text/plain': 'refused'})
-    """
+    """The forms in which a notebook shows words above a picture; `picture_bundle` says why there are three."""
     if svg is None:
         return {"text/plain": words}
     page = f'<pre style="white-space:pre-wrap">{escape(words)}</pre><figure style="margin:0">{svg}</figure>'
@@ -114,13 +110,7 @@ AUTHOR, COLLEAGUE = "ada", "grace"
 
 
 def write(home: Path, name: str, values: Mapping[str, Any]) -> None:
-    """Write a setting of the scene.
-
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     write(Path(home), "outage", {"failures": 2})
-    ...     read(Path(home), "outage")
-    {'failures': 2}
-    """
+    """Write a setting of the scene."""
     (home / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
@@ -130,13 +120,7 @@ def read(home: Path, name: str) -> Any:
 
 
 def register(home: Path, *, clock: Clock) -> ModelVersion:
-    """Register one more version by the author: bytes of its own, not a model that predicts.
-
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     [register(Path(home), clock=FakeClock()).version for _ in range(2)]
-    [1, 2]
-    """
+    """Register one more version by the author: bytes of its own, not a model that predicts."""
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
     try:
         number = len(registry.search(name=MODEL_NAME)) + 1 if MODEL_NAME in registry.list_models() else 1
@@ -151,16 +135,7 @@ def register(home: Path, *, clock: Clock) -> ModelVersion:
 
 
 def reign(registry: Registry, version: ModelVersion) -> None:
-    """Take a version through a lenient gate into Production.
-
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     version = register(Path(home), clock=FakeClock())
-    ...     with_registry = Registry(home, clock=FakeClock())
-    ...     reign(with_registry, version)
-    ...     with_registry.get_production(MODEL_NAME).version
-    1
-    """
+    """Take a version through a lenient gate into Production."""
     policy, measured = GatePolicy([Floor("served.roc_auc", 0.5)]), Measured({"served.roc_auc": 0.74})
     champion = registry.get_production(MODEL_NAME)
     report = evaluate_gates(version, champion, policy, measured=measured, at=registry.clock.now())
@@ -169,13 +144,7 @@ def reign(registry: Registry, version: ModelVersion) -> None:
 
 @contextmanager
 def copied(home: Path) -> Iterator[Path]:
-    """A copy of the scene to try something on, gone afterwards: the scene itself stays as it is.
-
-    >>> with tempfile.TemporaryDirectory() as home, copied(Path(home)) as other:
-    ...     write(other, "tried", {})
-    ...     list(Path(home).iterdir())
-    []
-    """
+    """A copy of the scene to try something on, gone afterwards: the scene itself stays as it is."""
     with tempfile.TemporaryDirectory(prefix="mlops-lab-scene-", ignore_cleanup_errors=True) as folder:
         shutil.copytree(home, folder, dirs_exist_ok=True)
         yield Path(folder)

@@ -28,12 +28,6 @@ def handed_in(place: Path) -> tuple[list[Path], list[tuple[str, str]]]:
 
     Raises:
         InvalidData: the folder cannot be read.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Path(folder, "mine.zip").touch()
-    ...     handed_in(Path(folder))
-    ([], [('mine.zip', 'it is packed; unpack it')])
     """
     paths: list[Path] = []
     left_out: list[tuple[str, str]] = []
@@ -60,11 +54,7 @@ def _in_folder(folder: Path, left_out: list[tuple[str, str]]) -> list[Path]:
 
 
 class NotCountedError(MlopsLabError):
-    """Why a file is not a learner.
-
-    >>> print(NotCountedError("it is no JSON text"))
-    it is no JSON text
-    """
+    """Why a file is not a learner."""
 
 
 def read_standings(path: Path, entries: list[str]) -> tuple[dict[str, tuple[str, int, int]], int]:
@@ -72,13 +62,6 @@ def read_standings(path: Path, entries: list[str]) -> tuple[dict[str, tuple[str,
 
     Raises:
         NotCountedError: it is no progress file.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Path(folder, "mine.json").write_text('{"course": "MLOps Lab", "exercises": {"99.1": {}}}') > 0
-    ...     read_standings(Path(folder, "mine.json"), ["01.1"])
-    True
-    ({'01.1': ('not attempted', 0, 0)}, 1)
     """
     exercises = _exercises(path)
     found = {}
@@ -118,11 +101,7 @@ def _exercises(path: Path) -> dict[str, Any]:
 
 
 def shown(name: str) -> str:
-    r"""A file's name as it may be printed: no line breaks, no control characters, not too long.
-
-    >>> shown("two\nlines.json"), shown("the second year, group b, lovelace.json")
-    ('two\\nlines.json', 'the second …velace.json')
-    """
+    r"""A file's name as it may be printed: no line breaks, no control characters, not too long."""
     text = " ".join(plain(name.encode("utf-8", "replace").decode()).split())
     length = _LONGEST_NAME
     while width(short := shortened(text, length)) > _LONGEST_NAME * 0.62:  # letters beyond Latin are wider
@@ -177,16 +156,7 @@ class Learner:
 
 @dataclass(frozen=True, repr=False)
 class ClassReport:
-    """A class: its learners in the order of their files, and a line for every file that needs one.
-
-    >>> report = ClassReport((Learner("a", {"01.1": ("passed", 1, 0)}), Learner("b", {"01.1": ("not yet", 3, 4)})), ())
-    >>> print(report.table())
-    learner  01  passed
-    a         1  1 of 1
-    b         0  0 of 1
-    >>> report.hardest()
-    [('01.1', 1, 1, 0, 1)]
-    """
+    """A class: its learners in the order of their files, and a line for every file that needs one."""
 
     learners: tuple[Learner, ...]
     notes: tuple[str, ...]

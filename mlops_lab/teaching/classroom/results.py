@@ -43,11 +43,7 @@ def load_measured(text: str | None = None) -> dict[str, Measured]:
 
 
 def load_traffic() -> dict[str, pd.DataFrame]:
-    """The flights of ten days as `CanaryPanel` takes them, by challenger.
-
-    >>> {name: len(frame) for name, frame in load_traffic().items()}.keys()
-    dict_keys(['daily_averages', 'as_known'])
-    """
+    """The flights of ten days as `CanaryPanel` takes them, by challenger."""
     import pandas as pd
 
     table = json.loads(gzip.decompress((FOLDER / "canary.json.gz").read_bytes()))

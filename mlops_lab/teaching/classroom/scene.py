@@ -23,15 +23,7 @@ _FOLDER, _PART = "classroom", ".part-"
 
 @dataclass(frozen=True, repr=False)
 class Broken:
-    """A fault that was shown: what there was to see before the damage, and after.
-
-    >>> fault = Fault("cycle", "A circle", "05", "an edge is added", "order", print, print, Sight)
-    >>> Broken(fault, Sight(True, "5 tasks in order"), Sight(False, "a cycle: train → gate → train."))
-    before  ✓ 5 tasks in order
-    damage    an edge is added
-    after   ✗ a cycle: train → gate → train.
-    lesson    order (notebook 05)
-    """
+    """A fault that was shown: what there was to see before the damage, and after."""
 
     fault: Fault
     before: Sight
@@ -109,10 +101,6 @@ def standing(fault: Fault, home: str | Path) -> str:
 
     Raises:
         HomeError: the folder cannot be read.
-
-    >>> from mlops_lab.teaching.classroom import find_fault
-    >>> standing(find_fault("cycle"), "no-such-home")
-    ''
     """
     scene = Path(home) / _FOLDER / fault.name
     try:
@@ -124,12 +112,7 @@ def standing(fault: Fault, home: str | Path) -> str:
 
 
 def scene_home(fault: Fault, home: str | Path) -> Path:
-    """The folder in which a scene is played: a home folder of its own, for a closer look.
-
-    >>> from mlops_lab.teaching.classroom import find_fault
-    >>> scene_home(find_fault("cycle"), "home").as_posix()
-    'home/classroom/cycle/home'
-    """
+    """The folder in which a scene is played: a home folder of its own, for a closer look."""
     return Path(home) / _FOLDER / fault.name / "home"
 
 

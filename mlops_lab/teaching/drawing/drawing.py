@@ -84,11 +84,7 @@ class Drawing:
 
 
 def figure_html(svg: str, words: str) -> str:
-    """A picture for a page, with the words that say the same folded below it.
-
-    >>> figure_html("<svg/>", "train < gate")[-74:]
-    '<pre style="white-space:pre-wrap">train &lt; gate</pre></details></figure>'
-    """
+    """A picture for a page, with the words that say the same folded below it."""
     folded = f'<details><summary>as text</summary><pre style="white-space:pre-wrap">{escape(words)}</pre></details>'
     return f'<figure style="margin:0">{svg}{folded}</figure>'
 
@@ -99,9 +95,6 @@ def picture_bundle(svg: str, words: str) -> dict[str, str]:
     JupyterLab shows an SVG output as an image without any name, so to it the picture is part of a page, where a screen
     reader finds its name and words. GitHub takes SVG out of pages, so the page that is stored with the course holds it
     as an image (`scripts/notebook_kernel.py`).
-
-    >>> sorted(picture_bundle("<svg/>", "two bars"))
-    ['image/svg+xml', 'text/html', 'text/plain']
     """
     return {"text/plain": words, "text/html": figure_html(svg, words), "image/svg+xml": svg}
 

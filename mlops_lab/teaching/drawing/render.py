@@ -129,9 +129,6 @@ def tidy_svg(text: str, *, title: str) -> str:
 
     Raises:
         ValueError: this is no SVG.
-
-    >>> tidy_svg('<!-- 2.43 --><svg xmlns="http://www.w3.org/2000/svg"/>', title="<b>")
-    '<svg role="img" aria-label="&lt;b&gt;" style="max-width:100%;height:auto" xmlns="http://www.w3.org/2000/svg"><title>&lt;b&gt;</title></svg>'
     """
     start = text.find("<svg")
     if start < 0:
@@ -196,11 +193,7 @@ def _unwrap_link(element: ElementTree.Element) -> None:
 
 
 def label_svg(text: str, *, title: str) -> str:
-    """The SVG element of a Matplotlib figure, without prologue, metadata and comments, named by `title`.
-
-    >>> label_svg('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><!-- 12 --></svg>', title='"12"')
-    '<svg role="img" aria-label="&quot;12&quot;" style="max-width:100%;height:auto;stroke-linejoin:round" xmlns="http://www.w3.org/2000/svg"></svg>'
-    """
+    """The SVG element of a Matplotlib figure, without prologue, metadata and comments, named by `title`."""
     text = _UNNEEDED.sub("", text[text.index("<svg") :]).strip()
     for colour in (INK, PAPER):
         text = text.replace(f": {colour}", f": {paint(colour)}")

@@ -87,11 +87,7 @@ def _box(kind: str, name: str, lines: list[str], description: str) -> Box:
 
 
 def _span(ttl: timedelta | None) -> str:
-    """A duration in its largest whole unit.
-
-    >>> _span(timedelta(days=2)), _span(timedelta(minutes=90)), _span(None)
-    ('2 d', '90 min', 'for ever')
-    """
+    """A duration in its largest whole unit."""
     if ttl is None:
         return "for ever"
     for unit, word in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):

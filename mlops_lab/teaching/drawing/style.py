@@ -30,11 +30,7 @@ _THEMED = {
 
 
 def paint(colour: str) -> str:
-    """A colour as CSS: ink and paper are those of the page's theme (JupyterLab's, the website's) where it has one.
-
-    >>> paint("#0072b2"), paint(PAPER)
-    ('#0072b2', 'var(--jp-layout-color0,var(--pst-color-background,#ffffff))')
-    """
+    """A colour as CSS: ink and paper are those of the page's theme (JupyterLab's, the website's) where it has one."""
     return _THEMED.get(colour, colour)
 
 
@@ -92,38 +88,10 @@ KINDS: Mapping[str, Look] = MappingProxyType({look.word: look for look in _KINDS
 
 
 def state_look(state: str | None) -> Look:
-    """The look of a state; an unknown word keeps its word, under a question mark and quiet colours.
-
-    >>> state_look("skipped").mark, state_look(None).word, state_look("on fire").mark
-    ('–', 'no_status', '?')
-    """
+    """The look of a state; an unknown word keeps its word, under a question mark and quiet colours."""
     return STATES.get(state or "no_status") or Look("?", str(state), "#f7f7f7", EDGE)
 
 
 def kind_look(kind: str) -> Look:
-    """The look of a kind of thing; an unknown kind keeps its word.
-
-    >>> kind_look("view").mark, kind_look("spell").word
-    ('▦', 'spell')
-    """
+    """The look of a kind of thing; an unknown kind keeps its word."""
     return KINDS.get(kind) or Look("▫", kind, "#f7f7f7", EDGE)
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two `#rrggbb` colours, from 1 (equal) to 21 (black on white).
-
-    The formula is WCAG's: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio
-
-    >>> contrast("#000000", "#ffffff")
-    21.0
-    """
-    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return round((light + 0.05) / (dark + 0.05), 4)
-
-
-def _luminance(colour: str) -> float:
-    channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
-    red, green, blue = (
-        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in channels
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -33,9 +33,6 @@ class JobBox:
         legs: The legs of its matrix, each with its state or None.
         lines: Further lines in the box, such as "environment: production".
         why: The reason of its state; in the outline and as tooltip.
-
-    >>> JobBox("test", needs=("lint",), legs={"3.11": "success", "3.13": "failure"}).legs["3.13"]
-    'failure'
     """
 
     name: str
@@ -61,19 +58,6 @@ def draw_jobs(title: str, jobs: Iterable[JobBox], *, about: Sequence[str] = ()) 
         CycleError: jobs need each other.
         UnknownName: a job needs one that is not there.
         DuplicateName: two jobs of one name.
-
-    >>> print(draw_jobs("ci.yml", [
-    ...     JobBox("lint", state="success"),
-    ...     JobBox("test", needs=["lint"], state="failure", legs={"3.11": "success", "3.13": "failure"}),
-    ...     JobBox("deploy", needs=["test"], state="skipped", why="test failed")]))
-    ci.yml
-    <BLANKLINE>
-    ✓ success  lint
-    ✗ failure  test    ← lint
-        ✓ 3.11 (success)
-        ✗ 3.13 (failure)
-    – skipped  deploy  ← test
-        test failed
     """
     jobs = list(jobs)
     names = [job.name for job in jobs]

@@ -164,9 +164,6 @@ class OwnKeys(anywidget.AnyWidget):
     Without it the letters `dd`, typed to find a name in a list, delete the cell, and the space bar that presses a
     button turns the slide. And a control that moves where no kernel runs any more would stand above a picture and a
     verdict of before: each move asks the kernel for an answer, and says so where none comes within `patience`.
-
-    >>> controls = widgets.VBox([choice("who", ["ada", "grace"], "ada"), OwnKeys()])
-    >>> _ = controls.add_class("lab-controls")
     """
 
     _esm = _KEYS_ESM
@@ -183,11 +180,7 @@ def _answer(widget: Any, content: Any, _buffers: Any) -> None:
 
 
 class Memory(traitlets.HasTraits):
-    """A part of a panel's state that no control shows: `value` is a tuple.
-
-    >>> Memory().value
-    ()
-    """
+    """A part of a panel's state that no control shows: `value` is a tuple."""
 
     value = traitlets.Tuple()
 

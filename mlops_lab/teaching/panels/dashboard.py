@@ -43,11 +43,7 @@ _BIG = """<style>
 
 @dataclass(frozen=True)
 class Lesson:
-    """A tab: the notebook it belongs to, its short name, the question, what to try, and the panel.
-
-    >>> LESSONS[1].question
-    'What must be true before a model may replace another?'
-    """
+    """A tab: the notebook it belongs to, its short name, the question, what to try, and the panel."""
 
     notebook: str
     name: str

@@ -14,16 +14,7 @@ AUTHOR = "ada"
 
 
 def register_versions(home: Path, measured: Sequence[Measured], *, name: str, clock: Clock) -> None:
-    """Register a version for each measurement, by one author and with bytes of its own; none is a model that predicts.
-
-    >>> import tempfile
-    >>> from mlops_lab.base.clock import FakeClock
-    >>> with tempfile.TemporaryDirectory() as home:
-    ...     register_versions(Path(home), [Measured({"auc": 0.7})] * 2, name="late", clock=FakeClock())
-    ...     registry = Registry(home, clock=FakeClock())
-    ...     [version.version for version in registry.search(name="late")]
-    [1, 2]
-    """
+    """Register a version for each measurement, by one author and with bytes of its own; none of them predicts."""
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
     for number, one in enumerate(measured, 1):
         artefact = tracker.artefacts.put_bytes(f"stands for version {number}".encode())

@@ -37,9 +37,6 @@ class PictureName(anywidget.AnyWidget):
     """Nothing to see: the name of the picture beside it, for whoever cannot see that.
 
     A widget that draws in the page gives its picture no name. The box around both has the class `lab-drawn`.
-
-    >>> drawn = widgets.VBox([widgets.HTML("<svg></svg>"), PictureName(name="DAG flights")])
-    >>> _ = drawn.add_class("lab-drawn")
     """
 
     _esm = _ESM

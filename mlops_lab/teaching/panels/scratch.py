@@ -12,16 +12,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  a disk in memory where there is one: w
 
 
 class Scratch:
-    """A home folder that is prepared once, and of which every picture gets a fresh copy.
-
-    >>> scratch = Scratch(lambda home: (home / "registry.db").write_bytes(b"prepared"))
-    >>> with scratch.home() as one:
-    ...     (one / "registry.db").write_bytes(b"changed")
-    7
-    >>> with scratch.home() as other:
-    ...     (other / "registry.db").read_bytes()
-    b'prepared'
-    """
+    """A home folder that is prepared once, and of which every picture gets a fresh copy."""
 
     def __init__(self, prepare: Callable[[Path], object]) -> None:
         with _folder() as home:

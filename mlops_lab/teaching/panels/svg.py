@@ -20,11 +20,7 @@ _UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
 
 
 def card(body: str, *, width: float, height: float, name: str) -> str:
-    """An `<svg>` on paper that says what it is.
-
-    >>> card("", width=10, height=5, name="a & b")[:60]
-    '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labe'
-    """
+    """An `<svg>` on paper that says what it is."""
     size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '
@@ -44,11 +40,7 @@ def text(
     bold: bool = False,
     most: float = math.inf,
 ) -> str:
-    """Letters with their baseline at `y`, pressed together where they would be longer than `most`.
-
-    >>> text(1, 2, "a<b", colour=TEXT)
-    '<text x="1" y="2" fill="#1a1a1a" textLength="22.05" lengthAdjust="spacingAndGlyphs">a&lt;b</text>'
-    """
+    """Letters with their baseline at `y`, pressed together where they would be longer than `most`."""
     more = (f' text-anchor="{anchor}"' if anchor != "start" else "") + (' font-weight="bold"' if bold else "")
     said = plain(words)
     long = min(length(said, _SIZE, bold=bold), most)
@@ -57,33 +49,20 @@ def text(
 
 
 def line(points: Sequence[tuple[float, float]], *, colour: str = EDGE, width: float = 2, dashes: str = "") -> str:
-    """A line through points.
-
-    >>> line([(0, 0), (4, 2.5)], dashes="4 3")
-    '<polyline points="0,0 4,2.5" fill="none" stroke="#808080" stroke-width="2" stroke-dasharray="4 3"/>'
-    """
+    """A line through points."""
     drawn = " ".join(f"{_n(x)},{_n(y)}" for x, y in points)
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return f'<polyline points="{drawn}" fill="none" {_paint("stroke", colour)} stroke-width="{_n(width)}"{dashed}/>'
 
 
 def dot(x: float, y: float, *, colour: str, radius: float = 5, full: bool = True) -> str:
-    """A point, full or hollow.
-
-    >>> dot(1, 2, colour="#000000")
-    '<circle cx="1" cy="2" r="5" fill="#000000" stroke="#000000" stroke-width="2"/>'
-    """
+    """A point, full or hollow."""
     fill = _paint("fill", colour if full else PAPER)
     return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" {fill} stroke="{colour}" stroke-width="2"/>'
 
 
 def box(x: float, y: float, *, width: float, height: float, look: Look, name: str = "", kind: str = "") -> str:
-    """A box in the look of a state, with letters in its middle; `kind` is its class, for tests to find it.
-
-    >>> from mlops_lab.teaching.drawing.style import state_look
-    >>> "stroke-dasharray" in box(0, 0, width=9, height=9, look=state_look("skipped"))
-    True
-    """
+    """A box in the look of a state, with letters in its middle; `kind` is its class, for tests to find it."""
     dashes = {"dashed": ' stroke-dasharray="5 3"', "dotted": ' stroke-dasharray="2 3"'}.get(look.line, "")
     thick = 2.5 if look.line == "bold" else 1.5
     frame = (
@@ -96,23 +75,14 @@ def box(x: float, y: float, *, width: float, height: float, look: Look, name: st
 
 
 def caption(lines: Sequence[str], *, width: int) -> tuple[str, float]:
-    """Lines of text from the top, the first in bold, wrapped at `width` letters; and where they end.
-
-    >>> body, bottom = caption(["title", "word " * 30], width=100)
-    >>> body.count("<text"), bottom
-    (3, 74)
-    """
+    """Lines of text from the top, the first in bold, wrapped at `width` letters; and where they end."""
     wrapped = [(part, number == 0) for number, words in enumerate(lines) for part in textwrap.wrap(plain(words), width)]
     body = "".join(text(12, 24 + 20 * row, part, bold=bold) for row, (part, bold) in enumerate(wrapped))
     return body, 24 + 20 * len(wrapped) - 10
 
 
 def nested(svg: str, *, x: float, y: float) -> tuple[str, float, float]:
-    """Another `<svg>` put at a place, with its width and height.
-
-    >>> nested('<svg width="72pt" height="36pt" style="height:auto" viewBox="0 0 72 36"><g/></svg>', x=5, y=6)
-    ('<svg x="5" y="6" width="96" height="48" viewBox="0 0 72 36"><g/></svg>', 96.0, 48.0)
-    """
+    """Another `<svg>` put at a place, with its width and height."""
     end = svg.index(">")
     root = svg[:end]
     sizes = []

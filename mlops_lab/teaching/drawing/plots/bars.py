@@ -302,17 +302,6 @@ def plot_drift(
 
     Raises:
         InvalidData: there is no report.
-
-    >>> from mlops_lab.models.drift import ColumnDrift, DriftReport
-    >>> def month(name, temp):
-    ...     column = ColumnDrift("temp", temp, 0.1, "stable")
-    ...     return DriftReport(name, 1000, ColumnDrift("score", 0.05, 0.1, "stable"), (column,), retrain=False, why="")
-    >>> plot_drift("drift since winter", [month("2013-04", 0.08), month("2013-07", 1.5)])
-    drift since winter
-    PSI (0.25 is drift) by month
-    month    the answers  temp
-    2013-04         0.05  0.08
-    2013-07         0.05  1.50
     """
     found = list(reports)
     if not found:
