@@ -70,16 +70,11 @@ def airport_departures(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 def carrier_departures(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """The last three hours of departures of each carrier at each airport, every hour.
 
-    Args:
-        flights: as `load_flights` gives them; the whole year when left out.
+    It takes and raises what `airport_departures` does.
 
     Returns:
         As `airport_departures`, with the composite key carrier and origin, and the features carrier_departures_3h,
         carrier_dep_delay_3h, carrier_late_share_3h and carrier_waiting.
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.data.flights import load_flights
     >>> rows = carrier_departures(load_flights(month=7)).set_index(["carrier", "origin", "event_timestamp"])
@@ -165,6 +160,8 @@ _WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "pre
 def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """What the schedule says of each flight, thirty days before it leaves.
 
+    It takes and raises what `airport_departures` does.
+
     Args:
         flights: as `load_flights` gives them; the whole year when left out. `scheduled_in_hour` counts the flights of
             this frame, so give whole days.
@@ -175,10 +172,6 @@ def flight_schedule(flights: pd.DataFrame | None = None) -> pd.DataFrame:
         under names that do not clash with the keys of the entity frame), month, hour, weekday (int64, New York's
         clocks, Monday is 0), minute_of_day (int64), distance (int64, miles), scheduled_minutes (int64, gate to
         gate), and scheduled_in_hour (int64, flights that the schedule lets leave the same airport in that hour).
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.data.flights import load_flights
     >>> row = flight_schedule(load_flights(month=1)).iloc[0]
@@ -253,21 +246,16 @@ def airport_weather(weather: pd.DataFrame | None = None) -> pd.DataFrame:
 def aircraft_last_leg(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """What each aircraft last did from New York: one row when it leaves, one more when it arrives.
 
+    It takes and raises what `airport_departures` does.
+
     Two hours before a flight its aircraft is often still in the air: then the departure's row is the last one, and
     the arrival delay is null because nobody knows it. Legs that do not start in New York are not in the data.
-
-    Args:
-        flights: as `load_flights` gives them; the whole year when left out.
 
     Returns:
         A frame with the key tailnum; event_timestamp: the actual departure or arrival; created_timestamp: five minutes
         later, when the operations feed had it; and leg_dep_delay (minutes), leg_arr_delay (minutes; null until it
         arrives), leg_delay (minutes: the newest of the two), leg_in_air (bool), leg_distance (int64, miles). At most
         one row an aircraft and moment. Ordered by moment, then key.
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.data.flights import load_flights
     >>> rows = aircraft_last_leg(load_flights(month=1))
@@ -304,8 +292,7 @@ _OF_A_DAY = ["sched_dep", "sched_arr", "arr_at", "dep_delay", "arr_delay", "canc
 def daily_airport(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """Each airport's averages by date of scheduled departure in New York.
 
-    Args:
-        flights: as `load_flights` gives them; the whole year when left out. Give whole days.
+    It takes and raises what `airport_departures` does. Give whole days.
 
     Returns:
         A frame with the key origin; event_timestamp (UTC): the midnight at which the date begins in New York;
@@ -313,10 +300,6 @@ def daily_airport(flights: pd.DataFrame | None = None) -> pd.DataFrame:
         on, at which the day's last flight had arrived or was surely late; and airport_day_flights (int64),
         airport_day_dep_delay, airport_day_arr_delay (mean minutes; null when none left), airport_day_late_share (label
         as in `outcomes`), airport_day_cancelled_share. Ordered by date, then key.
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
 
     >>> from mlops_lab.data.flights import load_flights
     >>> row = daily_airport(load_flights(month=7)).iloc[0]
@@ -331,16 +314,11 @@ def daily_airport(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 def daily_carrier(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """Each carrier's averages at each airport by date of scheduled departure in New York.
 
-    Args:
-        flights: as `load_flights` gives them; the whole year when left out. Give whole days.
+    It takes and raises what `airport_departures` does. Give whole days.
 
     Returns:
         As `daily_airport`, with the composite key carrier and origin and the features carrier_day_flights,
         carrier_day_dep_delay, carrier_day_arr_delay, carrier_day_late_share, carrier_day_cancelled_share.
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
     """
     return _by_date(flights, keys=["carrier", "origin"], prefix="carrier_day")
 
@@ -348,18 +326,13 @@ def daily_carrier(flights: pd.DataFrame | None = None) -> pd.DataFrame:
 def daily_route(flights: pd.DataFrame | None = None) -> pd.DataFrame:
     """Each route's averages by date of scheduled departure in New York.
 
-    Most routes see a handful of flights a day, so a flight's own delay is a good part of the average it is joined to.
+    It takes and raises what `airport_departures` does. Give whole days.
 
-    Args:
-        flights: as `load_flights` gives them; the whole year when left out. Give whole days.
+    Most routes see a handful of flights a day, so a flight's own delay is a good part of the average it is joined to.
 
     Returns:
         As `daily_airport`, with the composite key origin and dest and the features route_day_flights,
         route_day_dep_delay, route_day_arr_delay, route_day_late_share, route_day_cancelled_share.
-
-    Raises:
-        UnknownName: a column is missing.
-        InvalidData: `flights` is not a frame, a moment in it has no time zone, or a schedule is null.
     """
     return _by_date(flights, keys=["origin", "dest"], prefix="route_day")
 
