@@ -18,7 +18,13 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 PYTHONS = nox.project.python_versions({"project": PROJECT}, max_version="3.14")
-BOUND = ("numpy", "pandas", "scikit-learn", "pyarrow")  # a new pyarrow demands a new NumPy, and says so only on import
+BOUND = (
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "pyarrow",
+)  # a new pyarrow demands a new NumPy, and says so only on import
 COURSE = "--editable=.[serve,teach,test]"
 PINNED = ("--constraint", "constraints.txt")
 

@@ -6,7 +6,8 @@
 
 The sources are Python files in jupytext's percent format. A notebook with a cell that fails, or that writes to standard
 error, is not written at all; one that breaks a rule of notebook_rules is written, and the rule is said. A cell that is
-meant to fail carries the tag: `# %% tags=["raises-exception"]`.
+meant to fail carries the tag: `# %% tags=["raises-exception"]`. Each notebook's copy for Colab is written too, into
+colab/: without outputs, and with a first cell that installs the course there.
 Pictures are compared by their presence under --check: their bytes depend on the drawing library's version.
 """
 
@@ -38,10 +39,22 @@ from notebook_kernel import (
     warm_caches,
 )
 
-__all__ = ["PICTURES", "BuildRefused", "build", "execute", "from_source", "main", "serialise"]
+from mlops_lab.teaching.learners_copy import without_outputs
+
+__all__ = ["COLAB", "PICTURES", "BuildRefused", "build", "execute", "for_colab", "from_source", "main", "serialise"]
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 CELL_TIMEOUT = 600
+COLAB = """\
+# On Colab this installs the course, in about a minute; anywhere else it does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install --quiet mlops-lab
+    from google.colab import output
+
+    output.enable_custom_widget_manager()"""
+_NEIGHBOUR = re.compile(r"\[([^\]\[]*)\]\((?!https?:|#)[^)\s]+\)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -135,6 +148,19 @@ def build(source: Path, *, folder: Path) -> bytes:
     return serialise(execute(from_source(source.read_text(encoding="utf-8")), folder=folder))
 
 
+def for_colab(data: bytes) -> bytes:
+    """The copy of a stored notebook that Colab opens: no outputs, so that a prediction is one, and a first cell.
+
+    Colab knows no neighbour of a notebook, so that links to one would lead nowhere: their words stay.
+    """
+    notebook = nbformat.reads(without_outputs(data).decode("utf-8"), as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _NEIGHBOUR.sub(r"\1", cell.source)
+    notebook.cells.insert(1, nbformat.v4.new_code_cell(COLAB, id="colab"))
+    return serialise(notebook)
+
+
 def _without_pictures(data: bytes) -> list[str]:
     notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
     for cell in notebook.cells:
@@ -180,6 +206,8 @@ def _one(source: Path, folder: Path, *, check: bool) -> str:
             part = target.with_suffix(".part")
             part.write_bytes(fresh)
             part.replace(target)
+        if folder == REPOSITORY / "notebooks":
+            (folder / "colab" / target.name).write_bytes(for_colab(fresh))
         print(f"{target.name}: {'as it was' if stored == fresh else 'written'}, {seconds:.1f} s", flush=True)
         broken = _broken_rules(target)
         return f"{target.name}: written, but it breaks rules\n" + "\n".join(broken) if broken else ""

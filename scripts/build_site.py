@@ -34,6 +34,7 @@ PAGES = {
     "notebooks/CHEATSHEET.md": "cheatsheet.md",
     "ARCHITECTURE.md": "architecture.md",
     "docs/github.md": "github.md",
+    "docs/elsewhere.md": "elsewhere.md",
     "CHANGELOG.md": "changelog.md",
     ".github/CONTRIBUTING.md": "contributing.md",
 }
@@ -107,6 +108,10 @@ def write_notebook(file: str, page: Path) -> None:
             if "image/svg+xml" in output.get("data", {}):
                 output["data"].pop("text/html", None)  # the same picture once more, for viewers that take SVG away
     notebook["cells"] = list(with_hints(notebook["cells"]))
+    if repository := os.environ.get("GITHUB_REPOSITORY"):
+        copy = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/colab/{page.name}"
+        where = f"[Run it in Colab]({copy}), or [elsewhere](../elsewhere.md)."
+        notebook["cells"].insert(1, {"cell_type": "markdown", "id": "run-it", "metadata": {}, "source": where})
     page.write_text(json.dumps(notebook), "utf-8")
 
 

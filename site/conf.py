@@ -44,10 +44,7 @@ if repository:
         "path_to_docs": "",
         "use_repository_button": True,
         "use_issues_button": True,
-        "launch_buttons": {
-            "binderhub_url": "https://mybinder.org",
-            "colab_url": "https://colab.research.google.com",
-        },
+        "launch_buttons": {"binderhub_url": "https://mybinder.org"},
     }
 
 

@@ -126,7 +126,9 @@ def test_the_reference_has_every_public_name_and_every_command(site):
 def test_a_notebook_offers_to_be_run_where_the_repository_is_known(site):
     page = (site / "notebooks/03_evaluation_gate.html").read_text("utf-8")
 
-    assert "colab.research.google.com/github/somebody/mlops-lab/blob/main/notebooks/03_evaluation_gate.ipynb" in page
+    assert (
+        "colab.research.google.com/github/somebody/mlops-lab/blob/main/notebooks/colab/03_evaluation_gate.ipynb" in page
+    )
     assert "mybinder.org/v2/gh/somebody/mlops-lab/main" in page
 
 

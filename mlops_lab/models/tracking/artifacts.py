@@ -21,6 +21,7 @@ TRUSTED_TYPES = (
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer._RemainderColsList",  # a list of columns, in scikit-learn 1.6 and 1.7
     # skops warns of the two kinds of tree: a crafted one can crash the process. Ours come from our own training, and
     # their bytes are verified first; pass trusted=() to refuse trees.
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
