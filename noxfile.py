@@ -20,12 +20,6 @@ PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 PYTHONS = nox.project.python_versions({"project": PROJECT}, max_version="3.14")
 # a new pyarrow demands a new NumPy, and says so only on import; an old scikit-learn warns of what a new SciPy drops
 BOUND = ("numpy", "pandas", "scikit-learn", "scipy", "pyarrow")
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "scipy",
-    "pyarrow",
-)  # a new pyarrow demands a new NumPy, and says so only on import
 COURSE = "--editable=.[serve,teach,test]"
 PINNED = ("--constraint", "constraints.txt")
 
