@@ -341,7 +341,7 @@ def test_an_unknown_feature_is_an_error_that_names_the_closest(store):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda frame: frame.rename(columns={"origin": "orign"}), "no column 'origin' .* Did you mean 'orign'"),
+        (lambda frame: frame.rename(columns={"origin": "orign"}), "no column 'origin' .* The nearest there is 'orign'"),
         (lambda frame: frame.assign(origin=[1]), "column 'origin' of the entity frame must be text"),
         (lambda frame: frame.assign(event_timestamp=["06:00"]), "must hold times with a time zone"),
         (lambda frame: frame.assign(event_timestamp=pd.NaT), "event_timestamp"),

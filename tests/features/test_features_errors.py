@@ -55,7 +55,7 @@ def store(tmp_path):
     ("entity_df", "words"),
     [
         (asked().drop(columns="origin"), "no column 'origin' in the entity frame; it has: event_timestamp"),
-        (asked().rename(columns={"origin": "orign"}), "Did you mean 'orign'?"),
+        (asked().rename(columns={"origin": "orign"}), "The nearest there is 'orign'."),
         (asked().drop(columns="event_timestamp"), "no column 'event_timestamp'"),
         (asked(event_timestamp=[T.tz_localize(None)] * 2), "has no time zone"),
         (asked(event_timestamp=["2013-07-01", "2013-07-02"]), "must hold times with a time zone, not "),
@@ -246,7 +246,7 @@ def test_the_online_store_refuses_to_show_what_it_cannot_know(store):
 @pytest.mark.parametrize(
     ("entity_rows", "words"),
     [
-        ([{"orign": "EWR"}], "Did you mean 'orign'?"),
+        ([{"orign": "EWR"}], "The nearest there is 'orign'."),
         ([{"origin": 3}], "must be string, not 3 (int)"),
         ([{"origin": "EWR", "wind": 1}], "has a column 'wind' already"),
         ("EWR", "must be a frame or a list"),

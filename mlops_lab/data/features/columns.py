@@ -152,7 +152,7 @@ def check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> No
     for column in columns:
         if column not in existing:
             meant = closest(column, existing)
-            hint = f" Did you mean {meant!r}?" if meant else ""
+            hint = f" The nearest there is {meant!r}." if meant else ""
             raise InvalidData(f"no column {column!r} in {where}; it has: {', '.join(existing)}.{hint}", column=column)
         if existing.count(column) > 1:
             raise InvalidData(f"{where} has {existing.count(column)} columns {column!r}; rename one.", column=column)

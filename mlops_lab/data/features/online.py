@@ -395,7 +395,7 @@ def _columns(
         if any(key not in row for row in rows):
             row = next(row for row in rows if key not in row)
             meant = closest(key, [str(name) for name in row])
-            hint = f" Did you mean {meant!r}?" if meant else ""
+            hint = f" The nearest there is {meant!r}." if meant else ""
             raise InvalidData(f"no key {key!r} in the entity row {dict(row)!r:.200}.{hint}", column=key)
         values = [row[key] for row in rows]
         plain = kind == "string" and set(map(type, values)) == {str}
