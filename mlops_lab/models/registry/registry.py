@@ -310,6 +310,10 @@ class Registry(Catalogue):
         A version that lacks only an approval waits in Staging; promote it again when it is approved. Promoting what
         is in Production already gives the promotion that brought it there, so that a retried task does no harm.
 
+        The registry does not know which gate policy is the right one: it holds the report against another only where
+        `set_policy(name, gate_policy=...)` demands that. The pipeline and `mlops-lab registry promote` know the
+        problem, and refuse a report by any policy but the problem's.
+
         Raises:
             NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
             IllegalMove: the version is archived.
