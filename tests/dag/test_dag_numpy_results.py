@@ -14,10 +14,11 @@ from mlops_lab.pipeline.dag import DAG, run_dag, task
     [
         (np.int64(3), 3),
         (np.float32(0.5), 0.5),
+        (np.longdouble(0.25), 0.25),
         (np.bool_(True), True),
         ({"rows": [np.int32(1), (np.float64(2.0),)]}, {"rows": [1, [2.0]]}),
     ],
-    ids=["int64", "float32", "bool", "nested"],
+    ids=["int64", "float32", "longdouble", "bool", "nested"],
 )
 def test_a_number_of_numpy_is_kept_as_a_plain_one(returned, kept):
     with DAG("numbers") as dag:

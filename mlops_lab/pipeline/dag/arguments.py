@@ -63,7 +63,7 @@ def _without_numpy(value: Any) -> Any:
     numpy = sys.modules.get("numpy")  # who returns one of its numbers has imported it
     if numpy is None or not isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
         return value
-    return value.item()
+    return float(value) if isinstance(value, numpy.floating) else value.item()  # a longdouble's item is itself
 
 
 def fill(value: Any, result: Callable[[str], Any]) -> Any:
