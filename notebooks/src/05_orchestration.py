@@ -813,8 +813,8 @@ for text in files.values():
 # - **None of them** (cron, a CI job, or a small executor like ours) while one machine is enough, one team looks at it
 #   and a run an hour late is no disaster. It starts in a second and there is nothing to keep alive.
 # - **Airflow** when many teams share schedules, dates that were missed have to be made up for, and people want one
-#   screen with logins for everything that runs. You keep a database, a scheduler and an API server alive for that,
-#   and tasks should be minutes long.
+#   screen with logins for everything that runs. You keep a database, a scheduler, an API server and (since Airflow 3) a
+#   Dag processor alive for that, and tasks should be minutes long.
 # - **Prefect** when flows are decided while they run (loops, branches, a task for each file found), or when one wants
 #   to debug a flow as an ordinary Python function. Trigger rules, skipped tasks, a start date and catch-up have to be
 #   written by hand, as our file does: look for `step` in it.

@@ -389,6 +389,7 @@ draw_workflow(promote)
 # %% [markdown]
 # The rules of an environment are not in the file, where any pull request could change them. They are in the
 # repository's settings. These are ours: Ada and Grace may review, and nobody may review a run that he or she started.
+# (On GitHub's plans Free, Pro and Team, required reviewers exist for public repositories only.)
 
 # %%
 from datetime import timedelta
@@ -608,9 +609,25 @@ greet(cured, hostile)
 # **no `${{ }}` inside `run:`**, not even where the value looks harmless.
 
 # %% [markdown]
+# ## What a workflow may do, and whose code it runs
+#
+# That token was one somebody had put there. One is always there: `GITHUB_TOKEN`. Without a word in the file it may do
+# what the repository's settings allow, often write. So say it, at the top or for each job:
+# [`permissions:`](https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#permissions).
+# And `uses: actions/checkout@v7` runs what the tag `v7` points to *today*; who owns the action can move it. A full
+# [commit hash](https://docs.github.com/en/actions/reference/security/secure-use#using-third-party-actions) cannot be
+# moved. This is how `train.yml` does both:
+
+# %%
+text = (workflows / "train.yml").read_text()
+wanted = ("permissions:", "contents: read", "uses: actions/checkout@")
+print(*dict.fromkeys(line for line in text.splitlines() if line.strip().startswith(wanted)), sep="\n")
+
+# %% [markdown]
 # ## Find the holes
 #
-# This workflow has been through two reviews. It has five holes.
+# This workflow has been through two reviews. Through five of its lines something gets past the gate, the reviewer or
+# you.
 
 # %%
 from mlops_lab import HOLES
@@ -621,7 +638,8 @@ for number, line in enumerate(HOLES.splitlines(), 1):
 # %% [markdown]
 # Close them: give the number of a line, and the line as it should be, spaces at its beginning included. The check puts
 # your lines in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever
-# title, a reviewer of `production`. It tells you the first thing that still goes wrong.
+# title, a reviewer of `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint`
+# finds more, such as the missing `permissions:` and the unpinned action: rightly, but nothing gets past there.)
 
 # %%
 from mlops_lab import check

@@ -294,8 +294,9 @@ engine_picture("feast_service")
 # ## Taking the definitions with you
 #
 # Entities, feature views and services are data, so they can be written down in the words of another tool: as a
-# repository that Feast's own `feast apply` takes, or as one for Tecton, a feature platform that is bought as a service.
-# On the command line that is `mlops-lab export feast --to DIR` and `mlops-lab export tecton --to DIR`.
+# repository that Feast's own `feast apply` takes, or as one for Tecton, a feature platform that is bought as a service
+# and belongs to Databricks since 2025. On the command line that is `mlops-lab export feast --to DIR` and `mlops-lab
+# export tecton --to DIR`.
 
 # %%
 from mlops_lab import flight_objects, to_tecton_repository

@@ -17,6 +17,8 @@ from nbclient import NotebookClient
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 from notebook_kernel import BUILD_ZONE, REPOSITORY, surroundings
 
+from mlops_lab.teaching.checks.catalogue import all_exercises
+
 SOURCES = sorted((REPOSITORY / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
 EXERCISE = re.compile(r"^(check|quiz)\(", re.MULTILINE)
 PATIENCE = 900  # seconds a cell; an idle machine needs ten
@@ -78,6 +80,26 @@ def test_an_exercise_can_be_the_first_cell_after_a_restart(source: Path) -> None
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_a_notebook_can_be_run_again(source: Path, again: Any) -> None:
     assert run(again(notebook_of(source)), source.parents[1]) == []
+
+
+def solved(source: Path) -> str:
+    """The source with the solutions that stand behind the hints in place of the dots."""
+    text = source.read_text(encoding="utf-8")
+    for exercise in all_exercises():
+        if exercise.stub and exercise.stub in text:
+            text = text.replace(exercise.stub, exercise.solution)
+    return text
+
+
+@pytest.mark.nightly
+def test_the_capstone_can_be_run_again_by_whoever_has_promoted_a_version(tmp_path: Path) -> None:
+    source = next(each for each in SOURCES if each.stem.startswith("09"))
+    gain = "# %%\ngain = measured.metrics['served.roc_auc'] - champion_measured.metrics['served.roc_auc']\n"
+    small = f"{gain}assert 0 < gain < 0.01, gain\nassert my_report.passed\n"
+
+    failed = run(all_of_it_twice(notebook_of(f"{solved(source)}\n\n{small}")), source.parents[1])
+
+    assert failed == []
 
 
 @pytest.mark.parametrize(
