@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.data.features.source import Source, check_name
@@ -31,13 +31,6 @@ def _listed(value: Any, kind: Any, what: str) -> tuple[Any, ...]:
         word = getattr(kind, "__name__", "feature views")
         raise InvalidDefinition(f"{what} must be a list of {word}, not {value!r}.")
     return tuple(items)
-
-
-def _chosen(view: FeatureView | OnDemandFeatureView, names: str | Sequence[str]) -> list[Field]:
-    for name in (wanted := _listed(names, str, "feature names")):
-        if name not in view.dtypes:
-            raise UnknownName("feature", name, view.features, where=f"feature view {view.name!r}")
-    return [Field(name, view.dtypes[name]) for name in wanted]
 
 
 @dataclass(frozen=True)
@@ -96,8 +89,31 @@ class Field:
         return f"Field({self.name!r}, {self.dtype!r})"
 
 
+class _Featured:
+    """What has a schema of features, and gives some of them when it is indexed with their names."""
+
+    name: str
+    schema: Sequence[Field]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return tuple(one.name for one in self.schema)
+
+    @property
+    def dtypes(self) -> dict[str, str]:
+        """The type of each feature."""
+        return {one.name: one.dtype for one in self.schema}
+
+    def __getitem__(self, names: str | Sequence[str]) -> Self:
+        for name in (wanted := _listed(names, str, "feature names")):
+            if name not in self.dtypes:
+                raise UnknownName("feature", name, self.features, where=f"feature view {self.name!r}")
+        return replace(self, schema=[Field(name, self.dtypes[name]) for name in wanted])  # type: ignore[type-var]
+
+
 @dataclass(frozen=True)
-class FeatureView:
+class FeatureView(_Featured):
     """Features of an entity that come together from one source, and for how long they hold.
 
     A row of the source may be used up to and including `ttl` after its event timestamp; None means for ever. Indexing
@@ -189,19 +205,6 @@ class FeatureView:
         """The type of each key column."""
         return {key: entity.value_type for entity in self.entities for key in entity.join_keys or ()}
 
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return tuple(one.name for one in self.schema)
-
-    @property
-    def dtypes(self) -> dict[str, str]:
-        """The type of each feature."""
-        return {one.name: one.dtype for one in self.schema}
-
-    def __getitem__(self, names: str | Sequence[str]) -> FeatureView:
-        return replace(self, schema=_chosen(self, names))
-
     def __repr__(self) -> str:
         ttl = "for ever" if self.ttl is None else self.ttl
         return f"FeatureView({self.role!r}, keys={self.key_columns!r}, features={self.features!r}, ttl={ttl})"
@@ -228,7 +231,7 @@ class RequestSource:
 
 
 @dataclass(frozen=True)
-class OnDemandFeatureView:
+class OnDemandFeatureView(_Featured):
     """Features that a function makes of other features and of the request, at the moment of asking.
 
     Like Feast's class of this name, in its pandas mode. The function takes a frame with a column for each input and
@@ -287,19 +290,6 @@ class OnDemandFeatureView:
     def role(self) -> str:
         """The name under which its features are asked for."""
         return self.name
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return tuple(one.name for one in self.schema)
-
-    @property
-    def dtypes(self) -> dict[str, str]:
-        """The type of each feature."""
-        return {one.name: one.dtype for one in self.schema}
-
-    def __getitem__(self, names: str | Sequence[str]) -> OnDemandFeatureView:
-        return replace(self, schema=_chosen(self, names))
 
     def __repr__(self) -> str:
         return f"OnDemandFeatureView({self.name!r}, inputs={self.inputs!r}, features={self.features!r})"

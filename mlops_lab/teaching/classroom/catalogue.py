@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.teaching.classroom.breaking_features import LATE_DATA, STALE_VIEW
-from mlops_lab.teaching.classroom.breaking_models import BAD_CANARY, LEAK, NAN_METRIC
-from mlops_lab.teaching.classroom.breaking_registry import EDITED_HISTORY, SELF_APPROVAL, TAMPERED_ARTEFACT
-from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK
-from mlops_lab.teaching.classroom.breaking_workflows import SKIPPED_GATE, UNPINNED_ACTION
+from mlops_lab.teaching.classroom.breaking_registry import (
+    BAD_CANARY,
+    EDITED_HISTORY,
+    LEAK,
+    NAN_METRIC,
+    SELF_APPROVAL,
+    TAMPERED_ARTEFACT,
+)
+from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK, SKIPPED_GATE, UNPINNED_ACTION
 from mlops_lab.teaching.classroom.fault import Fault
 
 #: Every failure, in the order of the notebooks that teach it.
