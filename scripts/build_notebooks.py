@@ -24,7 +24,6 @@ import sys
 import time
 from pathlib import Path
 
-import jupytext
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -38,6 +37,7 @@ from notebook_kernel import (
     surroundings,
     warm_caches,
 )
+from stored_notebook import METADATA, from_source, serialise
 
 from mlops_lab.teaching.learners_copy import without_outputs
 
@@ -56,10 +56,6 @@ if "google.colab" in sys.modules:
     output.enable_custom_widget_manager()"""
 _NEIGHBOUR = re.compile(r"\[([^\]\[]*)\]\((?!https?:|#)[^)\s]+\)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_METADATA = {
-    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
-}
 
 
 class BuildRefused(Exception):
@@ -71,18 +67,6 @@ class _ThisEnvironment(AsyncKernelManager):
 
     def _kernel_spec_manager_default(self) -> NbvalKernelspecManager:
         return NbvalKernelspecManager(parent=self)
-
-
-def from_source(text: str) -> nbformat.NotebookNode:
-    """The notebook of a percent-format source, not executed yet: stable ids, no metadata but the tags."""
-    notebook = jupytext.reads(text, fmt="py:percent")
-    notebook.metadata = nbformat.from_dict(copy.deepcopy(_METADATA))
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    for number, cell in enumerate(notebook.cells):
-        tags = list(cell.metadata.get("tags", []))
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        cell.id = f"c{number:02d}"
-    return notebook
 
 
 def execute(notebook: nbformat.NotebookNode, *, folder: Path) -> nbformat.NotebookNode:
@@ -106,7 +90,7 @@ def execute(notebook: nbformat.NotebookNode, *, folder: Path) -> nbformat.Notebo
     with surroundings(BUILD_ZONE) as variables:
         # The kernel's own complaints go nowhere, as under nbval; what a cell writes to standard error is an output.
         client.execute(env={**os.environ, **variables}, stderr=subprocess.DEVNULL)
-    notebook.metadata = nbformat.from_dict(copy.deepcopy(_METADATA))  # drops widget state and the patch version
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))  # drops widget state and the patch version
     faults = [fault for cell in notebook.cells if cell.cell_type == "code" for fault in _settle(cell)]
     faults += [f"left behind in the working directory: {name}" for name in left_behind(folder, before)]
     if faults:
@@ -135,12 +119,6 @@ def _settle(cell: nbformat.NotebookNode) -> list[str]:
     if expected and not failed:
         faults.append(f"cell {cell.id} is tagged raises-exception and raised nothing")
     return faults
-
-
-def serialise(notebook: nbformat.NotebookNode) -> bytes:
-    """The bytes that are stored: nbformat's own layout, LF line ends on every system."""
-    nbformat.validate(notebook)
-    return (nbformat.writes(notebook, version=4).rstrip("\n") + "\n").encode("utf-8")
 
 
 def build(source: Path, *, folder: Path) -> bytes:

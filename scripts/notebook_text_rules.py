@@ -9,8 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import nbformat
-from build_notebooks import from_source, serialise
-from stored_notebook import Stored, texts, tree
+from stored_notebook import Stored, from_source, serialise, texts, tree
 
 from mlops_lab.teaching.checks import Exercise, all_exercises, all_quizzes
 

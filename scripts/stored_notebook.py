@@ -1,8 +1,9 @@
-"""What is in a stored notebook, for a rule to look at?"""
+"""A notebook as it is stored: made of its source, written as bytes, and what is in it for a rule to look at."""
 
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -12,13 +13,38 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import jupytext
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
-__all__ = ["Cell", "Stored", "python", "texts", "tree"]
+__all__ = ["METADATA", "Cell", "Stored", "from_source", "python", "serialise", "texts", "tree"]
 
 Cell = Any  # nbformat's NotebookNode has no types
 _DATA = re.compile(r"data:image/[^\"']*")
+
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+
+
+def from_source(text: str) -> nbformat.NotebookNode:
+    """The notebook of a percent-format source, not executed yet: stable ids, no metadata but the tags."""
+    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        tags = list(cell.metadata.get("tags", []))
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.id = f"c{number:02d}"
+    return notebook
+
+
+def serialise(notebook: nbformat.NotebookNode) -> bytes:
+    """The bytes that are stored: nbformat's own layout, LF line ends on every system."""
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook, version=4).rstrip("\n") + "\n").encode("utf-8")
 
 
 @dataclass(frozen=True)

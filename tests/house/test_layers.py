@@ -109,3 +109,52 @@ def test_an_import_from_a_layer_above_is_welcome(tmp_path, path, source):
     (tmp_path / path).write_text(source)
 
     assert faults(tmp_path) == []
+
+
+def imports_of(folder: Path, package: str) -> dict[str, set[str]]:
+    """Each module below a folder, and those of them that it imports, anywhere in it, also for types."""
+    files = {}
+    for path in folder.rglob("*.py"):
+        parts = [*[package] * bool(package), *path.relative_to(folder).with_suffix("").parts]
+        files[".".join(parts).removesuffix(".__init__")] = path
+    found: dict[str, set[str]] = {}
+    for module, path in files.items():
+        inside = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+        found[module] = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                found[module] |= {alias.name for alias in node.names} & set(files)
+            elif isinstance(node, ast.ImportFrom):
+                start = inside[: len(inside) - node.level + 1] if node.level else []
+                base = ".".join([*start, *((node.module or "").split(".") if node.module else [])])
+                inner = {f"{base}.{alias.name}" for alias in node.names} & set(files)
+                found[module] |= inner | ({base} & set(files) if len(inner) < len(node.names) else set())
+        found[module].discard(module)
+    return found
+
+
+def circles(imports: dict[str, set[str]]) -> set[str]:
+    """The modules from which a way of imports leads back to themselves."""
+    left = dict(imports)
+    while ends := {module for module, others in left.items() if not others & set(left)}:
+        left = {module: others for module, others in left.items() if module not in ends}
+    while tops := set(left) - {other for others in left.values() for other in others}:
+        left = {module: others for module, others in left.items() if module not in tops}
+    return set(left)
+
+
+@pytest.mark.parametrize(("folder", "package"), [(PACKAGE, "mlops_lab"), (PACKAGE.parent / "scripts", "")])
+def test_no_import_goes_in_a_circle(folder, package):
+    assert circles(imports_of(folder, package)) == set()
+
+
+def test_a_planted_circle_is_seen(tmp_path):
+    for name, source in (
+        ("a", "def f():\n    import b"),
+        ("b", "from c import x"),
+        ("c", "import a"),
+        ("d", "import a"),
+    ):
+        (tmp_path / f"{name}.py").write_text(source)
+
+    assert circles(imports_of(tmp_path, "")) == {"a", "b", "c"}
