@@ -82,7 +82,6 @@ ENGINES = {
         "mlserver",
         ("tests/serving", "tests/fleet"),
         own=("pandas", "pyarrow"),
-        marks="nightly or not nightly",
         code=("mlops_lab/delivery",),
     ),
     "playground": Engine(
@@ -153,7 +152,7 @@ def run(python: str, names: list[str], options: list[str]) -> int:
     tests = list(dict.fromkeys(path for name in names for path in ENGINES[name].tests))
     marks = "nightly or not nightly" if "--nightly" in options else ENGINES[names[0]].marks
     options = [each for each in options if each != "--nightly"]
-    quiet = [*QUIET, "-m", marks] if ENGINES[names[0]].inside else []
+    quiet = [*(QUIET if ENGINES[names[0]].inside else ()), "-m", marks]
     began = time.monotonic()
     command = [python, "-m", "pytest", *quiet, *(options or [*tests, *TIMES])]
     folder = str(Path(python).parent)

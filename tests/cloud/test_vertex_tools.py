@@ -79,7 +79,7 @@ def promoted(pipeline, tmp_path_factory):
     return run(pipeline, tmp_path_factory.mktemp("promoted"))
 
 
-@pytest.mark.parametrize("features", ["as_known", "daily_averages"])
+@pytest.mark.parametrize("features", ["as_known", pytest.param("daily_averages", marks=pytest.mark.nightly)])
 def test_a_real_run_gives_the_model_and_the_verdict_of_the_embedded_one(features, pipeline, promoted, tmp_path):
     embedded = run_flights(tmp_path / "embedded", date=DATE, params={**SHORT, "features": features})
     expected = Registry(tmp_path / "embedded").search(name=MODEL_NAME)[0]
@@ -125,6 +125,7 @@ def test_the_second_night_finds_the_champion_of_the_first(pipeline, tmp_path):
     assert second.get_gate_report(MODEL_NAME, 2).champion == 1
 
 
+@pytest.mark.nightly
 def test_a_refused_night_is_remembered_too(pipeline, tmp_path):
     kept = tmp_path / "production"
 

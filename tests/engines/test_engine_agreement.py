@@ -11,7 +11,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.pipeline.dag import PRESETS, run_dag
 
 DATE = "2013-10-01T06:00:00+00:00"
-MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "12"))  # more of them, for whoever has the time
+MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "6"))  # more of them, for whoever has the time
 
 
 def given(home):

@@ -62,6 +62,7 @@ def test_every_task_in_a_process_and_a_folder_of_its_own_makes_the_same_model(tm
     assert version.artefact == ours.verdict.artefact == ended["train"]["result"]["artefact"]
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif("prefect" not in NAMED, reason="python start.py test-engines prefect runs it")
 def test_prefect_on_a_local_dask_cluster_makes_the_same_model(ours):
     asked = questions()["passed"]

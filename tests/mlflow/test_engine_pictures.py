@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from browser_lab import find_chromium
 
 
+@pytest.mark.nightly
 def test_the_engines_own_pages_show_the_model_its_gate_and_its_features(tmp_path):
     if find_chromium() is None:
         pytest.skip("no Chromium on this machine; on Debian: apt-get install chromium")

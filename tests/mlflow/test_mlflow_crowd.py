@@ -96,6 +96,7 @@ def test_two_machines_on_postgresql_leave_one_champion_and_every_promise_kept(ho
     _agrees(homes[0], postgres, told)
 
 
+@pytest.mark.nightly  # PostgreSQL has the same crowd each time
 def test_two_machines_through_a_server_leave_one_champion_and_every_promise_kept(homes, server):
     told, _ = _crowd(homes, server)
 
