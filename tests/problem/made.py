@@ -120,6 +120,29 @@ def joined_on_date(made: Made) -> Problem:
     return made.problem(made.days("sameday", says_when=False))
 
 
+def joined_on_week(made: Made) -> Problem:
+    return made.problem(by_the_clock(made, made.rows["event_timestamp"].dt.floor("7D"), ["shop"]))
+
+
+def joined_on_hour(made: Made) -> Problem:
+    hours = made.rows["event_timestamp"].dt.floor("h")
+    return made.problem(by_the_clock(made, hours, ["shop"]))
+
+
+def by_the_clock(made: Made, begins: pd.Series, keys: list[str]) -> FeatureView:
+    """The mean outcome of each period, which counts from its first minute."""
+    rows = made.rows.assign(event_timestamp=begins, period_mean=made.rows["returned"].astype("float64"))
+    frame = rows.groupby([*keys, "event_timestamp"], observed=True)["period_mean"].mean().reset_index()
+    return made.view("period", SHOP, frame, ["period_mean"])
+
+
+def few_means(made: Made) -> Problem:
+    """The mean outcome of each of five regions, too few for a line through them."""
+    made.rows["shop"] = "s" + made.rows["shop"].str[-1].where(made.rows["shop"].str[-1] < "5", "5")
+    made.views = [made.amount]
+    return label_mean(made)
+
+
 def landed_late(made: Made) -> Problem:
     late = made.order("scan", weight=made.rows["returned"].astype("float64") + made.chance.normal(0, 1, len(made.rows)))
     frame = late.source.read().assign(landed=made.rows["event_timestamp"] + DAY * 3)
@@ -157,6 +180,9 @@ PLANTED = {
     "a gap where it happened": (null_knows, "review", "null knows the label"),
     "a mean of the outcomes": (label_mean, "encoded", "mean of the label"),
     "a date's own average": (joined_on_date, "sameday", "joined on the date"),
+    "a week's own average": (joined_on_week, "period", "joined on the date"),
+    "an hour's own average": (joined_on_hour, "period", "joined on the date"),
+    "a mean of the outcomes of few": (few_means, "encoded", "mean of the label"),
     "rows that land late": (landed_late, "scan", "landed late"),
     "a backdated export": (backdated, "export", "landed late"),
     "values that are revised": (revised, "case", "revised"),

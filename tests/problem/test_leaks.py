@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
+from mlops_lab.data.features import Entity
 from mlops_lab.pipeline.flights import FLIGHTS
-from mlops_lab.pipeline.problem import find_leaks
-from tests.problem.made import PLANTED, Made
+from mlops_lab.pipeline.problem import find_leaks, past_means
+from tests.problem.made import PLANTED, SHOP, Made
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
@@ -26,6 +28,47 @@ def test_an_honest_table_is_not_accused(seed, kind):
 
     assert found.leaks == ()
     assert len(found.pictures) == 5
+
+
+def shops(made, *, at_once):
+    """The mean of each shop's last outcomes; `at_once`: it counts from the very moment of the decision."""
+    rows = made.rows.assign(label_timestamp=made.rows["event_timestamp"])
+    past = past_means(rows, "shop", "returned", last=3 if made.kind == "classification" else 1)
+    if at_once:
+        past = past.assign(**{name: past[name].dt.floor("ms") for name in ("event_timestamp", "created_timestamp")})
+    made.rows = rows.assign(event_timestamp=rows["event_timestamp"].dt.floor("ms"))
+    made.rows["label_timestamp"] = made.rows["event_timestamp"]
+    return made.view("last", SHOP, past, ["shop_past"], created_timestamp_column="created_timestamp")
+
+
+def test_a_price_that_is_nearly_its_last_is_no_leak_and_its_copy_is():
+    made = Made(5, kind="regression")
+    steps = made.chance.normal(0, 1, len(made.rows))
+    made.rows["returned"] = 100.0 + made.rows.assign(step=steps).groupby("shop")["step"].cumsum()
+    made.views = [made.amount, shops(made, at_once=False)]
+    copy = made.order("copy", paid=made.rows["returned"] * 1.19)
+
+    assert find_leaks(made.problem()).leaks == ()
+    assert [leak.view for leak in find_leaks(made.problem(copy)).leaks] == ["copy"]
+
+
+@pytest.mark.parametrize(("at_once", "found"), [(True, [("last", "its own outcome")]), (False, [])])
+def test_a_mean_that_holds_the_outcome_of_its_own_decision_is_found(at_once, found):
+    made = Made(8)
+    made.views = [made.amount, shops(made, at_once=at_once)]
+
+    assert [(leak.view, leak.kind) for leak in find_leaks(made.problem()).leaks] == found
+
+
+def test_what_the_calendar_says_is_no_leak():
+    made = Made(6)
+    days = pd.date_range("2023-12-20", "2024-04-20", freq="D", tz="UTC")
+    weekdays = pd.DataFrame({"place": "here", "event_timestamp": days, "weekday": days.day_of_week})
+    made.rows["place"] = "here"
+    made.rows["returned"] = made.rows["event_timestamp"].dt.day_of_week.isin([5, 6]) | (made.chance.random(3000) < 0.1)
+    made.views = [made.amount, made.view("calendar", Entity("place"), weekdays, ["weekday"])]
+
+    assert find_leaks(made.problem()).leaks == ()
 
 
 @pytest.mark.nightly

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView
-from mlops_lab.pipeline.problem.problem import AT, Problem
+from mlops_lab.pipeline.problem.problem import AT, KNOWN_AT, Problem
 from mlops_lab.pipeline.problem.seasons import spread
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
 
     Kinds: `landed late` (rows counted before they reached the warehouse), `revised` (values changed and nobody says
     when), `joined on the date` (a day's value counts from its first minute), `knows the label` (one feature alone is
-    the answer), `null knows the label`, `mean of the label` (an average that holds the outcomes it is to predict), and
-    `twice` (rows to be examined on that were learnt from).
+    the answer), `null knows the label`, `mean of the label` (an average that holds the outcomes it is to predict),
+    `its own outcome` (an average that counts the decision it is asked about), and `twice` (rows to be examined on that
+    were learnt from).
 
     Args:
         problem: whose views are looked at.
@@ -112,12 +113,13 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
             references = [f"{view.name}:{name}" for name in view.features]
             paper = store.get_historical_features(asked, features=references).frame
             service = store.replay(asked, features=references).frame
-            dated = _counts_from_midnight(view, asked)
-            guessed = dated and view.source.landed_column is None  # when its rows landed, nobody says
-            seen = _a_day_later(view, asked) if guessed else service
+            period = _period(view, asked)
+            guessed = period is not None and view.source.landed_column is None  # when its rows landed, nobody says
+            seen = _when_over(view, asked, period) if guessed and period is not None else service
             looked = [_Feature(view, name, paper[name], seen[name], truth, problem.kind) for name in view.features]
             pictures += [FeaturePicture(view.name, each.name, each.paper, each.service) for each in looked]
-            leaks += _of_view(view, looked, is_dated=dated, is_guessed=guessed)
+            found = [*_of_view(view, looked, problem, asked, period=period, is_guessed=guessed)]
+            leaks += found or _own_outcome(view, looked, problem, store, asked)
             leaks += _means(view, problem, decisions)
             if view.source.created_timestamp_column is None and view.source.landed_column is None:
                 unknown.append(f"{view.name}: nothing says when its rows were written; they count from their own time.")
@@ -174,7 +176,15 @@ def strength(values: Any, truth: np.ndarray[Any, Any], kind: str) -> float:
     return float(max(area, 1 - area))
 
 
-def _of_view(view: FeatureView, looked: list[_Feature], *, is_dated: bool, is_guessed: bool) -> Iterator[Leak]:
+def _of_view(
+    view: FeatureView,
+    looked: list[_Feature],
+    problem: Problem,
+    asked: pd.DataFrame,
+    *,
+    period: pd.Timedelta | None,
+    is_guessed: bool,
+) -> Iterator[Leak]:
     named = _revised(view)
     if named:
         unsaid = "and no created_timestamp_column says from when each was known"
@@ -183,21 +193,75 @@ def _of_view(view: FeatureView, looked: list[_Feature], *, is_dated: bool, is_gu
     late = [each for each in looked if each.differs > _DIFFERS]
     if is_guessed:
         late = [each for each in looked if each.paper - each.service > max(_LOST, _chance(each.truth))]
+        late = [each for each in late if not _of_the_calendar(view, each.name)]
     if late and not named:
         named = tuple(each.name for each in late)
-        if is_dated:
-            worst = max(late, key=lambda each: each.paper - each.service)
-            why = f"a day's {worst.name} counts from its first minute: {_told(worst)}, when the day is over."
+        if period is not None:
+            worst, span = max(late, key=lambda each: each.paper - each.service), _span(period)
+            why = f"{span}'s {worst.name} counts from its first minute: {_told(worst)}, when that is over."
+            if is_guessed:
+                why += " Is it known before, say so with a created_timestamp_column."
         else:
             worst = max(late, key=lambda each: each.differs)
             why = f"on {worst.differs:.0%} of decisions {worst.name} counts before it has landed: {_told(worst)}."
-        yield Leak(view.name, named, "joined on the date" if is_dated else "landed late", why)
+        yield Leak(view.name, named, "joined on the date" if period is not None else "landed late", why)
     for each in (each for each in looked if each.name not in named):
-        if each.paper >= TOO_GOOD[each.kind]:
+        if each.paper >= TOO_GOOD[each.kind] and _better_than_the_last(each.paper, problem, asked):
             why = f"{each.name} alone ranks the outcomes with {each.paper:.3f}; that is no feature, but the answer."
             yield Leak(view.name, (each.name,), "knows the label", why)
         elif told := _null_knows(each):
             yield Leak(view.name, (each.name,), "null knows the label", told)
+
+
+def _own_outcome(
+    view: FeatureView, looked: list[_Feature], problem: Problem, store: FeatureStore, asked: pd.DataFrame
+) -> Iterator[Leak]:
+    """Features that know the outcome at the very moment of the decision, and not a moment before."""
+    source = view.source
+    if (
+        problem.key in view.join_keys
+        or not asked[AT].isin(source.columns(source.time_columns)[source.timestamp_field]).any()
+    ):
+        return
+    before = asked.assign(**{AT: asked[AT] - timedelta(microseconds=1)})
+    frame = store.get_historical_features(before, features=[f"{view.name}:{each.name}" for each in looked]).frame
+    weaker = {each.name: strength(frame[each.name], each.truth, each.kind) for each in looked}
+    named = [each for each in looked if each.paper - weaker[each.name] > max(_LOST, _chance(each.truth))]
+    if named:
+        worst = max(named, key=lambda each: each.paper - weaker[each.name])
+        why = (
+            f"{worst.name} alone ranks {worst.paper:.3f}, and {weaker[worst.name]:.3f} a moment before the decision: it"
+        )
+        yield Leak(view.name, tuple(each.name for each in named), "its own outcome", f"{why} holds the outcome itself.")
+
+
+def _better_than_the_last(strong: float, problem: Problem, asked: pd.DataFrame) -> bool:
+    """Does it rank the outcomes better than the outcome that was known last? A price is nearly its last price."""
+    import pandas as pd
+
+    rows = problem.rows.dropna(subset=[problem.label])
+    asked = asked.sort_values(AT, kind="stable")
+    known = rows.assign(_last=rows[problem.label].astype("float64")).sort_values(KNOWN_AT, kind="stable")
+    found = 0.0
+    for keys in {tuple(view.join_keys) for view in problem.views.values()} - {(problem.key,)}:
+        told = known[[*keys, KNOWN_AT, "_last"]].rename(columns={KNOWN_AT: "_known"})
+        # Known at once is known after: a decision never has its own outcome.
+        last = pd.merge_asof(asked, told, left_on=AT, right_on="_known", by=list(keys), allow_exact_matches=False)
+        found = max(found, strength(last["_last"], last[problem.label].to_numpy("float64"), problem.kind))
+    return strong - found > 0.25 * (1 - found)
+
+
+def _of_the_calendar(view: FeatureView, name: str) -> bool:
+    """Is it told by the date alone, such as the weekday, so that everybody knows it before?"""
+    rows = view.source.columns([view.source.timestamp_field, name]).dropna()
+    times = rows[view.source.timestamp_field].dt
+    parts = (times.day_of_week, times.month, times.day, times.day_of_year)
+    return any(int(rows[name].groupby(part).nunique().max()) == 1 for part in parts)
+
+
+def _span(period: pd.Timedelta) -> str:
+    hours = period.total_seconds() / 3600
+    return {1.0: "an hour", 24.0: "a day", 168.0: "a week"}.get(hours, f"a period of {period}")
 
 
 def _told(each: _Feature) -> str:
@@ -222,29 +286,42 @@ def _revised(view: FeatureView) -> tuple[str, ...]:
     return tuple(name for name in view.features if many[name] > _DIFFERS * len(frame.drop_duplicates(keys)))
 
 
-def _counts_from_midnight(view: FeatureView, asked: pd.DataFrame) -> bool:
-    """Are the rows of days, each counted from its midnight, and are the decisions made within days?"""
+def _period(view: FeatureView, asked: pd.DataFrame) -> pd.Timedelta | None:
+    """How long the rows of a view last that begin by the clock, such as days from midnight; None where they do not.
+
+    Only if decisions are made in between, for else nothing counts too early.
+    """
+    import pandas as pd
+
     if view.source.created_timestamp_column is not None:
-        return False
+        return None
     times = view.source.columns([view.source.timestamp_field])[view.source.timestamp_field].dropna().drop_duplicates()
-    if len(times) < 10:
-        return False
+    if len(times) < 5:
+        return None
     hours = (times.dt.hour * 60 + times.dt.minute).drop_duplicates()
+    steps = times.sort_values().diff().dropna().dt.round("min")
+    usual = pd.Timedelta(steps.mode().iloc[0])
     close = len(hours) <= 2 and (len(hours) == 1 or abs(int(hours.iloc[0]) - int(hours.iloc[1])) == 60)  # one zone
-    whole = bool((times.dt.second == 0).all()) and bool(
-        times.sort_values().diff().dropna().dt.round("2h").min() >= _DAY
-    )
-    minutes = asked[AT].dt.hour * 60 + asked[AT].dt.minute
-    return close and whole and bool((~minutes.isin(hours)).mean() > 0.5)
+    if close and steps.dt.round("2h").min() >= _DAY:
+        minutes = asked[AT].dt.hour * 60 + asked[AT].dt.minute
+        between = float((~minutes.isin(hours)).mean())
+        usual = max(usual.round("D"), pd.Timedelta(_DAY))
+    else:
+        hour = pd.Timedelta(hours=1)
+        if steps.min() < hour or bool((times.dt.minute != int(times.dt.minute.iloc[0])).any()):
+            return None
+        between = float((asked[AT].dt.minute != int(times.dt.minute.iloc[0])).mean())
+        usual = max(usual, hour)
+    return usual if bool((times.dt.second == 0).all()) and between > 0.5 else None
 
 
-def _a_day_later(view: FeatureView, asked: pd.DataFrame) -> pd.DataFrame:
-    """The view's features if each row had been known when its day was over."""
+def _when_over(view: FeatureView, asked: pd.DataFrame, period: pd.Timedelta) -> pd.DataFrame:
+    """The view's features if each row had been known when its period was over."""
     needed = [*view.join_keys, *view.source.time_columns, *view.features]
     rows = view.source.columns(needed)
-    rows = rows.assign(_known=rows[view.source.timestamp_field] + _DAY)
+    rows = rows.assign(_known=rows[view.source.timestamp_field] + period)
     source = replace(view.source, data=rows, created_timestamp_column="_known", field_mapping={})
-    longer = None if view.ttl is None else view.ttl + _DAY
+    longer = None if view.ttl is None else view.ttl + period.to_pytimedelta()
     with TemporaryDirectory(ignore_cleanup_errors=True) as aside:
         store = FeatureStore(aside, clock=FakeClock())
         store.apply(replace(view, source=source, ttl=longer))
@@ -284,7 +361,7 @@ def _means(view: FeatureView, problem: Problem, decisions: pd.DataFrame) -> Iter
     outcome = decisions.assign(_truth=decisions[problem.label].astype("float64"))
     found = outcome.groupby(keys, observed=True)["_truth"].agg(["mean", "var", "count"])
     found = found[found["count"] >= 5]
-    if len(found) < 10:
+    if len(found) < 3:
         return
     rows = view.source.columns([*keys, *view.features])
     for name in view.features:
@@ -294,27 +371,33 @@ def _means(view: FeatureView, problem: Problem, decisions: pd.DataFrame) -> Iter
         if (same["nunique"] > 1).any():
             continue
         both = pd.concat([found, same["first"].astype("float64")], axis=1, join="inner").dropna()
-        if len(both) < 10 or both["first"].std() == 0 or both["mean"].std() == 0:
+        if len(both) < 3 or both["first"].std() == 0 or both["mean"].std() == 0:
+            continue
+        chance = (both["var"] / both["count"]) ** 0.5
+        if len(both) < 10:  # too few for a line through them: nothing but the very mean is told
+            if bool(((both["first"] - both["mean"]).abs() <= 0.05 * chance).all()):
+                yield _mean_of(view, name, problem, keys)
             continue
         slope, constant = np.polyfit(both["first"], both["mean"], 1)
         left = both["mean"] - slope * both["first"] - constant
         noise = float((both["var"] / both["count"]).mean())
         if noise > 0 and float((left**2).mean()) < 0.25 * noise and both["mean"].corr(both["first"]) ** 2 > 0.5:
-            yield Leak(
-                view.name,
-                (name,),
-                "mean of the label",
-                f"{name} repeats the mean of {problem.label!r} by "
-                f"{', '.join(keys)}, chance included: it was made of the outcomes it is to predict.",
-            )
+            yield _mean_of(view, name, problem, keys)
+
+
+def _mean_of(view: FeatureView, name: str, problem: Problem, keys: list[str]) -> Leak:
+    why = f"{name} repeats the mean of {problem.label!r} by {', '.join(keys)}, chance included: it was made of the"
+    return Leak(view.name, (name,), "mean of the label", f"{why} outcomes it is to predict.")
 
 
 def _twice(problem: Problem, store: FeatureStore, service: FeatureService, asked: pd.DataFrame) -> Leak | None:
     """Rows of the holdout that were learnt from, where rows are else alone with their values."""
     end: datetime = asked[AT].iloc[-1]
-    references = list(service.references)
+    # Facts of the row itself come again with it; what else was known by then need not.
+    own = [view for view in service.views if tuple(view.join_keys) == (problem.key,)] or list(service.views)
+    columns = [f"{view.name}__{name}" for view in own for name in view.features]
+    references = [each.replace("__", ":", 1) for each in columns]
     frame = store.get_historical_features(asked, features=references, full_feature_names=True).frame
-    columns = [reference.replace(":", "__") for reference in references]
     floats = [
         name for name in columns if str(frame[name].dtype).lower() == "float64" and frame[name].nunique() > _ALONE
     ]

@@ -45,6 +45,9 @@ class Proposal:
     spread: float
     guessed: tuple[str, ...]
     unknown: tuple[str, ...]
+    read: Mapping[str, tuple[str, ...]]
+    texts: tuple[str, ...]
+    told: frozenset[str]
 
 
 def propose(file: str | Path, **told: str | None) -> Proposal:
@@ -70,7 +73,8 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
     for word, name in told.items():
         if name is not None and name not in frame.columns:
             raise UnknownName(f"{word} column", name, frame.columns, where=path.name)
-    times = {str(name): found for name in frame.columns if (found := _times(frame[name])) is not None}
+    read = {str(name): found for name in frame.columns if (found := _times(frame[name])) is not None}
+    times = {name: moments for name, (moments, _) in read.items()}
     guessed: list[str] = []
     unknown: list[str] = []
     time, known = _when(frame, times, told, guessed, unknown, path.name)
@@ -105,6 +109,9 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
         float(pd.Series(truth).std()),
         tuple(guessed),
         tuple(unknown),
+        {name: how for name, (_, how) in read.items() if how},
+        tuple(name for name in dict.fromkeys([*entities, *features]) if frame[name].dtype.kind not in "iufb"),
+        frozenset(word for word, name in told.items() if name),
     )
 
 
@@ -126,8 +133,11 @@ def _when(
         raise InvalidData(f"no column of {name} reads as times in every row; say when each was decided: --time COLUMN.")
     if not told.get("time"):
         guessed.append(f"{time} is when a row is decided.")
-    if not _has_zone(frame[time]):
-        unknown.append(f"the time zone of {time}: it is taken as UTC; change it in problem.py if it is not.")
+    if many := _zoneless(frame[time]):
+        whose = "" if many == len(frame) else f" in {many:,} of {len(frame):,} rows"
+        unknown.append(f"the time zone of {time}{whose}: it is taken as UTC; change it in problem.py if it is not.")
+    if _month_first(frame[time]):
+        unknown.append(f"whether the day or the month is first in {time}: the month is taken; dayfirst=True otherwise.")
     later = [each for each in times if each != time and (times[each] >= times[time])[times[each].notna()].all()]
     known = told.get("known") or _named([each for each in later if each in whole], _KNOWN)
     if not known:
@@ -170,24 +180,43 @@ def _what(
     return label, "classification" if yes else "regression", yes
 
 
-def _times(column: pd.Series[Any]) -> pd.Series[Any] | None:
-    """The column as times in UTC, or None where it is not of times."""
+def _times(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | None:
+    """The column as times in UTC, and the arguments of `pd.to_datetime` that read it; None where it is not of times."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(column):
-        return pd.to_datetime(column, utc=True)
-    if pd.api.types.is_numeric_dtype(column) or column.dropna().empty:
+        return pd.to_datetime(column, utc=True), ()
+    texts = column.dropna().astype(str)
+    if pd.api.types.is_numeric_dtype(column) or texts.empty:
         return None
-    if not column.dropna().astype(str).head(50).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").all():
+    if not texts.head(50).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").all():
         return None
-    found = pd.to_datetime(column, utc=True, errors="coerce", format="mixed")
-    return found if found.isna().sum() == column.isna().sum() else None
+    first = texts.str.extract(r"^\s*(\d{1,2})[-/.]\d{1,2}[-/.]\d{4}")[0].dropna().astype(int)
+    if (early := bool((first > 12).any())) and len(first) < len(texts):
+        return None
+    how: dict[str, Any] = {"dayfirst": True} if early else {}
+    tries: tuple[dict[str, Any], ...] = ({}, {"format": "mixed"})
+    for more in tries:
+        try:
+            found = pd.to_datetime(column, utc=True, **how, **more)
+        except (ValueError, TypeError):
+            continue
+        return found, tuple(f"{name}={value!r}" for name, value in {**how, **more}.items())
+    return None
 
 
-def _has_zone(column: pd.Series[Any]) -> bool:
+def _zoneless(column: pd.Series[Any]) -> int:
+    """In how many rows a time says no zone."""
     if getattr(column.dtype, "tz", None) is not None:
-        return True
-    return bool(column.dropna().astype(str).head(50).str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$").all())
+        return 0
+    texts = column.dropna().astype(str)
+    return int((~texts.str.contains(r"\d:\d{2}.*(?:Z|[+-]\d{2}(?::?\d{2})?)$")).sum())
+
+
+def _month_first(column: pd.Series[Any]) -> bool:
+    """Are its dates such that nobody can say whether the day or the month is first?"""
+    parts = column.dropna().astype(str).str.extract(r"^\s*(\d{1,2})[-/.](\d{1,2})[-/.]\d{4}").dropna()
+    return len(parts) > 0 and bool((parts.astype(int) <= 12).all(axis=None))
 
 
 def _named(names: list[str], words: tuple[str, ...]) -> str | None:
@@ -317,58 +346,50 @@ def _own(found: Proposal) -> dict[str, str]:
     """The words of the description that are this file's own."""
     is_class, reader = found.kind == "classification", "parquet" if found.file.suffix == ".parquet" else "csv"
     per_day = found.rows / max(found.days, 1)
-    watch = int(min(60, max(2, found.days // 4), max(14, 400 // per_day)))
-    few = max(5, min(100, int(per_day * watch / 8)))
     by = found.entities or ("everyone",)
-    pasts = "".join(
-        f"{name}_past = FeatureView(\n    \"{name}_past\",\n    entities=[{name}],\n    schema=[Field(\"{name}_past\", "
-        f"\"float64\"), Field(\"{name}_past_count\", \"float64\")],\n    ttl=None,\n    source=Source(\"{name}_past\", "
-        f"lambda: past_means(rows(), \"{name}\", \"{found.label}\"), **CREATED),\n)\n"
-        for name in by
-    )  # fmt: skip
-    label = (
-        f'rows["{found.label}"].astype(str) == {json.dumps(found.yes)}'
-        if is_class
-        else f'rows["{found.label}"].astype(float)'
-    )
-    known = f'pd.to_datetime(rows["{found.known}"], utc=True)' if found.known else 'rows["event_timestamp"]'
-    created = f'pd.to_datetime(rows["{found.created}"], utc=True)' if found.created else 'rows["event_timestamp"]'
-    said = (
-        "UNKNOWN: when a row was written; taken as when it is decided" if not found.created else "when it was written"
-    )
-    later = (
-        "GUESS: when the outcome was known" if found.known else "UNKNOWN: when the outcome was known; taken as at once"
-    )
+
+    def time(column: str | None) -> str:
+        how = "".join(f", {each}" for each in found.read.get(column or "", ()))
+        return f'pd.to_datetime(rows["{column}"], utc=True{how})' if column else 'rows["event_timestamp"]'
+
     key = found.key or "row_number"
     steps = [] if found.key else ['rows["row_number"] = range(len(rows))']
-    texts = [key, *found.entities, *(name for name, kind in found.features.items() if kind == "string")]
-    steps += [f'rows["{name}"] = rows["{name}"].astype(str)' for name in dict.fromkeys(texts)]
     steps += [] if found.entities else ['rows["everyone"] = "everyone"']
-    bounds = [
-        'Floor("served.roc_auc", 0.55)',
-        'ServedSkew("roc_auc", 0.03)',
-        'NoWorseThanChampion("served.roc_auc", 0.01)',
-    ]
-    if not is_class:
-        bounds = ["Floor(\"served.r2\", 0.0)", f"ServedSkew(\"mae\", {found.spread * 0.05:.3g})",
-                  f"NoWorseThanChampion(\"served.mae\", {found.spread * 0.02:.3g})"]  # fmt: skip
-    named = {f"{name}_name": kind for name, kind in found.features.items() if name in found.entities}
-    steps += [f'rows["{name}"] = rows["{name.removesuffix("_name")}"]' for name in named]
-    facts = {name: kind for name, kind in found.features.items() if name not in found.entities}
-    facts = {**facts, **named, "hour": "int64", "weekday": "int64"}
-    views = ["facts", *(f"{name}_past" for name in by)]
+    renamed = {name: f"{name}_name" for name in found.features if name in found.entities}
+    steps += [f'rows["{new}"] = rows["{name}"]' for name, new in renamed.items()]
+    texts = [*found.texts, *(renamed[name] for name in found.texts if name in renamed)]
+    steps += [f'rows[{json.dumps(texts)}] = rows[{json.dumps(texts)}].astype("string")'] if texts else []
+    facts = [*(renamed.get(name, name) for name in found.features), "hour", "weekday"]
+    if is_class:
+        bounds = ['Floor("served.roc_auc", 0.55)', 'ServedSkew("roc_auc", 0.03)']
+        bounds += ['NoWorseThanChampion("served.roc_auc", 0.01)']
+        value = f'rows["{found.label}"].astype(str) == {json.dumps(found.yes)}'
+    else:
+        bounds = ['Floor("served.r2", 0.0)', f'ServedSkew("mae", {found.spread * 0.05:.3g})']
+        bounds += [f'NoWorseThanChampion("served.mae", {found.spread * 0.02:.3g})']
+        value = f'rows["{found.label}"].astype(float)'
+    pasts = "".join(
+        f'{name}_past = feature_view(\n    "{name}_past", past_means(rows, "{name}", "{found.label}"), '
+        f'entities="{name}",\n    features=["{name}_past", "{name}_past_count"], **CREATED,\n)  # fmt: skip\n'
+        for name in by
+    )
+    told = {"time": "when it is decided", "known": "when the outcome was known", "created": "when it was written"}
+    said = {word: f"GUESS: {what}" if word not in found.told else what for word, what in told.items()}
+    said["known"] = said["known"] if found.known else "UNKNOWN: when the outcome was known; taken as at once"
+    said["created"] = (
+        told["created"] if found.created else "UNKNOWN: when a row was written; taken as when it is decided"
+    )
     return {
-        "FILE": found.file.name, "READER": reader, "TIME": found.time, "KNOWN": known, "KNOWN_SAID": later,
-        "CREATED": created, "CREATED_SAID": said, "LABEL": found.label, "LABEL_VALUE": label, "KEY": key,
-        "STEPS": "".join(f"    {each}\n" for each in steps), "BY": by[0], "PASTS": pasts,
-        "ENTITIES": ", ".join(by), "ENTITY_NAMES": ", ".join(f'Entity("{name}")' for name in by) + ",",
-        "FIELDS": ", ".join(f'"{name}": "{kind}"' for name, kind in facts.items()),
+        "FILE": found.file.name, "READER": reader, "LABEL": found.label, "LABEL_VALUE": value, "KEY": key,
+        "TIME": time(found.time), "TIME_SAID": said["time"], "KNOWN": time(found.known), "KNOWN_SAID": said["known"],
+        "CREATED": time(found.created), "CREATED_SAID": said["created"], "BY": by[0], "PASTS": pasts,
+        "STEPS": "".join(f"{each}\n" for each in steps), "FACTS": ", ".join(json.dumps(each) for each in facts),
         "LEFT_OUT": "".join(f"# left out: {name}, {why}\n" for name, why in found.left_out.items()),
-        "VIEWS": ", ".join(views), "METRIC": "roc_auc" if is_class else "mae",
+        "VIEWS": ", ".join(["facts", *(f"{name}_past" for name in by)]), "METRIC": "roc_auc" if is_class else "mae",
         "MODELS": '["logistic", "gradient_boosting"]' if is_class else '["gradient_boosting", "ridge"]',
-        "BOUNDS": "".join(f"            {each},\n" for each in [*bounds, f"RowCount({found.rows // 4})"]),
-        "HOLDOUT": str(max(2, int(found.days // 4))), "WATCH": str(watch), "FEW": str(few),
-        "WEIGHTS": "5, 25, 100" if per_day * watch / 20 > few else "50, 100",
+        "BOUNDS": ",\n        ".join([*bounds, f"RowCount({found.rows // 4})"]),
+        "HOLDOUT": str(max(2, int(found.days // 4))),
+        "WATCH": str(int(min(60, max(2, found.days // 4), max(14, 400 // per_day)))),
     }  # fmt: skip
 
 

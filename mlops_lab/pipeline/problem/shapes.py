@@ -45,8 +45,8 @@ def feature_view(
 
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"event_timestamp": pd.to_datetime(["2024-01-01T09:00Z"]), "shop": ["a"], "items": [3]})
-    >>> feature_view("baskets", rows, entities="shop", features=["items"]).dtypes
-    mappingproxy({'items': 'int64'})
+    >>> dict(feature_view("baskets", rows, entities="shop", features=["items"]).dtypes)
+    {'items': 'int64'}
     """
     source = data if isinstance(data, Source) else Source(name, data, **columns)
     found: list[Entity] = []
@@ -89,7 +89,7 @@ def _dtype(source: Source, name: str) -> str:
 
 
 def past_means(rows: pd.DataFrame, by: str, value: str, *, last: int = 50) -> pd.DataFrame:
-    """The mean of the last outcomes of each `by`, from the moment on at which each outcome was known.
+    """The mean of the last outcomes of each `by`, from the moment on at which each was known.
 
     Args:
         rows: decisions with `by`, `value`, `event_timestamp` and, where outcomes arrive late, `label_timestamp`.
@@ -107,6 +107,8 @@ def past_means(rows: pd.DataFrame, by: str, value: str, *, last: int = 50) -> pd
     [1.0, 0.5]
     """
     known_at = rows["label_timestamp"] if "label_timestamp" in rows.columns else rows["event_timestamp"]
+    # What is known at once is known after the decision: no mean holds the outcome that it is to predict.
+    known_at = known_at.where(known_at > rows["event_timestamp"], rows["event_timestamp"] + timedelta(microseconds=1))
     known = rows[[by]].assign(value=rows[value].astype("float64"), event_timestamp=known_at).dropna()
     known = known.sort_values("event_timestamp", kind="stable").reset_index(drop=True)
     rolled = known.groupby(by, observed=True)["value"].rolling(last, min_periods=1)
