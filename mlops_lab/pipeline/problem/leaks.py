@@ -118,8 +118,8 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
             seen = _when_over(view, asked, period) if guessed and period is not None else service
             looked = [_Feature(view, name, paper[name], seen[name], truth, problem.kind) for name in view.features]
             pictures += [FeaturePicture(view.name, each.name, each.paper, each.service) for each in looked]
-            found = [*_of_view(view, looked, problem, asked, period=period, is_guessed=guessed)]
-            leaks += found or _own_outcome(view, looked, problem, store, asked)
+            at_fault = [*_of_view(view, looked, problem, asked, period=period, is_guessed=guessed)]
+            leaks += at_fault or _own_outcome(view, looked, problem, store, asked)
             leaks += _means(view, problem, decisions)
             if view.source.created_timestamp_column is None and view.source.landed_column is None:
                 unknown.append(f"{view.name}: nothing says when its rows were written; they count from their own time.")
