@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -185,7 +185,7 @@ def test_a_mistake_of_both_that_repeats_itself_is_asked_about_three_times_and_no
         asked = (
             router.answer(ROWS[:1]) if how == "rows" else router.pass_on("/invocations", body, "application/json", "k")
         )
-        with pytest.raises(RequestError, match="no server could answer"):
+        with pytest.raises(RequestError, match="failed at this request 3 times"):
             await asked
         return servers[1].asked + servers[2].asked
 
@@ -457,6 +457,40 @@ def test_a_full_disk_is_told_once_and_not_again_when_the_journal_is_closed(tmp_p
     journal.close()
 
     assert repr(journal) == "Journal(9.jsonl)"
+
+
+def test_kept_connections_that_the_server_closes_are_replaced_and_every_form_of_answer_is_read():
+    answers = [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n%s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        % b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    ]
+    connections = []
+
+    async def ask():
+        async def serve(reader, writer):
+            connections.append(writer)
+            with suppress(asyncio.IncompleteReadError):
+                while True:
+                    await reader.readuntil(b"\r\n\r\n{}")
+                    writer.write(answers[len(found) % 3])
+            writer.close()
+
+        found = []
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            client = Client("127.0.0.1", server.sockets[0].getsockname()[1])
+            for _ in range(6):
+                found.append(await client.ask("POST", "/v2/models/l ä/infer", b"{}"))
+                if len(found) == 4:  # hung up on while nobody asks, as a server that stops does
+                    connections[-1].close()
+                    await asyncio.sleep(0.05)
+            await client.close()
+        return [(one.status, one.body) for one in found]
+
+    assert asyncio.run(ask()) == [(200, b"{}")] * 6
+    assert len(connections) == 3  # kept for two; closed as announced; hung up on, and then kept for two again
 
 
 @pytest.mark.parametrize(

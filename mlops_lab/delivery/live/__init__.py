@@ -7,9 +7,10 @@ the watch of `mlops_lab.models.rollout` decide. The registry's history says at e
 
 from __future__ import annotations
 
+from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Journal, Plan, Routing, alone
 from mlops_lab.delivery.live.rollout import LiveRollout, Servers, live_rollout
-from mlops_lab.delivery.live.router import Answer, Client, Router, Unreachable, listening_router
+from mlops_lab.delivery.live.router import Router, listening_router
 
 __all__ = [
     "Answer",

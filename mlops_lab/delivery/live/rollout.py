@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.delivery.live.client import Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Journal, Routing, alone
-from mlops_lab.delivery.live.router import Client, Router, Unreachable, listening_router
+from mlops_lab.delivery.live.router import Router, listening_router
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
 from mlops_lab.pipeline.engines import open_registry

@@ -1,4 +1,4 @@
-"""One address in front of the servers of a rollout, on Starlette and httpx.
+"""One address in front of the servers of a rollout, on Starlette and h11.
 
 Every row goes to the version that its key decides. A version that cannot answer is replaced by the other one; an answer
 of a version that was taken back meanwhile does not leave the router, the question is asked again.
@@ -18,7 +18,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.errors import MissingExtra, MlopsLabError
+from mlops_lab.base.errors import MissingExtra
+from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Plan, Routing
 from mlops_lab.delivery.server import AccessLog, RequestError, ServerState
 from mlops_lab.delivery.server.app import Facts, Handler, handled, read_body, reply
@@ -28,108 +29,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Answer", "Client", "Part", "Router", "Unreachable", "listening_router"]
+__all__ = ["Part", "Router", "listening_router"]
 
 _PATIENCE = 10  # times as long: nobody waits for a shadow, but the watch needs it
 _TRIES = 3  # answers of the servers for one request; a mistake that repeats itself is not asked about for ever
 _PAUSE = 0.05  # seconds before a server that is being started again is asked again
-_MOST_BYTES = 50_000_000  # of an answer; one that is longer is none
 _PASSED_ON = ("accept", "inference-header-content-length", "prefer", "traceparent")
 _HANDED_BACK = ("content-type", "inference-header-content-length", "x-model-name", "x-model-version")
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-class Unreachable(MlopsLabError, ConnectionError):
-    """No answer came: refused, cut off in the middle, nonsense, or too late.
-
-    Attribute `heard`: was there a server that the request was sent to? Then it may be the request that it died of.
-    """
-
-    def __init__(self, message: str, *, heard: bool = False) -> None:
-        self.heard = heard
-        super().__init__(message)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server said.
-
-    >>> Answer(200, {"x-model-version": "2"}, b"{}").status
-    200
-    """
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-class Client:
-    """Kept connections to one server on this machine.
-
-    >>> client = Client("127.0.0.1", 9)  # the discard port: nobody listens
-    >>> asyncio.run(client.ask("POST", "/invocations", b"{}"))
-    Traceback (most recent call last):
-    mlops_lab.delivery.live.router.Unreachable: 127.0.0.1:9: ConnectError: All connection attempts failed
-    """
-
-    def __init__(self, host: str, port: int, *, seconds: float = 10.0) -> None:
-        try:
-            import httpx
-        except ImportError:
-            raise MissingExtra("serve") from None
-        self.host = host
-        self.port = port
-        self._seconds = seconds
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=256, keepalive_expiry=60)
-        self._transport = httpx.AsyncHTTPTransport(limits=limits)
-
-    def __repr__(self) -> str:
-        return f"Client({self.host}:{self.port})"
-
-    async def ask(
-        self, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Send a request and wait for its whole answer.
-
-        Raises:
-            Unreachable: no whole answer came in time.
-        """
-        import httpx
-
-        told = {"content-type": "application/json", **(headers or {})}
-        url = httpx.URL(scheme="http", host=self.host, port=self.port, path=path)
-        request = httpx.Request(method, url, content=body, headers=told)
-        try:
-            async with asyncio.timeout(self._seconds):
-                found = await self._transport.handle_async_request(request)
-                try:
-                    parts = [part async for part in _bounded(found)]
-                finally:
-                    await found.aclose()
-        except TimeoutError:
-            raise Unreachable(f"{self.host}:{self.port}: too late", heard=True) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            why = f"{self.host}:{self.port}: {type(error).__name__}: {error}"
-            raise Unreachable(why, heard=not isinstance(error, httpx.ConnectError)) from None
-        if "content-length" not in found.headers and "transfer-encoding" not in found.headers:
-            raise Unreachable(f"{self.host}:{self.port}: the answer does not say where it ends", heard=True)
-        return Answer(found.status_code, found.headers, b"".join(parts))
-
-    async def close(self) -> None:
-        """Close every kept connection."""
-        await self._transport.aclose()
-
-
-async def _bounded(found: Any) -> AsyncIterator[bytes]:
-    import httpx
-
-    size = 0
-    async for part in found.aiter_raw():
-        size += len(part)
-        if size > _MOST_BYTES:
-            raise httpx.DecodingError(f"the answer is longer than {_MOST_BYTES:,} bytes")
-        yield part
 
 
 @dataclass
@@ -219,7 +127,7 @@ class Router:
             done = [part for part in done if now.allows(part.version)]
             self.counts.update(f"withheld v{part.version}" for part in late)
             if (waiting or late) and (moment > until or answered >= _TRIES):
-                raise self._nobody()
+                raise self._nobody(answered)
             waiting = [Part(part.places, part.rows, now.instead(part.version)) for part in waiting] + [
                 again for part in late for again in self._parts(part.places, rows, now)
             ]
@@ -268,7 +176,7 @@ class Router:
             self.counts[f"failed v{version}" if found is None else f"withheld v{version}"] += 1
             lost = found is None and not lost
             if time.perf_counter() > until or answered >= _TRIES:
-                raise self._nobody()
+                raise self._nobody(answered)
             await asyncio.sleep(_PAUSE if found is None and not lost else 0)
 
     async def settled(self) -> None:
@@ -295,9 +203,11 @@ class Router:
     async def _look(self) -> Plan:
         return await self._plan.look() if isinstance(self._plan, Routing) else self._plan()
 
-    def _nobody(self) -> RequestError:
-        why = f"no server could answer within {self._seconds:g} seconds; ask again in a moment."
-        return RequestError(503, "NoServer", why)
+    def _nobody(self, answered: int) -> RequestError:
+        what = f"the servers failed at this request {answered} times"
+        if answered < _TRIES:
+            what = f"no server could answer within {self._seconds:g} seconds"
+        return RequestError(503, "NoServer", f"{what}; ask again in a moment.")
 
     async def _try(
         self, version: int, path: str, body: bytes, headers: Mapping[str, str]
