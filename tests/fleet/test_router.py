@@ -462,8 +462,7 @@ def test_a_full_disk_is_told_once_and_not_again_when_the_journal_is_closed(tmp_p
 def test_kept_connections_that_the_server_closes_are_replaced_and_every_form_of_answer_is_read():
     answers = [
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
-        b"HTTP/1.1 100 Continue\r\n\r\n%s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-        % b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
     ]
     connections = []
@@ -487,6 +486,7 @@ def test_kept_connections_that_the_server_closes_are_replaced_and_every_form_of_
                     connections[-1].close()
                     await asyncio.sleep(0.05)
             await client.close()
+            await asyncio.sleep(0.05)  # until the server has seen it
         return [(one.status, one.body) for one in found]
 
     assert asyncio.run(ask()) == [(200, b"{}")] * 6

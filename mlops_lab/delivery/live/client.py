@@ -144,5 +144,5 @@ async def _answer(parser: Any, reader: asyncio.StreamReader) -> Answer:
                 raise EOFError(f"the answer is longer than {_MOST_BYTES:,} bytes")
         elif isinstance(event, h11.EndOfMessage):
             return Answer(status, head or {}, b"".join(parts))
-        elif isinstance(event, h11.ConnectionClosed):
+        elif not isinstance(event, h11.InformationalResponse):
             raise EOFError("closed without an answer")
