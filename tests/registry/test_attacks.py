@@ -36,16 +36,28 @@ def play(home, seed, seconds):
         )  # fmt: skip
         registry.register_model(run, "late", author=rng.choice([None, "bot"]))
 
-    def report(version):
+    def report(version, *, honest=False):
         other = registry.get_model_version("late", rng.randint(1, version))
         figures = tracker.get_run(rng.choice([registry.get_model_version("late", version), other]).run_id).metrics
         present = registry.get_production("late")
+        champion = None if present is None else present.version
+        if honest:
+            figures = tracker.get_run(registry.get_model_version("late", version).run_id).metrics
         return GateReport(
             name="late", version=version, artefact=registry.get_model_version("late", version).artefact,
-            results=(RuleResult("floor", rng.random() < 0.8, 0.7, 0.6, "x"),),
-            champion=rng.choice([None if present is None else present.version] * 3 + [None]),
-            holdout="sha256:0", evaluated_at=clock.now(), metrics=rng.choice([figures, figures, {}]),
+            results=(RuleResult("floor", honest or rng.random() < 0.8, 0.7, 0.6, "x"),),
+            champion=champion if honest else rng.choice([champion] * 3 + [None]),
+            holdout="sha256:0", evaluated_at=clock.now(), metrics=figures if honest else rng.choice([figures, {}]),
         )  # fmt: skip
+
+    def by_the_book(version):
+        """So that much is in Production, and much to go back to."""
+        found = report(version, honest=True)
+        registry.record_gate_report(found)
+        if registry.requires_approval("late"):
+            registry.request_approval("late", version, requested_by="bob", why="x")
+            registry.approve("late", version, by="grace")
+        registry.promote(found, actor="bot", why="x")
 
     def one():
         versions = len(registry.search(name="late")) if registry.list_models() else 0
@@ -53,6 +65,7 @@ def play(home, seed, seconds):
             return register()
         version, who = rng.randint(max(1, versions - 4), versions), rng.choice(PEOPLE)
         return rng.choice([
+            lambda: by_the_book(versions),
             lambda: registry.record_gate_report(report(version)),
             lambda: registry.promote(report(version), actor=who, why="x"),
             lambda: registry.promote(registry.get_gate_report("late", version), actor=who, why="x"),
@@ -73,7 +86,7 @@ def play(home, seed, seconds):
         moves += 1
         try:
             one()
-        except (MlopsLabError, AttributeError):
+        except MlopsLabError:
             continue
     registry.close()
     tracker.close()
