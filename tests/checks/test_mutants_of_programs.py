@@ -87,6 +87,61 @@ rows = leaking.source.read().rename(columns={"landed_timestamp": "arrived"})
 rows = rows.assign(landed_timestamp=rows["arrived"])
 honest = replace(leaking, source=replace(leaking.source, data=rows, created_timestamp_column="arrived"))"""
 
+_JOINED = """\
+def join(asked, daily):
+    pairs = asked.assign(place=range(len(asked))).merge(daily, on=<route>, how=<how>, suffixes=("", "_of_row"))
+    known = pairs[<known>]
+    newest = known.sort_values(<newest>).groupby(<each>).<take>(1)
+    share = newest.set_index("place")["route_day_late_share"]
+    return <answer>"""
+_ASOF = """\
+def join(asked, daily):
+    share = []
+    for one in asked.itertuples():
+        rows = daily[(daily["origin"] == one.origin) & (daily["dest"] == one.dest)]
+        rows = rows[rows["landed_timestamp"] <= one.event_timestamp]
+        rows = rows.sort_values(["event_timestamp", "landed_timestamp"])["route_day_late_share"]
+        share.append(rows.iloc[-1] if len(rows) else None)
+    return asked.assign(route_day_late_share=share)"""
+_REDUCED = """\
+def join(asked, daily):
+    rows = daily.rename(columns={"event_timestamp": "day"}).sort_values(["day", "landed_timestamp"])
+    numbered = asked.reset_index(drop=True).reset_index()
+    pairs = numbered.merge(rows, on=["dest", "origin"])
+    last = pairs.query("landed_timestamp <= event_timestamp").sort_values(["day", "landed_timestamp"], kind="stable")
+    last = last.drop_duplicates("index", keep="last")[["index", "route_day_late_share"]]
+    return numbered.merge(last, on="index", how="left").drop(columns="index")"""
+_SPLIT = """\
+def split(frame, at):
+    return frame[<learnt>], frame[<examined>]"""
+_MINE = """\
+with DAG("mine") as mine:
+    wind = task(fetch, retries=<retries>, retry_delay=60)()
+    told = task(tell)(wind)
+    called = task(alarm, trigger_rule=<alarm>)()
+    tidied = task(tidy_up, trigger_rule=<tidy>)()
+    <watched> >> called
+    <waited> >> tidied"""
+_YAML = '''\
+mine = """
+on:
+  push: {<branches>}
+  <change>
+jobs:
+  test: {runs-on: ubuntu-24.04, steps: [{run: pytest}]}
+  gate: {needs: <after>, runs-on: ubuntu-24.04, steps: [{run: ./gate}]}
+  deploy: {needs: [<needs>], if: "<where>", <asks>runs-on: ubuntu-24.04, steps: [{run: ./deploy}]}
+"""'''
+_ROUTER = """\
+def answer(key, champion, challenger, weight, taken_back):
+    number = int(hashlib.sha256(<hashed>).hexdigest(), 16) % <parts> / <hundred>
+    if number <below> weight<stopped>:
+        try:
+            return <named>, <called>
+        except <caught>:
+            pass
+    return "champion", champion(key)"""
+
 TABLES = (
     Clauses(
         "01.3",
@@ -341,6 +396,121 @@ TABLES = (
         ("my_report = evaluate_gates(candidate, champion, policy=FLIGHTS_POLICY, at=clock.now(), measured=measured)",
          ("my_report = evaluate_gates(candidate, champion, GatePolicy(FLIGHTS_POLICY.rules), measured=measured, "
          "at=clock.now())")),
+    ),
+    Clauses(
+        "01.4",
+        _JOINED,
+        {"route": '["origin", "dest"]', "how": '"left"',
+         "known": 'pairs["landed_timestamp"] <= pairs["event_timestamp"]',
+         "newest": '["event_timestamp_of_row", "landed_timestamp"]', "each": '"place"', "take": "tail",
+         "answer": "asked.assign(route_day_late_share=share.reindex(range(len(asked))).to_numpy())"},
+        {
+            "route": {'["dest"]': "at noon on the 9th", '["origin"]': "at noon on the 9th"},
+            "known": {'pairs["landed_timestamp"] < pairs["event_timestamp"]': "at the very moment",
+                      'pairs["event_timestamp_of_row"] <= pairs["event_timestamp"]': "the value has to be missing",
+                      'pairs["landed_timestamp"].notna()': "the value has to be missing"},
+            "newest": {'"landed_timestamp"': "the 8th is the newer day",
+                       '["event_timestamp_of_row"], kind="stable", key=lambda day: day': "of two rows of one day",
+                       '["landed_timestamp", "event_timestamp_of_row"]': "the 8th is the newer day"},
+            "each": {'"flight_id"': "", '["origin", "dest"]': ""},
+            "take": {"head": "at noon on the 9th"},
+            "answer": {"asked.sort_values('flight_id').assign(route_day_late_share=share.reindex(range(len(asked)))"
+                       ".to_numpy())": "in the order given",
+                       "asked.iloc[share.index].assign(route_day_late_share=share.to_numpy())": "",
+                       "asked.drop_duplicates('flight_id').assign(route_day_late_share=0.1)": ""},
+        },
+        (_ASOF, _REDUCED),
+    ),
+    Clauses(
+        "02.3",
+        _SPLIT,
+        {"learnt": 'frame["label_timestamp"] <= at', "examined": 'frame["event_timestamp"] >= at'},
+        {
+            "learnt": {'frame["label_timestamp"] < at': "the very moment of the split is known",
+                       'frame["event_timestamp"] < at': "leave it out",
+                       'frame["event_timestamp"] <= at': "leave it out",
+                       'frame["label_timestamp"] >= at': "leave it out",
+                       'frame["label_timestamp"].dt.floor("s") <= at': "leave it out"},
+            "examined": {'frame["event_timestamp"] > at': "belongs to the holdout",
+                         'frame["label_timestamp"] > at': "no exam question",
+                         'frame["label_timestamp"] >= at': "no exam question",
+                         'frame["event_timestamp"].dt.round("s") >= at': "no exam question"},
+        },
+        (("def split(frame, at):\n"
+          "    return [frame.query('label_timestamp <= @at'), frame.query('event_timestamp >= @at')]"),
+         ("def split(frame, at):\n    later = frame['event_timestamp'] >= at\n"
+          "    known = ~(frame['label_timestamp'] > at)\n"
+          "    return frame.loc[known & ~later].copy(), frame.loc[later].copy()")),
+    ),
+    Clauses(
+        "05.5",
+        _MINE,
+        {"retries": "2", "alarm": '"one_failed"', "tidy": '"all_done"', "watched": "[wind, told]",
+         "waited": "[told, called]"},
+        {
+            "retries": {"0": "when it fails once, fetch", "1": "when it fails twice, fetch", "6": "more than five"},
+            "alarm": {'"all_success"': "alarm should be", '"all_done"': "alarm should be skipped",
+                      '"all_failed"': "nobody is woken", '"none_failed"': "alarm should be",
+                      '"always"': "waits for nobody"},
+            "tidy": {'"all_success"': "tidy_up should be success", '"one_success"': "tidy_up should",
+                     '"none_failed"': "tidy_up should be success", '"one_failed"': "tidy_up should be success",
+                     '"always"': "waits for nobody"},
+            "watched": {"wind": "alarm has to look at tell"},
+            "waited": {"told": "wait for", "wind": "wait for"},
+        },
+        (("with DAG('any') as mine:\n    f = task(fetch, retries=4)()\n    t = task(tell)(f)\n"
+         "    a = task(alarm, trigger_rule='one_failed')()\n    e = task(tidy_up, trigger_rule='all_done')()\n"
+         "    f >> a\n    t >> a >> e\n    [f, t] >> e"),
+         _MINE.replace("<waited>", "called"),  # alarm waits for both, so tidy_up does
+         ("from mlops_lab.pipeline.dag import Task\nmine = DAG('plain')\n"
+         "mine.add(Task('fetch', fetch, retries=2))\nmine.add(Task('tell', tell), upstream=['fetch'])\n"
+         "mine.add(Task('alarm', alarm, trigger_rule='one_failed'), upstream=['fetch', 'tell'])\n"
+         "mine.add(Task('tidy_up', tidy_up, trigger_rule='all_done'), upstream=['fetch', 'tell', 'alarm'])")),
+    ),
+    Clauses(
+        "06.5",
+        _YAML,
+        {"branches": "branches: [main]", "change": "pull_request:", "after": "test", "needs": "test, gate",
+         "where": "github.ref == 'refs/heads/main'", "asks": "environment: production, "},
+        {
+            "branches": {"branches: [develop]": "a push to main has to start it", "tags: [v1]": "a push to main"},
+            "change": {"workflow_dispatch:": "a pull request has to start it",
+                       "pull_request: {types: [closed]}": "a pull request has to start it"},
+            "needs": {"test": "gate was a failure"},
+            "where": {"always() && github.ref == 'refs/heads/main'": "deploy ran all the same",
+                      "!cancelled() && github.ref == 'refs/heads/main'": "deploy ran all the same",
+                      "true": "a pull request was deployed", "github.ref != 'refs/heads/main'": "deploy should run",
+                      "github.event_name == 'pull_request'": "deploy should run",
+                      "failure() && github.ref == 'refs/heads/main'": "deploy should run"},
+            "asks": {"": "nobody is asked"},
+        },
+        (_YAML.replace("<where>", "github.event_name == 'push' && github.ref_name == 'main'").replace("<after>", "[]"),
+         _YAML.replace("<where>", "${{ success() && github.ref == 'refs/heads/main' }}").replace(
+             "<asks>", "environment: {name: production, url: 'https://example.com'}, "),
+         _YAML.replace("<needs>", "gate")),  # gate needs test
+    ),
+    Clauses(
+        "07.4",
+        _ROUTER,
+        {"hashed": "key.encode()", "parts": "10_000", "hundred": "100", "below": "<", "stopped": " and not taken_back",
+         "named": '"challenger"', "called": "challenger(key)", "caught": "ConnectionError"},
+        {
+            "hashed": {'f"{key}{weight}".encode()': "went back to the champion",
+                       'str(random.random()).encode()': "the same key got another model",
+                       'b"key"': "went to the challenger"},
+            "parts": {"1_000": "went to the challenger", "20_000": "went to the challenger"},
+            "hundred": {"1_000": "went to the challenger", "10": "went to the challenger"},
+            "below": {"<=": "at weight 0", ">": "went to the challenger", ">=": "went to the challenger"},
+            "stopped": {"": "was taken back", " and taken_back": "went to the challenger"},
+            "named": {'"champion"': "", '"Challenger"': ""},
+            "called": {"champion(key)": "the name and the answer belong together"},
+            "caught": {"KeyError": "a request was lost", "ValueError": "a request was lost"},
+        },
+        (("import zlib\n\ndef answer(key, champion, challenger, weight, taken_back):\n"
+         "    mine = not taken_back and zlib.crc32(key.encode()) % 1000 < 10 * weight\n"
+         "    for name, model in [('challenger', challenger)] * mine + [('champion', champion)]:\n"
+         "        try:\n            return [name, model(key)]\n        except OSError:\n            continue"),
+         _ROUTER.replace("<parts>", "1_000_000").replace("<hundred>", "10_000").replace("<caught>", "Exception")),
     ),
 )  # fmt: skip
 _LONG = ("07.3", "09.1", "09.2", "09.3")

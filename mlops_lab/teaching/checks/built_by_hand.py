@@ -46,7 +46,8 @@ def _join(join: Any) -> None:
         _same(_joined(join, decisions, _DAILY), [share], why)
     both = _DAILY.iloc[:2]
     late = pd.DataFrame({"flight_id": ["a"], "origin": "JFK", "dest": "BOS", "event_timestamp": _times("11T12:00")})
-    _same(_joined(join, late, both), [0.2], "of two rows of one day, the one that landed last counts")
+    for rows in (both, both.iloc[::-1]):
+        _same(_joined(join, late, rows), [0.2], "of two rows of one day, the one that landed last counts")
     order = pd.DataFrame(
         {
             "flight_id": ["c", "a", "b", "a"],
@@ -124,6 +125,9 @@ def _dag(mine: Any) -> None:
     missing = [name for name in names if name not in mine.tasks]
     expect(not missing, f"there is no task {', '.join(missing)} in it; call the tasks inside `with DAG`.")
     expect(mine.tasks["fetch"].retries <= 5, "more than five retries ask a service that is down too often.")
+    for name in ("alarm", "tidy_up"):
+        always = mine.tasks[name].trigger_rule == "always"
+        expect(not always, f"{name} has the rule always: in Airflow it waits for nobody, and runs beside the others.")
     for night, failures, wanted in _NIGHTS:
         states = _one_night(mine, failures)
         for name in names:
@@ -132,6 +136,9 @@ def _dag(mine: Any) -> None:
     states = _one_night(mine, 0, broken="tell")
     expect(states["alarm"] == "success", "when tell itself fails, nobody is woken: alarm has to look at tell too.")
     expect(states["tidy_up"] == "success", f"when tell fails, tidy_up should still run, and it is {states['tidy_up']}.")
+    states = _one_night(mine, 99, broken="alarm")
+    told = f"when nothing succeeds, not even alarm, tidy_up should still run, and it is {states['tidy_up']}."
+    expect(states["tidy_up"] == "success", told)
     last = [name for name in mine.topological_order() if name in names][-1]
     expect(last == "tidy_up", "tidy_up has to wait for all others: it may not tidy up under a task that still works.")
     waits = {start for start, end in mine.edges if end == "tidy_up"}
@@ -205,7 +212,9 @@ def _route(answer: Any) -> None:
     expect(callable(answer), "answer is a function.")
     keys = [f"2013-12-01-B6-{number}-JFK" for number in range(2_000)]
 
-    def ask(weight: float, *, breaks: str = "", taken_back: bool = False) -> list[tuple[str, int]]:
+    def ask(
+        weight: float, *, breaks: str = "", taken_back: bool = False, keys: list[str] = keys
+    ) -> list[tuple[str, int]]:
         def model(name: str, value: int) -> Any:
             def called(_key: str) -> int:
                 if name == breaks:
@@ -231,6 +240,9 @@ def _route(answer: Any) -> None:
             abs(share - weight) < (3 if 0 < weight < 100 else 0.001),
             f"at weight {weight}, {share:.0f} % went to the challenger.",
         )
+    many = [f"2013-12-02-UA-{number}-EWR" for number in range(20_000)]  # of ten thousand numbers, one is 0
+    first = sum(who == "challenger" for who, _ in ask(0, keys=many))
+    expect(not first, f"at weight 0, {first} of {len(many):,} went to the challenger: is the lowest number below it?")
     at_5, at_25 = ask(5), ask(25)
     expect(at_5 == ask(5), "the same key got another model the second time: chance decides, and the key should.")
     back = sum(before[0] == "challenger" != after[0] for before, after in zip(at_5, at_25, strict=True))
