@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from mlops_lab.pipeline.dag import (
     run_dag,
     task,
 )
+from mlops_lab.pipeline.dag.attempt import retry_wait
 from mlops_lab.pipeline.dag.rules import decide
 
 
@@ -324,6 +327,8 @@ def test_a_changed_dag_other_params_and_another_date_cannot_be_resumed() -> None
 
     with pytest.raises(InvalidData, match="new: new; wired differently: it"):
         run_dag(other, resume=first)
+    with pytest.raises(InvalidData, match=r"\(gone: new; wired differently: it\), so its results"):
+        run_dag(dag, resume=run(other))
     with pytest.raises(InvalidData, match="keeps its params"):
         run_dag(dag, resume=first, params={"n": 2})
     with pytest.raises(InvalidData, match="is for 2013-09-01"):
@@ -483,3 +488,62 @@ def test_a_task_called_outside_a_dag_is_its_function_and_a_run_inside_a_with_blo
     assert inner(1) == 2
     assert result.result("calls") == 2
     assert list(dag.tasks) == ["calls"]
+
+
+@pytest.mark.parametrize(("more", "told"), [(5, "new: t0, t1, t2, t3, t4)"), (6, "new: t0, t1, t2, t3, t4 …)")])
+def test_of_what_changed_since_a_run_five_names_are_told(more, told) -> None:
+    before, now = one(lambda: 1), one(lambda: 1)
+    for at in range(more):
+        now.add(Task(f"t{at}", lambda: 1))
+
+    with pytest.raises(InvalidData) as caught:
+        run_dag(now, resume=run(before))
+
+    assert told in str(caught.value)
+
+
+def test_two_workers_work_at_once() -> None:
+    dag, meeting = DAG("pair"), threading.Barrier(2)
+    for name in ("left", "right"):
+        dag.add(Task(name, lambda: meeting.wait(30)))
+
+    assert sorted(run(dag, max_workers=2).result(name) for name in ("left", "right")) == [0, 1]
+
+
+def test_side_by_side_a_short_timeout_is_held_too() -> None:
+    dag = one(lambda: time.sleep(0.25), execution_timeout=0.05)
+
+    assert run(dag, max_workers=2, clock=SystemClock()).task("it").why == "overran its execution_timeout of 0.05 s"
+
+
+@pytest.mark.parametrize(
+    ("delay", "bound", "waits"),
+    [
+        (0, None, [1, 1, 1]),
+        (1.2, None, [2, 3, 5]),
+        (40_000, None, [40_000, 80_000, 86_400]),
+        (40_000, 100_000, [40_000, 80_000, 86_400]),
+        (40_000, 50_000, [40_000, 50_000, 50_000]),
+    ],
+    ids=["a second at least", "rounded up", "a day at most", "a day whatever is asked", "bounded"],
+)
+def test_backing_off_waits_whole_seconds_between_one_and_a_day(delay, bound, waits) -> None:
+    task = Task("it", None, retry_delay=delay, retry_exponential_backoff=True, max_retry_delay=bound)
+
+    assert [retry_wait(task, failures) for failures in (1, 2, 3)] == waits
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_the_last_words_of_a_forked_child_are_not_lost(tmp_path, monkeypatch) -> None:
+    def forks() -> None:
+        if not (child := os.fork()):
+            print("last words", end="")
+            return
+        os.waitpid(child, 0)
+
+    with (tmp_path / "out").open("w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        run(one(forks))
+        monkeypatch.undo()
+
+    assert (tmp_path / "out").read_text() == "last words"

@@ -204,3 +204,38 @@ def test_a_time_zone_that_does_not_exist_is_refused(zone: str) -> None:
 def test_a_naive_moment_is_refused() -> None:
     with pytest.raises(InvalidData, match="no time zone"):
         Schedule("@daily").next(datetime(2013, 9, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("preset", "moments"),
+    [
+        ("@hourly", "2013-01-01T00:00 2013-01-01T01:00"),
+        ("@daily", "2013-01-01T00:00 2013-01-02T00:00"),
+        ("@weekly", "2013-01-06T00:00 2013-01-13T00:00"),
+        ("@monthly", "2013-01-01T00:00 2013-02-01T00:00"),
+        ("@quarterly", "2013-01-01T00:00 2013-04-01T00:00"),
+        ("@yearly", "2013-01-01T00:00 2014-01-01T00:00"),
+    ],
+)
+def test_each_preset_means_what_airflow_means_by_it(preset, moments):
+    schedule = Schedule(preset)
+
+    first = schedule.at_or_after("2013-01-01T00:00:00Z")
+
+    assert [f"{each:%Y-%m-%dT%H:%M}" for each in (first, schedule.next(first))] == moments.split()
+
+
+@pytest.mark.parametrize(
+    ("cron", "error", "told"),
+    [
+        (5, InvalidDefinition, "must be a cron expression such as '0 6 \\* \\* \\*', not 5"),
+        (timedelta(days=1), InvalidDefinition, "must be a cron expression"),
+        ("  ", InvalidDefinition, "must be a cron expression"),
+        ("@montly", UnknownName, "Did you mean '@monthly'"),
+        ("0 6 * *", InvalidDefinition, "five fields"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_schedule_is_told_with_what_one_is(cron, error, told):
+    with pytest.raises(error, match=told):
+        Schedule(cron)

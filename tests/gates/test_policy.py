@@ -140,3 +140,14 @@ def test_the_report_names_the_very_version_and_bytes_it_judged() -> None:
 def test_an_empty_policy_cannot_be_made() -> None:
     with pytest.raises(InvalidDefinition):
         GatePolicy([])
+
+
+def test_a_rule_cannot_be_slipped_into_a_policy_or_taken_out_after_it_was_made():
+    rules = [Floor("served.roc_auc", 0.65)]
+    policy = GatePolicy(rules)
+    before = policy.fingerprint
+
+    rules.clear()
+
+    assert policy.rules == (Floor("served.roc_auc", 0.65),)
+    assert policy.fingerprint == before

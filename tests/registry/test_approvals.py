@@ -128,6 +128,38 @@ def test_asking_again_returns_the_open_request(waiting):
     assert waiting.registry.request_approval("late", 1, requested_by="somebody", why="again") == before
 
 
+def test_asking_again_leaves_an_approval_that_stands(waiting):
+    approved = waiting.registry.approve("late", 1, by="grace")
+
+    again = waiting.registry.request_approval("late", 1, requested_by="somebody", why="again")
+
+    assert (again, again.state) == (approved, "approved")
+
+
+def test_a_clock_that_is_set_back_does_not_revive_what_has_expired(waiting):
+    waiting.clock.advance(timedelta(days=31))
+    waiting.registry.set_tag("late", 1, "team", "delays")  # the history has seen that day
+    waiting.clock.advance(timedelta(days=-2))
+
+    assert waiting.registry.get_approval("late", 1).state == "expired"
+    assert waiting.registry.pending_approvals() == ()
+    with pytest.raises(NotAllowed, match="expired"):
+        waiting.registry.approve("late", 1, by="grace")
+
+
+def test_what_waits_is_told_model_by_model(waiting):
+    waiting.clock.advance(timedelta(hours=1))
+    other = waiting.version("early", author="ada")
+    waiting.registry.record_gate_report(waiting.report(other))
+    waiting.registry.request_approval("early", 1, requested_by="bot", why="x")
+
+    assert [[each.name for each in waiting.registry.pending_approvals(name)] for name in ("late", "early", None)] == [
+        ["late"],
+        ["early"],
+        ["late", "early"],
+    ]
+
+
 def test_an_approval_of_another_version_does_not_help(waiting):
     approval = waiting.registry.approve("late", 1, by="grace")
     second = waiting.version(author="Ada")

@@ -250,6 +250,15 @@ def test_events_link_to_each_other_and_say_who_when_why_and_where(busy):
     assert all(str(event).count("\n") == 0 for event in every)
 
 
+def test_the_history_of_a_model_or_a_version_tells_of_no_other(lab):
+    for name in ("late", "early", "late"):
+        lab.version(name)
+
+    told = [[(each.name, each.version) for each in lab.registry.history(*of)] for of in ((), ("late",), ("late", 2))]
+
+    assert told == [[("late", 1), ("early", 1), ("late", 2)], [("late", 1), ("late", 2)], [("late", 2)]]
+
+
 def test_a_reason_of_several_lines_is_one_line_of_history(lab):
     lab.version()
 

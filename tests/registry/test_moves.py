@@ -142,6 +142,8 @@ def test_a_report_against_a_former_champion_is_out_of_date(lab):
     with pytest.raises(NotAllowed, match="compared it with v1, but in Production is v3"):
         lab.registry.promote(report, actor="ada", why="late")
 
+    assert lab.registry.get_model_version("late", slow.version).stage == "None"
+
 
 def test_a_report_that_pretends_to_be_of_the_first_model_is_refused(lab):
     lab.promoted()
@@ -267,6 +269,19 @@ def test_a_changed_artefact_is_not_promoted(lab):
         lab.registry.promote(lab.report(version), actor="ada", why="better")
 
     assert lab.registry.get_production("late") is None
+
+
+def test_bytes_that_changed_since_staging_enter_production_by_no_move(lab):
+    version = lab.version()
+    lab.registry.transition_stage("late", 1, "Staging", actor="ada", why="ready")
+    lab.tracker.artefacts.path(version.artefact).write_bytes(b"something else")
+
+    with pytest.raises(IntegrityError):
+        lab.registry.transition_stage(
+            "late", 1, "Production", actor="ada", why="better", report=lab.report(version)
+        )  # fmt: skip
+
+    assert lab.registry.get_model_version("late", 1).stage == "Staging"
 
 
 def test_retiring_the_champion_leaves_none_and_previous_says_which_it_was(lab):
