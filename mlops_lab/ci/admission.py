@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from mlops_lab.base.errors import InvalidDefinition, UnknownName
-from mlops_lab.ci.globs import glob_matches
+from mlops_lab.ci.globs import ref_matches
 
 __all__ = [
     "EXPIRY",
@@ -111,7 +111,8 @@ class Environment:
     Environment('production', reviewers ana, ben, no self-review, wait 10 min)
 
     Attributes: `reviewers` (one approval suffices), `prevent_self_review`, `wait_timer` (minutes), `branches`, `tags`
-    (patterns of what may deploy; none of either: everything; a pull request's branch is `refs/pull/N/merge`),
+    (patterns of Ruby's `File.fnmatch` of what may deploy; none of either: everything; a pull request's branch is
+    `refs/pull/N/merge`),
     `secrets` and `variables` (readable only once the rules have passed).
 
     Raises:
@@ -190,7 +191,7 @@ def refused_branch(environment: Environment, ref: str) -> str:
     name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
     kind = "Tag" if ref.startswith("refs/tags/") else "Branch"
     wanted = environment.tags if kind == "Tag" else environment.branches
-    if not (environment.branches or environment.tags) or glob_matches(list(wanted), name):
+    if not (environment.branches or environment.tags) or any(ref_matches(pattern, name) for pattern in wanted):
         return ""
     return f'{kind} "{name}" is not allowed to deploy to {environment.name} due to environment protection rules.'
 

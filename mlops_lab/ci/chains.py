@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlops_lab.base.errors import UnknownName
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci.expressions.values import Value
 from mlops_lab.ci.results import JobRun, WorkflowRun
 from mlops_lab.ci.simulating import simulate
@@ -22,6 +22,7 @@ from mlops_lab.ci.workflow import Workflow
 
 __all__ = ["MAX_LEVELS", "simulate_chain"]
 
+MAX_RUNS = 200
 MAX_LEVELS = 3  # of `workflow_run`, below the run that began
 _FROM_A_TOKEN = ("workflow_dispatch", "repository_dispatch")
 
@@ -53,6 +54,7 @@ def simulate_chain(
 
     Raises:
         UnknownName: `outcomes` or `sends` name a file that is not there.
+        InvalidData: more than 200 runs follow.
     """
     known = {workflow.file: workflow for workflow in workflows}
     told, sent = outcomes or {}, dict(sends or {})
@@ -79,6 +81,8 @@ def simulate_chain(
                 found.append(replace(run, status="not_triggered", conclusion=None, reason=why, jobs=(), edges=()))
                 continue
             found.append(run)
+            if len(found) > MAX_RUNS:
+                raise InvalidData(f"{trigger.event} after {trigger.event} starts more than {MAX_RUNS} runs.")
             waiting += [(each, level, "") for each in _sent(run, sent, default_branch)]
             waiting += [(each, level + 1, "") for each in _followed(run, workflow, run_trigger, default_branch)]
     return tuple(found)

@@ -86,10 +86,7 @@ class Evaluator:
             plain: Value = node.value
             return plain
         try:
-            for tree in self._trees(node.value, contexts):
-                for path in references(tree):
-                    self.on_reference(path)
-            return interpolate(node.value, contexts, status=status, workspace=self.workspace)
+            return interpolate(node.value, contexts, status=status, workspace=self.workspace, watch=self.on_reference)
         except ExpressionError as error:
             raise TemplateError(self.file, node, error) from None
 

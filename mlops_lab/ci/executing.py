@@ -324,7 +324,7 @@ class LocalRunner:
             **{f"GITHUB_{name.upper()}": str(path) for name, path in files.items()},
             "RUNNER_TEMP": str(self.scratch / "temp"),
             "RUNNER_OS": to_text(runner.get("os")) if isinstance(runner, Mapping) else "Linux",
-            "RUNNER_ARCH": "X64",
+            "RUNNER_ARCH": to_text(runner.get("arch")) if isinstance(runner, Mapping) else "X64",
             _TRACKING: f"{self.scratch}-{request.job_name}",
             "PATH": os.pathsep.join([*self.paths.get(request.job_name, []), path]),
         }

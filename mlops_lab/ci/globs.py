@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["file_matches", "glob_matches"]
+__all__ = ["file_matches", "glob_matches", "ref_matches"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,17 @@ def file_matches(pattern: str, path: str) -> bool:
     """
     parts, atoms = path.split("/"), _file(pattern)
     return any(_matches(atoms, "/".join(parts[:length])) for length in range(len(parts), 0, -1))
+
+
+def ref_matches(pattern: str, name: str) -> bool:
+    """Does a rule of an environment or of a ruleset match a branch or tag? As Ruby's `File.fnmatch` with its folders.
+
+    >>> ref_matches("release/*", "release/1"), ref_matches("release/*", "release/1/x"), ref_matches("v?", "v")
+    (True, False, False)
+    """
+    parts = pattern.split("/")
+    last = "*" if parts[-1] == "**" else parts[-1]
+    return _matches(_file("/".join([*parts[:-1], last])), name)
 
 
 @lru_cache(maxsize=512)

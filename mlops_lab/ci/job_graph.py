@@ -82,7 +82,9 @@ class JobGraph:
             yield Wait()
         state.story = self._story(job)
         contexts = {**self.contexts, "needs": self.needs_of(job.needs)}
-        evaluate = Evaluator(self.workflow.file)
+        evaluate = Evaluator(
+            self.workflow.file, on_reference=lambda path: self.state.read(path, self.contexts["github"])
+        )
         try:
             with evaluating("if", job.id):
                 wanted = evaluate.condition(job.condition, contexts, self._status(job))
@@ -122,7 +124,7 @@ class JobGraph:
             for step in evaluate.paths(node, steps):
                 if len(step) == 4 and step[0] == "steps":
                     told.append(f"--output {needed}/{step[1]}.{step[3]}='[1, 2]'")
-        return f" {' '.join(told)} would say it: nothing was executed, so that nobody knows this output" if told else ""
+        return f". Say it with {' '.join(told)}: nothing was executed, so nobody knows this output" if told else ""
 
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:
         with evaluating("strategy", state.job.id):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_lab.base.errors import InvalidData, closest
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.expressions.template import is_mixed
 from mlops_lab.ci.matrix import expand_matrix
@@ -94,7 +94,7 @@ def _check_inputs(reader: Reader, job: Job, event: Event, node: Node) -> None:
         entry = known.get(name.lower())
         if entry is None:
             reason = f"Invalid input, {name} is not defined in the referenced workflow."
-            reader.problem(value, reason, meant=closest(name, event.inputs))
+            reader.problem(value, reason, meant=reader.meant(name, event.inputs))
         elif entry.kind in ("boolean", "number") and value.kind != entry.kind and "${{" not in value.word:
             reader.problem(value, f"Unexpected value '{value.word}'")
     for name, entry in event.inputs.items():
@@ -110,7 +110,7 @@ def _check_secrets(reader: Reader, job: Job, event: Event, node: Node) -> None:
     for name, value in job.secrets.items():
         if name.lower() not in known:
             reason = f"Invalid secret, {name} is not defined in the referenced workflow."
-            reader.problem(value, reason, meant=closest(name, event.secrets))
+            reader.problem(value, reason, meant=reader.meant(name, event.secrets))
     for name, required in event.secrets.items():
         if required and name.lower() not in given:
             reader.problem(node, f"Secret {name} is required, but not provided while calling.")

@@ -9,16 +9,20 @@ are compared as `==` compares in an expression, and what an `include` adds to a 
 
 from __future__ import annotations
 
+import functools
+import math
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.ci.expressions.values import Value, equals, lookup, number_text, to_text
+from mlops_lab.ci.expressions.values import Value, equals, fold, is_primitive, lookup, number_text, to_number, to_text
 
 __all__ = ["MAX_JOBS", "Combination", "combination_title", "combinations", "expand_matrix"]
 
 MAX_JOBS = 256
+MAX_VALUES = 100_000  # that all `include` entries together may add
 
 
 @dataclass(frozen=True)
@@ -53,51 +57,71 @@ def combinations(matrix: Mapping[str, Value]) -> list[Combination]:
     known = {name.lower() for name in lists}
     excluded, included = _entries(matrix, "exclude"), _entries(matrix, "include")
     _check(known, excluded, included)
-    count = 1
-    for values in lists.values():
-        count *= len(values)
+    count = math.prod(map(len, lists.values()))
     if count > MAX_JOBS * 100:  # before they are written out
         raise _too_many(count)
-    combinations = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())] if lists else []
-    struck = _struck(lists, excluded, len(combinations)) if combinations else 0
-    originals = [one for number, one in enumerate(combinations) if not struck >> number & 1]
-    if len(originals) > MAX_JOBS:
-        raise _too_many(len(originals))
-    found = [Combination(dict(one), combination_title(one)) for one in originals]
+    every = [dict(zip(lists, values, strict=True)) for values in product(*lists.values())] if lists else []
+    index = _Vectors(lists, len(every))
+    struck = 0
+    for entry in excluded:
+        struck |= index.matching(entry)
+    left = [number for number in range(len(every)) if not struck >> number & 1]
+    if len(left) > MAX_JOBS:
+        raise _too_many(len(left))
+    found = [Combination(dict(every[number]), combination_title(every[number])) for number in left]
+    room = MAX_VALUES
     for entry in included:
         filters = {name: value for name, value in entry.items() if name.lower() in known}
         added = {name: value for name, value in entry.items() if name.lower() not in known}
-        matching = [one for one, original in zip(found, originals, strict=False) if _same(filters, original)]
+        bits = index.matching(filters) & ~struck
+        matching = [one for number, one in zip(left, found, strict=False) if bits >> number & 1] if bits else []
+        room -= len(matching) * len(added)
+        if room < 0:
+            raise InvalidData(f"The matrix's 'include' adds more than {MAX_VALUES} values.")
         for one in matching:
             one.values.update(added)
-        if len(found) > MAX_JOBS:
-            break
         if not matching:
             found.append(Combination({**filters, **added}, combination_title({**filters, **added})))
-    if len(found) > MAX_JOBS:
-        raise _too_many(len(found))
+        if len(found) > MAX_JOBS:
+            raise _too_many(len(found))
     return found
 
 
-def _struck(lists: Mapping[str, list[Value]], excluded: Sequence[Mapping[str, Value]], count: int) -> int:
-    """The combinations that an `exclude` entry matches, as bits: each value is compared once."""
-    every = (1 << count) - 1
-    bits: dict[str, list[int]] = {}
-    inner = count
-    for name, values in lists.items():
-        inner //= len(values)
-        turn = inner * len(values)
-        again = sum(1 << at for at in range(0, count, turn))
-        bits[name.lower()] = [(((1 << inner) - 1) << (index * inner)) * again for index in range(len(values))]
-    names = {name.lower(): values for name, values in lists.items()}
-    found = 0
-    for entry in excluded:
-        matching = every
-        for name, wanted in entry.items():
-            ways = zip(names[name.lower()], bits[name.lower()], strict=True)
-            matching &= sum(bit for value, bit in ways if _same(wanted, value))
-        found |= matching
-    return found
+class _Vectors:
+    """The combinations that an entry matches, as bits; a plain value is looked up, not compared with each."""
+
+    def __init__(self, lists: Mapping[str, list[Value]], count: int) -> None:
+        self.every = (1 << count) - 1
+        self.bits: dict[str, list[tuple[Value, int]]] = {}
+        self.found: dict[tuple[str, str, Value], int] = {}
+        inner = count
+        for name, values in lists.items():
+            turn, inner = inner, inner // len(values)
+            again = sum(1 << at for at in range(0, count, turn))
+            bits = [(((1 << inner) - 1) << (index * inner)) * again for index in range(len(values))]
+            self.bits[name.lower()] = list(zip(values, bits, strict=True))
+            for value, bit in self.bits[name.lower()]:
+                for kind, key in _keys(value, "any", *() if isinstance(value, str) else ["no text"]):
+                    self.found[name.lower(), kind, key] = self.found.get((name.lower(), kind, key), 0) | bit
+
+    def matching(self, entry: Mapping[str, Value]) -> int:
+        """As `equals` compares: text with text without case, all else as numbers."""
+        matching = self.every
+        for name, wanted in ((name.lower(), wanted) for name, wanted in entry.items()):
+            if is_primitive(wanted):
+                keys = _keys(wanted, "no text" if isinstance(wanted, str) else "any")
+                bits = [self.found.get((name, kind, key), 0) for kind, key in keys]
+            else:
+                bits = [bit for value, bit in self.bits[name] if _same(wanted, value)]
+            matching &= functools.reduce(operator.or_, bits, 0)
+        return matching
+
+
+def _keys(value: Value, *kinds: str) -> list[tuple[str, Value]]:
+    """Under what a plain value is found: its text, and its number under each of those kinds of comparison."""
+    number = to_number(value) if is_primitive(value) else math.nan
+    text: list[tuple[str, Value]] = [("text", fold(value))] if isinstance(value, str) else []
+    return text + [(kind, number) for kind in kinds if not math.isnan(number)]
 
 
 def _check(

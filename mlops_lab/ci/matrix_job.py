@@ -22,6 +22,7 @@ __all__ = ["Graph", "MatrixJob"]
 
 _DEFAULT_MINUTES = 360.0
 _LONGEST_NAME = 100
+_INTEL = ("-intel", "-large", "macos-13", "macos-12")  # GitHub's other machines with macOS have ARM
 _SYSTEMS = (("windows", "Windows"), ("macos", "macOS"))
 
 
@@ -62,14 +63,17 @@ class Graph(Protocol):
 
 def _runner(labels: str, temp: str) -> dict[str, Value]:
     """The `runner` context of a machine of GitHub's with those labels."""
-    system = next((name for word, name in _SYSTEMS if word in labels.lower()), "Linux")
+    words = labels.lower()
+    system = next((name for word, name in _SYSTEMS if word in words), "Linux")
+    is_own = "self-hosted" in words
+    is_arm = "arm" in words or (system == "macOS" and not is_own and not any(word in words for word in _INTEL))
     return {
         "name": "Hosted Agent",
         "os": system,
-        "arch": "X64",
+        "arch": "ARM64" if is_arm else "X64",
         "temp": temp,
         "tool_cache": "/opt/hostedtoolcache",
-        "environment": "github-hosted",
+        "environment": "self-hosted" if is_own else "github-hosted",
         "debug": "",
     }
 
@@ -132,6 +136,7 @@ class MatrixJob:
         def watch(path: tuple[str, ...]) -> None:
             if len(path) >= 4 and path[0] == "steps" and path[2] == "outputs" and path[1] in unknown():
                 self.note(f"{'.'.join(path)} is not known when nothing is executed; it was taken as empty")
+            self.state.read(path, self.contexts.get("github"))
             if len(path) == 2 and path[0] == "secrets" and path[1] not in map(str.lower, self.secrets):
                 self.note(f"the secret {path[1].upper()} was not given; it was taken as empty")
 

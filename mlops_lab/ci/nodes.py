@@ -23,7 +23,7 @@ from mlops_lab.ci.expressions.values import Value, to_number, to_text
 __all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_NODES", "Node", "read_yaml"]
 
 MAX_CHARACTERS = 1024 * 1024
-MAX_NODES = 50_000  # after aliases are written out
+MAX_NODES = 40_000  # after aliases are written out
 MAX_DEPTH = 50
 
 _NULL = re.compile(r"(?:~|null|Null|NULL)?")
@@ -104,10 +104,11 @@ class _Composer:
             raise self.problem(event, "A second YAML document was not expected")
 
     def add(self, event: Any, node: Node) -> None:
-        self.count += node.size if type(event).__name__ == "AliasEvent" else 1
+        is_alias = type(event).__name__ == "AliasEvent"
+        self.count += node.size if is_alias else 1 + bool(event.anchor) + bool(event.tag)
         if self.count > MAX_NODES:
             raise self.problem(event, "Maximum object size exceeded")
-        if type(event).__name__ != "AliasEvent" and event.anchor:
+        if event.anchor and not is_alias:
             self.anchors[event.anchor] = node
         (self.open[-1][1] if self.open else self.done).append(node)
 

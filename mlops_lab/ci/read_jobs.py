@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mlops_lab.base.errors import closest
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.read_steps import read_steps
 from mlops_lab.ci.reader import Reader
-from mlops_lab.ci.workflow import Concurrency, Defaults, Job, Strategy, levels_of, way
+from mlops_lab.ci.workflow import Concurrency, Defaults, Job, Strategy, levels_of
 
 __all__ = ["SCOPES", "check_containers", "excess", "read_concurrency", "read_defaults", "read_jobs", "read_permissions"]
 
@@ -141,6 +140,7 @@ _OWN = (
     "environment", "outputs", "defaults", "steps", "snapshot",
 )  # fmt: skip
 _CALL = (*_BOTH, "uses", "with", "secrets")
+_SHOWN = 20  # jobs of a cycle
 _UNMODELLED = ("container", "services", "snapshot", "cancel-timeout-minutes")
 
 
@@ -162,28 +162,47 @@ def read_jobs(reader: Reader, node: Node) -> dict[str, Job]:
 
 
 def _check_graph(reader: Reader, jobs: dict[str, Job], places: dict[tuple[str, str], Node]) -> None:
-    needs = {job.id: job.needs for job in jobs.values()}
     for (job, needed), node in places.items():
         if needed not in jobs:
-            others = [name for name in jobs if name != job]
-            reader.problem(node, f"Job '{job}' depends on unknown job '{needed}'.", meant=closest(needed, others))
-    cycles = {}
-    known = {name: [needed for needed in wanted if needed in jobs] for name, wanted in needs.items()}
+            meant = reader.meant(needed, jobs.keys() - {job})
+            reader.problem(node, f"Job '{job}' depends on unknown job '{needed}'.", meant=meant)
+    known = {name: [needed for needed in job.needs if needed in jobs] for name, job in jobs.items()}
     sound = {name for names in levels_of(known) for name in names}
-    for (job, needed), node in places.items():
-        if needed in jobs and job not in sound and (back := way(needs, needed, job)) is not None:
-            cycles[job, needed] = (node, " → ".join([job, *back]))
+    open_needs = {name: [one for one in known[name] if one not in sound] for name in jobs if name not in sound}
+    cycles = _cycles(open_needs)
     if cycles and all(job.needs for job in jobs.values()):
         first = next(iter(jobs.values()))
-        _, path = next(iter(cycles.values()))
+        job = next(iter(open_needs))
+        path = _path(cycles[job], job, open_needs[job][0])
         reason = f"The workflow must contain at least one job with no dependencies. There is a cycle: {path}"
         reader.problem(Node("string", first.id, first.line, first.column), reason)
         return
-    for (job, needed), (node, path) in cycles.items():
-        reason = (
-            f"Job '{job}' depends on job '{needed}' which creates a cycle in the dependency graph. The cycle: {path}"
-        )
-        reader.problem(node, reason)
+    for (job, needed), node in places.items():
+        if job in cycles and needed in cycles:
+            reason = f"Job '{job}' depends on job '{needed}' which creates a cycle in the dependency graph."
+            reader.problem(node, f"{reason} The cycle: {_path(cycles[needed], job, needed)}")
+
+
+def _cycles(open_needs: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """For each job that can never start, the cycle to which its first such need leads."""
+    found: dict[str, list[str]] = {}
+    for name in open_needs:
+        walk: dict[str, None] = {}
+        while name not in found and name not in walk:
+            walk[name] = None
+            name = open_needs[name][0]
+        names = list(walk)
+        cycle = found[name] if name in found else names[names.index(name) :]
+        found.update(dict.fromkeys(names, cycle))
+    return found
+
+
+def _path(cycle: list[str], job: str, needed: str) -> str:
+    """The cycle as a way back to the job, or round itself where the job only needs somebody in it."""
+    start = cycle.index(needed) if needed in cycle else 0
+    ring = cycle[start:] + cycle[:start]
+    path = [job, *ring[: ring.index(job) + 1]] if job in ring else [*ring, ring[0]]
+    return " → ".join(path if len(path) <= _SHOWN else [*path[: _SHOWN - 1], "…", path[-1]])
 
 
 def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:

@@ -34,7 +34,7 @@ def read_steps(
     if len(nodes) > _MAX_STEPS:
         reader.problem(nodes[_MAX_STEPS], f"A job may have at most {_MAX_STEPS} steps")
     steps: list[Step] = []
-    taken: set[str] = set()
+    taken: dict[str, int] = {}  # an id, and for one made up the last number
     for item in nodes[:_MAX_STEPS]:
         if item.kind != "mapping":
             reader.unexpected(item)
@@ -43,7 +43,7 @@ def read_steps(
     return tuple(steps)
 
 
-def _step(reader: Reader, node: Node, place: str, taken: set[str], needs_shell: bool) -> Step:
+def _step(reader: Reader, node: Node, place: str, taken: dict[str, int], needs_shell: bool) -> Step:
     keys = {key.word for key, _ in node.pairs()}
     special = next((name for name in _OTHER if name in keys), "")
     if special:
@@ -84,20 +84,21 @@ def _shell(reader: Reader, node: Node | None, place: str) -> Node | None:
     return node if reader.word(node) is not None else None
 
 
-def _id(reader: Reader, found: Mapping[str, Node], taken: set[str], uses: str | None) -> str:
+def _id(reader: Reader, found: Mapping[str, Node], taken: dict[str, int], uses: str | None) -> str:
     written = found.get("id")
     name = reader.identifier(written) if written is not None and reader.word(written) is not None else None
     if name is not None and written is not None:
         if name.lower() in taken:
             reader.problem(written, f"The identifier '{name}' may not be used more than once within the same scope.")
-        taken.add(name.lower())
+        taken[name.lower()] = 1
         return name
     base = "__" + (re.sub(r"[^A-Za-z0-9_-]+", "_", uses.split("@")[0].strip("./$")) if uses else "run")
-    number, made = 1, base
+    number, made = taken.get(base.lower(), 1), base
     while made.lower() in taken:
         number += 1
         made = f"{base}_{number}"
-    taken.add(made.lower())
+    taken[made.lower()] = 1
+    taken[base.lower()] = number
     return made
 
 

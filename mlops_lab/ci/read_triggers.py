@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from zoneinfo import available_timezones
 
 from mlops_lab.ci.expressions.values import to_number
@@ -142,10 +143,15 @@ def _schedules(reader: Reader, node: Node) -> tuple[tuple[str, str], ...]:
         cron, zone = reader.word(entry.get("cron")), reader.word(entry.get("timezone")) or "UTC"
         if cron is not None and not _is_cron(cron):
             reader.problem(entry["cron"], f"Invalid cron expression '{cron}' in schedule")
-        if zone not in available_timezones():
+        if zone not in _zones():
             reader.problem(entry["timezone"], f"Unknown time zone '{zone}' in schedule")
         found.append((cron or "", zone))
     return tuple(found)
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 def _is_cron(text: str) -> bool:

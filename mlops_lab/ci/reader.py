@@ -22,7 +22,7 @@ from mlops_lab.ci.expressions.parser import MAX_LENGTH, Arity, parse
 from mlops_lab.ci.expressions.template import INSERT, is_insertion
 from mlops_lab.ci.nodes import Node
 
-__all__ = ["PLACES", "ExpressionReader", "Place", "Reader"]
+__all__ = ["PLACES", "Place", "Reader"]
 
 
 _STATUS_OF_JOBS: Mapping[str, Arity] = {"success": (0, 255), "failure": (0, 255), "always": (0, 0), "cancelled": (0, 0)}
@@ -84,12 +84,28 @@ _EMBEDDED = (
 )
 
 
-class ExpressionReader:
-    """Remembers what is wrong in one file, and finds what is wrong in its expressions."""
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,98}")
+_ID_RULE = (
+    "IDs may only contain alphanumeric characters, '_', and '-'. "
+    "IDs must start with a letter or '_' and must be less than 100 characters."
+)
+
+
+def _order(problem: Problem) -> tuple[bool, int, int]:
+    """By place; that something is missing comes last, for a misspelt key says the same and says it better."""
+    return problem.reason.startswith(("Required property", "There's not")), problem.line, problem.column
+
+
+_MOST_COMPARED, _MOST_LETTERS = 2_000, 100
+
+
+class Reader:
+    """Reads nodes of one file, and remembers what is wrong in them."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.compared = 0  # names, for what was meant
 
     def problem(self, node: Node, reason: str, *, meant: str | None = None) -> None:
         """Remember what is wrong at a node."""
@@ -125,30 +141,14 @@ class ExpressionReader:
         try:
             parse(text, names=allowed.contexts, functions=allowed.functions)
         except ExpressionError as error:
-            self.problem(node, str(error), meant=self._meant(error, allowed.contexts, allowed.functions))
+            name = error.reason.partition("'")[2].rstrip("'")
+            kinds = {"Unrecognized named-value": allowed.contexts, "Unrecognized function": allowed.functions}
+            self.problem(node, str(error), meant=self.meant(name, kinds.get(error.reason.partition(":")[0], ())))
 
-    @staticmethod
-    def _meant(error: ExpressionError, contexts: Collection[str], functions: Mapping[str, object]) -> str | None:
-        name = error.reason.partition("'")[2].rstrip("'")
-        if error.reason.startswith("Unrecognized named-value"):
-            return closest(name, contexts)
-        return closest(name, functions) if error.reason.startswith("Unrecognized function") else None
-
-
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,98}")
-_ID_RULE = (
-    "IDs may only contain alphanumeric characters, '_', and '-'. "
-    "IDs must start with a letter or '_' and must be less than 100 characters."
-)
-
-
-def _order(problem: Problem) -> tuple[bool, int, int]:
-    """By place; that something is missing comes last, for a misspelt key says the same and says it better."""
-    return problem.reason.startswith(("Required property", "There's not")), problem.line, problem.column
-
-
-class Reader(ExpressionReader):
-    """Reads nodes of one file."""
+    def meant(self, name: str, options: Collection[str]) -> str | None:
+        """The option that was probably meant, while comparing them all costs little."""
+        self.compared += len(options)
+        return closest(name, options) if self.compared < _MOST_COMPARED and len(name) < _MOST_LETTERS else None
 
     def finish(self) -> None:
         """Raise if anything was wrong.
@@ -167,7 +167,7 @@ class Reader(ExpressionReader):
         elif "${{" in node.word:
             self.problem(node, "A template expression is not allowed in this context")
         else:
-            self.problem(node, f"Unexpected value '{node.word}'", meant=closest(node.word, options))
+            self.problem(node, f"Unexpected value '{node.word}'", meant=self.meant(node.word, tuple(options)))
 
     def mapping(self, node: Node | None, keys: Collection[str], *, required: Collection[str] = ()) -> dict[str, Node]:
         """The values of a mapping with known keys; unknown ones are problems and are left out."""
@@ -178,7 +178,7 @@ class Reader(ExpressionReader):
             elif "${{" in key.word:
                 self.problem(key, "A template expression is not allowed in this context")
             else:
-                self.problem(key, f"Unexpected value '{key.word}'", meant=closest(key.word, set(keys) - set(found)))
+                self.problem(key, f"Unexpected value '{key.word}'", meant=self.meant(key.word, set(keys) - set(found)))
         for name in required:
             if name not in found and node is not None and node.kind == "mapping":
                 self.problem(node, f"Required property is missing: {name}")

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 
 from mlops_lab.base.clock import Clock
 from mlops_lab.ci.admission import EXPIRY, ConcurrencyGroups, Environment, Review, refused_review
+from mlops_lab.ci.expressions.values import Value, lookup
 from mlops_lab.ci.results import Moment
 from mlops_lab.ci.step_runner import StepRunner
 from mlops_lab.ci.trigger import Trigger
@@ -126,6 +127,11 @@ class RunState:
     def note(self, text: str) -> None:
         """Say, once, what was not modelled or had to be assumed."""
         self.notes.setdefault(text)
+
+    def read(self, path: tuple[str, ...], github: Value) -> None:
+        """An expression reads a name: say so where the event has it and nobody told it."""
+        if self.trigger.untold(path, lookup(github, "event") if isinstance(github, Mapping) else None):
+            self.note(f"{'.'.join(path)} is not known without a payload; it was taken as empty")
 
     def leave(self, group: str, who: str) -> None:
         """Leave a concurrency group and wake the one whose turn it is, if it is of this run."""

@@ -110,7 +110,7 @@ def _found(lines: Sequence[str], workspace: Path, *, hidden: bool) -> tuple[list
         roots.append(root)
         inner = [root] if root.is_file() else sorted(root.rglob("*")) if root.is_dir() else []
         for file in inner:
-            secret = any(part.startswith(".") for part in file.relative_to(root).parts) or file.name.startswith(".")
+            secret = any(part.startswith(".") for part in (root.name, *file.relative_to(root).parts))
             if file.is_file() and (hidden or not secret) and file_matches(pattern, file.as_posix()):
                 chosen[file] = None
     base = Path(os.path.commonpath([str(root) for root in roots])) if roots else workspace
@@ -136,11 +136,13 @@ def _download(call: ActionCall) -> Outcome | Mapping[str, str]:
 
 
 def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
-    """The Python that was asked for, where this machine has one; else this one, which is said."""
-    asked, here = call.argument("python-version"), ".".join(map(str, sys.version_info[:3]))
+    """The Python that was asked for, of several the last, where this machine has one; else this one, which is said."""
+    here = ".".join(map(str, sys.version_info[:3]))
+    lines = [line.strip() for line in call.argument("python-version").splitlines() if line.strip()]
+    asked = lines[-1] if lines else call.argument("python-version-file")
     outputs = {"python-version": here, "cache-hit": "false"}
-    wanted = asked.splitlines()[0].strip().removesuffix("-dev").removesuffix(".x") if asked.strip() else ""
-    if not wanted or any(glyph in asked for glyph in "<>=~^*|") or f"{here}.".startswith(f"{wanted}."):
+    wanted = asked.removesuffix("-dev").removesuffix(".x")
+    if not asked or f"{here}.".startswith(f"{wanted}.") or _allows(wanted, here):
         return outputs
     path = call.env.get("PATH") or os.environ.get("PATH", "")
     program = shutil.which(f"python{'.'.join(wanted.split('.')[:2])}", path=path)
@@ -156,6 +158,16 @@ def _python(call: ActionCall) -> Outcome | Mapping[str, str]:
     return Outcome(outputs={**outputs, "python-version": found}, exported={"PATH": f"{folder}{os.pathsep}{path}"})
 
 
+def _allows(wanted: str, here: str) -> bool:
+    """Is it a range of versions that holds this one?"""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return here in SpecifierSet(",".join(wanted.split()))
+    except InvalidSpecifier:  # one version, or a range in the words of npm
+        return False
+
+
 def _version_of(program: str) -> str:
     """What a Python says of itself; nothing where it does not start, such as a version manager's empty promise."""
     try:
@@ -165,7 +177,12 @@ def _version_of(program: str) -> str:
         return ""
 
 
-def _cache(_: ActionCall) -> Mapping[str, str]:
+def _cache(call: ActionCall) -> Outcome | Mapping[str, str]:
+    """Nothing is cached from run to run: it is a miss."""
+    if call.argument("fail-on-cache-miss") == "true":
+        key = call.argument("key")
+        reason = f"Failed to restore cache entry. Exiting as fail-on-cache-miss is set. Input key: {key}"
+        return Outcome("failure", reason=reason)
     return {"cache-hit": ""}
 
 
@@ -175,6 +192,7 @@ STUBS: Mapping[str, ActionStub] = {
     "actions/download-artifact": _download,
     "actions/setup-python": _python,
     "actions/cache": _cache,
+    "actions/cache/restore": _cache,
 }
 
 

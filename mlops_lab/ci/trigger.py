@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_lab.base.errors import InvalidData, UnknownName
-from mlops_lab.ci.expressions.values import Value, kind_of, to_number, to_text
+from mlops_lab.ci.expressions.values import Value, kind_of, lookup, to_number, to_text
 from mlops_lab.ci.globs import glob_matches
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.workflow import Event, Input, Workflow
@@ -21,6 +21,17 @@ __all__ = ["Trigger", "called_inputs", "dispatched_inputs", "starts"]
 _SKIPS = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 _TRAILER = re.compile(r"\n\n(?:.*\n)*?skip-checks: ?true\s*$")
 _PRIVILEGED = ("pull_request_target", "workflow_run", "issue_comment")
+_OF_DEPENDABOT = ("push", "create", "deployment", "deployment_status", "pull_request_target")
+_PARTS: Mapping[str, Sequence[str]] = {  # what is in `github.event`, where that is not the event's own name
+    "push": ("head_commit", "commits", "before", "forced", "created", "deleted"),
+    "issues": ("issue",),
+    "issue_comment": ("issue", "comment"),
+    "pull_request_review": ("pull_request", "review"),
+    "pull_request_review_comment": ("pull_request", "comment"),
+    "repository_dispatch": ("client_payload",),
+    "deployment_status": ("deployment", "deployment_status"),
+    "discussion_comment": ("discussion", "comment"),
+}
 _DEFAULT_TYPES = {
     "pull_request": ("opened", "synchronize", "reopened"),
     "pull_request_target": ("opened", "synchronize", "reopened"),
@@ -66,9 +77,9 @@ class Trigger:
 
     @property
     def is_untrusted(self) -> bool:
-        """Does it get no secrets and a token that only reads: a pull request of a fork, or of Dependabot?"""
+        """Does it get no secrets and a token that only reads: a pull request of a fork, or what Dependabot causes?"""
         asks = self.event.startswith("pull_request") and self.event != "pull_request_target"
-        return asks and (self.fork or self.actor == "dependabot[bot]")
+        return (asks and self.fork) or (self.actor == "dependabot[bot]" and (asks or self.event in _OF_DEPENDABOT))
 
     def privileges(self) -> str:
         """What somebody must know of what a run of this event may do; the empty string for the ordinary."""
@@ -81,12 +92,35 @@ class Trigger:
             )
         return ""
 
-    def _event(self, workflow: Workflow) -> dict[str, Value]:
-        event: dict[str, Value] = dict(self.payload)
+    def event_of(self, workflow: Workflow) -> dict[str, Value]:
+        """The `github.event`: what the trigger itself tells, below what the payload says."""
+        owner, _, name = self.repository.partition("/")
+        default = self.base_ref if self.is_pull_request else "main"
+        repository: dict[str, Value] = {"full_name": self.repository, "name": name, "owner": {"login": owner}}
+        event: dict[str, Value] = {"sender": {"login": self.actor}}
+        event["repository"] = {**repository, "default_branch": default}
+        if self.activity and self.event != "schedule":
+            event["action"] = self.activity
         if self.event == "schedule":
             crons = [cron for cron, _ in workflow.events["schedule"].schedules] if "schedule" in workflow.events else []
-            return {"schedule": self.activity or next(iter(crons), None), **event}
-        return event | ({"action": self.activity} if self.activity else {})
+            event["schedule"] = self.activity or next(iter(crons), None)
+        elif self.event == "push":
+            event["ref"] = self.ref
+        elif self.is_pull_request:
+            theirs = {**repository, "full_name": f"somebody/{name}", "owner": {"login": "somebody"}}
+            head: dict[str, Value] = {"ref": self.head_ref, "repo": theirs if self.fork else repository}
+            pull: dict[str, Value] = {"number": 1.0, "head": head, "base": {"ref": self.base_ref, "repo": repository}}
+            event |= {"number": 1.0, "pull_request": {**pull, "user": {"login": self.actor}}}
+        return event | dict(self.payload)
+
+    def untold(self, path: Sequence[str], event: Value) -> bool:
+        """Does an expression read what GitHub's event has, and what nobody told here?"""
+        keys = _PARTS.get(self.event, ("pull_request",) if self.is_pull_request else (self.event,))
+        if tuple(path[:2]) != ("github", "event") or len(path) < 3 or path[2] not in keys:
+            return False
+        for name in path[2:]:
+            event = lookup(event, name) if isinstance(event, Mapping) else None
+        return event is None
 
     def github(self, workflow: Workflow) -> dict[str, Value]:
         """The `github` context."""
@@ -95,7 +129,7 @@ class Trigger:
         owner = self.repository.partition("/")[0]
         return {
             "event_name": self.event,
-            "event": self._event(workflow),
+            "event": self.event_of(workflow),
             "ref": ref,
             "ref_name": name,
             "ref_type": "tag" if kind == "tags" else "branch",

@@ -24,32 +24,7 @@ __all__ = [
     "Strategy",
     "Workflow",
     "levels_of",
-    "way",
 ]
-
-
-def way(needs: Mapping[str, Sequence[str]], start: str, end: str) -> list[str] | None:
-    """The shortest way from `start` to `end` along `needs`, both included; None when there is none.
-
-    >>> way({"a": ["b"], "b": ["c"], "c": []}, "a", "c")
-    ['a', 'b', 'c']
-    """
-    came_from: dict[str, str | None] = {start: None}
-    queue = deque([start])
-    while queue:
-        here = queue.popleft()
-        if here == end:
-            path: list[str] = []
-            step: str | None = here
-            while step is not None:
-                path.insert(0, step)
-                step = came_from[step]
-            return path
-        for needed in needs.get(here, ()):
-            if needed not in came_from:
-                came_from[needed] = here
-                queue.append(needed)
-    return None
 
 
 def levels_of(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:

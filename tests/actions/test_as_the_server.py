@@ -116,6 +116,14 @@ def test_a_schedule_says_which_of_them_it_was():
         ({"tags": ["v*"]}, Trigger("push", ref="refs/heads/v1"), False),
         ({"branches": ["main"]}, Trigger("pull_request"), False),
         ({"branches": ["refs/pull/*/merge"]}, Trigger("pull_request"), True),
+        # as Ruby's fnmatch, not as the filters of a workflow: `?` is one character, `+` itself, `**` no way down
+        ({"branches": ["v?"]}, Trigger("push", ref="refs/heads/v1"), True),
+        ({"branches": ["v1?"]}, Trigger("push", ref="refs/heads/v"), False),
+        ({"branches": ["v+"]}, Trigger("push", ref="refs/heads/v+"), True),
+        ({"branches": ["v+"]}, Trigger("push", ref="refs/heads/vv"), False),
+        ({"branches": ["release/**"]}, Trigger("push", ref="refs/heads/release/1/2"), False),
+        ({"branches": ["release/**/*"]}, Trigger("push", ref="refs/heads/release/1/2"), True),
+        ({"branches": ["*", "!main"]}, Trigger("push"), True),
         ({"branches": ["main"]}, Trigger("pull_request_target"), True),
         ({}, Trigger("pull_request"), True),
     ],
@@ -134,6 +142,8 @@ def test_an_environment_looks_at_the_ref_that_executes(rules, trigger, may):
         (Trigger("pull_request"), "s p"),
         (Trigger("pull_request", fork=True), " "),
         (Trigger("pull_request", actor="dependabot[bot]"), " "),
+        (Trigger("push", actor="dependabot[bot]"), " "),
+        (Trigger("pull_request_target", actor="dependabot[bot]"), " "),
         (Trigger("pull_request_target", fork=True), "s p"),
     ],
 )
@@ -287,3 +297,64 @@ def test_the_command_knows_base_head_fork_and_rules(tmp_path, capsys):
 
     assert code == 0
     assert "no secrets are given" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("label", "runner"),
+    [
+        ("ubuntu-24.04", "Linux X64 github-hosted"),
+        ("ubuntu-24.04-arm", "Linux ARM64 github-hosted"),
+        ("windows-11-arm", "Windows ARM64 github-hosted"),
+        ("macos-latest", "macOS ARM64 github-hosted"),
+        ("macos-15-xlarge", "macOS ARM64 github-hosted"),
+        ("macos-15-intel", "macOS X64 github-hosted"),
+        ("macos-15-large", "macOS X64 github-hosted"),
+        ("[self-hosted, macOS]", "macOS X64 self-hosted"),
+        ("[self-hosted, linux, ARM64]", "Linux ARM64 self-hosted"),
+    ],
+)
+def test_a_label_says_which_machine_it_is(label, runner):
+    shown = "${{ runner.os }} ${{ runner.arch }} ${{ runner.environment }}"
+    text = f"on: push\njobs:\n  a: {{runs-on: {label}, outputs: {{o: '{shown}'}}, steps: [{{run: a}}]}}"
+
+    assert simulate(parse_workflow(text)).job("a").outputs == {"o": runner}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "ran"),
+    [
+        (Trigger("pull_request"), True),
+        (Trigger("pull_request", fork=True), False),
+        (Trigger("pull_request", payload={"pull_request": {"head": {"repo": {"full_name": "eve/x"}}}}), False),
+    ],
+)
+def test_a_pull_request_knows_its_own_repository_from_a_fork(trigger, ran):
+    asks = "    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+
+    run = simulate(parse_workflow(one_job(asks, "pull_request")), trigger)
+
+    assert (run.conclusion == "success") is ran
+    assert run.notes == () or "fork" in run.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("event", "path", "said"),
+    [
+        ("pull_request", "github.event.pull_request.draft", True),
+        ("push", "github.event.head_commit.message", True),
+        ("push", "github.event.pull_request.draft", False),  # a push has none: it is really null
+        ("push", "github.event.inputs.x", False),
+        ("release", "github.event.release.tag_name", True),
+        ("pull_request", "github.event.pull_request.base.ref", False),
+    ],
+)
+def test_what_of_the_event_nobody_told_is_a_note(event, path, said):
+    in_job = simulate(parse_workflow(one_job(f"    if: {path} == 'x'\n", event)), event)
+    in_step = simulate(parse_workflow(one_job(steps=f"[{{run: 'echo ${{{{ {path} }}}}'}}]", on=event)), event)
+
+    assert [any(path in note for note in run.notes) for run in (in_job, in_step)] == [said, said]
+
+
+def test_only_what_dependabot_causes_is_held_back():
+    assert not Trigger("workflow_dispatch", actor="dependabot[bot]").is_untrusted
+    assert not Trigger("push", fork=True).is_untrusted

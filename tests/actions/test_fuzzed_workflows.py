@@ -14,8 +14,20 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.ci import Environment, Outcome, Review, Trigger, parse_workflow, simulate
+from mlops_lab.base.errors import InvalidData, MlopsLabError
+from mlops_lab.ci import (
+    Environment,
+    Outcome,
+    Review,
+    Trigger,
+    evaluate,
+    expand_matrix,
+    load_workflow,
+    parse_workflow,
+    simulate,
+    simulate_chain,
+)
+from mlops_lab.ci.globs import file_matches, glob_matches
 from mlops_lab.ci.loading import suspicions
 from mlops_lab.teaching.drawing.workflow import draw_workflow
 
@@ -94,7 +106,9 @@ def tried(text: str, chance: random.Random, *, draw: bool = True) -> str:
     list(suspicions(workflow))
     event = chance.choice(["push", *workflow.events])
     trigger = Trigger(
-        event, ref=chance.choice(["refs/heads/main", "refs/tags/v1", "refs/pull/1/merge"]), paths=["docs/a"]
+        event,
+        ref=chance.choice(["refs/heads/main", "refs/tags/v1", "refs/pull/1/merge", "refs/heads/" + "ab/" * 80]),
+        paths=["docs/a"],
     )
     outcomes = {name: Outcome(chance.choice(["success", "failure"]), outputs={"m": "[1]"}) for name in workflow.jobs}
     try:
@@ -156,6 +170,9 @@ def jobs(count: int, line: str = "    steps: [{run: a}]", needs: bool = False) -
     return "on: push\njobs:\n" + "".join(texts)
 
 
+JOBS = "\njobs: {a: {runs-on: x, steps: [{run: a}]}}\n"
+ROW = "[" + ", ".join(map(str, range(160))) + "]"
+PAIRS = "[" + ", ".join(f"{{a: {i % 160}, b: {i * 7 % 160}}}" for i in range(6500)) + "]"
 MATRIX = "{v: [" + ", ".join(map(str, range(256))) + "]}"
 LARGE = {
     "jobs": jobs(3000),
@@ -171,6 +188,26 @@ LARGE = {
     "braces": "{a: " * 250_000,
     "keys": "on: push\n" + "".join(f"k{i}: 1\n" for i in range(40_000)),
     "globs": "on: {push: {branches: ['" + "*a" * 5000 + "']}}\njobs: {a: {runs-on: x, steps: [{run: a}]}}",
+    "a cycle of jobs": "on: push\njobs:\n" + "".join(
+        f"  j{i}: {{runs-on: x, needs: [j{(i + 1) % 2000}, j{(i + 2) % 2000}]}}\n" for i in range(2000)
+    ),
+    "everybody needs everybody": "on: push\njobs:\n" + "".join(
+        f"  j{i}: {{runs-on: x, needs: [{', '.join(f'j{k}' for k in range(180))}]}}\n" for i in range(180)
+    ),
+    "needs that are nobody": "on: push\njobs:\n" + "".join(
+        f"  {'a' * 60}{i}: {{runs-on: x, needs: {'a' * 60}x{i}}}\n" for i in range(2500)
+    ),
+    "schedules": "on: {schedule: [" + "{cron: '*/5 * * * *'}, " * 9000 + "]}" + JOBS,
+    "excludes": jobs(1, f"    strategy: {{matrix: {{a: {ROW}, b: {ROW}, exclude: {PAIRS}}}}}"),
+    "includes that add": jobs(1, f"    strategy: {{matrix: {{a: {ROW}, include: {PAIRS}}}}}"),
+    "includes for all": jobs(1, f"    strategy: {{matrix: {{a: {ROW}, include: {PAIRS.replace('a:', 'z:')}}}}}"),
+    "steps without a name": jobs(12, "    steps: [" + "{run: a}, " * 999 + "]"),
+    "long conditions": jobs(50, "    if: \"" + "true && " * 2500 + "true\""),
+    "many expressions": jobs(45, "    steps: [{run: \"" + "${{ 1 }}" * 2600 + "\"}]"),
+    "formats in formats": jobs(400, "    if: \"" + "format('{0}{0}', " * 15 + "'a'" + ")" * 15 + "\""),
+    "anchors": "on: push\nx: [" + ", ".join(f"&a{i} b" for i in range(49_000)) + "]" + JOBS,
+    "tags": "on: push\nx: [" + "!!str a, " * 49_000 + "]" + JOBS,
+    "wildcards": "on: {push: {branches: ['" + "*a?b+[c]" * 100_000 + "']}}" + JOBS,
     "includes": jobs(1, "    strategy: {matrix: {v: [1], include: [" + "{v: 1, w: 2}, " * 5000 + "]}}"),
 }  # fmt: skip
 
@@ -192,3 +229,84 @@ def test_a_file_of_a_megabyte_ends_soon_and_in_little_memory(name):
     assert (took < SECONDS or took < SECONDS * slowness(), most < MEGABYTES) == (True, True), (
         f"{took:.1f} s, {most:.0f} MB"
     )
+
+
+def soon(seed: object, action) -> None:
+    """Ends in time, with an answer or with an error of ours."""
+    begun = time.process_time()
+    try:
+        action()
+    except MlopsLabError:
+        pass
+    except Exception as error:
+        raise AssertionError(f"{seed}: {type(error).__name__}: {error}") from error
+    took = time.process_time() - begun
+    assert took < SECONDS or took < SECONDS * slowness(), f"{seed} took {took:.1f} s"
+
+
+def text_of(chance: random.Random, letters: list[str], most: int) -> str:
+    return "".join(chance.choices(letters, k=chance.choice([1, 3, 10, most])))
+
+
+def value_of(chance: random.Random, depth: int = 0):
+    """Something that JSON can say."""
+    plain = [None, True, False, 0, 1, -0.0, 1e308, float("nan"), "", "1", "A", "a", "Infinity", "0x1", " 1 "]
+    if depth > 3 or chance.random() < 0.6:
+        return chance.choice(plain)
+    if chance.random() < 0.5:
+        return [value_of(chance, depth + 1) for _ in range(chance.randint(0, 4))]
+    return {chance.choice("abC"): value_of(chance, depth + 1) for _ in range(chance.randint(0, 3))}
+
+
+PIECES = [
+    "github", ".", ".*", "[", "]", "(", ")", "'", "''", "!", "&&", "||", "==", "<", "fromJSON", "toJSON", "format",
+    "join", "hashFiles", "case", "contains", "always()", "needs", "0x1", "1e9", "-", ",", " ", "null", "'{0}'", "a",
+]  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["filters", "matrices", "expressions", "composite actions", "chains"])
+def test_what_is_not_a_file_ends_soon_too(kind, tmp_path):
+    seed = int(os.environ.get("MLOPS_LAB_SEED", time.time_ns() % 10**9))
+    for number in range({"chains": 60, "composite actions": 300}.get(kind, 1500)):
+        chance = random.Random(f"{kind}/{seed}/{number}")  # noqa: S311
+        if kind == "filters":
+            pattern = text_of(chance, [*"*?+[]!ab/-.\\", "**", "**/"], 20_000)
+            name = text_of(chance, list("ab/-."), 250)
+            soon((seed, number), lambda: (glob_matches([pattern], name), file_matches(pattern, name)))  # noqa: B023
+        elif kind == "matrices":
+            matrix = {chance.choice(["a", "b", "C", "include", "exclude"]): value_of(chance) for _ in range(4)}
+            soon((seed, number), lambda: expand_matrix(matrix))  # noqa: B023
+        elif kind == "expressions":
+            text = text_of(chance, PIECES, 4000)
+            soon((seed, number), lambda: evaluate(text, {"github": {"a": [1]}, "needs": {}}, workspace=tmp_path))  # noqa: B023
+        elif kind == "composite actions":
+            (tmp_path / "action.yml").write_text(mutated_action(chance), "utf-8", "surrogatepass")
+            (tmp_path / "w.yml").write_text("on: push\njobs: {a: {runs-on: x, steps: [{uses: $/, with: {n: 1}}]}}")
+            soon((seed, number), lambda: simulate(load_workflow(tmp_path / "w.yml", root=tmp_path)))
+        else:
+            flows = [
+                f"name: {name}\non: {{push: , workflow_run: {{workflows: {chance.sample('abcde', 3)}}}}}{JOBS}"
+                for name in "abcde"
+            ]
+            soon((seed, number), lambda: simulate_chain([parse_workflow(t, file=t[6]) for t in flows]))  # noqa: B023
+
+
+def mutated_action(chance: random.Random) -> str:
+    text = "name: a\ninputs: {n: {default: '1', required: true}}\noutputs: {o: {value: '${{ steps.s.outputs.o }}'}}\n"
+    text += "runs:\n  using: composite\n  steps:\n  - {id: s, run: 'echo ${{ inputs.n }}', shell: bash}\n"
+    text += "  - {uses: $/, if: always()}\n  - {uses: actions/checkout@v4, with: {ref: '${{ github.ref }}'}}\n"
+    tokens = re.split(r"(\s+|[:{}\[\],'\"]|\$\{\{|\}\})", text)
+    for _ in range(chance.choice([0, 1, 2, 5])):
+        tokens[chance.randrange(len(tokens))] = chance.choice([*HOSTILE, *tokens])
+    return "".join(tokens)
+
+
+def test_a_chain_that_multiplies_is_ended():
+    flows = [
+        parse_workflow(f"name: {n}\non: {{push: , workflow_run: {{workflows: [a, b, c, d, e]}}}}{JOBS}", file=n)
+        for n in "abcde"
+    ]
+
+    with pytest.raises(InvalidData, match="more than 200 runs"):
+        simulate_chain(flows)

@@ -35,6 +35,7 @@ MADE = "      - run: mkdir -p a/in b .h; for f in a/x.xml a/in/x.xml b/x.xml b/s
         (["a/x.xml"], ["x.xml"]),
         (["b", "!b/secret.txt"], ["x.xml"]),
         (["b", "!**/*.txt"], ["x.xml"]),
+        (["b/x.xml", ".h"], ["b/x.xml"]),  # a hidden folder is hidden where it is named, too
         (["**.xml"], []),
         (["**/*.xml"], ["a/in/x.xml", "a/x.xml", "b/x.xml"]),
         (["a/*.xml", "b/x.xml"], ["a/x.xml", "b/x.xml"]),
@@ -78,6 +79,9 @@ def test_download_takes_a_pattern_and_merges_where_asked(tmp_path, given, names)
     ("step", "said"),
     [
         ("{uses: actions/setup-python@v5, with: {python-version: '2.5'}}", "Python 2.5 was asked for and is not here"),
+        ("{uses: actions/setup-python@v5, with: {python-version: '>=2.3 <2.6'}}", "Python >=2.3 <2.6 was asked for"),
+        ('{uses: actions/setup-python@v5, with: {python-version: "3\\n2.5"}}', "Python 2.5 was asked for"),
+        ("{uses: actions/setup-python@v5, with: {python-version-file: .python}}", "Python .python was asked for"),
         ("{uses: actions/checkout@v4, with: {repository: other/one}}", "other/one is another repository"),
         ("{uses: actions/checkout@v4, with: {ref: v1}}", "not those of v1"),
     ],
@@ -153,3 +157,16 @@ def test_what_a_step_leaves_running_is_ended(tmp_path):
     state = Path(f"/proc/{pid}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
     assert pid != os.getpid()
+
+
+@pytest.mark.parametrize(("miss", "conclusion"), [("true", "failure"), ("false", "success")])
+def test_a_cache_that_must_be_there_is_missed(tmp_path, miss, conclusion):
+    step = f"      - {{uses: actions/cache/restore@v4, with: {{key: k, path: p, fail-on-cache-miss: {miss}}}}}\n"
+
+    assert done(step, tmp_path).conclusion == conclusion
+
+
+def test_a_range_of_pythons_that_holds_this_one_is_this_one(tmp_path):
+    run = done("      - {uses: actions/setup-python@v5, with: {python-version: '>=3.9'}}\n", tmp_path)
+
+    assert not run.job("a").steps[0].stubbed

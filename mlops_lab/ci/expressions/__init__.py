@@ -6,7 +6,7 @@ the caller says which contexts (`github`, `needs`, `matrix` …) there are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlops_lab.ci.expressions.evaluator import compute
@@ -34,6 +34,7 @@ def evaluate(
     *,
     status: str | None = None,
     workspace: Path | None = None,
+    watch: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Value:
     """The value of one expression, without its `${{ }}`.
 
@@ -53,6 +54,7 @@ def evaluate(
         status: the story so far for `success()`, `failure()` and `cancelled()`; when not given it is read from
             `job.status`, else from `needs.*.result`, else it is `"success"`.
         workspace: the folder that `hashFiles` looks into.
+        watch: is told each name that the expression reads, as `references` gives it.
 
     Returns:
         None, a bool, a float (or the int of a context), a str, a list or a dict.
@@ -65,7 +67,7 @@ def evaluate(
         **status_functions(status if status is not None else status_of(contexts)),
         "hashfiles": hash_function(workspace),
     }
-    return compute(expression, contexts, functions)
+    return compute(expression, contexts, functions, watch)
 
 
 def interpolate(
@@ -74,6 +76,7 @@ def interpolate(
     *,
     status: str | None = None,
     workspace: Path | None = None,
+    watch: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Value:
     """A text with its `${{ … }}` replaced; a text that is one expression and no more keeps that value's kind.
 
@@ -88,11 +91,10 @@ def interpolate(
         ExpressionError: one of the expressions is wrong or never closed.
     """
     parts = split(text)
-    if len(parts) == 1 and isinstance(parts[0], Hole):
-        return evaluate(parts[0].expression, contexts, status=status, workspace=workspace)
-    return "".join(
-        part
-        if isinstance(part, str)
-        else to_text(evaluate(part.expression, contexts, status=status, workspace=workspace))
+    values = [
+        part if isinstance(part, str) else evaluate(
+            part.expression, contexts, status=status, workspace=workspace, watch=watch
+        )
         for part in parts
-    )
+    ]  # fmt: skip
+    return values[0] if len(parts) == 1 and isinstance(parts[0], Hole) else "".join(map(to_text, values))

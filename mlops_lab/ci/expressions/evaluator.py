@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from mlops_lab.ci.expressions.functions import FUNCTIONS, MAX_MEMORY, STATUS_FUNCTIONS, Function, failed
 from mlops_lab.ci.expressions.parser import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star, parse
@@ -23,13 +23,21 @@ from mlops_lab.ci.expressions.values import (
 __all__ = ["asks_for_status", "compute", "evaluate_tree", "references"]
 
 
-def compute(expression: str, contexts: Mapping[str, Value], functions: Mapping[str, Function]) -> Value:
+def compute(
+    expression: str,
+    contexts: Mapping[str, Value],
+    functions: Mapping[str, Function],
+    watch: Callable[[tuple[str, ...]], None] | None = None,
+) -> Value:
     """Parse and compute: the names allowed are those of `contexts`, the functions the language's and these."""
     known = {**FUNCTIONS, **functions}
     arities = {name: (function.fewest, function.most) for name, function in known.items()}
     tree = parse(expression, names=contexts.keys(), functions=arities)
     if tree is None:
         return None
+    if watch is not None:
+        for path in references(tree):
+            watch(path)
     try:
         return evaluate_tree(tree, contexts, known)
     except ExpressionError as error:

@@ -22,6 +22,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -224,6 +225,7 @@ def status_of(contexts: Mapping[str, Value]) -> str:
     return next((result for result in ("failure", "cancelled", "skipped") if result in results), "success")
 
 
+@cache
 def status_functions(status: str) -> dict[str, Function]:
     """The four functions for a run whose story so far is `status`."""
     return {

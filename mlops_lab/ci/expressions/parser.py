@@ -12,6 +12,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from mlops_lab.ci.expressions.template import ExpressionError
@@ -235,10 +236,19 @@ def parse(expression: str, *, names: Collection[str], functions: Mapping[str, Ar
     """
     if len(expression) > MAX_LENGTH:
         raise ExpressionError("lexing", f"Exceeded max expression length {MAX_LENGTH}")
+    kept = _short if len(expression) <= _SHORT else _long
+    return kept(expression, frozenset(names), tuple(functions.items()))
+
+
+def _tree(expression: str, names: frozenset[str], functions: tuple[tuple[str, Arity], ...]) -> Node | None:
     tokens = tokenize(expression)
     if tokens[0].kind == "EOF":
         return None
-    return _Parser(expression, tokens, {name.lower() for name in names}, functions).whole()
+    return _Parser(expression, tokens, {name.lower() for name in names}, dict(functions)).whole()
+
+
+_SHORT = 200  # characters; a file has many short expressions again and again, a long one is read twice in a row
+_short, _long = lru_cache(maxsize=2048)(_tree), lru_cache(maxsize=4)(_tree)
 
 
 class _Parser:
