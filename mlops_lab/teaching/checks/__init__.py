@@ -13,9 +13,9 @@ In a notebook::
 Nothing is sent anywhere: progress is one small file an exercise under `progress/` in the folder that the environment
 variable `MLOPS_LAB_HOME` names, else in `.mlops_lab` beside the course.
 
-To add an exercise to notebook NN, add an `Exercise` to `EXERCISES` in `mlops_lab/teaching/checks/nbNN.py` (what is
-built by hand stands in `built_by_hand.py`, and the tasks on other data at the end of a notebook in `transfer.py`); a
-quiz is a table in `quizzes.toml`, a prediction one in `predictions.toml`. An exercise has
+To add an exercise to notebook NN, add its table to `nbNN.toml` and its test to `nbNN.py` (what is built by hand stands
+in `built_by_hand.py`, and the tasks on other data at the end of a notebook in `transfer.py`); a quiz is a table in
+`quizzes.toml`, a prediction one in `predictions.toml`. An exercise has
 
 - `id` "NN.k", `kind` (predict, change, build), `question`, `answer`: the name of the learner's variable;
 - `stub`: the cell as the learner finds it, which the notebook must contain word for word, above `check("NN.k", name)`;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 from mlops_lab.base.errors import InvalidDefinition
@@ -142,6 +144,29 @@ class Exercise:
 
     def __repr__(self) -> str:
         return f"Exercise({self.id!r}, {self.kind})"
+
+
+def read_exercises(name: str, tests: Mapping[str, Callable[[Any], None]]) -> tuple[Exercise, ...]:
+    """The exercises of a table in this folder; each test judges the one of its id.
+
+    The table has the parts of an `Exercise`; a mistake is a pair, the words of its message and its source.
+
+    Raises:
+        InvalidDefinition: an exercise has no test, or a test no exercise.
+    """
+    found = tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
+    if odd := sorted(found.keys() ^ tests.keys()):
+        raise InvalidDefinition(f"{name} and the tests differ in {', '.join(odd[:3])}{', ...' * (len(odd) > 3)}")
+    return tuple(
+        Exercise(
+            entry,
+            test=tests[entry],
+            hints=tuple(one.pop("hints")),
+            mistakes=tuple(Mistake(source, says) for says, source in one.pop("mistakes")),
+            **one,
+        )
+        for entry, one in found.items()
+    )
 
 
 @dataclass(frozen=True)

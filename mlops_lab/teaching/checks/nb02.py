@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
 
 _WORDS = ("train", "holdout", "neither")
 _THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
@@ -87,78 +87,4 @@ def _build_choose(choose: Callable[..., Any]) -> None:
             )
 
 
-EXERCISES = (
-    Exercise(
-        id="02.1",
-        kind="predict",
-        question="On which side of a split at midnight is each of the four flights?",
-        answer="sides",
-        stub="sides = ...  # a list of four words",
-        test=_predict_sides,
-        solution='sides = ["train", "neither", "holdout", "train"]',
-        mistakes=(
-            Mistake('sides = ["train", "train", "holdout", "train"]', "nobody could have learnt from it"),
-            Mistake('sides = ["train", "holdout", "holdout", "train"]', "does not ask it"),
-            Mistake('sides = ["train", "neither", "neither", "train"]', "the exam begins there"),
-        ),
-        hints=(
-            "Ask two things of each flight: was it decided before the split, and was its answer in by the split?",
-            "Decided at the split or later is the exam; decided before and answered by then is what one learns from.",
-            "One flight was decided before and answered after: it is the one that belongs to neither side.",
-        ),
-        lesson="the answer has a time of its own, and a split must respect both.",
-    ),
-    Exercise(
-        id="02.2",
-        kind="build",
-        question="Choose the threshold at which missed flights and false alarms cost least in total.",
-        answer="choose",
-        stub='''\
-def choose(late, chance, missed, alarm):
-    """The threshold with the lowest total cost; late and chance are arrays of one length."""
-    ...''',
-        test=_build_choose,
-        solution="""\
-def choose(late, chance, missed, alarm):
-    def cost(threshold):
-        raised = chance >= threshold
-        return missed * (late & ~raised).sum() + alarm * (raised & ~late).sum()
-
-    return min(THRESHOLDS, key=cost)""",
-        mistakes=(
-            Mistake(
-                """\
-def choose(late, chance, missed, alarm):
-    return max(THRESHOLDS, key=lambda threshold: ((chance >= threshold) == late).mean())""",
-                "the costs change nothing",
-            ),
-            Mistake(
-                """\
-def choose(late, chance, missed, alarm):
-    def cost(threshold):
-        raised = chance >= threshold
-        return alarm * (late & ~raised).sum() + missed * (raised & ~late).sum()
-
-    return min(THRESHOLDS, key=cost)""",
-                "swapped",
-            ),
-            Mistake(
-                """\
-def choose(late, chance, missed, alarm):
-    def cost(threshold):
-        raised = chance > threshold
-        return missed * (late & ~raised).sum() + alarm * (raised & ~late).sum()
-
-    return min(THRESHOLDS, key=cost)""",
-                "exactly at the threshold",
-            ),
-        ),
-        hints=(
-            "For one threshold, which flights raise the alarm? Then count two kinds of error.",
-            "A missed flight is late and raised no alarm; a false alarm is raised and not late. Multiply by the costs.",
-            "min(THRESHOLDS, key=cost) keeps the first of equals, and THRESHOLDS is in ascending order.",
-        ),
-        lesson="the threshold belongs to the costs, not to the model; 0.5 is for errors that cost the same.",
-        setup=f"THRESHOLDS = {_THRESHOLDS!r}",
-    ),
-)
+EXERCISES = read_exercises("nb02.toml", {"02.1": _predict_sides, "02.2": _build_choose})

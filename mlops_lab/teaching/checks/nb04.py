@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.registry import MOVES, STAGES, Event
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
 
 
 def _way_back(moves: Any) -> None:
@@ -102,90 +102,4 @@ def _retell(in_production: Callable[..., Any]) -> None:
             expect(given(day, events) == wanted, said)
 
 
-_LOOP = """\
-def in_production(events, at):
-    current = None
-    for event in events:
-        if {condition}:
-            current = {value}
-    return current"""
-
-EXERCISES = (
-    Exercise(
-        id="04.1",
-        kind="change",
-        question="By which stages does an archived version come back to Production?",
-        answer="moves",
-        stub="moves = [...]",
-        test=_way_back,
-        solution='moves = ["Staging", "Production"]',
-        mistakes=(
-            Mistake('moves = ["Production"]', "from Archived it cannot go to Production"),
-            Mistake('moves = ["None", "Staging", "Production"]', "from Archived it cannot go to None"),
-            Mistake('moves = ["Archived", "Staging", "Production"]', "in Archived already"),
-        ),
-        hints=(
-            "Read the row of Archived in the output above.",
-            "There is only one way out of Archived. Where does it lead?",
-            "Two stages are enough.",
-        ),
-        lesson="out of the archive leads only the way through Staging, and it needs a new gate report there.",
-    ),
-    Exercise(
-        id="04.2",
-        kind="predict",
-        question="Which version was in Production on 1 October 2013?",
-        answer="version",
-        stub="version = ...",
-        test=_first_of_october,
-        solution="version = 1",
-        mistakes=(
-            Mistake("version = 2", "it was waiting"),
-            Mistake("version = 3", "did not exist yet"),
-            Mistake('version = "1"', "the number of a version"),
-        ),
-        hints=(
-            "Which versions existed on that day?",
-            "One of them waited for somebody.",
-            "Grace said yes on 2 October.",
-        ),
-        lesson="a model is not in service when it is trained, but when it is promoted.",
-    ),
-    Exercise(
-        id="04.3",
-        kind="build",
-        question="Tell the history again: which version was in Production at the moment `at`?",
-        answer="in_production",
-        stub='''\
-def in_production(events, at):
-    """The number of the version in Production at the moment `at`, or None; events come in order."""
-    ...''',
-        test=_retell,
-        solution="""\
-def in_production(events, at):
-    current = None
-    for event in events:
-        if event.at <= at and event.target == "Production":
-            current = event.version
-        elif event.at <= at and event.source == "Production":
-            current = None
-    return current""",
-        mistakes=(
-            Mistake(
-                _LOOP.format(condition='event.target == "Production"', value="event.version"),
-                "before the first event nobody",
-            ),
-            Mistake(_LOOP.format(condition="event.at <= at", value="event.version"), "on day 4 it was version 1"),
-            Mistake(
-                _LOOP.format(condition='event.at < at and event.target == "Production"', value="event.version"),
-                "use <=",
-            ),
-        ),
-        hints=(
-            "Keep one variable, the present version, and go through the events in order.",
-            "A move to Production sets it. What has to happen when the version in Production is archived?",
-            'When event.source is "Production" the place is empty again; ignore events later than `at`.',
-        ),
-        lesson="that is what production_at does: the tables can always be told again from the history.",
-    ),
-)
+EXERCISES = read_exercises("nb04.toml", {"04.1": _way_back, "04.2": _first_of_october, "04.3": _retell})

@@ -8,7 +8,7 @@ from typing import Any
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, TRIGGER_RULES, FailTask, SkipTask, Task, run_dag
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, expect, listed, mapped
+from mlops_lab.teaching.checks.exercise import NotYet, expect, listed, mapped, read_exercises
 
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "features": (),
@@ -45,8 +45,6 @@ def _count_runs(runs: Any) -> None:
 
 _SETTINGS = ("retries", "retry_delay", "retry_exponential_backoff", "max_retry_delay")
 _FOR_EVER = 10**9
-_PATIENCE = 'settings = {{"retries": {}, "retry_delay": {}, "retry_exponential_backoff": {}}}'
-_CHOICE = 'rules = {{"promote": "{}", "alarm": "{}", "tidy_up": "{}"}}'
 
 
 def _ask(settings: Mapping[str, Any], down: float) -> tuple[bool, int, float]:
@@ -131,96 +129,6 @@ def _choose_rules(rules: Any) -> None:
     )
 
 
-EXERCISES = (
-    Exercise(
-        id="05.1",
-        kind="build",
-        question="Put the six tasks in an order in which each finds ready what it needs. More than one is right.",
-        answer="order",
-        stub="order = [...]",
-        test=_order_tasks,
-        solution='order = ["features", "train", "evaluate", "materialize", "gate", "promote"]',
-        mistakes=(
-            Mistake('order = ["train", "features", "evaluate", "materialize", "gate", "promote"]', "train starts"),
-            Mistake('order = ["features", "train", "evaluate", "gate", "promote"]', "missing is materialize"),
-            Mistake('order = ["features", "train", "evaluate", "gate", "promote", "materialize"]', "promote starts"),
-        ),
-        hints=(
-            "Which task needs nothing? It can only go first.",
-            "After each task, ask which tasks have all they need now.",
-            "promote waits for two: the gate and materialize.",
-        ),
-        lesson="any order that respects the edges is right; an executor picks one and keeps to it.",
-        setup=f"needs = {dict(_NEEDS)!r}",
-    ),
-    Exercise(
-        id="05.2",
-        kind="predict",
-        question="A DAG has the schedule `0 6 * * 1-5`. How many runs from Monday 1 July to Sunday 14 July 2013?",
-        answer="runs",
-        stub="runs = ...",
-        test=_count_runs,
-        solution="runs = 10",
-        mistakes=(
-            Mistake("runs = 14", "counts the weekends"),
-            Mistake("runs = 60", "minutes of the hour"),
-            Mistake("runs = 2", "one run each"),
-        ),
-        hints=(
-            "The five fields are minute, hour, day of the month, month, day of the week.",
-            "0 6 is six o'clock sharp; 1-5 is Monday to Friday.",
-            "Two weeks of five days.",
-        ),
-        lesson="one run a working day; a run skipped in the night is what catchup is about.",
-    ),
-    Exercise(
-        id="05.3",
-        kind="change",
-        question="Which settings get a task through an outage of ten minutes without hammering a service that is down?",
-        answer="settings",
-        stub="""\
-settings = {
-    "retries": ...,
-    "retry_delay": ...,
-    "retry_exponential_backoff": ...,
-}""",
-        test=_be_patient,
-        solution="""\
-settings = {
-    "retries": 7,
-    "retry_delay": 10,
-    "retry_exponential_backoff": True,
-}""",
-        mistakes=(
-            Mistake(_PATIENCE.format(60, 10, False), "it asks 61 times"),
-            Mistake(_PATIENCE.format(1, 600, False), "after 600 seconds"),
-            Mistake(_PATIENCE.format(3, 10, True), "gives up after 1.2"),
-        ),
-        hints=(
-            "A fixed wait cannot do it: a short one asks too often, a long one is slow after a hiccup.",
-            "With back-off and a first wait of 10 seconds, the tries are at 0, 10, 30, 70, 150 seconds and so on.",
-            "Go on with that row until it has passed 600 seconds; count the retries.",
-        ),
-        lesson="short waits first, long ones later: that is what back-off is for.",
-    ),
-    Exercise(
-        id="05.4",
-        kind="change",
-        question="Which trigger rule does each of the three tasks need?",
-        answer="rules",
-        stub='rules = {"promote": ..., "alarm": ..., "tidy_up": ...}',
-        test=_choose_rules,
-        solution='rules = {"promote": "none_failed", "alarm": "one_failed", "tidy_up": "all_done"}',
-        mistakes=(
-            Mistake(_CHOICE.format("all_success", "one_failed", "all_done"), "approve skipped, promote does not run"),
-            Mistake(_CHOICE.format("one_success", "one_failed", "all_done"), "promoted that was refused"),
-            Mistake(_CHOICE.format("none_failed", "all_failed", "all_done"), "alarm stays silent"),
-        ),
-        hints=(
-            "Make the table above for more rules, or read TRIGGER_RULES in mlops_lab.pipeline.dag.",
-            "promote minds failures but not skips; alarm needs one failure, not two.",
-            "The three names begin with none, one and all.",
-        ),
-        lesson="one rule a task, and nobody has to write an if.",
-    ),
+EXERCISES = read_exercises(
+    "nb05.toml", {"05.1": _order_tasks, "05.2": _count_runs, "05.3": _be_patient, "05.4": _choose_rules}
 )

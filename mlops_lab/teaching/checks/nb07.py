@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed
+from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,89 +150,4 @@ def _change_policy(policy: Any) -> None:
         expect(good.state == "finished", said)
 
 
-EXERCISES = (
-    Exercise(
-        id="07.1",
-        kind="build",
-        question="Write the door: which requests does the challenger answer at this weight?",
-        answer="door",
-        stub='''\
-def door(keys, weight):
-    """For each key: does the challenger answer it?"""
-    ...''',
-        test=_build_door,
-        solution="""\
-def door(keys, weight):
-    draws = [int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10_000 / 100 for key in keys]
-    return [draw < weight for draw in draws]""",
-        mistakes=(
-            Mistake(
-                """\
-def door(keys, weight):
-    return [random.random() * 100 < weight for key in keys]""",
-                "chance decides",
-            ),
-            Mistake(
-                """\
-def door(keys, weight):
-    return [place % 100 < weight for place, key in enumerate(keys)]""",
-                "its place in the list",
-            ),
-            Mistake(
-                """\
-def door(keys, weight):
-    return [hash(key) % 100 < weight for key in keys]""",
-                "another number in every process",
-            ),
-        ),
-        hints=(
-            "The answer may depend on the key and the weight, and on nothing else: not on chance, not on the order.",
-            "Turn each key into a number from 0 to 100 that does not depend on the weight, then compare.",
-            "hashlib.sha256(key.encode()).hexdigest() is a number in base 16; int(…, 16) % 10_000 / 100 is its draw.",
-        ),
-        lesson="the key decides, so nobody is sent back and forth, and the door only ever opens.",
-        setup="import hashlib\nimport random",
-    ),
-    Exercise(
-        id="07.2",
-        kind="predict",
-        question="How many of the six flights may the watch judge at 22:00?",
-        answer="judged_at_22",
-        stub="judged_at_22 = ...",
-        test=_predict_judged,
-        solution="judged_at_22 = 3",
-        mistakes=(
-            Mistake("judged_at_22 = 6", "had not even asked"),
-            Mistake("judged_at_22 = 5", "had asked by 22:00"),
-            Mistake("judged_at_22 = 4", "still in the air"),
-        ),
-        hints=(
-            "Being asked is not being answered, and having left is not having arrived.",
-            "Only one column says when the outcome was known.",
-            "Flight c never left. That it will not come in time was known at 22:00, and 22:00 counts.",
-        ),
-        lesson="labels arrive late, and those that arrive latest are the late flights themselves.",
-    ),
-    Exercise(
-        id="07.3",
-        kind="change",
-        question="Which policy keeps a bad model at 5 percent and still lets a good one take over in three weeks?",
-        answer="careful",
-        stub="careful = ...",
-        seconds=90,
-        test=_change_policy,
-        solution="careful = RolloutPolicy(min_labels=300, patience_days=14)",
-        mistakes=(
-            Mistake("careful = RolloutPolicy()", "for four quiet days only"),
-            Mistake("careful = RolloutPolicy(min_labels=300)", "the good model is taken back too"),
-            Mistake("careful = RolloutPolicy(weights=(50, 100))", "before anybody looked"),
-        ),
-        hints=(
-            "Look at the trace: on how many flights did the watch decide to open the door for version 3?",
-            "Ask for more outcomes before a step is judged: min_labels. At 5 percent about 45 a day arrive.",
-            "300 outcomes take a week at 5 percent, and the default patience is a week: give it two.",
-        ),
-        lesson="more outcomes make a step safer and slower; patience has to grow with them.",
-        setup="from mlops_lab.models.rollout import RolloutPolicy",
-    ),
-)
+EXERCISES = read_exercises("nb07.toml", {"07.1": _build_door, "07.2": _predict_judged, "07.3": _change_policy})

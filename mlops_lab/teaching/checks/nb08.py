@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, expect, mapped
+from mlops_lab.teaching.checks.exercise import expect, mapped, read_exercises
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,90 +101,4 @@ def _choose(choice: Any) -> None:
         expect(choice[situation] == engine, f"{situation}: {why}")
 
 
-_CHOICE = """choice = {{
-    "one person, one laptop, a course": "{}",
-    "a team of five that trains every night": "{}",
-    "features for a thousand requests a second on three servers": "{}",
-    "a history table of a terabyte": "{}",
-}}"""
-
-EXERCISES = (
-    Exercise(
-        id="08.1",
-        kind="predict",
-        question="v1 was moved to Production with MLflow's own client, then v2. Which stage does each have now?",
-        answer="stages",
-        stub='stages = {"v1": ..., "v2": ...}',
-        test=_predict_stages,
-        solution='stages = {"v1": "Production", "v2": "Production"}',
-        mistakes=(
-            Mistake('stages = {"v1": "Archived", "v2": "Production"}', "a choice of the caller"),
-            Mistake('stages = {"v1": "Production", "v2": "Staging"}', "v2 was moved last"),
-            Mistake('stages = {"v1": "Staging", "v2": "Production"}', "nothing has moved v1"),
-        ),
-        hints=(
-            "The client does what it is told. What was it told about v1?",
-            "It was told to move v1 once, to Production.",
-            "There is an argument that archives the former version. It is off unless it is given.",
-        ),
-        lesson="one champion is a rule of a team, and MLflow's client leaves it to the team.",
-    ),
-    Exercise(
-        id="08.2",
-        kind="build",
-        question="Write every_row(ask, entity_df): the answer of ask, with every entity row back and in order.",
-        answer="every_row",
-        stub="every_row = ...",
-        test=_every_row,
-        solution="""def every_row(ask, entity_df):
-    keys = ["origin", "event_timestamp"]
-    answer = ask(entity_df)[[*keys, "wind"]]
-    return entity_df.merge(answer, on=keys, how="left")
-""",
-        mistakes=(
-            Mistake("def every_row(ask, entity_df):\n    return ask(entity_df)\n", "came back; two flights"),
-            Mistake(
-                """def every_row(ask, entity_df):
-    keys = ["origin", "event_timestamp"]
-    return entity_df.merge(ask(entity_df)[[*keys, "wind"]], on=keys)
-""",
-                "flights c and e are missing",
-            ),
-            Mistake(
-                """def every_row(ask, entity_df):
-    keys = ["origin", "event_timestamp"]
-    answer = ask(entity_df)[[*keys, "wind"]]
-    return entity_df.merge(answer, on=keys, how="left").sort_values(keys)
-""",
-                "in another order",
-            ),
-        ),
-        hints=(
-            "Your rows are the truth about which rows there are. The answer only adds a column to them.",
-            "pandas has a join that keeps all rows of the left side, in their order.",
-            'entity_df.merge(answer, on=keys, how="left"), where answer has the keys and the wind, and nothing else.',
-        ),
-        lesson="that is what the adapter does: the caller's rows stay, and the store's answer is put beside them.",
-    ),
-    Exercise(
-        id="08.3",
-        kind="change",
-        question="Which engine would you begin with in each situation? embedded, mlflow, feast or spark.",
-        answer="choice",
-        stub=_CHOICE.format("...", "...", "...", "...").replace('"..."', "..."),
-        test=_choose,
-        solution=_CHOICE.format("embedded", "mlflow", "feast", "spark"),
-        mistakes=(
-            Mistake(_CHOICE.format("mlflow", "mlflow", "feast", "spark"), "needs no server"),
-            Mistake(_CHOICE.format("embedded", "embedded", "feast", "spark"), "five people need one registry"),
-            Mistake(_CHOICE.format("embedded", "mlflow", "spark", "spark"), "three servers need one online store"),
-        ),
-        hints=(
-            "Who has to see the same thing at the same time?",
-            "A registry is shared by people, an online store by servers, and a cluster is for what no machine holds.",
-            "One of each: every engine is right exactly once.",
-        ),
-        lesson="move when something has to be shared, or does not fit: not because an engine has a name.",
-        setup=f"situations = {tuple(_SITUATIONS)!r}",
-    ),
-)
+EXERCISES = read_exercises("nb08.toml", {"08.1": _predict_stages, "08.2": _every_row, "08.3": _choose})
