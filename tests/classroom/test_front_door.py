@@ -88,6 +88,37 @@ def test_the_table_of_notebooks_is_whole_and_its_minutes_are_those_reckoned():
     assert said == {path: [str(told)] for path, told in found.items()}, "minutes told by the notebook and by the README"
 
 
+SITE = (ROOT / "site" / "index.md").read_text("utf-8")
+NUMBERS = {10: "ten", 11: "eleven", 12: "twelve"}
+
+
+def test_hours_notebooks_and_lines_are_those_there_are():
+    minutes = [int(row[2]) for row in rows(README, "## The notebooks")]
+    hours = f"some {NUMBERS[round(sum(minutes) / 60 - 0.25)]} hours"  # the quarter that rounding up would add
+    lines = sum(len(path.read_text("utf-8").splitlines()) for path in (ROOT / "mlops_lab").rglob("*.py"))
+    told = int(re.search(r"some ([\d,]+) lines", README)[1].replace(",", ""))
+
+    assert f"All of it takes {hours}" in README
+    assert f"{NUMBERS[len(minutes)].capitalize()} notebooks, {hours}" in SITE
+    assert abs(lines - told) < 0.1 * told, lines
+
+
+def test_the_figures_of_the_hook_are_those_of_the_first_notebook():
+    first = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
+    words = "".join(
+        output.data["text/plain"] for cell in first.cells for output in cell.get("outputs", []) if "data" in output
+    )
+    measured = {
+        name: re.findall(rf"{name}, (?:offline|served) +([\d.]+) AUC", words) for name in ("daily_averages", "as_known")
+    }
+
+    assert measured == {"daily_averages": ["0.90", "0.64"], "as_known": ["0.74", "0.74"]}
+    assert "scores 0.90 on every chart and 0.64 in service" in README
+    assert "The honest one has 0.74 on both" in README
+    assert "scores 0.90 on every chart and 0.64" in SITE
+    assert README.index("rank a late flight above a punctual one") < README.index("0.90")
+
+
 def test_the_guide_says_by_which_figures_the_minutes_are_reckoned():
     told = " ".join(GUIDE.split())
 

@@ -84,7 +84,7 @@ def test_a_stored_notebook_reads_anywhere(path):
     assert "version" not in notebook["metadata"]["language_info"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # what is stored is seen each day
 def test_what_a_cell_shows_now_reads_anywhere(measured):
     @task
     def train(): ...
