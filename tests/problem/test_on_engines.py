@@ -81,7 +81,17 @@ def test_the_two_commands_of_its_readme_pass_in_an_environment_and_a_home_of_the
     }
 
     ran = subprocess.run([python, "-m", "mlops_lab", "run", "problem.py", "-q"], cwd=folder, env=clean, check=False)
-    tested = subprocess.run([python, "-m", "pytest", "-q"], cwd=folder, env=clean, capture_output=True, check=False)
+    tests = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    tested = subprocess.run(tests, cwd=folder, env=clean, capture_output=True, check=False)
+    page = folder / "problem.py"  # somebody takes the leak for an honest view
+    page.write_text(
+        page.read_text("utf-8").replace('"as_known": [calendar,', '"as_known": [same_day, calendar,'), "utf-8"
+    )
+    words = [*tests, "tests", "-k", "later or leak"]
+    planted = subprocess.run(words, cwd=folder, env=clean, capture_output=True, text=True, check=False)
 
     assert ran.returncode == 0
     assert tested.returncode == 0, tested.stdout[-2000:]
+    assert planted.returncode == 1
+    assert "test_what_comes_later_changes_nothing_that_was_known[same_day]" in planted.stdout
+    assert "test_the_honest_service_has_no_leak" in planted.stdout

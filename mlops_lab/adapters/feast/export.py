@@ -19,7 +19,7 @@ Definition: TypeAlias = Entity | FeatureView | FeatureService
 _ABOUT = """Feature definitions for Feast, written by `mlops-lab export feast`: change them there and write this again.
 
 `feast apply` in this folder makes them known. The rows lie in data/, a Parquet file for each view;
-`mlops-lab export feast --to FOLDER --rows` writes those of the flights."""
+`mlops-lab export feast --to FOLDER --rows` writes them."""
 
 
 def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb") -> Mapping[str, str]:

@@ -39,7 +39,7 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
     sagemaker` shifts the traffic afterwards. No step is cached: each writes into the home folder.
 
     Args:
-        dag: the flights pipeline; its params become the pipeline's parameters.
+        dag: the pipeline of a problem; its params become the pipeline's parameters.
         image: the course's image, with a tag or a digest; SageMaker wants it in ECR.
 
     Raises:
@@ -235,7 +235,7 @@ def _gate(dag: DAG) -> dict[str, Any]:
     }
     register = {
         "ModelPackageGroupName": _get("Parameters.ModelPackageGroup"),
-        "ModelPackageDescription": "Will a flight be late, two hours before it is due to leave?",
+        "ModelPackageDescription": dag.description or dag.dag_id,
         "ModelApprovalStatus": "PendingManualApproval",
         "InferenceSpecification": {
             "Containers": [model],

@@ -122,7 +122,7 @@ def same_day_means(rows: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
 
     Returns:
         One row for each `by` and date: `by`, `{by}_day`, `event_timestamp` (its midnight in UTC) and `landed_timestamp`
-        (when the last of its outcomes was known).
+        (when the date was over and the last of its outcomes known).
 
     >>> import pandas as pd
     >>> times = pd.to_datetime(["2024-01-01T09:00Z", "2024-01-01T17:00Z"])
@@ -134,4 +134,5 @@ def same_day_means(rows: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
     known = rows[[by]].assign(value=rows[value].astype("float64"), day=rows["event_timestamp"].dt.floor("D"))
     known = known.assign(landed_timestamp=known_at).dropna()
     days = known.groupby([by, "day"], observed=True).agg({"value": "mean", "landed_timestamp": "max"}).reset_index()
+    days["landed_timestamp"] = days["landed_timestamp"].clip(lower=days["day"] + timedelta(days=1))
     return days.rename(columns={"day": "event_timestamp", "value": f"{by}_day"})
