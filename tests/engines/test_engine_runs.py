@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mlops_lab.adapters.engines.comparing import DATES
 
+PROBLEMS = ("passed", "refused", "weather passed", "weather refused")
 REFUSED = {"approve", "promote", "materialize", "roll_out"}
 
 
 def test_the_tasks_and_edges_are_ours(both):
     _, ours, other = both
 
-    for name in ("passed", "refused", "manners", "sequence"):
+    for name in (*PROBLEMS, "manners", "sequence"):
         assert set(other[name].tasks) == set(ours[name].tasks), name
         assert set(other[name].edges) == set(ours[name].edges), name
 
@@ -18,7 +21,7 @@ def test_the_tasks_and_edges_are_ours(both):
 def test_every_task_ends_in_the_same_state_after_as_many_tries(both):
     _, ours, other = both
 
-    for name in ("passed", "refused", "manners", "sequence"):
+    for name in (*PROBLEMS, "manners", "sequence"):
         assert dict(other[name].states) == dict(ours[name].states), name
         assert dict(other[name].attempts) == dict(ours[name].attempts), name
 
@@ -26,14 +29,14 @@ def test_every_task_ends_in_the_same_state_after_as_many_tries(both):
 def test_the_run_ends_in_the_same_state(both):
     _, ours, other = both
 
-    for name in ("passed", "refused", "manners", "sequence"):
+    for name in (*PROBLEMS, "manners", "sequence"):
         assert other[name].state == ours[name].state, name
 
 
 def test_the_tasks_run_in_an_order_of_the_dag(both):
     _, _, other = both
 
-    for name in ("passed", "refused", "manners", "sequence"):
+    for name in (*PROBLEMS, "manners", "sequence"):
         place = {task: at for at, task in enumerate(other[name].order)}
         assert all(place[up] < place[down] for up, down in other[name].edges if up in place and down in place), name
 
@@ -45,19 +48,21 @@ def test_a_planted_failure_succeeds_on_the_third_try_after_the_waits_that_were_a
     assert all(wait >= least - 0.1 for wait, least in zip(other["manners"].waits["flaky"], (1, 2), strict=True))
 
 
-def test_the_same_model_passes_the_same_gate(both):
+@pytest.mark.parametrize("name", ["passed", "weather passed"])
+def test_the_same_model_passes_the_same_gate(both, name):
     _, ours, other = both
 
-    assert other["passed"].verdict == ours["passed"].verdict
-    assert (other["passed"].verdict.passed, other["passed"].verdict.stage) == (True, "Production")
+    assert other[name].verdict == ours[name].verdict
+    assert (other[name].verdict.passed, other[name].verdict.stage) == (True, "Production")
 
 
-def test_a_refused_gate_stops_the_same_tasks_and_leaves_the_same_model_outside(both):
+@pytest.mark.parametrize("name", ["refused", "weather refused"])
+def test_a_refused_gate_stops_the_same_tasks_and_leaves_the_same_model_outside(both, name):
     _, ours, other = both
 
-    assert other["refused"].verdict == ours["refused"].verdict
-    assert (other["refused"].verdict.passed, other["refused"].verdict.stage) == (False, "None")
-    assert {task for task, tries in other["refused"].attempts.items() if not tries} == REFUSED
+    assert other[name].verdict == ours[name].verdict
+    assert (other[name].verdict.passed, other[name].verdict.stage) == (False, "None")
+    assert {task for task, tries in other[name].attempts.items() if not tries} == REFUSED
 
 
 def test_wrong_params_are_refused_but_airflow_takes_one_that_does_not_exist(both):

@@ -233,6 +233,7 @@ def test_what_a_file_seems_to_hold_is_said_and_what_it_cannot_say_too(tmp_path, 
         ({"time": ["2024-01-01", "2024-02-01"], "label": [1, 1]}, "the same in every row"),
         ({"time": ["2024-01-01", "2024-01-02"], "label": [0, 1]}, "spans 1.0 days"),
         ({"time": ["2024-01-01", "2024-02-01"], "label": [0, None]}, "the same in every row"),
+        ({"time": [], "label": []}, "has no rows"),
     ],
 )
 def test_a_file_that_no_project_can_be_made_of_is_one_line(columns, said, tmp_path, capsys):
@@ -242,6 +243,61 @@ def test_a_file_that_no_project_can_be_made_of_is_one_line(columns, said, tmp_pa
 
     assert said in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
+
+
+DATES = pd.date_range("2024-01-01", periods=1200, freq="2h")
+
+
+def odd(**columns):
+    chance = np.random.default_rng(1)
+    when, site = DATES.strftime("%d/%m/%Y %H:%M"), chance.choice(["Köln", "Łódź"], 1200)
+    rows = {"visit no": range(1200), "when": when, "site": site, "weight": chance.normal(70.5, 9, 1200).round(1)}
+    return pd.DataFrame({**rows, **columns})
+
+
+def test_a_file_with_semicolons_odd_names_and_days_first_makes_a_project(tmp_path):
+    odd(missed=DATES.hour < 8).to_csv(tmp_path / "odd.csv", index=False, sep=";", decimal=",")
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "odd.csv")
+    problem = load_problem(tmp_path / "mine" / "problem.py")
+
+    assert (found.key, problem.key, problem.label) == ("visit no", "visit_no", "missed")
+    assert problem.rows["event_timestamp"].iloc[-1] == DATES[-1].tz_localize("UTC")
+    assert problem.views["facts"].dtypes["weight"] == "float64"
+
+
+def test_a_date_of_which_nobody_can_say_whether_the_day_is_first_is_told(tmp_path):
+    frame = odd(missed=DATES.hour < 8)[(DATES.day <= 12) & (DATES.month <= 12)]
+    frame.to_csv(tmp_path / "odd.csv", index=False)
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "odd.csv")
+
+    assert any("whether the day or the month is first in when" in each for each in found.unknown)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("utc=True, dayfirst=True)", "dayfirst=True)", "not times with a time zone"),
+        ("FACTS = [", 'FACTS = ["missed", ', "the label 'missed' is a feature of view 'facts'"),
+        ("holdout_days=", "holdout_days=400 or ", "leaves no row to learn from"),
+        ("FACTS = [", 'rows["empty"] = None\nFACTS = ["empty", ', "'empty' of view 'facts' is null in every row"),
+        ('rows["visit_no"] = rows["visit no"]', 'rows["visit_no"] = 7', "come twice, such as 7"),
+    ],
+)
+def test_what_is_wrong_with_a_page_is_one_line_of_the_command_and_nothing_is_written(old, new, said, tmp_path, capsys):
+    odd(missed=DATES.hour < 8).to_csv(tmp_path / "odd.csv", index=False)
+    new_project(tmp_path / "mine", data=tmp_path / "odd.csv")
+    page = tmp_path / "mine" / "problem.py"
+    assert old in page.read_text("utf-8")
+    page.write_text(page.read_text("utf-8").replace(old, new), "utf-8")
+
+    assert main(["run", str(page), "--home", str(tmp_path / "home"), "-q"]) == 1
+
+    told = capsys.readouterr().err.strip()
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "home").exists()
 
 
 def test_the_workflows_of_a_new_project_pass_our_own_reader(project, capsys):

@@ -15,6 +15,7 @@ from mlops_lab.adapters.exports import to_airflow, to_prefect
 from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, run_dag
+from mlops_lab.pipeline.problem import load_problem, remember_problem
 
 __all__ = ["ENGINES", "Answer", "Asked", "Record", "Verdict", "run_all"]
 
@@ -26,7 +27,8 @@ ENGINES: Mapping[str, Any] = {"ours": None, "airflow": to_airflow, "prefect": to
 class Asked:
     """One run that every engine is asked for.
 
-    A `brief` one is only timed, because asking an engine what became of a thousand tasks may take longer than they did.
+    The home folder remembers the `problem`, a Python file; without one it is the flights'. A `brief` one is only timed,
+    because asking an engine what became of a thousand tasks may take longer than they did.
 
     >>> Asked(DAG("nights"), "2013-10-01")
     Asked(nights, 2013-10-01)
@@ -37,6 +39,7 @@ class Asked:
     params: Mapping[str, Any] = field(default_factory=dict)
     runner: str = ""
     brief: bool = False
+    problem: Path | None = None
 
     def __repr__(self) -> str:
         return f"Asked({self.dag.dag_id}, {self.logical_date})"
@@ -131,8 +134,10 @@ def run_all(
     """
     with tempfile.TemporaryDirectory() as folder:
         homes = [Path(folder, str(number)) for number, _ in enumerate(runs)]
-        for home in homes:
+        for home, each in zip(homes, runs, strict=True):
             home.mkdir()
+            if each.problem is not None:
+                remember_problem(home, load_problem(each.problem), file=each.problem)
         if engine == "ours":
             return _ours(runs, homes, dates, missed)
         written = [
@@ -235,10 +240,9 @@ def _verdict(home: Path) -> Verdict | None:
     if not (home / "registry.db").is_file():
         return None
     from mlops_lab.models.registry import Registry
-    from mlops_lab.pipeline.flights import MODEL_NAME
 
     registry = Registry(home, clock=SystemClock())
-    if MODEL_NAME not in registry.list_models():
+    if (name := next(iter(registry.list_models()), None)) is None:
         return None
-    version, report = registry.get_model_version(MODEL_NAME, 1), registry.get_gate_report(MODEL_NAME, 1)
+    version, report = registry.get_model_version(name, 1), registry.get_gate_report(name, 1)
     return Verdict(version.artefact, None if report is None else report.passed, str(version.stage))

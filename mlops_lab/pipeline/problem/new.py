@@ -48,6 +48,7 @@ class Proposal:
     read: Mapping[str, tuple[str, ...]]
     texts: tuple[str, ...]
     told: frozenset[str]
+    separated: str
 
 
 def propose(file: str | Path, **told: str | None) -> Proposal:
@@ -66,10 +67,16 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
 
     path = Path(file)
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        how = {} if path.suffix == ".parquet" else _separated(path)
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, **how)
     except (OSError, ValueError) as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
-        raise InvalidData(f"{path.name} cannot be read: {why}.") from None
+        why = (
+            "there is no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0].rstrip(".")
+        )
+        hint = "; save it as UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+        raise InvalidData(f"{path.name} cannot be read: {why}{hint}.") from None
+    if frame.empty:
+        raise InvalidData(f"{path.name} has no rows; there is nothing to learn from.")
     for word, name in told.items():
         if name is not None and name not in frame.columns:
             raise UnknownName(f"{word} column", name, frame.columns, where=path.name)
@@ -77,6 +84,9 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
     times = {name: moments for name, (moments, _) in read.items()}
     guessed: list[str] = []
     unknown: list[str] = []
+    for word in ("known", "created"):
+        if (named := told.get(word)) and named not in times:
+            raise InvalidData(f"column {named!r} of {path.name} does not read as times.")
     time, known = _when(frame, times, told, guessed, unknown, path.name)
     label, kind, yes = _what(frame, times, told, guessed, path.name)
     rest = [str(name) for name in frame.columns if name != label and name not in times]
@@ -109,10 +119,20 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
         float(pd.Series(truth).std()),
         tuple(guessed),
         tuple(unknown),
-        {name: how for name, (_, how) in read.items() if how},
+        {name: args for name, (_, args) in read.items() if args},
         tuple(name for name in dict.fromkeys([*entities, *features]) if frame[name].dtype.kind not in "iufb"),
         frozenset(word for word, name in told.items() if name),
+        "".join(f", {name}={value!r}" for name, value in how.items()),
     )
+
+
+def _separated(path: Path) -> dict[str, Any]:
+    """How a CSV file is separated where it is not by commas: with semicolons its decimals have commas."""
+    with path.open(encoding="utf-8") as file:
+        head = file.readline()
+    if head.count(",") >= max(head.count(";"), head.count("\t")):
+        return {}
+    return {"sep": ";", "decimal": ","} if ";" in head else {"sep": "\t"}
 
 
 def _when(
@@ -350,10 +370,11 @@ def _own(found: Proposal) -> dict[str, str]:
 
     def time(column: str | None) -> str:
         how = "".join(f", {each}" for each in found.read.get(column or "", ()))
-        return f'pd.to_datetime(rows["{column}"], utc=True{how})' if column else 'rows["event_timestamp"]'
+        return f"pd.to_datetime(rows[{json.dumps(column)}], utc=True{how})" if column else 'rows["event_timestamp"]'
 
-    key = found.key or "row_number"
+    key = re.sub(r"\W+", "_", found.key).strip("_") or "row_key" if found.key else "row_number"
     steps = [] if found.key else ['rows["row_number"] = range(len(rows))']
+    steps += [f'rows["{key}"] = rows[{json.dumps(found.key)}]'] if found.key not in (None, key) else []
     steps += [] if found.entities else ['rows["everyone"] = "everyone"']
     renamed = {name: f"{name}_name" for name in found.features if name in found.entities}
     steps += [f'rows["{new}"] = rows["{name}"]' for name, new in renamed.items()]
@@ -380,7 +401,8 @@ def _own(found: Proposal) -> dict[str, str]:
         told["created"] if found.created else "UNKNOWN: when a row was written; taken as when it is decided"
     )
     return {
-        "FILE": found.file.name, "READER": reader, "LABEL": found.label, "LABEL_VALUE": value, "KEY": key,
+        "FILE": found.file.name, "READER": reader, "SEPARATED": found.separated,
+        "LABEL": found.label, "LABEL_VALUE": value, "KEY": key,
         "TIME": time(found.time), "TIME_SAID": said["time"], "KNOWN": time(found.known), "KNOWN_SAID": said["known"],
         "CREATED": time(found.created), "CREATED_SAID": said["created"], "BY": by[0], "PASTS": pasts,
         "STEPS": "".join(f"{each}\n" for each in steps), "FACTS": ", ".join(json.dumps(each) for each in facts),

@@ -219,7 +219,7 @@ class Problem:
     def _check_rows(self, frame: pd.DataFrame) -> None:
         noun = self.noun
         if (twice := int(frame[self.key].duplicated().sum())) > 0:
-            which = frame.loc[frame[self.key].duplicated(), self.key].iloc[0]
+            which = frame.loc[frame[self.key].duplicated(), [self.key]].head(1).to_dict("list")[self.key][0]
             raise InvalidData(f"{twice:,} {noun}s come twice, such as {which!r}; a key names one.", column=self.key)
         if (early := int((frame[KNOWN_AT] < frame[AT]).sum())) > 0:
             raise InvalidData(
