@@ -80,6 +80,15 @@ def newest(session: nox.Session) -> None:
     _versions(session, [])
 
 
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Do the tests of gates, registry, lineage and DAG notice a changed line? -- "mlops_lab.models.gates*" asks less."""
+    session.install(*PINNED, COURSE)
+    session.install("mutmut>=3.8")
+    session.run("mutmut", "run", *session.posargs, success_codes=[0, 1])
+    session.run("python", "scripts/mutation_table.py")
+
+
 def _versions(session: nox.Session, pins: list[str]) -> None:
     """Notebooks and house rules stay out: they hold for the versions in constraints.txt."""
     constraints = Path(session.create_tmp(), "pins.txt")

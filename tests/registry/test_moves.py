@@ -284,6 +284,23 @@ def test_bytes_that_changed_since_staging_enter_production_by_no_move(lab):
     assert lab.registry.get_model_version("late", 1).stage == "Staging"
 
 
+@pytest.mark.parametrize("word", ["actor", "why"])
+@pytest.mark.parametrize("move", ["promote", "transition_stage", "rollback"])
+def test_a_move_by_nobody_or_for_no_reason_is_refused_before_anything_is_recorded(lab, move, word):
+    lab.promoted()
+    version = lab.version()
+    before = lab.registry.head()
+    asked = {
+        "promote": (lab.report(version),), "rollback": ("late",), "transition_stage": ("late", 2, "Staging"),
+    }  # fmt: skip
+    given = {"report": lab.report(version)} if move == "transition_stage" else {}
+
+    with pytest.raises(InvalidData):
+        getattr(lab.registry, move)(*asked[move], **{"actor": "ada", "why": "x", word: " "}, **given)
+
+    assert lab.registry.head() == before
+
+
 def test_retiring_the_champion_leaves_none_and_previous_says_which_it_was(lab):
     lab.promoted()
 
