@@ -138,6 +138,7 @@ from .teaching.classroom.results import load_measured as load_measured
 from .teaching.drawing import draw_dag as draw_dag
 from .teaching.drawing import draw_lineage as draw_lineage
 from .teaching.drawing import draw_map as draw_map
+from .teaching.drawing import draw_stages as draw_stages
 from .teaching.drawing import draw_store as draw_store
 from .teaching.drawing import draw_workflow as draw_workflow
 from .teaching.drawing.plots import plot_bars as plot_bars
@@ -154,6 +155,7 @@ from .teaching.panels import JoinTimelinePanel as JoinTimelinePanel
 from .teaching.panels import MatrixPanel as MatrixPanel
 from .teaching.panels import RegistryPanel as RegistryPanel
 from .teaching.panels import RetriesPanel as RetriesPanel
+from .teaching.panels import ThresholdPanel as ThresholdPanel
 from .teaching.panels import WorkflowPanel as WorkflowPanel
 from .teaching.panels.playground import PlaygroundPanel as PlaygroundPanel
 from .teaching.waiting import print_tasks as print_tasks

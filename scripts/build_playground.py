@@ -13,6 +13,7 @@ import argparse
 import base64
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ __all__ = ["build", "main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PYODIDE = "314.0.6"
+START = "notebooks/index.html?path=gate.ipynb"
 INTEGRITY = "sha512-BKDTJyIqFxC4BExLqeRS3f5xvXZIjOt8C3zGLN/Cc7tFxSwvKVhVkchQQ2AGLOtR4YrVOIFxbV8poyDOOmWwxQ=="
 #: What the kernel asks Pyodide for before it can say hello; names and versions are those of Pyodide's own lock file.
 KERNEL = ("micropip", "packaging", "ipython", "traitlets", "jedi", "typing-extensions", "tzdata")
@@ -150,6 +152,14 @@ def build(out: Path, cache: Path) -> None:
         shutil.copy(ROOT / "notebooks" / "lite" / "overrides.json", here)
         words = ["--lite-dir", str(here), "--output-dir", str(out), "--contents", str(here / "content")]
         run(sys.executable, "-m", "jupyterlite_core", "build", "--no-sourcemaps", *words, cwd=here)
+    # The root opens the notebook, in the application that shows one document and fits a telephone; the applications
+    # read the configuration that stands in the root.
+    root = (out / "index.html").read_text("utf-8")
+    leads = f'<meta http-equiv="refresh" content="0; url={START}">'
+    changed = re.sub(r'<script type="module">.*?</script>', leads, root, flags=re.DOTALL)
+    if changed == root:
+        raise SystemExit("JupyterLite's root page leads on in another way than before; see scripts/build_playground.py")
+    (out / "index.html").write_text(changed, encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:

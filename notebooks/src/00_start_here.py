@@ -4,18 +4,19 @@
 # New York, 2013. Two hours before departure an airline asks whether a flight will arrive more than 15 minutes late, or
 # not at all. Passengers are rebooked on the answer. **You** decide which model gives it.
 #
-# Two models took the same exam, on four months of flights that neither had seen. The score says how often a model ranks
-# a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called [**AUC**](GLOSSARY.md#AUC).
+# Two models took the same exam *offline*, on four months of stored flights that neither had seen. The score says how
+# often a model ranks a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called
+# [**AUC**](GLOSSARY.md#AUC).
 #
-# Run a cell with **Shift+Enter**. This notebook takes about 25 minutes.
+# Run a cell with **Shift+Enter**. This notebook takes about 30 minutes.
 
 # %%
 from mlops_lab import plot_bars
 
-plot_bars("Score in the exam", {"model A": 0.90, "model B": 0.74}, "AUC")
+plot_bars("Score offline", {"model A": 0.90, "model B": 0.74}, "AUC")
 
 # %% [markdown]
-# Choose, and press **Commit**. Then run the next cell and see what the passengers got.
+# Choose, and press **Commit**. Then run the next cell and see what the passengers got: the score *as served*.
 
 # %%
 from mlops_lab import predict
@@ -23,8 +24,8 @@ from mlops_lab import predict
 predict("00.p1")
 
 # %%
-exam_and_service = {"model A": {"exam": 0.90, "service": 0.64}, "model B": {"exam": 0.74, "service": 0.74}}
-plot_bars("Score in the exam and in service", exam_and_service, "AUC")
+both = {"model A": {"offline": 0.90, "served": 0.64}, "model B": {"offline": 0.74, "served": 0.74}}
+plot_bars("Score offline and as served", both, "AUC")
 
 # %% [markdown]
 # Model A was much the worse one for every passenger. How could that be, and who should have noticed? In this notebook
@@ -36,8 +37,13 @@ plot_bars("Score in the exam and in service", exam_and_service, "AUC")
 # - read the trace of a run and the drawing of its tasks,
 # - write the rule that refuses a model which is good offline and bad as served.
 #
-# You need Python and a little pandas. Each word is explained where it first matters. The whole course takes some ten
-# hours.
+# You need Python and a little pandas. Each word is explained where it first matters. The whole course takes some twelve
+# hours. Each notebook begins with this map: the pipeline of the course, and in blue what the notebook is about.
+
+# %%
+from mlops_lab import draw_map
+
+draw_map("00")
 
 # %% [markdown]
 # `python -m mlops_lab doctor` says line by line what is wrong with an installation.
@@ -99,6 +105,8 @@ draw_dag(dag, direction="TB")
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
 # could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions.
+# The line above them says when it runs (`0 6 * * *` is every day at six, notebook 05) and what a run may change: its
+# params, such as the features.
 
 # %%
 predict("00.p4")
@@ -137,8 +145,9 @@ registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 1)
 
 # %% [markdown]
-# Eleven rules, each with a figure and a reason. The most important one is `served_skew`. It compares the figure of the
-# exam (`offline`) with the figure that the model would have had in service (`served`). Here they are equal.
+# Eleven rules, each with a figure and a reason. The most important one is `served_skew`. It compares the `offline`
+# figure with the `served` one: what the model would have reached with the features that were known in time. Here they
+# are equal.
 #
 # If one rule fails, the task `gate` fails. From the drawing: which of `approve`, `promote`, `materialize`, `roll_out`
 # and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again for the next hint.)
@@ -220,6 +229,33 @@ registry.history("late_flights")
 # The [**registry**](GLOSSARY.md#registry) wrote down every step. Version 1 is in
 # [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work step by
 # step, the subject of notebook 07.
+
+# %% [markdown]
+# ## On other data
+#
+# A clinic asks at 18:00 on the day before a visit: will this patient miss it? Its records have these columns.
+
+# %%
+import pandas as pd
+
+written = {
+    "wait_days": "when the visit is booked",
+    "missed_before": "when the visit is booked",
+    "reminder_opened": "at noon on the day before the visit",
+    "clinic_missed_day": "at the midnight that ends the date of the visit",
+    "clinic_missed_week": "on Sunday night, about the week that is over",
+    "doctor_late": "when the visit begins",
+}
+pd.Series(written).to_frame("written")
+
+# %% [markdown]
+# **Exercise 00.3.** Which of them may the model use?
+
+# %%
+from mlops_lab import check
+
+usable = ...  # a set of names
+check("00.3", usable)
 
 # %% [markdown]
 # ## What you can do now

@@ -1,18 +1,18 @@
 # %% [markdown]
 # # What was known, and when?
 #
-# A model learns from the past: as we know it today, or as it was known on the day? The difference is small in code and
-# large in service.
+# A model learns from the past: as we know it today, or as it was known on the day? The difference is small in the code
+# and large for the passengers.
 #
 # After this notebook you can
 #
-# - join features to decisions the tempting way, and show with two numbers why it is wrong,
+# - repair the join that everybody writes first, and show with two numbers why it was wrong,
 # - say of any row of any table whether it was known at a given moment: event time, arrival time, `ttl`,
 # - define an entity, a source and a feature view, and let a feature store do the join,
 # - serve the same features online, and prove that they are the same,
-# - find a leak that hides in a key instead of a feature.
+# - say why a key can leak, too.
 #
-# You need notebook 00, and about 70 minutes.
+# You need notebook 00, and about 85 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -84,7 +84,7 @@ home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-08-01")
 tracker = Tracker(home.name, clock=clock)
 july = parse_utc("2013-07-01T04:00Z")
-hour_only = TrainingSet(naive, features=("leaves_at",), service="hour", views=(), time_range=None)
+hour_only = TrainingSet(naive, features=("leaves_at",))
 hour_run = train(hour_only, tracker, label="late", split_at=july)
 print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 
@@ -96,16 +96,16 @@ predict("01.p1")
 
 # %%
 columns = [name for name in daily.columns if name.startswith("route_day_")]
-with_daily = TrainingSet(naive, features=("leaves_at", *columns), service="naive", views=(), time_range=None)
+with_daily = TrainingSet(naive, features=("leaves_at", *columns))
 naive_run = train(with_daily, tracker, label="late", split_at=july)
 print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 
 # %% [markdown]
 # From 0.704 to 0.878 with one join. Nothing is wrong with the split: the model never saw July. Would you ship it?
 #
-# In service the same model is asked *two hours before the flight*, and gets the row that is really in the warehouse at
-# that moment. We can find out what that would have been: a [**replay**](GLOSSARY.md#replay) gives each decision the
-# newest row that had landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
+# When the model is *served*, it is asked two hours before the flight, and it gets the row that is in the warehouse at
+# that moment. A [**replay**](GLOSSARY.md#replay) finds out which row that would have been: the newest one that had
+# landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
 
 # %%
 predict("01.p2")
@@ -123,19 +123,19 @@ served_run = train(with_daily, tracker, label="late", split_at=july, served=serv
 from mlops_lab import plot_bars
 
 plot_bars(
-    "One model, on the chart and in service",
+    "One model, offline and as served",
     {
         "hour alone": hour_run.metrics["offline.roc_auc"],
-        "daily table, on the chart": served_run.metrics["offline.roc_auc"],
-        "daily table, in service": served_run.metrics["served.roc_auc"],
+        "daily table, offline": served_run.metrics["offline.roc_auc"],
+        "daily table, served": served_run.metrics["served.roc_auc"],
     },
     "AUC",
     decimals=3,
 )
 
 # %% [markdown]
-# 0.878 on the chart, 0.684 in service. The model is now *worse* than the one that only knows the hour (0.704). It has
-# learnt to trust a column that, in service, says something else.
+# 0.878 offline, 0.684 as served. The model is now *worse* than the one that only knows the hour (0.704). It has
+# learnt to trust a column that says something else when the model is served.
 
 # %% [markdown]
 # ## What went wrong
@@ -260,9 +260,10 @@ check("01.1", wind)
 # store**](GLOSSARY.md#feature-store) lets us say once what a table means, and does the join itself. Four words:
 #
 # - an [**entity**](GLOSSARY.md#entity): whom the features describe, and by which column we know it (an airport, by
-#   `origin`), - a [**field**](GLOSSARY.md#field): one feature, its name and type, - a [**source**](GLOSSARY.md#source):
-#   the rows, and which columns say when, - a [**feature view**](GLOSSARY.md#feature-view): the three together, with a
-#   `ttl`.
+#   `origin`),
+# - a [**field**](GLOSSARY.md#field): one feature, its name and type,
+# - a [**source**](GLOSSARY.md#source): the rows, and which columns say when,
+# - a [**feature view**](GLOSSARY.md#feature-view): the three together, with a `ttl`.
 #
 # Here is one for the tiny table above.
 
@@ -396,12 +397,12 @@ check("01.4", join)
 # %%
 mine = join(asked, daily)
 joined = naive if mine is None else mine
-yours = TrainingSet(joined, features=("leaves_at", "route_day_late_share"), service="", views=(), time_range=None)
+yours = TrainingSet(joined, features=("leaves_at", "route_day_late_share"))
 your_run = train(yours, tracker, label="late", split_at=july)
 print("naive join:" if mine is None else "your join:", f"AUC {your_run.metrics['offline.roc_auc']:.3f} offline")
 
 # %% [markdown]
-# The naive join promises far too much. With your join the figure falls, and it will hold in service.
+# The naive join promises far too much. With your join the figure falls, and it will hold when the model is served.
 
 # %% [markdown]
 # ## The real store
@@ -437,7 +438,7 @@ known.frame.set_index("flight_id").loc[[flight["flight_id"]], some].round(1).T
 
 # %% [markdown]
 # The temperature is that of the 17:00 report. `leg_delay` is missing: nothing was known of the aircraft's last flight
-# from New York. And now the two numbers again, on the chart and in service.
+# from New York. Now the two numbers again, offline and as served.
 
 # %%
 predict("01.p7")
@@ -446,9 +447,9 @@ predict("01.p7")
 replayed = store.replay(in_july, features="as_known")
 honest_run = train(known, tracker, label="late", split_at=july, served=replayed)
 plot_bars(
-    "On the chart and in service (July)",
+    "Offline and as served (July)",
     {
-        name: {"chart": run.metrics["offline.roc_auc"], "service": run.metrics["served.roc_auc"]}
+        name: {"offline": run.metrics["offline.roc_auc"], "served": run.metrics["served.roc_auc"]}
         for name, run in (("daily table on the date", served_run), ("as known", honest_run))
     },
     "AUC",
@@ -479,7 +480,7 @@ check("01.3", honest)
 
 # %% [markdown]
 # When it passes, try it: `store.apply(replace(honest, name="route_yesterday"))`, join its features to `asked`, and
-# train on them and `leaves_at`: 0.731 on the chart, and the same in service.
+# train on them and `leaves_at`: 0.731 offline, and the same as served.
 
 # %%
 from mlops_lab import quiz
@@ -504,7 +505,26 @@ store.materialize(moment, views=live_views)
 
 # %% [markdown]
 # So many entities have a newest row: three airports, some thirty pairs of carrier and airport, some thousands of
-# aircraft. Now we ask for every flight that leaves JFK that afternoon, as if all were decided on at this moment.
+# aircraft.
+#
+# **Exercise 01.6.** Write the proof. `get_online_features(keys, features=…).to_df()` is what the server gets,
+# `get_historical_features(…).frame` is the join.
+
+
+# %%
+from mlops_lab import check
+
+
+def same(store, keys, features, moment):
+    """True when get_online_features gives for `keys` what the historical join gives at `moment`."""
+    ...
+
+
+check("01.6", same)
+
+# %% [markdown]
+# Now for every flight that leaves JFK that afternoon, as if all were decided on at this moment. Your proof is used as
+# soon as it is written.
 
 # %%
 soon = asked["event_timestamp"].between(moment, moment + timedelta(hours=3))
@@ -514,12 +534,13 @@ references = [f"{name}:{feature}" for name in live_views for feature in store.ge
 online = store.get_online_features(keys, features=references).to_df()
 offline = store.get_historical_features(keys.assign(event_timestamp=moment), features=references)
 names = list(offline.features)
+yours = same(store, keys, references, moment)
 print(len(keys), "flights,", len(names), "features each")
-print("online equals offline:", online[names].equals(offline.frame[names]))
+print("online equals offline:", online[names].equals(offline.frame[names]) if yours is None else yours)
 
 # %% [markdown]
-# `equals` compares every value and every type, missing ones included. The same definition answered twice: once by
-# looking back from today, once from what was kept ready.
+# `DataFrame.equals` compares every value and every type, missing ones included. The same definition answered twice:
+# once by looking back from today, once from what was kept ready.
 
 # %% [markdown]
 # ## A key that knows too much
@@ -537,9 +558,9 @@ pd.crosstab(has_number, year["cancelled"].map({True: "cancelled", False: "flown"
 
 # %% [markdown]
 # Every one of the 2,512 flights without a tail number was cancelled. The record was written after the fact: a flight
-# that never got an aircraft has none in it. Two hours before departure it may well have had one. Whenever a feature "no
-# tail number" said yes, it would be right on paper, and in service it would say something else. Our replay cannot
-# catch it, because the replay uses the same keys.
+# that never got an aircraft has none in it. Two hours before departure it may well have had one. A feature "no tail
+# number" would be right offline, and it would say something else when served. Our replay cannot catch it, because the
+# replay uses the same keys.
 #
 # How much of our honest 0.776 hangs on it? The aircraft's features are missing for these flights, and a model can learn
 # from what is missing.
@@ -564,9 +585,36 @@ from mlops_lab import quiz
 quiz("01.q2")
 
 # %% [markdown]
+# ## On other data
+#
+# A clinic counts its missed visits. A count speaks of the moment `counted_at`, and it can be read from `published_at`
+# on. After seven days nobody should use it any more.
+
+# %%
+counts = pd.DataFrame(
+    {
+        "clinic": ["north", "north", "south"],
+        "room": ["3", None, "7"],  # is given when the patient comes
+        "counted_at": pd.to_datetime(["2013-03-03", "2013-03-04", "2013-03-04"], utc=True),
+        "published_at": pd.to_datetime(["2013-03-03T09:00Z", "2013-03-05T09:00Z", "2013-03-04T09:00Z"]),
+        "missed_share": [0.10, 0.14, 0.08],
+    }
+)
+counts
+
+# %% [markdown]
+# **Exercise 01.5.** Define a feature view for them, with a key that is known when a visit is booked.
+
+# %%
+from mlops_lab import check
+
+clinic_view = ...
+check("01.5", clinic_view)
+
+# %% [markdown]
 # ## What you can do now
 #
-# You have built the everyday leak and measured it: 0.878 on the chart, 0.684 in service. You can say of any row whether
+# You have built the everyday leak and measured it: 0.878 offline, 0.684 as served. You can say of any row whether
 # it was known, define a feature view, join as of each decision's moment, and serve the same features online. And you
 # know what to ask of a key.
 #
@@ -584,9 +632,9 @@ quiz("01.q2")
 # What is known only when somebody asks (the passenger's destination, an amount) comes from an [on-demand feature
 # view](https://docs.feast.dev/reference/beta-on-demand-feature-view), computed at the request. What must be fresh
 # within seconds is not materialized every night, but [pushed from a
-# stream](https://docs.feast.dev/reference/data-sources/push). And that features in service differ from those of the
-# training is called [**training-serving skew**](GLOSSARY.md#training-serving-skew); a leak is one of its causes, two
-# programs for one feature are another.
+# stream](https://docs.feast.dev/reference/data-sources/push). When the features that are served differ from those of
+# the training, one speaks of [**training-serving skew**](GLOSSARY.md#training-serving-skew). A leak is one of its
+# causes, two programs for one feature are another.
 #
 # A feature store pays when several models share features, or when an answer is wanted within milliseconds. For one
 # model and one table a careful join is enough.

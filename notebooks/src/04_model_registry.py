@@ -2,17 +2,16 @@
 # # Which model is in charge, and who said so?
 #
 # A model decides about passengers. Some weeks later somebody asks: which model was that, what did it learn from, who
-# let it in? A [**model registry**](GLOSSARY.md#model-registry) is the book in which the answers stand.
+# let it in? A [**model registry**](GLOSSARY.md#model-registry) keeps the answers.
 #
 # After this notebook you can
 #
 # - tell versions, stages and aliases apart, and say why MLflow moved from stages to aliases,
 # - promote a version the only way there is: through its own gate report and somebody else's yes,
 # - say what was in Production on any day, and take a version back,
-# - trace a version back to its very rows, and forward from a feature view,
-# - find out that somebody has changed the history or a model's file.
+# - find out that somebody has changed the history.
 #
-# You need notebook 00; the gate is explained in 03. About 50 minutes.
+# You need notebook 00; the gate is explained in 03. About 70 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -48,10 +47,10 @@ sorted(path.name for path in Path(folder.name).iterdir())
 # ## The first version
 #
 # It is 15 August 2013. Ada runs the pipeline of this course on summer flights, small enough for a lesson. The clock
-# is a toy one, and we move its hands ourselves.
+# is a toy, and we set it ourselves.
 
 # %%
-from mlops_lab import FakeClock, outcome, parse_utc, run_flights
+from mlops_lab import FakeClock, outcome, parse_utc, print_tasks, run_flights
 
 home, nights = tempfile.TemporaryDirectory(), {}
 clock = FakeClock("2013-08-15T10:00Z")
@@ -67,7 +66,7 @@ def night(date, **params):
     if date not in nights:
         wait_until(date)
         facts = {"author": "ada", "watch_days": 7, **params}
-        nights[date] = run_flights(home.name, date=date, params=facts, clock=clock)
+        nights[date] = run_flights(home.name, date=date, params=facts, clock=clock, on_event=print_tasks)
     return nights[date]
 
 
@@ -101,10 +100,9 @@ registry.history("late_flights")[:4]
 # There are four stages, and not every way between them is open:
 
 # %%
-from mlops_lab import MOVES
+from mlops_lab import draw_stages
 
-for stage, targets in MOVES.items():
-    print(f"{stage:<10} → {' or '.join(targets)}")
+draw_stages()
 
 # %% [markdown]
 # At most one version of a model is in Production. Whoever was there before goes to Archived in the same step.
@@ -222,7 +220,7 @@ registry.search(name="late_flights")
 # archived, and the alias `previous` remembers it.
 
 # %% [markdown]
-# ## And the one with the best chart?
+# ## And the one that is best offline?
 #
 # On 15 October Ada tries the daily averages, the leak of the first notebook.
 
@@ -237,7 +235,7 @@ print(*report.failures[-1:], sep="\n")
 attempt(lambda: registry.promote(report, actor="ada", why="look at that chart"))
 
 # %% [markdown]
-# 0.912 on paper, 0.622 in service. The report has failed, so there is no way into Production: not with an approval,
+# 0.912 offline, 0.622 as served. The report has failed, so there is no way into Production: not with an approval,
 # not by hand. Version 3 stays in stage None, where everybody can look at it.
 
 # %% [markdown]
@@ -281,6 +279,13 @@ def in_production(events, at):
 check("04.3", in_production)
 
 # %% [markdown]
+# Your function answers the passenger; while it is not written, the registry does.
+
+# %%
+told = in_production(registry.history("late_flights"), parse_utc("2013-10-01"))
+print("1 October: version", registry.production_at("late_flights", "2013-10-01").version if told is None else told)
+
+# %% [markdown]
 # ## Back
 #
 # On 20 October the desk at JFK reports strange answers. Nobody knows the reason yet. That is what a
@@ -297,7 +302,7 @@ registry.search(name="late_flights")
 # %% [markdown]
 # Version 1 is the champion again. It needed no new gate report and no new approval: a rollback asks for the ones that
 # the history holds, so in an emergency nobody has to wait. A version that was refused, or that nobody approved, is no
-# way back. The mistake is archived, and the reason stands in the book. Can Ada have her version back, and can Grace go
+# way back. The mistake is archived, and the history holds the reason. Can Ada have her version back, and can Grace go
 # back once more?
 
 # %%
@@ -310,8 +315,9 @@ attempt(lambda: move("late_flights", 2, "Production", actor="ada", why="it was n
 attempt(lambda: back("late_flights", actor="grace", why="once more"))
 
 # %% [markdown]
-# Neither. For anybody but a rollback, the only way out of the archive is through Staging, with a new gate report. And
-# a rollback takes what it undoes off the pile: only version 1 is left on it, and below it there is nothing.
+# Neither. Without a rollback, the only way out of the archive is through Staging, with a new gate report. And Grace
+# cannot go back once more: a rollback strikes out the version that it takes back, and before version 1 there was
+# none.
 #
 # All of these moves again, now with buttons. Every click is played on a real registry that is thrown away afterwards;
 # the figures are the served AUC of our three versions.
@@ -332,7 +338,7 @@ RegistryPanel(served, floor=0.66)
 # %% [markdown]
 # ## Where does it come from?
 #
-# Version 2 was in service for 18 days. What was it made of? The pipeline hands each step the whole result of the one
+# Version 2 was in Production for 18 days. What was it made of? The pipeline hands each step the whole result of the one
 # before, so the registry can walk all the way back. The fingerprints and the commit are different on every computer,
 # so we leave them out of the picture.
 
@@ -372,11 +378,11 @@ for view in ("airport_weather", "daily_airport"):
     print(f"{view:<16}", [node.title for node in found.nodes if node.kind == "version"])
 
 # %% [markdown]
-# Versions 1 and 2 have learnt from the hourly weather, version 3 from the daily averages of the airport. Whoever has
-# to withdraw a view knows whom to ask.
+# Versions 1 and 2 have learnt from the hourly weather, version 3 from the daily averages of the airport. Now you know
+# which models are affected when a view has to be withdrawn.
 
 # %% [markdown]
-# ## Can the book be believed?
+# ## Can the history be trusted?
 #
 # Here is the whole chain of events that moved something:
 
@@ -397,6 +403,22 @@ from itertools import pairwise
 events = registry.history("late_flights")
 print(all(after.prev_hash == before.hash for before, after in pairwise(events)))
 print(registry.verify(), "events, and the tables say what the events say")
+
+# %% [markdown]
+# **Exercise 04.5.** Write the search for the first event that does not hold. `digest(event)` is the hash that an event
+# should have; the first event's `prev_hash` is the empty text.
+
+
+# %%
+from mlops_lab import check
+
+
+def first_break(events, digest):
+    """The place of the first event that does not hold, or None; digest(event) is the hash it should have."""
+    ...
+
+
+check("04.5", first_break)
 
 # %% [markdown]
 # Let us cheat. In a copy of the folder, Ada wants the approval to have been Linus's. The registry is an SQLite file;
@@ -420,7 +442,7 @@ except sqlite3.Error as error:
 connection.close()
 
 # %% [markdown]
-# The file defends itself with a trigger. That stops a slip, but nobody who means it: triggers can be dropped.
+# The file defends itself with a trigger. That stops an accident. It does not stop an attacker: triggers can be dropped.
 
 # %%
 predict("04.p9")
@@ -443,11 +465,11 @@ except IntegrityError as error:
 print(registry.history("late_flights")[10])
 
 # %% [markdown]
-# `verify` computed every hash again and named the very event. What it cannot notice alone is a file that was
-# rewritten in full, with all hashes new. Against that helps a note elsewhere: `registry.head()` is the hash of the
-# last event, and `verify(head=...)` wants to meet it again.
+# `verify` computed every hash again and named the event. It cannot notice a file that was rewritten in full, with all
+# hashes new. So keep a note somewhere else: `registry.head()` is the hash of the last event. `verify(head=...)` fails
+# when that hash is no longer in the history.
 #
-# The models themselves are checked too, each time one is loaded. One bit is enough:
+# The model files are checked too, each time one is loaded. One changed bit is enough:
 
 # %%
 from mlops_lab import ArtefactStore
@@ -472,11 +494,31 @@ from mlops_lab import quiz
 quiz("04.q2")
 
 # %% [markdown]
+# ## On other data
+#
+# A clinic keeps its model `no_shows` in such a registry. Version 1 serves. Ada has trained version 2, its gate report
+# has passed, and nothing comes into Production without an approval.
+#
+# **Exercise 04.4.** Bring version 2 into Production, and take it back.
+
+
+# %%
+from mlops_lab import check
+
+
+def ship_and_return(registry, report):
+    """Version 2 of no_shows (by ada) goes to Production with an approval, and then version 1 comes back."""
+    ...
+
+
+check("04.4", ship_and_return)
+
+# %% [markdown]
 # ## What you can do now
 #
 # You can follow a version from None to Production and back, say who agreed and on what evidence, name the model of
 # any day in the past, and trace it to its rows. You know what happens when somebody skips a step, and what happens
-# when somebody changes the book.
+# when somebody changes the history.
 #
 # **The same in real tools.** In [MLflow](https://mlflow.org/docs/latest/ml/model-registry/) you register a model
 # version from a run, set an alias with `set_registered_model_alias` and load `models:/late_flights@champion`. What it

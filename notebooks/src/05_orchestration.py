@@ -11,9 +11,9 @@
 # - set retries, back-off and timeouts, and say what happens after a failure,
 # - read a schedule, and know what it does after an outage and when the clocks change,
 # - go on with a run that broke off, without doing the finished work again,
-# - keep a DAG as a text file, and say what Airflow and Prefect make of the same DAG.
+# - say what Airflow and Prefect make of the same DAG.
 #
-# You need notebook 00, and neither Airflow nor Prefect. About 85 minutes.
+# You need notebook 00, and neither Airflow nor Prefect. About 95 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -560,6 +560,23 @@ resumed
 # %% [markdown]
 # `wind` runs, for the second time, and `report` after it. `flights` had succeeded, so its result is taken from the
 # trace. It is the same run as before, with the same `run_id`, and now it is a success.
+#
+# On other data: a clinic sends letters every morning: one task counts them, the next one sends them, and the post
+# does not always answer. Nothing may be counted twice.
+#
+# **Exercise 05.6.** Write the morning: run the DAG, and resume the run up to three times while it fails.
+
+
+# %%
+from mlops_lab import check
+
+
+def finish(dag, home, clock):
+    """Run it for 10 March 2013 in this home folder; resume up to three times; return the last run."""
+    ...
+
+
+check("05.6", finish)
 
 # %% [markdown]
 # ## Side by side
@@ -596,7 +613,7 @@ print("two workers:", meeting(2, patience=60))
 # All of that stands in the DAG that you ran in the first notebook.
 
 # %%
-from mlops_lab import flights_pipeline, run_flights
+from mlops_lab import flights_pipeline, print_tasks, run_flights
 
 pipeline = flights_pipeline()
 draw_dag(pipeline)
@@ -642,7 +659,7 @@ draw_dag(pipeline, broken)
 # could be resumed just so.) Go on with it:
 
 # %%
-resumed = run_flights(night_home.name, date=tonight, clock=clock, resume=broken.run_id)
+resumed = run_flights(night_home.name, date=tonight, clock=clock, resume=broken.run_id, on_event=print_tasks)
 resumed
 
 # %% [markdown]
@@ -658,8 +675,8 @@ quiz("05.q1")
 # %% [markdown]
 # ## A DAG is data
 #
-# Who looks after the night is not always who wrote the functions. So a DAG can be written as a text, kept under
-# version control, checked by a schema and read again.
+# The people who look after the night are not always those who wrote the functions. So a DAG can be written as a text,
+# kept under version control, checked by a schema and read again.
 
 # %%
 from mlops_lab import from_yaml, to_yaml
@@ -678,7 +695,7 @@ again = from_yaml(text, modules=[sys.modules["__main__"]])
 again == dag, from_yaml(to_yaml(pipeline)) == pipeline
 
 # %% [markdown]
-# Both come back equal, also the pipeline with its eleven tasks. A slip of the pen is found with its line:
+# Both come back equal, also the pipeline with its eleven tasks. A typing error is reported with its line:
 
 # %%
 predict("05.p14")
@@ -781,7 +798,7 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # - **Waits.** Airflow looks every few seconds for what is ready, and `dag.test()` runs it one task after the other,
 #   so a wait of one second is at least that, and often more. If you need seconds, retry inside the task.
 # - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
-#   the default. A slip of the pen may cost you a night.
+#   the default. A typing error may cost you a night.
 # - **Clocks.** On the night that lacks an hour, Airflow and ours run an hour after the time that is not there;
 #   Prefect runs an hour before it. In autumn, when 02:30 comes twice, Prefect takes the first and we the second.
 #   Nobody is wrong, and that is why jobs are not scheduled between two and three.
@@ -789,6 +806,14 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # - **Overhead.** A task that does nothing costs us well under a tenth of what it costs on Prefect, and on Airflow it
 #   takes seconds. For a training of ten minutes nobody minds. A thousand small tasks were not through after ten
 #   minutes of `dag.test()`: put them into one.
+
+# %% [markdown]
+# What does that mean for your own DAG?
+
+# %%
+from mlops_lab import quiz
+
+quiz("05.q2")
 
 # %% [markdown]
 # ### Somebody has to agree

@@ -2,7 +2,7 @@
 # # How do I make sure nobody skips the gate?
 #
 # The pipeline has a gate, and the gate says no to bad models. But who makes sure that anybody asks it? A tired
-# colleague on a Friday evening can promote by hand. So the question is put by a machine that nobody can talk round: a
+# colleague on a Friday evening can promote by hand. So a machine asks, and nobody can persuade it: a
 # [**workflow**](GLOSSARY.md#workflow), a file in the repository that GitHub Actions runs when something happens.
 #
 # Asking on every change whether all still holds is called [**continuous
@@ -96,8 +96,8 @@ for job in run.jobs:
     print(f"{job.name:<5} {job.conclusion:<8} {job.reason}")
 
 # %% [markdown]
-# One line more, and the gate is a gate: its job fails, and `ship` is skipped because of what it needs. Remember the
-# lesson, it comes back: **a gate is worth what becomes of its no.**
+# One line more, and the gate is a gate: its job fails, and `ship` is skipped because of what it needs. Remember this,
+# it comes back: **a gate only works if its refusal stops something.**
 
 # %% [markdown]
 # ## The real thing
@@ -227,9 +227,9 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
     print(f"{function:<14}" + "".join(f"{'runs' if value else '–':<9}" for value in values).rstrip())
 
 # %% [markdown]
-# Who writes no such function gets `success() &&` in front, silently. That is why `promote` was skipped above, and why
-# `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. Who writes `always()` has switched
-# that off, and with it the gate:
+# If a condition has no such function, GitHub silently puts `success() &&` in front. That is why `promote` was skipped
+# above, and why `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. `always()` switches
+# that off, and the gate with it:
 
 # %%
 predict("06.p5")
@@ -252,8 +252,8 @@ for condition in ("github.ref == 'refs/heads/main'", "always() && github.ref == 
 # %% [markdown]
 # ## The check that was never made
 #
-# A repository can demand that certain checks are not red before a pull request is merged. That is how the gate gets
-# its teeth: a rule of the repository names the job, and the merge button stays grey.
+# A repository can demand that certain checks are not red before a pull request is merged. That makes the gate
+# binding: a rule of the repository names the job, and the merge button stays grey.
 
 # %%
 from mlops_lab import quiz
@@ -651,11 +651,13 @@ repairs = {
 check("06.4", repairs)
 
 # %% [markdown]
-# ## Your own workflow
+# ## On other data
 #
-# **Exercise 06.5.** Write a workflow with three jobs: `test`, `gate` and `deploy`. It starts on a push to `main` and on
-# a pull request. `deploy` runs only on `main`, only after both others succeeded, and only when somebody agreed. The
-# check plants failures, a pull request and a push to another branch. Any commands will do as steps.
+# A clinic keeps the code of its own model in a repository of its own, without a workflow.
+#
+# **Exercise 06.5.** Write one with three jobs: `test`, `gate` and `deploy`. It starts on a push to `main` and on a pull
+# request. `deploy` runs only on `main`, only after both others succeeded, and only when somebody agreed. The check
+# plants failures, a pull request and a push to another branch. Any commands will do as steps.
 
 # %%
 from mlops_lab import check

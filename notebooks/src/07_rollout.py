@@ -11,9 +11,9 @@
 # - watch a model on outcomes that are known by now, although they arrive late,
 # - say why two models are compared flight by flight, and not by AUC,
 # - take a model back: by the watch, by hand, and after a crash in the middle,
-# - send a flight to a server, say how stale its features are, and what changes on Kubernetes, SageMaker and Vertex AI.
+# - put a router before two servers, so that no request is lost and nobody hears a version that was taken back.
 #
-# You need notebooks 00 and 04, and no cluster or account. About 80 minutes.
+# You need notebooks 00 and 04, and no cluster or account. About 95 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -63,7 +63,7 @@ daily_averages = new_version("daily_averages", "bob")
 
 # %% [markdown]
 # The first knows the calendar only. The second has the features as they were known two hours before departure. The
-# third joins the day's averages on the date: 0.891 on paper, 0.559 in service. It **leaks** (notebook 01 shows how).
+# third joins the day's averages on the date: 0.891 offline, 0.559 as served. It **leaks** (notebook 01 shows how).
 #
 # The gate of this notebook is a short one. Notebook 03 has the long one.
 
@@ -488,10 +488,19 @@ resumed
 # %%
 predict("07.p15")
 
-# %%
-from mlops_lab import stop
+# %% [markdown]
+# **Exercise 07.5.** Be Grace, and stop it. `stop` takes the promotion and the registry, as `rollout` does, then `actor`
+# and `why`.
 
-stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
+# %%
+from mlops_lab import check, stop
+
+stopped = ...  # a call of stop
+check("07.5", stopped)
+
+# %%
+if stopped is ...:  # then she does it herself
+    stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
 print(stopped)
 print(after_restart.get_production("late_flights"))
 
@@ -622,20 +631,42 @@ for body in (
 # not what the model needs, 404 that nobody knows this flight. No traceback leaves the server, and a wrong guess for an
 # unknown flight does not either.
 #
-# In a terminal the same predictor stands behind an address. These lines were copied from one:
-#
-# ```
-# $ mlops-lab serve --port 8080
-# {"at": "…", "event": "listening", "host": "127.0.0.1", "port": 8080}
-# {"at": "…", "event": "ready", "model": "late_flights", "version": 1, "artefact": "sha256:a68f…", "compiled": true}
-#
-# $ curl -s localhost:8080/invocations -H 'content-type: application/json' \
-#     -d '{"flight_id": "2013-05-31-B6-707-JFK", "origin": "JFK", "carrier": "B6", "tailnum": "N580JB"}'
-# {"predictions": [0.38873887864968193], "model_name": "late_flights", "model_version": "1"}
-# ```
-#
-# First it *listens*: it is live, but not [**ready**](GLOSSARY.md#ready). Whoever sends passengers there now is told to
-# come back (503). Ready is it when the model is loaded. Every answer names its version.
+# Now a real server, as `mlops-lab serve late_flights 2` starts it in a terminal. It writes a line of JSON for each
+# event. First it is *listening*, on a port that is free. It is [**ready**](GLOSSARY.md#ready) when the model is
+# loaded; who asks before that is told to come back (503).
+
+# %%
+import subprocess
+import sys
+from importlib.util import find_spec
+
+told = {}
+if find_spec("uvicorn") is None:
+    print("a server needs: pip install 'mlops-lab[serve]'")
+else:
+    words = f"serve late_flights 2 --home {home.name} --port 0 --with-parent"
+    command = [sys.executable, "-m", "mlops_lab", *words.split()]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while told.get("event") != "ready":
+        told |= json.loads(server.stderr.readline())
+    print("ready:", told["model"], "version", told["version"])
+
+# %% [markdown]
+# Send it the flight, as an app does, and stop it.
+
+# %%
+from urllib.request import Request, urlopen
+
+if told:
+    address, kind = f"http://127.0.0.1:{told['port']}/invocations", {"content-type": "application/json"}
+    with urlopen(Request(address, request.encode(), kind)) as reply:
+        answered = json.load(reply)
+    print("version", answered["model_version"], "says", round(answered["predictions"][0], 3))
+    server.terminate()
+    server.communicate()
+
+# %% [markdown]
+# The same number once more, over the network, with the version that gave it.
 
 # %% [markdown]
 # ### Exercise 07.4 (build)
@@ -654,6 +685,14 @@ def answer(key, champion, challenger, weight, taken_back):
 
 
 check("07.4", answer)
+
+# %% [markdown]
+# Your router sends the exam's flights to two functions; while it is not written, the package's share stands.
+
+# %%
+asked_of = [answer(key, len, len, 25, False) for key in exam["flight_id"]]
+share = np.mean([who[0] == "challenger" for who in asked_of]) if asked_of[0] else at_25.mean()
+print(f"{share:.0%} of the flights went to the challenger")
 
 # %% [markdown]
 # ## Two servers and one router
@@ -675,11 +714,11 @@ check("07.4", answer)
 # 4,577 requests: 4,577 answered, 0 lost, 0 asked again by the router, 0 answered by a version that had been taken back
 # ```
 #
-# Look at the last line: two zeros that have to be there. *Lost* is a request without an answer; when a server dies (try
-# `--kill challenger`), the router asks the other one. *Taken back* is harder. A challenger may be thinking about a
-# flight at the moment of its rollback. So the router looks into the registry's history once more before an answer
-# leaves, and an answer of a version that was taken back is thrown away: the champion is asked. Who runs
-# `mlops-lab rollout stop` in another terminal stops it at that very moment.
+# Look at the last line: two zeros that have to be there. *Lost* is a request without an answer; when a server dies
+# (try `--kill challenger`), the router asks the other one. *Taken back* is harder. A challenger may be thinking about
+# a flight at the moment of its rollback. So the router looks into the registry's history once more before an answer
+# leaves, and an answer of a version that was taken back is thrown away: the champion is asked. `mlops-lab rollout
+# stop` in another terminal stops it at once.
 #
 # With `--shadow` only the watch hears the challenger.
 
@@ -724,9 +763,9 @@ for line in rollout_file.splitlines():
 # | SageMaker | chance, by request | any weight, at least one instance | weights to 0, or an alarm |
 # | Vertex AI | chance, by request | 1 percent, at least one replica | the former traffic split |
 #
-# All four throw the die that you saw at the router: put your key into the request and let a router of your own read it,
-# if your passengers mind. And none of them knows an outcome. They count errors and milliseconds; whether the
-# *answers* are good only your watch can say, with labels, days later.
+# All four let chance decide, as the die did above. If your passengers mind, put your key into the request, and let a
+# router of your own read it. None of the four knows an outcome. They count errors and milliseconds. Only your watch
+# can say whether the *answers* are good, days later, when the labels are there.
 #
 # What does it cost? List prices of 2025 in US regions, rounded to cents an hour; look yours up.
 
@@ -745,6 +784,26 @@ pd.DataFrame(
 
 # %% [markdown]
 # On Kubernetes the canary's pod fits on a node that is paid for already; the other two start a machine for it.
+#
+# ## On other data
+#
+# A clinic tries a challenger for its model of missed visits. An answer is a dict: `known_at` is the minute at which the
+# outcome was known (or None), `missed` the outcome, `challenger` and `champion` the two chances.
+#
+# **Exercise 07.6.** Write one look of the watch: `hold` while fewer than `enough` outcomes are known at `now`,
+# `roll_back` when the challenger's Brier score is worse by more than `margin`, else `advance`.
+
+
+# %%
+from mlops_lab import check
+
+
+def look(answers, now, enough, margin):
+    """hold, advance or roll_back; an answer has known_at (or None), missed, challenger and champion (chances)."""
+    ...
+
+
+check("07.6", look)
 
 # %% [markdown]
 # ## What you can do now

@@ -8,11 +8,11 @@
 #
 # - say which promises Feast and MLflow keep by themselves, and which ones your team has to bring,
 # - repair an answer that lost rows on its way,
-# - run the same pipeline on other engines without changing a line of it,
+# - say what of a pipeline changes when other engines do the work,
 # - move a registry to another place with its whole history, and prove that nothing was lost,
 # - say when a real deployment is worth its servers.
 #
-# You need notebooks 01 and 04. Feast and MLflow need not be installed: what they answered is kept. About 40 minutes.
+# You need notebooks 01 and 04. Feast and MLflow need not be installed: what they answered is kept. About 45 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -238,6 +238,11 @@ all(kept_runs()[features]["feast and mlflow"] == figures[features] for features 
 # %% [markdown]
 # The same figures to the third decimal, and the same verdicts. If a store dropped rows, the figures would move.
 
+# %%
+from mlops_lab import quiz
+
+quiz("08.q2")
+
 # %% [markdown]
 # ## Moving house
 #
@@ -273,6 +278,24 @@ try:
     copy_registry(source, target, **trackers)
 except MlopsLabError as error:
     print(error)
+
+# %% [markdown]
+# On other data: a clinic had its registry copied by somebody else. Two registries are open, and nobody knows
+# whether the copy is whole.
+#
+# **Exercise 08.4.** Write the proof. `head()` is the hash of the last event; `verify()` computes every hash again, and
+# raises `IntegrityError` when one is wrong.
+
+# %%
+from mlops_lab import IntegrityError, check
+
+
+def nothing_lost(source, target):
+    """True when the target registry holds the source's whole history, unchanged."""
+    ...
+
+
+check("08.4", nothing_lost)
 
 # %% [markdown]
 # ## What it looks like

@@ -8,7 +8,7 @@
 #
 # - compute a feature that is honest about when it was known, and prove that it is,
 # - tell a feature store about it,
-# - measure whether it helps in service, on weeks that you have not looked at,
+# - measure whether it helps when the model is served, on weeks that you have not looked at,
 # - stand before the gate with it, without touching the bar.
 #
 # The checks judge what your feature *does*, on days that this notebook does not show. You need notebooks 01 to 04, and
@@ -18,7 +18,7 @@
 # |---|---|---|
 # | 09.1 honest | nothing that happens after a moment changes what your rows say was known at that moment | 40 |
 # | 09.2 defined | keys, types, time to live, and since when each row was known | 20 |
-# | 09.3 in service | AUC and Brier score as served in June, within the gate's margin of the champion's | 25 |
+# | 09.3 served | AUC and Brier score as served in June, within the gate's margin of the champion's | 25 |
 # | 09.4 the gate | the whole policy of the course, unchanged, against the champion | 15 |
 #
 # Stuck? `hint("09.1")` in a cell of your own gives one hint at a time, and after the third asks first.
@@ -71,7 +71,7 @@ def examine(service, author, champion=None):
 champion, champion_measured = examine("as_known", "ada")
 
 # %% [markdown]
-# 0.712 is the figure to beat: the AUC in service, in November. It has to pass the gate first, like everybody.
+# 0.712 is the figure to beat: the AUC as served, in November. It has to pass the gate first, like everybody.
 
 # %%
 from mlops_lab import FLIGHTS_POLICY, evaluate_gates
@@ -192,7 +192,7 @@ report = evaluate_gates(truthful, champion, FLIGHTS_POLICY, measured=truthful_me
 print(*(result.sentence for result in report.failures), sep="\n")
 
 # %% [markdown]
-# One more column, and four rules say no: in service it would have had 0.687. `landed_column` tells the truth about a
+# One more column, and four rules say no: as served it would have had 0.687. `landed_column` tells the truth about a
 # view that trains wrongly. With `created_timestamp_column` a view cannot train wrongly, because the training join does
 # not see a row before it was known. That is what you do now.
 #
@@ -313,7 +313,7 @@ my_report
 #
 # ## What you can do now
 #
-# You have found something new, proved that it does not know the future, defined it, measured it in service and brought
+# You have found something new, proved that it does not know the future, defined it, measured it as served and brought
 # it before the gate. `progress()` from `mlops_lab` shows what you have done in the whole course.
 #
 # **The same in real tools.** A new view and service are a pull request with a Python file and `feast apply` in

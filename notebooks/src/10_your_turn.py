@@ -1,15 +1,21 @@
 # %% [markdown]
 # # How do I do this with my own data?
 #
-# Flights were the example. This notebook takes about 10 minutes. In it you will
+# Flights were the example. Here is a whole problem on one page: another data set, and a number instead of a yes or no.
+# The flights are such a page too, and at the end you lay out a project of your own, from your own file.
 #
-# - read a whole problem on one page, and run it: another data set, a number instead of a yes or no,
-# - find a leak before anything is trained, and watch the gate refuse it,
-# - see that the flights are such a page too,
-# - lay out a project of your own, from your own file.
+# After this notebook you can
 #
-# The data is Seattle's daily weather of 2012 to 2015, observed by NOAA and in the public domain; the package
-# `vega_datasets` carries it, and so do we. Every morning at six somebody asks: how warm will it get today?
+# - find a leak in a problem before anything is trained, and repair it.
+#
+# You need notebooks 01 and 03, and about 20 minutes. The data is Seattle's daily weather of 2012 to 2015, observed by
+# NOAA and in the public domain; the package `vega_datasets` carries it, and so do we. Every morning at six somebody
+# asks: how warm will it get today?
+
+# %%
+from mlops_lab import draw_map
+
+draw_map("10")
 
 # %%
 from pathlib import Path
@@ -77,8 +83,24 @@ runs = {name: run_problem(problem, home, params={**told, "features": name}, cloc
 runs["same_day"].task("gate").why
 
 # %% [markdown]
-# The leak is half a degree better on paper, and worse in service. It is the story of the flights, in another unit.
+# The leak is half a degree better offline, and worse as served. It is the story of the flights, in another unit.
 #
+# **Exercise 10.1.** On other data than the flights the repair is the same. Repair one column: `days` is a frame like
+# `problem.rows` above, with the column `rain`. Nobody may see the rain of a date before the date is over.
+
+
+# %%
+from mlops_lab import check
+
+
+def known_rain(days):
+    """Columns event_timestamp, created_timestamp and rain: each day's rain, and since when it is known."""
+    ...
+
+
+check("10.1", known_rain)
+
+# %% [markdown]
 # ## The flights are such a page
 #
 # What you have used in ten notebooks is a `Problem` too, and every command takes the problem of the home folder.

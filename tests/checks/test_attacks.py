@@ -30,6 +30,8 @@ CALLED = (
     "01.4",
     "02.3",
     "07.4",
+    "03.4",
+    "07.6",
 )  # their answer is a function
 
 

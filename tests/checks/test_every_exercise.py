@@ -104,7 +104,7 @@ MORE = (  # beside the usual ones that the answer key lists
     (
         "00.2",
         ("def may_replace(offline, served):\n    return served >= 0.66 and abs(offline - served) <= 0.02"),
-        "better in service than on paper",
+        "better as served than offline",
     ),
     ("00.2", "may_replace = True", "write a function"),
     (

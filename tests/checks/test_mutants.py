@@ -80,9 +80,9 @@ TABLES = (
         {
             "floor": {
                 "True": "keep the floor",
-                "offline >= 0.66": "for the figure in service",
+                "offline >= 0.66": "for the served figure",
                 "served > 0.66": "use >=",
-                "served >= 0.65": "for the figure in service",
+                "served >= 0.65": "for the served figure",
                 "served >= 0.659": "below the floor",
                 "served >= 0.6605": "use >=",
                 "served >= 0.70": "use >=",
@@ -96,7 +96,7 @@ TABLES = (
                 "offline - served <= 0.03": "0.025 was lost",
                 "offline - served <= 0.2": "0.025 was lost",
                 "served - offline <= 0.02": "0.20",
-                "abs(offline - served) <= 0.02": "better in service",
+                "abs(offline - served) <= 0.02": "better as served",
                 "served / offline >= 0.97": "0.02",
             },
         },

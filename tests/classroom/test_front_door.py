@@ -240,4 +240,4 @@ def test_the_figures_of_the_vote_are_those_of_the_dashboard():
 
     assert figures == {"as_known": ["0.734", "0.734"], "daily_averages": ["0.877", "0.603"]}
     assert "0.877 and 0.734" in GUIDE
-    assert "0.603 and 0.734 in service" in GUIDE
+    assert "0.603 and 0.734 as served" in GUIDE

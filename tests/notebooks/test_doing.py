@@ -11,7 +11,7 @@ from notebook_figures import figures
 from notebook_kernel import REPOSITORY
 
 from mlops_lab.base.errors import InvalidDefinition, UnknownName
-from mlops_lab.teaching.checks import Prediction, all_predictions, predict, progress
+from mlops_lab.teaching.checks import Prediction, all_exercises, all_predictions, all_quizzes, predict, progress
 from mlops_lab.teaching.checks.progress import export_progress, read_standing
 
 SOURCES = sorted((REPOSITORY / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
@@ -35,6 +35,69 @@ def test_a_planted_lecture_is_seen() -> None:
     found = figures(source)
 
     assert (found.code, found.asking, found.passive, found.words) == (8, 2, 6, 2)
+
+
+#: For each line of "After this notebook you can", what checks it. A quiz is enough only where the line says "say".
+PROMISES = {
+    "00": ("00.1", "00.1", "00.2"),
+    "01": ("01.4", "01.1 01.2", "01.5 01.3", "01.6", "01.q2"),
+    "02": ("02.4", "02.1 02.3", "02.4", "02.2", "02.q2"),
+    "03": ("03.1 03.2", "03.4", "03.3", "03.3"),
+    "04": ("04.1 04.q1", "04.4", "04.2 04.3 04.4", "04.5 04.q2"),
+    "05": ("05.1 05.5", "05.3 05.4", "05.2", "05.6 05.q1", "05.q2"),
+    "06": ("06.5", "06.4", "06.1 06.2 06.3", "06.5 06.q2", "06.4"),
+    "07": ("07.1", "07.2 07.6", "07.q1 07.6", "07.3 07.5 07.q2", "07.4"),
+    "08": ("08.1 08.q1", "08.2", "08.q2", "08.4", "08.3"),
+    "09": ("09.1", "09.2", "09.3 09.q1", "09.4"),
+    "10": ("10.1",),
+}
+#: The task on other data with which a notebook ends; 09 is one whole.
+TRANSFERS = {"00": 3, "01": 5, "02": 4, "03": 4, "04": 4, "05": 6, "06": 5, "07": 6, "08": 4, "10": 1}
+
+
+def promised(source: str) -> list[str]:
+    """The lines of "After this notebook you can"."""
+    told = source.split("After this notebook you can\n#\n", 1)
+    lines = told[1].split("\n#\n", 1)[0] if len(told) == 2 else ""
+    return [line for line in lines.splitlines() if line.startswith("# - ")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_each_promised_verb_has_an_exercise_that_checks_it(path: Path) -> None:
+    source, number = path.read_text("utf-8"), path.name[:2]
+    there = set(re.findall(r'^(?:check|quiz)\("([^"]+)"', source, re.MULTILINE))
+    lines, checks = promised(source), [one.split() for one in PROMISES[number]]
+
+    assert len(lines) == len(checks)
+    assert {entry for each in checks for entry in each} <= there
+    quizzed = [line for line, each in zip(lines, checks, strict=True) if all(".q" in entry for entry in each)]
+    assert [line for line in quizzed if not line.startswith("# - say ")] == []
+
+
+def test_every_exercise_and_every_quiz_checks_a_promise_or_ends_a_notebook() -> None:
+    used = {entry for each in PROMISES.values() for one in each for entry in one.split()}
+    used |= {f"{number}.{last}" for number, last in TRANSFERS.items()}
+    every = {one.id for one in (*all_exercises(), *all_quizzes())}
+
+    assert used <= every
+    assert {entry for entry in every - used if ".q" not in entry} == set(), "an exercise for nothing that was promised"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_notebook_has_a_task_on_other_data_after_its_own(path: Path) -> None:
+    source, number = path.read_text("utf-8"), path.name[:2]
+    if number == "09":
+        return
+    asked_in_order = re.findall(r'^check\("([^"]+)"', source, re.MULTILINE)
+
+    transfer = f"{number}.{TRANSFERS[number]}"
+    assert transfer in asked_in_order[-2:]
+    assert "on other data" in source.lower().split(f'check("{transfer}"')[0]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_map_stands_at_the_head_with_its_own_part_lit(path: Path) -> None:
+    assert f'draw_map("{path.name[:2]}")' in path.read_text("utf-8").split("\n# ## ")[0]
 
 
 def asked(path: Path) -> list[str]:

@@ -62,19 +62,38 @@ def cells() -> list[str]:
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
-def test_the_notebooks_cells_need_nothing_that_a_browser_lacks():
+def test_the_notebooks_cells_need_nothing_that_a_browser_lacks(tmp_path: Path) -> None:
     code = CELLS.replace("{absent}", repr(set(ABSENT))).replace("{cells}", "\n".join(cells()))
 
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr[-2000:]
     told = done.stdout.splitlines()
-    assert told[0].startswith("as_known        AUC 0.734 in the notebook, 0.734 in service")
+    assert told[0].startswith("as_known        AUC 0.734 offline, 0.734 as served")
     assert told[-3:] == [
         "The evaluation gate, in your browser: ✓ the gate passed: all 11 rules hold",
         "The evaluation gate, in your browser: ✗ the gate refused: 6 ",
         "True DAG flights, run of 2013-03-20 00:00 UTC: failed",
     ]
+    assert json.loads((tmp_path / "hand_in.json").read_text("utf-8"))
+
+
+def test_every_exercise_of_the_page_can_be_solved_without_what_a_browser_lacks(tmp_path: Path) -> None:
+    asked = re.findall(r'check\("([^"]+)"', "\n".join(cells()))
+    lines = ["from mlops_lab.teaching.checks import check, find_exercise"]
+    for entry in asked:
+        lines.append(f"one = find_exercise({entry!r})\nexec(one.setup + '\\n' + one.solution)")
+        lines.append("print(check(one.id, eval(one.answer)).status)")
+    code = CELLS.replace("{absent}", repr(set(ABSENT))).split("{cells}")[0] + "\n".join(lines)
+
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "MLOPS_LAB_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == ["passed"] * len(asked), done.stderr[-2000:]
+    assert len(asked) >= 6
 
 
 def test_the_page_is_configured_to_ask_nobody():

@@ -49,9 +49,9 @@ class TrainingSet:
 
     frame: pd.DataFrame
     features: tuple[str, ...]
-    service: str
-    views: tuple[str, ...]
-    time_range: tuple[pd.Timestamp, pd.Timestamp] | None
+    service: str = ""
+    views: tuple[str, ...] = ()
+    time_range: tuple[pd.Timestamp, pd.Timestamp] | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -194,10 +194,10 @@ def judge_service(service: Any) -> None:
         "had landed."
     )
     expect(offline - served <= 0.02, said)
-    said = f"in June its AUC in service is {served:.3f}, and the champion's is {before:.3f}: more than 0.005 worse."
+    said = f"in June its AUC as served is {served:.3f}, and the champion's is {before:.3f}: more than 0.005 worse."
     expect(served >= before - 0.005, said)
     said = (
-        f"in June its Brier score in service is {found['served.brier']:.4f}, and the champion's is "
+        f"in June its Brier score as served is {found['served.brier']:.4f}, and the champion's is "
         f"{champion['served.brier']:.4f}: more than 0.002 worse."
     )
     expect(found["served.brier"] <= champion["served.brier"] + 0.002, said)

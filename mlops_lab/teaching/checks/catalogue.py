@@ -21,7 +21,13 @@ def _exercises() -> dict[str, Exercise]:
     names = (found.name for found in iter_modules(package.__path__))
     for name in sorted(name for name in names if re.fullmatch(r"nb\d\d|built_by_hand|transfer", name)):
         module = f"mlops_lab.teaching.checks.{name}"
-        for one in import_module(module).EXERCISES:
+        try:
+            found = import_module(module).EXERCISES
+        except ModuleNotFoundError as missing:
+            if missing.name == "pandas":  # in a browser alone: the exercises that need no frames are there
+                continue
+            raise
+        for one in found:
             if one.id in known:
                 raise DuplicateName("exercise", one.id, where=module)
             if name.startswith("nb") and not one.id.startswith(name[2:] + "."):

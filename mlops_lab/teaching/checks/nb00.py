@@ -1,4 +1,4 @@
-"""The exercises of notebook 00: what a failed gate stops, and a rule that looks at the figure in service."""
+"""The exercises of notebook 00: what a failed gate stops, and a rule that looks at the served figure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _change_rule(answer: Any) -> None:
     )
     expect(
         _says(answer, 0.675, 0.658) is False,
-        "a model with 0.658 as served goes through: the floor of 0.66 is for the figure in service, not for 0.675.",
+        "a model with 0.658 as served goes through: the floor of 0.66 is for the served figure, not for 0.675.",
     )
     expect(_says(answer, 0.66, 0.66) is True, "0.66 is the bound, and whoever reaches it has reached it: use >=.")
     expect(_says(answer, 0.745, 0.740) is True, "a loss of 0.005 is chance, not a leak: 0.02 is allowed.")
@@ -46,7 +46,7 @@ def _change_rule(answer: Any) -> None:
     for served, allowed in ((0.659, False), (0.661, True)):
         said = f"{served} as served is {'above' if allowed else 'below'} the floor of 0.66"
         expect(_says(answer, served, served) is allowed, f"{said}: {'let it through' if allowed else 'refuse it'}.")
-    expect(_says(answer, 0.70, 0.75) is True, "better in service than on paper is no reason to refuse.")
+    expect(_says(answer, 0.70, 0.75) is True, "better as served than offline is no reason to refuse.")
 
 
 def _says(answer: Any, offline: float, served: float) -> bool | None:
@@ -80,7 +80,7 @@ EXERCISES = (
     Exercise(
         id="00.2",
         kind="change",
-        question="Change the rule so that it also looks at what the model would have had in service.",
+        question="Change the rule so that it also looks at what the model would have had as served.",
         answer="may_replace",
         stub='''\
 def may_replace(offline, served):
@@ -97,7 +97,7 @@ def may_replace(offline, served):
         ),
         hints=(
             "Which of the two figures will the passengers meet?",
-            "Two demands: a floor of 0.66 for the figure in service, and at most 0.02 lost between the two.",
+            "Two demands: a floor of 0.66 for the served figure, and at most 0.02 lost between the two.",
             "return served >= ... and offline - served <= ...",
         ),
         lesson="that is served_skew with a floor: two lines that no chart of the training data replaces.",

@@ -84,7 +84,7 @@ def _judged(policy: GatePolicy, *, champion: Mapping[str, float] = _CHAMPION, **
 def _build_policy(policy: Any) -> None:
     expect(isinstance(policy, GatePolicy), "give a GatePolicy: GatePolicy([one rule, another rule]).")
     leaking = _judged(policy, offline=0.90)
-    expect(not leaking.passed, "a model with 0.90 on the chart and 0.74 in service gets through: compare the two.")
+    expect(not leaking.passed, "a model with 0.90 offline and 0.74 as served gets through: compare the two.")
     small = _judged(policy, offline=0.80)
     expect(not small.passed, "a model that loses 0.06 between offline and service gets through: allow less of it.")
     for airport in reversed(_AIRPORTS):
@@ -174,7 +174,7 @@ policy = GatePolicy([
     ServedSkew("roc_auc", 0.02),
 ])""",
         mistakes=(
-            Mistake('policy = GatePolicy([Floor("served.roc_auc", 0.66)])', "on the chart and 0.74 in service"),
+            Mistake('policy = GatePolicy([Floor("served.roc_auc", 0.66)])', "offline and 0.74 as served"),
             Mistake(
                 'policy = GatePolicy([Floor("served.roc_auc", 0.66), ServedSkew("roc_auc", 0.02)])', "a coin at LGA"
             ),

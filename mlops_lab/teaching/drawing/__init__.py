@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mlops_lab.teaching.drawing.dag import draw_dag, draw_map
 from mlops_lab.teaching.drawing.drawing import Drawing
-from mlops_lab.teaching.drawing.lineage import draw_lineage
+from mlops_lab.teaching.drawing.lineage import draw_lineage, draw_stages
 from mlops_lab.teaching.drawing.render import renderers
 from mlops_lab.teaching.drawing.store import draw_store
 from mlops_lab.teaching.drawing.workflow import JobBox, draw_jobs, draw_workflow
@@ -20,6 +20,7 @@ __all__ = [
     "draw_jobs",
     "draw_lineage",
     "draw_map",
+    "draw_stages",
     "draw_store",
     "draw_workflow",
     "renderers",

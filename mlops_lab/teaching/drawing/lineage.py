@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from mlops_lab.models.registry import MOVES
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
 from mlops_lab.teaching.drawing.style import Look, kind_look, state_look
 
@@ -97,3 +98,14 @@ def _look(node: _Node) -> Look:
         return look
     state = state_look(outcome)
     return replace(look, fill=state.fill, border=state.border, line=state.line)
+
+
+def draw_stages() -> Drawing:
+    """The four stages of a model version, with an arrow for each move that is legal.
+
+    >>> print(draw_stages().title)
+    The stages of a model version
+    """
+    boxes = [Box(stage, kind_look("version" if stage == "Production" else "view")) for stage in MOVES]
+    edges = [(stage, target) for stage, targets in MOVES.items() for target in targets]
+    return draw_boxes("The stages of a model version", boxes, edges=edges)

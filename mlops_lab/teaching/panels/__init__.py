@@ -11,6 +11,7 @@ from mlops_lab.teaching.panels.matrix import MatrixPanel
 from mlops_lab.teaching.panels.panel import Panel
 from mlops_lab.teaching.panels.registry import RegistryPanel
 from mlops_lab.teaching.panels.retries import RetriesPanel
+from mlops_lab.teaching.panels.threshold import ThresholdPanel
 from mlops_lab.teaching.panels.timeline import JoinTimelinePanel
 from mlops_lab.teaching.panels.view import View
 from mlops_lab.teaching.panels.workflow import WorkflowPanel
@@ -26,6 +27,7 @@ __all__ = [
     "RangeInput",
     "RegistryPanel",
     "RetriesPanel",
+    "ThresholdPanel",
     "View",
     "WorkflowPanel",
 ]

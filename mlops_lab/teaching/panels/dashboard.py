@@ -99,7 +99,7 @@ LESSONS: tuple[Lesson, ...] = (
         "03",
         "Gate",
         "What must be true before a model may replace another?",
-        "Choose daily_averages: the best chart is the worst model. Then raise the floor for the honest one.",
+        "Choose daily_averages: the best one offline is the worst as served. Then raise the floor for the honest one.",
         _gate,
     ),
     Lesson(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from mlops_lab.ci import Workflow, WorkflowRun, expand_matrix, parse_workflow, simulate
 from mlops_lab.teaching.drawing import draw_workflow
+from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
@@ -100,7 +101,7 @@ class MatrixPanel(Panel):
         line, mark = f"{len(legs)} legs: {', '.join(legs)}", run.conclusion or run.status
         if state["fails"] not in (_NONE, *legs):
             line, mark = f"this matrix makes no leg {state['fails']}, so nothing fails; it makes {line}", "skipped"
-        return View(line, mark, drawing.svg, "\n".join(words))
+        return View(line, mark, svg.drawn(drawing), "\n".join(words))
 
 
 def _title(leg: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci import Environment, Outcome, Review, Trigger, Workflow, WorkflowRun, simulate
 from mlops_lab.teaching.drawing import draw_workflow
+from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
 from mlops_lab.teaching.panels.view import View
@@ -115,7 +116,7 @@ class WorkflowPanel(Panel):
         word = run.conclusion or run.status
         words = [drawing.outline, ""]
         words += [f"{each.at:%Y-%m-%d %H:%M}  {each.subject}: {each.what}{_why(each.why)}" for each in run.timeline]
-        return View(f"{word}: {_reason(run)}", word, drawing.svg, "\n".join(words))
+        return View(f"{word}: {_reason(run)}", word, svg.drawn(drawing), "\n".join(words))
 
 
 def _why(why: str) -> str:
