@@ -120,20 +120,26 @@ class GivenOutcomes:
     def run(self, request: StepRequest) -> Outcome:
         """The outcome told for the step, or success."""
         names = (request.job_name, request.job.id)
-        steps = (request.step.id, request.name, str(request.number))
-        inside = "".join(f"{step}/" for step in request.path)
-        for name in names:
-            self.seen.update(dict.fromkeys([name, f"{name}/{inside}{steps[0]}"]))
-            for step in steps:
-                if (key := f"{name}/{inside}{step}") in self.told:
-                    self.used.add(key)
-                    return self.told[key]
+        for key in self._keys(request):
+            if key in self.told:
+                self.used.add(key)
+                return self.told[key]
         for name in names:
             if name in self.told and (request.job_name, name) not in self.spent:
                 self.spent.add((request.job_name, name))
                 self.used.add(name)
                 return self.told[name]
         return Outcome(knows_outputs=False)
+
+    def tells(self, request: StepRequest) -> bool:
+        """Was the step's own outcome told? Then a composite action is not looked into."""
+        return any(key in self.told for key in self._keys(request))
+
+    def _keys(self, request: StepRequest) -> list[str]:
+        inside = "".join(f"{step}/" for step in request.path)
+        names, steps = (request.job_name, request.job.id), (request.step.id, request.name, str(request.number))
+        self.seen.update(dict.fromkeys(one for name in names for one in (name, f"{name}/{inside}{steps[0]}")))
+        return [f"{name}/{inside}{step}" for name in names for step in steps]
 
     def workspace(self, job_name: str) -> Path | None:  # noqa: ARG002 (every job sees the repository)
         """The repository itself: nothing is written."""

@@ -852,3 +852,19 @@ def test_the_outputs_of_a_called_workflow_that_cannot_be_computed_are_a_note_whe
 
     assert (run.conclusion, run.outputs, [job.name for job in run.jobs]) == ("success", {}, ["octocat"])
     assert "the outputs of the workflow cannot be computed: workflow.yml (Line: 1" in run.notes[-1]
+
+
+def test_what_is_told_of_a_composite_step_is_its_outcome(tmp_path):
+    (tmp_path / "action.yml").write_text("runs: {using: composite, steps: [{id: s, run: a, shell: bash}]}")
+    (tmp_path / "w.yml").write_text(
+        "on: push\njobs:\n  a:\n    runs-on: x\n    outputs: {o: '${{ steps.c.outputs.o }}'}\n"
+        "    steps: [{id: c, uses: $/}, {run: b, if: always()}]\n"
+    )
+    workflow = load_workflow(tmp_path / "w.yml", root=tmp_path)
+
+    failed = simulate(workflow, outcomes={"a/c": "failure"}).job("a")
+    told = simulate(workflow, outcomes={"a/c": Outcome(outputs={"o": "7"})}).job("a")
+    inner = simulate(workflow, outcomes={"a/c/s": "failure"}).job("a")
+
+    assert [job.conclusion for job in (failed, told, inner)] == ["failure", "success", "failure"]
+    assert told.outputs == {"o": "7"}

@@ -63,6 +63,8 @@ def api(path):
         return {"default_branch": "main"}
     if "/approvals" in path:
         return world["approvals"]
+    if "/jobs" in path:
+        return {"jobs": world["jobs"]}
     if "/releases" in path:
         return world["releases"]
     if "status=waiting" in path:
@@ -115,7 +117,14 @@ class FakeGitHub:
             "event": "workflow_dispatch",
             "actor": {"login": "ada"},
         }
-        world: dict[str, Any] = {"runs": {"7": train}, "approvals": [], "releases": [], "attested": {}, "waiting": []}
+        world: dict[str, Any] = {
+            "runs": {"7": train},
+            "approvals": [],
+            "releases": [],
+            "attested": {},
+            "waiting": [],
+            "jobs": [],
+        }
         self.kept.write_text(json.dumps({**world, "asked": []}), encoding="utf-8")
 
     def __getitem__(self, name: str) -> Any:

@@ -6,11 +6,24 @@ import os
 import shutil
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from mlops_lab.ci import Environment, Review, Trigger, Workflow, WorkflowRun, execute, load_workflow
+from mlops_lab.base.clock import FakeClock
+from mlops_lab.ci import (
+    ConcurrencyGroups,
+    Environment,
+    Outcome,
+    Review,
+    Trigger,
+    Workflow,
+    WorkflowRun,
+    execute,
+    load_workflow,
+    simulate,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(
@@ -243,3 +256,115 @@ def test_a_forgotten_promotion_is_ended_after_a_week_and_a_younger_one_is_not(pr
     assert "'promote v1' of ada waits for a reviewer since 2013-01-01" in log(
         run, "end forgotten promotions", "Cancel what nobody reviewed"
     )
+
+
+def test_a_rerun_of_what_was_delivered_says_to_rerun_the_failed_jobs_only(promotion):
+    asset = {"name": "home.tar.gz", "state": "uploaded", "digest": "sha256:" + "1" * 64}
+    release = {"tag_name": "home/v3-run1001-local-1", "draft": False, "published_at": "2013-11-01", "assets": [asset]}
+    promotion.github["releases"] = [release]
+
+    run = promotion.run()
+
+    assert "re-run its failed jobs only" in log(run, "production", "It was compared with the champion of today")
+    assert steps(run, "production")["Promote"] == "skipped"
+
+
+def test_when_a_later_target_refuses_it_is_said_who_has_the_version(promotion):
+    ends = {"local": "success", "kubernetes": "success", "sagemaker": "failure", "vertex": "cancelled"}
+    promotion.github["jobs"] = [
+        *({"name": f"roll out ({name}) / {name}", "conclusion": end} for name, end in ends.items()),
+        {"name": "roll out (sagemaker) / vertex", "conclusion": "skipped"},
+        {"name": "production", "conclusion": "success"},
+    ]
+    workflow = load_workflow(promotion.repo / ".github/workflows/promote.yml")
+    alone = replace(only(workflow, "differ").jobs["differ"], condition=None)
+
+    run = execute(replace(workflow, jobs={"differ": alone}), "workflow_dispatch", inputs=INPUTS)
+
+    said = log(run, "say which targets differ", "Who has which version")
+    assert "v3 was refused on: sagemaker; delivered before on: local kubernetes" in said
+    assert run.conclusion == "failure"
+
+
+INPUTS = {"run-id": "7", "version": "3", "digest": "0" * 64}
+PRODUCTION = {"production": Environment("production", reviewers=("ada", "grace"), prevent_self_review=True)}
+AGREED = [Review("production", by="grace")]
+TRAINED = {
+    "train/pipeline": Outcome(outputs={"version": "3"}),
+    "train/keep": Outcome(outputs={"digest": "d"}),
+}
+DELIVERED = {f"promote / roll out ({t}) / {t}": "success" for t in ("local", "kubernetes", "sagemaker", "vertex")}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "settings", "ends"),
+    [
+        pytest.param(
+            {}, {"approvals": AGREED}, {"train and gate": "success", "promote / production": "success", **DELIVERED},
+            id="honest",
+        ),
+        pytest.param(
+            {}, {"outcomes": {"train/pipeline": "failure"}},
+            {"train and gate": "failure", "attest": "skipped", "promote": "skipped"}, id="refused by the gate",
+        ),
+        pytest.param(
+            {"event": "pull_request", "fork": True}, {},
+            {
+                "train and gate": "success",
+                "report on the pull request": "skipped",
+                "attest": "skipped",
+                "promote": "skipped",
+            },
+            id="a fork",
+        ),
+        pytest.param({}, {}, {"promote / staging": "success", "promote / production": None}, id="nobody agreed yet"),
+        pytest.param(
+            {"actor": "grace"}, {"approvals": AGREED}, {"promote / production": None}, id="the actor himself agrees"
+        ),
+        pytest.param(
+            {}, {"approvals": [Review("production", by="grace", approved=False)]},
+            {"promote / production": "failure", "promote / roll out": "skipped"}, id="rejected",
+        ),
+        pytest.param(
+            {}, {"waited": 31}, {"promote / production": "failure", "promote / roll out": "skipped"}, id="timed out"
+        ),
+        pytest.param(
+            {}, {"approvals": AGREED, "outcomes": {"kubernetes/deliver": "failure"}},
+            {
+                "promote / roll out (local) / local": "success",
+                "promote / roll out (kubernetes) / kubernetes": "failure",
+                "promote / roll out (sagemaker)": "cancelled",
+                "promote / say which targets differ": "success",
+            },
+            id="refused by a target",
+        ),
+    ],
+)  # fmt: skip
+def test_train_promote_and_rollout_together(trigger, settings, ends):
+    workflow = load_workflow(ROOT / ".github/workflows/train.yml")
+    event = {"event": "workflow_dispatch", "actor": "ada", **trigger}
+    clock = FakeClock()
+    began = clock.now()
+    clock.advance(timedelta(days=settings.get("waited", 0)))
+    told = {**TRAINED, **settings.get("outcomes", {})}
+
+    run = simulate(
+        workflow, Trigger(**event), environments=PRODUCTION, approvals=settings.get("approvals", ()), outcomes=told,
+        clock=clock, started=began,
+    )  # fmt: skip
+
+    assert {job.name: job.conclusion for job in run.jobs if job.name in ends} == ends
+
+
+def test_two_at_once_wait_for_the_rollout_one_after_the_other():
+    groups = ConcurrencyGroups()
+    groups.enter("promote-production", "another run")
+    workflow = load_workflow(ROOT / ".github/workflows/promote.yml")
+
+    run = simulate(
+        workflow, Trigger("workflow_dispatch", actor="ada"), inputs=INPUTS, environments=PRODUCTION, approvals=AGREED,
+        groups=groups,
+    )  # fmt: skip
+
+    assert run.job("production").conclusion == "success"
+    assert {job.status for job in run.jobs if job.id == "rollout"} == {"pending", "queued"}
