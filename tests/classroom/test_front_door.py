@@ -113,9 +113,9 @@ def test_the_figures_of_the_hook_are_those_of_the_first_notebook():
     }
 
     assert measured == {"daily_averages": ["0.90", "0.64"], "as_known": ["0.74", "0.74"]}
-    assert "scores 0.90 on every chart and 0.64 in service" in README
+    assert "scores 0.90 offline and 0.64 as served" in README
     assert "The honest one has 0.74 on both" in README
-    assert "scores 0.90 on every chart and 0.64" in SITE
+    assert "scores 0.90 offline and 0.64" in SITE
     assert README.index("rank a late flight above a punctual one") < README.index("0.90")
 
 
