@@ -110,7 +110,8 @@ quiz("03.q2")
 #
 # Now real ones. On 1 June 2013 a model learns from March and April and is examined on May; it is the first, so it goes
 # to work. We call it June's model, after the month in which it began. A month later the pipeline runs again and learns
-# one month more: July's model, examined on June. (An exam is a month here, to save your time.)
+# one month more: July's model, examined on June. (An exam is a month here, to save your time, so the
+# figures are others than in notebook 00.)
 
 # %%
 import tempfile

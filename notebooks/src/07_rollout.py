@@ -79,8 +79,9 @@ def judged(version, policy):
     return evaluate_gates(version, champion, policy, measured=Measured(metrics), at=clock.now())
 
 
-first = registry.promote(judged(schedule_only, short_policy), actor="ada", why="the first model")
-second = registry.promote(judged(as_known, short_policy), actor="ada", why="knows how the day goes")
+if registry.get_production("late_flights") is None:  # once: whoever was archived since is not promoted again
+    first = registry.promote(judged(schedule_only, short_policy), actor="ada", why="the first model")
+    second = registry.promote(judged(as_known, short_policy), actor="ada", why="knows how the day goes")
 print(first, second, sep="\n")
 
 # %% [markdown]
@@ -499,9 +500,9 @@ stopped = ...  # a call of stop
 check("07.5", stopped)
 
 # %%
-if stopped is ...:  # then she does it herself
-    stopped = stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
-print(stopped)
+if deployment_of(after_restart, fourth).state == "running":  # then she does it herself
+    stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
+print(deployment_of(after_restart, fourth))
 print(after_restart.get_production("late_flights"))
 
 # %% [markdown]

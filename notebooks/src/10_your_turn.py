@@ -19,7 +19,7 @@ draw_map("10")
 
 # %%
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from mlops_lab import FakeClock, find_leaks, load_problem, new_project, outcome, run_problem
 
@@ -137,7 +137,8 @@ mine = mine.assign(wait_days=wait, closed_at=asked + pd.Timedelta(days=1), misse
 mine.to_csv(Path(place.name) / "mine.csv", index=False)
 
 # %%
-proposal = new_project(Path(place.name) / "mine", data=Path(place.name) / "mine.csv", label="missed")
+folder = Path(mkdtemp(dir=place.name)) / "mine"  # a project begins in a folder of its own
+proposal = new_project(folder, data=Path(place.name) / "mine.csv", label="missed")
 list(proposal.guessed)
 
 # %%
@@ -154,7 +155,7 @@ list(proposal.unknown)
 predict("10.p7")
 
 # %%
-own = load_problem(Path(place.name) / "mine" / "problem.py")
+own = load_problem(folder / "problem.py")
 {name: outcome(run_problem(own, Path(place.name) / "own", params={"features": name})) for name in own.services}
 
 # %%
