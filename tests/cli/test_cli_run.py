@@ -156,7 +156,7 @@ def test_a_home_that_is_a_file_is_one_line(tmp_path, empty):
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     tracker, registry = Tracker(empty.home), Registry(empty.home)
     run = tracker.log_run(

@@ -152,7 +152,7 @@ class Dead(Servers):
         self._last[version] = "no home folder"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_when_both_servers_are_gone_for_good_the_command_ends_with_the_reason(home, promotion, traffic):
     with pytest.raises(InvalidData, match="no server is left: v1: no home folder; v2: no home folder"):
         go(promotion, home, traffic, servers=Dead(home, "late", seconds=20.0))

@@ -117,7 +117,11 @@ def test_results_are_references_and_no_frames(year: SimpleNamespace) -> None:
     "policy",
     [
         pytest.param(GatePolicy([Floor("served.roc_auc", 0.99)]), id="a-floor-nobody-reaches"),
-        pytest.param(GatePolicy([Floor("served.no_such_metric", 0.5)]), id="a-metric-nobody-measured"),
+        pytest.param(
+            GatePolicy([Floor("served.no_such_metric", 0.5)]),
+            id="a-metric-nobody-measured",
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_a_gate_that_fails_promotes_nothing(year: SimpleNamespace, policy: GatePolicy) -> None:
@@ -130,7 +134,7 @@ def test_a_gate_that_fails_promotes_nothing(year: SimpleNamespace, policy: GateP
     assert year.registry.get_production(MODEL_NAME) == before
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # the rules hold it too, the pipeline only at the cost of a run
 def test_a_nan_metric_is_refused(year: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     def nan_everywhere(artefacts: ArtefactStore, reference: str) -> dict[str, object]:
         found = get_json(artefacts, reference)
@@ -167,7 +171,7 @@ def test_where_an_approval_is_asked_for_the_run_waits_and_goes_on_when_somebody_
     assert [len(resumed.task(name).attempts) for name in ("train", "approve", "promote")] == [1, 2, 1]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_rejected_version_is_no_success(tmp_path: Path) -> None:
     clock = FakeClock(DATE)
     waiting = run_flights(tmp_path, date=DATE, clock=clock, params={**SHORT, "approval": True})
