@@ -232,3 +232,19 @@ def test_a_rollback_needs_no_new_approval(waiting):
 
     assert waiting.registry.rollback("late", actor="bot", why="worse").version == 1
     assert waiting.registry.verify() > 0
+
+
+def test_a_rollback_to_what_an_approval_was_taken_back_of_is_refused(waiting):
+    waiting.registry.approve("late", 1, by="grace")
+    waiting.registry.promote(waiting.good, actor="bot", why="approved")
+    second = waiting.version(author="ada")
+    waiting.registry.record_gate_report(waiting.report(second))
+    waiting.registry.request_approval("late", 2, requested_by="bot", why="x")
+    waiting.registry.approve("late", 2, by="grace")
+    waiting.registry.promote(waiting.registry.get_gate_report("late", 2), actor="bot", why="approved")
+    waiting.registry.reject("late", 1, by="grace", comment="it was wrong")
+
+    with pytest.raises(NotAllowed, match="grace took the approval back"):
+        waiting.registry.rollback("late", actor="bot", why="worse")
+
+    assert waiting.registry.get_production("late").version == 2

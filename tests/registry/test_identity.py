@@ -72,6 +72,10 @@ def test_a_report_from_the_future_is_refused(lab):
 
     with pytest.raises(InvalidData, match="is the future"):
         lab.registry.record_gate_report(lab.report(version, evaluated_at=parse_utc("9999-12-31")))
+    ahead = lab.clock.now() + timedelta(days=1)
+    with pytest.raises(InvalidData, match="more than 1 day ahead is the future"):
+        lab.registry.record_gate_report(lab.report(version, evaluated_at=ahead + timedelta(seconds=1)))
+    assert lab.registry.record_gate_report(lab.report(version, evaluated_at=ahead)).target == "passed"
 
 
 def test_one_moment_of_a_wrong_clock_does_not_date_what_follows(lab):
