@@ -658,7 +658,7 @@ else:
 # %%
 from urllib.request import Request, urlopen
 
-if told:
+if told and server.poll() is None:  # as long as it runs
     address, kind = f"http://127.0.0.1:{told['port']}/invocations", {"content-type": "application/json"}
     with urlopen(Request(address, request.encode(), kind)) as reply:
         answered = json.load(reply)
