@@ -233,7 +233,7 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
         permissions=read_permissions(reader, found.get("permissions")),
         env=reader.scalars(found.get("env"), "job-env", computed=True),
         defaults=read_defaults(reader, found.get("defaults"), "job-defaults"),
-        outputs=reader.scalars(found.get("outputs"), "job-outputs"),
+        outputs=reader.scalars(found.get("outputs"), "job-outputs", computed=True),
         steps=read_steps(reader, found.get("steps")),
         uses=reader.word(found.get("uses")),
         arguments=reader.scalars(found.get("with"), "job-with") if calls else {},

@@ -692,6 +692,21 @@ draw_workflow(parse_workflow(sound if mine is ... else mine))
 # [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes before
 # anybody else does, and [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing
 # [protected environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in Jenkins
-# it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/).
+# it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/). The parts of this course are
+# commands, so the same night on GitLab is ten lines:
+#
+# ```yaml
+# default:
+#   image: python:3.12
+#   before_script: [pip install --constraint constraints.txt .]
+# train:
+#   script:
+#     - python -m mlops_lab run --date "$(date +%F)" --author "$GITLAB_USER_LOGIN" --param approval=true || [ $? = 3 ]
+#   artifacts: {paths: [.mlops_lab]}
+# promote:
+#   script: [python -m mlops_lab registry approve --by "$GITLAB_USER_LOGIN", python -m mlops_lab registry promote]
+#   environment: production
+#   when: manual
+# ```
 #
 # Next: [How do I put it to work, and take it back?](07_rollout.ipynb)

@@ -358,3 +358,12 @@ def test_what_of_the_event_nobody_told_is_a_note(event, path, said):
 def test_only_what_dependabot_causes_is_held_back():
     assert not Trigger("workflow_dispatch", actor="dependabot[bot]").is_untrusted
     assert not Trigger("push", fork=True).is_untrusted
+
+
+def test_outputs_may_be_one_expression():
+    outputs = """    outputs: >-\n      ${{ fromJSON('{"o": "1", "p": 2}') }}\n"""
+    text = one_job(outputs + "  b: {needs: a, if: needs.a.outputs.p == 2, runs-on: x, steps: [{run: b}]}\n")
+
+    run = simulate(parse_workflow(text))
+
+    assert (run.job("a").outputs, run.job("b").conclusion) == ({"o": "1", "p": "2"}, "success")
