@@ -29,6 +29,7 @@ def problem(tmp_path_factory):
 def figures_of(problem, home):
     run = run_problem(problem, home, params=TOLD, clock=FakeClock("2016-01-02"))
     registry, tracker = open_registry(home, clock=FakeClock()), open_tracker(home, clock=FakeClock())
+    assert outcome(run) == "promoted", [each.why for each in run.task_instances if each.why]
     version = registry.get_production(problem.name)
     return outcome(run), version.version, tracker.get_run(version.run_id).metrics
 
@@ -41,6 +42,7 @@ def figures_of(problem, home):
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")
 def test_an_engine_comes_to_the_same_figures(engines, problem, tmp_path):
     choose_engines(tmp_path / "engine", **engines)
 

@@ -131,11 +131,12 @@ def _entity(name: str, feast_name: str, entity: Entity, key: str) -> str:
 
 def _source(names: Mapping[tuple[str, str], str], view: FeatureView) -> str:
     source = view.source
+    created = source.created_timestamp_column
     words = {
         "name": literal(feast_source_name(view)),
         "path": literal(source.path or f"data/{view.name}.parquet"),
         "timestamp_field": literal(source.timestamp_field),
-        "created_timestamp_column": literal(source.created_timestamp_column or ""),
+        "created_timestamp_column": literal(created if created and created != source.timestamp_field else ""),
         "description": literal(source.description),
     }
     return _made(names["source", view.name], "FileSource", words)

@@ -169,11 +169,13 @@ def _view(feast: Any, view: FeatureView, entities: Sequence[Any], source: Any) -
 def _source(feast: Any, view: FeatureView, folder: str | Path | None, *, spark: bool) -> Any:
     source = view.source
     path = source.path if folder is None else str(Path(folder) / f"{view.name}.parquet")
+    created = source.created_timestamp_column
     told = {
         "name": feast_source_name(view),
         "path": path if path is not None else f"data/{view.name}.parquet",
         "timestamp_field": source.timestamp_field,
-        "created_timestamp_column": source.created_timestamp_column or "",
+        # Feast refuses one column for both; a row that is written when it becomes true needs no second one.
+        "created_timestamp_column": created if created and created != source.timestamp_field else "",
         "description": source.description,
     }
     if spark:
