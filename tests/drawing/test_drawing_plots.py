@@ -223,3 +223,13 @@ def test_a_point_without_its_interval_is_refused(values: Any) -> None:
 
     with pytest.raises(InvalidData):
         plot_points("July", values)
+
+
+def test_a_plot_takes_paper_and_ink_from_the_page() -> None:
+    svg = plot_bars("AUC", {"a": {"x": 0.7, "y": 0.8}}).svg
+
+    assert svg.count("var(--jp-layout-color0") >= 2, "card and axes; and the paper below a hatch"
+    assert "var(--jp-content-font-color0" in svg
+    for colour in ("#ffffff", "#1b1b1b", "#000000"):
+        assert f": {colour}" not in svg
+        assert f'fill="{colour}" ' not in svg.replace(f'fill="{colour}" style="fill:var', "")

@@ -212,3 +212,25 @@ def test_a_png_of_graphviz_pure_has_no_empty_boxes_for_marks() -> None:
     marked, plain = ('digraph { gate [label="' + mark + 'gate\\nfailed"] }' for mark in ("✗ ", ""))
 
     assert render(marked, "png", renderer="graphviz-pure") == render(plain, "png", renderer="graphviz-pure")
+
+
+@pytest.mark.parametrize("letter", ["W", "i", "m", "列"])
+def test_every_line_says_its_length_and_fits_its_box_in_any_font(letter: str) -> None:
+    import re
+
+    from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
+    from mlops_lab.teaching.drawing.style import kind_look
+
+    box = Box(
+        "it", kind_look("version"), name=letter * 30, lines=("learnt from: 2013-07-01 to 2013-09-09", letter * 40)
+    )
+    root = ElementTree.XML(draw_boxes(f"A bold title {letter * 60}", [box], edges=[]).svg)
+
+    space = "{http://www.w3.org/2000/svg}"
+    wide = float(root.get("viewBox", "").split()[2])
+    lengths = [float(text.get("textLength", "nan")) for text in root.iter(f"{space}text")]
+    assert max(lengths) < wide, "NaN, where a line does not say it, is below nothing"
+    node = next(group for group in root.iter(f"{space}g") if group.get("class", "").startswith("node"))
+    places = [float(x) for shape in node.iter(f"{space}path") for x in re.findall(r"(-?[\d.]+),", shape.get("d", ""))]
+    inside = [float(text.get("textLength", "nan")) for text in node.iter(f"{space}text")]
+    assert max(inside) <= max(places) - min(places)

@@ -14,7 +14,7 @@ from typing import Literal
 from mlops_lab.base.errors import DuplicateName, UnknownName
 from mlops_lab.teaching.drawing.drawing import Drawing
 from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look
-from mlops_lab.teaching.drawing.words import identifier, plain, shortened, width
+from mlops_lab.teaching.drawing.words import identifier, length, plain, shortened, width
 
 MOST_BOXES, MOST_ARROWS = 1_000, 1_500
 """Beyond these a picture shows the first ones and a note; the outline has everything."""
@@ -128,8 +128,11 @@ def _dot(
 
     shown = [part for line in heading for part in wrap(line, _HEADING, break_on_hyphens=False)]
     shown = shown if len(shown) <= _MOST_HEADING else [*shown[: _MOST_HEADING - 1], "…"]
-    # The renderers measure the heading in regular letters, and it is shown in bold ones: some room at the end.
-    heading = [line + " " * (len(line) // 8 + 1) for line in shown]
+    # The renderers measure the heading in regular letters, what they do not know as a space, and it is shown in bold
+    # ones: spaces at the end make the room that is lacking.
+    measured = ["".join(each if each in _KNOWN else " " for each in line) for line in shown]
+    lacking = [length(line, 1, bold=True) - length(known, 1) for line, known in zip(shown, measured, strict=True)]
+    heading = [line + " " * (round(room / length(" ", 1)) + 2) for line, room in zip(shown, lacking, strict=True)]
 
     graph = Digraph(
         graph_attr={
