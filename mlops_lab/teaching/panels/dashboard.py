@@ -38,6 +38,15 @@ _BIG = """<style>
 .lab-dashboard .lab-panel svg { max-width: 100%; height: auto; min-width: 70% !important; }
 .lab-dashboard .lab-tabs button { min-width: 0; padding: 0 16px; border-bottom: 4px solid transparent; }
 .lab-dashboard .lab-tabs button.mod-active { border-bottom-color: #d55e00; font-weight: bold; }
+@media (max-width: 700px) {
+.lab-dashboard h2, .lab-dashboard .lab-verdict-line { font-size: 20px; }
+.lab-dashboard .lab-panel svg { max-width: none; min-width: 640px !important; }
+.lab-dashboard .lab-range > span:first-child { min-width: 130px; }
+.lab-dashboard .lab-range > :last-child { min-width: 3.4em; }
+.lab-dashboard .widget-dropdown { width: 350px; max-width: 100%; }
+.lab-dashboard .widget-dropdown > .widget-label { width: 130px !important; }
+.lab-dashboard .widget-dropdown > select { min-width: 0; }
+}
 </style>"""
 
 
