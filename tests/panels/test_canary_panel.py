@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.teaching.drawing.style import PAPER
 from mlops_lab.teaching.panels import CanaryPanel
 from mlops_lab.teaching.panels import canary as module
 from mlops_lab.teaching.panels.canary import _PLANS
@@ -80,8 +83,9 @@ def test_both_lines_and_every_step_are_drawn(traffic):
 
     assert svg.count('class="step"') == len(panel.deployment.steps)
     assert svg.count("<polyline") >= 3 + 2
-    assert "● challenger" in svg
-    assert "○ champion" in svg
+    pattern = r'<circle [^>]*r="4"([^>]*)>(?:(?!<circle).)*>'
+    legend = [re.search(pattern + who, svg) for who in ("challenger", "champion")]
+    assert [PAPER in mark[1] for mark in legend] == [False, True]  # full, and hollow
 
 
 def test_it_is_the_real_rollout(traffic, monkeypatch):

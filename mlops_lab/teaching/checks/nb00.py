@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, listed, named
+from mlops_lab.teaching.checks.exercise import asked, expect, listed, named, read_exercises
 
 _REFUSED = frozenset({"approve", "promote", "materialize", "roll_out"})
 _AFTER = ("approve", "promote", "materialize", "roll_out", "report")
@@ -56,50 +56,4 @@ def _says(answer: Any, offline: float, served: float) -> bool | None:
     return bool(found)
 
 
-EXERCISES = (
-    Exercise(
-        id="00.1",
-        kind="predict",
-        question="If the gate fails, which of approve, promote, materialize, roll_out and report never run?",
-        answer="never",
-        stub="never = ...  # a set of names",
-        test=_predict_tasks,
-        solution='never = {"approve", "promote", "materialize", "roll_out"}',
-        mistakes=(
-            Mistake(f"never = set({_AFTER!r})", "when all is done"),
-            Mistake('never = {"approve", "promote", "roll_out"}', "only once the version may"),
-            Mistake('never = {"promote"}', "follow the arrows on"),
-        ),
-        hints=(
-            "Put a finger on the gate in the drawing and follow every arrow that leaves it, to its end.",
-            "One of the five is safe: it waits for all to be done, not for all to be well.",
-            "report runs. The other four do not.",
-        ),
-        lesson="a failure stops what depends on it and nothing else, and the report is written in any case.",
-    ),
-    Exercise(
-        id="00.2",
-        kind="change",
-        question="Change the rule so that it also looks at what the model would have had as served.",
-        answer="may_replace",
-        stub='''\
-def may_replace(offline, served):
-    """True when the model may go to work; both figures are AUCs."""
-    ...''',
-        test=_change_rule,
-        solution="""\
-def may_replace(offline, served):
-    return served >= 0.66 and offline - served <= 0.02""",
-        mistakes=(
-            Mistake("def may_replace(offline, served):\n    return offline >= 0.66", "look at what it has as served"),
-            Mistake("def may_replace(offline, served):\n    return served >= 0.66", "it lost 0.20 on the way"),
-            Mistake("def may_replace(offline, served):\n    return offline - served <= 0.02", "keep the floor"),
-        ),
-        hints=(
-            "Which of the two figures will the passengers meet?",
-            "Two demands: a floor of 0.66 for the served figure, and at most 0.02 lost between the two.",
-            "return served >= ... and offline - served <= ...",
-        ),
-        lesson="that is served_skew with a floor: two lines that no chart of the training data replaces.",
-    ),
-)
+EXERCISES = read_exercises("nb00.toml", {"00.1": _predict_tasks, "00.2": _change_rule})

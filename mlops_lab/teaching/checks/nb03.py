@@ -9,7 +9,7 @@ from typing import Any
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, ModelVersion
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, asked, expect, named
+from mlops_lab.teaching.checks.exercise import asked, expect, named, read_exercises
 
 _NAN, _INFINITE = float("nan"), float("inf")
 _AT = parse_utc("2013-07-01")
@@ -107,89 +107,4 @@ def _build_policy(policy: Any) -> None:
     expect(twin.passed, f"the champion itself, trained again, is refused: {reason}")
 
 
-_RULES = "from mlops_lab.models.gates import Floor, GatePolicy, NoWorseThanChampion, ServedSkew, SliceFloor"
-
-EXERCISES = (
-    Exercise(
-        id="03.1",
-        kind="predict",
-        question='What does `may_replace` say when the exam gave no figure, only NaN: "yes" or "no"?',
-        answer="said",
-        stub="said = ...",
-        test=_predict_naive,
-        solution='said = "yes"',
-        mistakes=(
-            Mistake('said = "no"', "every comparison with NaN"),
-            Mistake('said = "error"', "nothing is raised"),
-            Mistake("said = False", "in quotes"),
-        ),
-        hints=(
-            "The function asks one question: is the figure below 0.65?",
-            "NaN is neither below 0.65, nor above it, nor equal to it.",
-            "The if is not entered, so the last line answers.",
-        ),
-        lesson="a gate that asks what is wrong lets everything through that cannot be asked.",
-    ),
-    Exercise(
-        id="03.2",
-        kind="build",
-        question="Write a floor that only a real measurement can reach: not a missing one, not NaN, not infinity.",
-        answer="reaches",
-        stub='''\
-def reaches(figures, name, floor):
-    """True when `figures` (a dict) holds a real figure of this name, at the floor or above it."""
-    ...''',
-        test=_build_reaches,
-        solution="""\
-import math
-
-def reaches(figures, name, floor):
-    figure = figures.get(name)
-    return figure is not None and math.isfinite(figure) and figure >= floor""",
-        mistakes=(
-            Mistake("def reaches(figures, name, floor):\n    return not figures[name] < floor", "NaN gets through"),
-            Mistake("def reaches(figures, name, floor):\n    return figures[name] >= floor", "not an exception"),
-            Mistake(
-                "def reaches(figures, name, floor):\n    return (figures.get(name) or 0.0) >= floor", "invented figure"
-            ),
-        ),
-        hints=(
-            "Do not ask whether it is too low. Ask whether it is there, is a number, and is enough.",
-            "figures.get(name) gives None for what is missing; math.isfinite is false for NaN and for infinity.",
-            "Three conditions joined with and, the one about None first.",
-        ),
-        lesson="ask for the proof that it is good, never for the proof that it is bad.",
-    ),
-    Exercise(
-        id="03.3",
-        kind="build",
-        question="Write a policy that refuses a leak, a bad airport and a worse model, but not the champion again.",
-        answer="policy",
-        stub="policy = ...",
-        test=_build_policy,
-        solution="""\
-policy = GatePolicy([
-    NoWorseThanChampion("served.roc_auc", 0.01),
-    SliceFloor("served.roc_auc", 0.62, slices=("EWR", "JFK", "LGA")),
-    ServedSkew("roc_auc", 0.02),
-])""",
-        mistakes=(
-            Mistake('policy = GatePolicy([Floor("served.roc_auc", 0.66)])', "offline and 0.74 as served"),
-            Mistake(
-                'policy = GatePolicy([Floor("served.roc_auc", 0.66), ServedSkew("roc_auc", 0.02)])', "a coin at LGA"
-            ),
-            Mistake(
-                'policy = GatePolicy([SliceFloor("served.roc_auc", 0.6, slices=("EWR", "JFK", "LGA")), '
-                'ServedSkew("roc_auc", 0.02)])',
-                "replaces a champion",
-            ),
-        ),
-        hints=(
-            "One rule for each of the three models that must not pass.",
-            "ServedSkew sees a leak, SliceFloor a bad airport, NoWorseThanChampion the comparison.",
-            "The bounds seen above will do; the figure is roc_auc for the skew, and served.roc_auc for the others.",
-        ),
-        lesson="each rule is there for one way of being wrong; take one out, and that way is open.",
-        setup=_RULES,
-    ),
-)
+EXERCISES = read_exercises("nb03.toml", {"03.1": _predict_naive, "03.2": _build_reaches, "03.3": _build_policy})
