@@ -178,6 +178,31 @@ def write_commands(page: Path) -> None:
     page.write_text("\n".join(parts), "utf-8")
 
 
+def write_slides(folder: Path) -> None:
+    """The slides of each notebook as a page that stands alone, and the page that lists them."""
+    import nbformat
+    import static_slides
+
+    (folder / "extra" / "slides").mkdir(parents=True)
+    items = []
+    for path in sorted(ROOT.glob("notebooks/[0-9]*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        page = f"slides/{path.stem}.html"
+        (folder / "extra" / page).write_text(static_slides.page(notebook), "utf-8")
+        items.append(f'<li><a href="{page}">{titled(f"notebooks/{path.name}", "").partition(" <")[0]}</a></li>')
+    words = "One idea a slide, the notes folded below it; `python scripts/static_slides.py` makes them as PDF too."
+    (folder / "slides.md").write_text(f"# Slides\n\n{words}\n\n<ul>{''.join(items)}</ul>\n", "utf-8")
+
+
+def layers() -> str:
+    """The picture of the package's layers, from the imports as they are."""
+    import draw_layers
+
+    from mlops_lab.teaching.drawing.render import render
+
+    return render(draw_layers.dot(draw_layers.imports()), title="Which package imports from which, by modules").decode()
+
+
 def write_sources(folder: Path) -> None:
     """All that Sphinx reads."""
     shutil.copytree(ROOT / "site", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -191,11 +216,16 @@ def write_sources(folder: Path) -> None:
             text = relink((ROOT / file).read_text("utf-8"), file, page)
             if "\n## " not in text:  # the cheat sheet's small headings, which keep it on one page of paper
                 text = text.replace("\n### ", "\n## ")
+            if page == "architecture.md":
+                (folder / "pictures" / "layers.svg").write_text(layers(), "utf-8")
+                picture = "![Which package imports from which, and from how many of its modules](pictures/layers.svg)"
+                text = text.replace("\n## ", f"\n{picture}\n\n## ", 1)
             (folder / page).write_text(text, "utf-8")
+    write_slides(folder)
     write_api(folder / "api")
     write_commands(folder / "commands.md")
     notebooks = "\n".join(titled(file, page) for file, page in written if file.endswith(".ipynb"))
-    others = "\n".join(page for _, page in written if page.endswith(".md") and page != "changelog.md")
+    others = "\n".join(page for _, page in written if page.endswith(".md") and page != "changelog.md") + "\nslides.md"
     index = relink((folder / "index.md").read_text("utf-8"), "site/index.md", "index.md")
     (folder / "index.md").write_text(index.replace("@notebooks", notebooks).replace("@pages", others), "utf-8")
 

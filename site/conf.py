@@ -27,6 +27,7 @@ html_title = "MLOps Lab"
 html_context = {"default_mode": "auto"}
 html_favicon = "_static/favicon.svg"
 html_static_path = ["_static"]
+html_extra_path = ["extra"]  # the slides, which are no pages of a book
 html_css_files = ["site.css"]
 html_theme_options = {
     "home_page_in_toc": True,

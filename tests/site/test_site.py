@@ -6,6 +6,7 @@ import functools
 import html.parser
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -74,10 +75,12 @@ def broken(folder):
     return sorted(found)
 
 
+@pytest.mark.nightly
 def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site):
     assert broken(site) == []
 
 
+@pytest.mark.nightly
 def test_a_planted_broken_link_anchor_and_foreign_script_are_found(site, tmp_path):
     shutil.copytree(site, tmp_path / "site")
     page = tmp_path / "site" / "commands.html"
@@ -93,6 +96,7 @@ def test_a_planted_broken_link_anchor_and_foreign_script_are_found(site, tmp_pat
     ]
 
 
+@pytest.mark.nightly
 def test_every_exercise_has_its_hints_folded_and_no_solution(site):
     from mlops_lab.teaching.checks import all_exercises
 
@@ -111,6 +115,7 @@ def test_every_exercise_has_its_hints_folded_and_no_solution(site):
             assert not [line for line in lines if line in plain[number]], each.id
 
 
+@pytest.mark.nightly
 def test_the_reference_has_every_public_name_and_every_command(site):
     pages = {path.stem: path.read_text("utf-8") for path in (site / "api").glob("*.html")}
     commands = (site / "commands.html").read_text("utf-8")
@@ -121,6 +126,7 @@ def test_the_reference_has_every_public_name_and_every_command(site):
         assert f"mlops-lab {command}<" in commands
 
 
+@pytest.mark.nightly
 def test_a_notebook_offers_to_be_run_where_the_repository_is_known(site):
     page = (site / "notebooks/03_evaluation_gate.html").read_text("utf-8")
 
@@ -128,6 +134,30 @@ def test_a_notebook_offers_to_be_run_where_the_repository_is_known(site):
         "colab.research.google.com/github/somebody/mlops-lab/blob/main/notebooks/colab/03_evaluation_gate.ipynb" in page
     )
     assert "mybinder.org/v2/gh/somebody/mlops-lab/main" in page
+
+
+@pytest.mark.nightly
+def test_slides_and_the_picture_of_the_layers_are_there(site):
+    slides = sorted(path.stem for path in (site / "slides").glob("*.html"))
+    architecture = (site / "architecture.html").read_text("utf-8")
+
+    assert slides == sorted(path.stem for path in build_site.ROOT.glob("notebooks/[0-9]*.ipynb"))
+    assert all(f'href="slides/{name}.html"' in (site / "slides.html").read_text("utf-8") for name in slides)
+    assert re.search(r'<img [^>]*src="_images/layers\.svg"', architecture)
+
+
+def test_what_sphinx_reads_has_every_page_name_and_hint(tmp_path):
+    """Each day, without a build: that takes its time, at night and whenever a workflow publishes."""
+    build_site.write_sources(tmp_path / "sources")
+
+    made = {path.relative_to(tmp_path / "sources").as_posix() for path in (tmp_path / "sources").rglob("*.*")}
+    gate = (tmp_path / "sources/notebooks/03_evaluation_gate.ipynb").read_text("utf-8")
+    assert {page for file, page in build_site.PAGES.items() if (build_site.ROOT / file).exists()} <= made
+    assert {"slides.md", "extra/slides/00_start_here.html", "pictures/layers.svg", "commands.md"} <= made
+    assert gate.count(":::{dropdown} Hint 1 of 3") > 2
+    for layer, names in build_site.public_names().items():
+        page = (tmp_path / "sources" / "api" / f"{layer}.md").read_text("utf-8")
+        assert [name for name in names if f"## {name}\n" not in page] == []
 
 
 @pytest.mark.filterwarnings("ignore")  # Sphinx's own
@@ -202,6 +232,7 @@ def test_axe_finds_nothing_in_light_and_in_dark(opened, scheme):
     assert found == {}
 
 
+@pytest.mark.nightly
 def test_pages_fit_a_telephone(opened):
     wide = {}
     for page in [*READ, "notebooks/08_real_engines.html"]:
@@ -212,6 +243,7 @@ def test_pages_fit_a_telephone(opened):
     assert {page: by for page, by in wide.items() if by > 0} == {}
 
 
+@pytest.mark.nightly
 def test_the_search_finds_the_join(opened):
     tab = opened("search.html?q=point-in-time+join")
     tab.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('finished')")
@@ -221,6 +253,7 @@ def test_the_search_finds_the_join(opened):
     assert "What was known, and when?" in found, found
 
 
+@pytest.mark.nightly
 def test_a_chapter_prints(opened):
     data = opened("notebooks/03_evaluation_gate.html").pdf()
 
