@@ -60,6 +60,15 @@ def test_a_mean_that_holds_the_outcome_of_its_own_decision_is_found(at_once, fou
     assert [(leak.view, leak.kind) for leak in find_leaks(made.problem()).leaks] == found
 
 
+def test_rows_that_are_alike_by_chance_are_not_the_same_rows():
+    made = Made(12, rows=6000)
+    made.views = [
+        made.order("sensor", vibration=made.chance.gamma(2, 1, 6000).round(2), firmware=["1.0", "1.1"] * 3000)
+    ]
+
+    assert find_leaks(made.problem()).leaks == ()
+
+
 def test_what_the_calendar_says_is_no_leak():
     made = Made(6)
     days = pd.date_range("2023-12-20", "2024-04-20", freq="D", tz="UTC")

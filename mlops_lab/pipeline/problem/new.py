@@ -391,7 +391,7 @@ def _own(found: Proposal) -> dict[str, str]:
         value = f'rows["{found.label}"].astype(float)'
     pasts = "".join(
         f'{name}_past = feature_view(\n    "{name}_past", past_means(rows, "{name}", "{found.label}"), '
-        f'entities="{name}",\n    features=["{name}_past", "{name}_past_count"], **CREATED,\n)  # fmt: skip\n'
+        f'entities="{name}", features=["{name}_past"], **CREATED\n)\n'
         for name in by
     )
     told = {"time": "when it is decided", "known": "when the outcome was known", "created": "when it was written"}
