@@ -33,7 +33,8 @@ DISTRIBUTION = {"sklearn": "scikit-learn", "ruamel": "ruamel-yaml", "prometheus_
 INSTALLED_WITH = {
     "pydantic": "fastapi",
     "starlette": "fastapi",
-    "anyio": "httpx",
+    "pydantic_core": "fastapi",
+    "anyio": "fastapi",
     "dateutil": "pandas",
     "joblib": "skops",
     "threadpoolctl": "scikit-learn",
