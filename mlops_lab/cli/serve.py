@@ -84,7 +84,8 @@ def serve(
         '{"flight_id": "2013-05-31-B6-707-JFK", "origin": "JFK", "carrier": "B6", "tailnum": "N580JB"}'
 
     \b
-    It speaks SageMaker (/ping, /invocations), Vertex AI (AIP_* variables), KServe (/v2, /v1) and Prometheus (/metrics).
+    It speaks SageMaker (/ping, /invocations), Vertex AI (AIP_* variables), KServe (/v2, /v1) and Prometheus (/metrics),
+    and OpenTelemetry: pip install 'fastapi[opentelemetry]', then FASTAPI_OTEL_AUTO_CONFIGURE=true and OTEL_* as usual.
     """
     from mlops_lab.delivery.server import AccessLog, Limits, contract_of, load_predictor
     from mlops_lab.delivery.server import serve as run_server

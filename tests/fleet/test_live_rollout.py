@@ -139,6 +139,27 @@ def test_killed_in_the_middle_the_same_call_goes_on_and_asks_nothing_twice(home,
     assert (found.lost, found.after_the_end) == (0, 0)
 
 
+def test_servers_that_ended_for_good_say_why(tmp_path):
+    class Ended(Servers):
+        """Servers that are ready once, and then end without a word that anybody else would know."""
+
+        async def _run(self, version):
+            if version in self.restarts:
+                self._last[version] = "no home folder"
+            else:
+                self._ready[version].set()
+
+    async def go_on():
+        async with Ended(tmp_path, "late") as servers:
+            await servers.start(1, 2)
+            return await asyncio.wait_for(servers.all_gone(), 30), servers.restarts
+
+    told, restarts = asyncio.run(go_on())
+
+    assert told == "v1: no home folder; v2: no home folder"
+    assert restarts == {1: 3, 2: 3}
+
+
 class Dead(Servers):
     """Servers of which none starts again once both were ready."""
 

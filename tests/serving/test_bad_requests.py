@@ -9,6 +9,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
 
 from mlops_lab.data.features import FeatureStore
 from mlops_lab.delivery.server import AccessLog, Lookup, RequestError
@@ -211,8 +212,13 @@ def test_each_answer_is_one_line_of_the_log_with_the_version(app):
     app.predict({"instances": [ROW, ROW]}, x_request_id="mine-8")
     app.predict({"instances": []}, x_request_id="two\tlines")
     app("GET", "/ping")
+    with trace.use_span(trace.NonRecordingSpan(trace.SpanContext(0xA1, 0xB2, is_remote=False))):
+        app.predict({"instances": [ROW]})
+        app.predict({"instances": [ROW]}, traceparent=f"00-{'c3' * 16}-{'d4' * 8}-01")
 
-    first, second = (json.loads(line) for line in told.getvalue().splitlines())
+    first, second, third, fourth = (json.loads(line) for line in told.getvalue().splitlines())
+    assert "trace_id" not in first
+    assert (third["trace_id"], fourth["trace_id"]) == (f"{0xA1:032x}", "c3" * 16)
     assert (first["route"], first["status"], first["rows"], first["request_id"]) == ("/invocations", 200, 2, "mine-8")
     assert (first["model"], first["version"]) == ("late", 2)
     assert (second["status"], second["request_id"]) == (422, "request-0")

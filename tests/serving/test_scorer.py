@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from mlops_lab.delivery.server import compiled_scorer, estimator_scorer
 from mlops_lab.models.training import build_model
@@ -62,13 +63,13 @@ def test_a_model_of_numbers_only_or_texts_only_is_taken_apart_too(kept):
     assert fast(columns) == pytest.approx(estimator_scorer(model)(columns), abs=1e-12)
 
 
-@pytest.mark.slow
 def test_another_kind_of_model_is_left_to_answer_itself():
-    trees = build_model("gradient_boosting", FRAME).fit(
-        FRAME.assign(airline=FRAME["airline"].astype("object"), in_air=FRAME["in_air"].astype("object")), LATE
-    )
+    with threadpool_limits(1):  # two threads beside a busy process take ten times as long
+        trees = build_model("gradient_boosting", FRAME).fit(
+            FRAME.assign(airline=FRAME["airline"].astype("object"), in_air=FRAME["in_air"].astype("object")), LATE
+        )
 
-    assert compiled_scorer(trees, estimator_scorer(trees)) is None
+        assert compiled_scorer(trees, estimator_scorer(trees)) is None
 
 
 @pytest.mark.parametrize("part", ["coef_", "intercept_"])

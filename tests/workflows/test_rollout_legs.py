@@ -335,8 +335,20 @@ def test_a_good_version_is_the_champion_and_the_registry_remembers_each_step(rol
     assert history.count("delivery_step") == 2
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("seen", [{"errors": 60}, {"seconds": 3.0}, {"answers": 3}], ids=str)
+# Each target and each reason once every day; at night each target with each reason.
+BAD = ({"errors": 60}, {"seconds": 3.0}, {"answers": 3})
+
+
+@pytest.mark.parametrize(
+    ("target", "seen"),
+    [
+        pytest.param(
+            target, seen, id=f"{target}-{seen}", marks=() if at == TARGETS.index(target) else pytest.mark.nightly
+        )
+        for target in TARGETS
+        for at, seen in enumerate(BAD)
+    ],
+)
 def test_a_bad_version_ends_red_and_target_and_registry_are_as_before(rollout, target, seen, tmp_path):
     rollout.change(seen={**rollout.now["seen"], **seen})
 
@@ -392,8 +404,11 @@ def test_an_image_that_is_there_is_used_when_it_is_the_same_and_never_overwritte
     assert not any(words.startswith(("docker push", "docker build")) for words in rollout.now["asked"])
 
 
+WEIGHTS = ("5 $(touch pwned) 100", "25 5 100", "5 25", "", "0 100", "*", "5;touch pwned;100", "1e2")
+
+
 @pytest.mark.parametrize(
-    "weights", ["25 5 100", "5 25", "", "0 100", "*", "5 $(touch pwned) 100", "5;touch pwned;100", "1e2"]
+    "weights", [pytest.param(one, marks=() if at < 2 else pytest.mark.nightly) for at, one in enumerate(WEIGHTS)]
 )
 def test_weights_that_do_not_rise_to_100_are_refused_before_anything_is_changed(rollout, weights):
     run = rollout.run("sagemaker", weights=weights)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -241,9 +242,8 @@ def _finish(state: ServerState, route: str, request: Request, response: Response
         facts.log["rows"] = len(facts.scores)
     if facts.is_probe:
         return  # asked every few seconds by machines
-    trace = request.headers.get("traceparent", "").split("-")  # W3C: the id that every service of a request shares
-    if len(trace) == 4 and len(trace[1]) == 32:
-        facts.log["trace_id"] = trace[1]
+    if trace_id := _trace_id(request):
+        facts.log["trace_id"] = trace_id
     told = {"status": response.status_code, "ms": round(1000 * seconds, 3), "request_id": facts.request_id}
     state.log.request(route=route, **told, **facts.log)
 
@@ -338,6 +338,16 @@ def _id(request: Request) -> str:
     """The name that the client gave its request, where it is harmless in a header and in a log."""
     found = request.headers.get("x-request-id", "")
     return found if len(found) <= 128 and set(found) <= _ID_LETTERS else ""
+
+
+def _trace_id(request: Request) -> str:
+    """The id that every service of a request shares: W3C's header, else the span of FastAPI's own OpenTelemetry."""
+    parts = request.headers.get("traceparent", "").split("-")
+    if len(parts) == 4 and len(parts[1]) == 32:
+        return parts[1]
+    trace = sys.modules.get("opentelemetry.trace")
+    context = None if trace is None else trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context is not None and context.is_valid else ""
 
 
 def _text(text: str | bytes, media: str) -> Response:

@@ -74,7 +74,7 @@ def serve(
         create_app(state, contract=contract),
         http=polite_protocol(bounds),
         ws="none",
-        lifespan="off",
+        lifespan="auto",  # FastAPI sets its OpenTelemetry up there, where FASTAPI_OTEL_AUTO_CONFIGURE asks for it
         log_config=None,
         access_log=False,
         server_header=False,
