@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -159,7 +160,7 @@ def _server(config: Any, state: ServerState) -> Any:
 
 
 def _until_orphaned(server: Any) -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(sys.stdin.fileno(), 4096):  # a thread inside sys.stdin's buffer would abort Python at its end
         pass
     server.should_exit = True
 
