@@ -248,3 +248,13 @@ def test_a_rollback_to_what_an_approval_was_taken_back_of_is_refused(waiting):
         waiting.registry.rollback("late", actor="bot", why="worse")
 
     assert waiting.registry.get_production("late").version == 2
+
+
+def test_an_approval_that_is_handed_in_must_be_the_standing_one(waiting):
+    pending = waiting.registry.get_approval("late", 1)
+    approved = waiting.registry.approve("late", 1, by="grace")
+
+    with pytest.raises(NotAllowed, match="is not the approval on record"):
+        waiting.registry.promote(waiting.good, actor="bot", why="x", approval=pending)
+
+    assert waiting.registry.promote(waiting.good, actor="bot", why="x", approval=approved).version == 1

@@ -131,3 +131,24 @@ def test_a_line_break_forges_no_line_of_the_history(lab):
     )
 
     assert len(str(event).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"served.log_loss.EWR": 0.1}, {"served.roc_auc": float("nan")}], ids=["to", "from"]
+)
+def test_nan_is_a_figure_of_its_own_and_not_any_figure(lab, changed):
+    version = lab.version()
+    figures = lab.tracker.get_run(version.run_id).metrics
+
+    with pytest.raises(NotAllowed, match="the figures are not those of this version"):
+        lab.registry.record_gate_report(lab.report(version, metrics={**figures, **changed}))
+
+
+def test_a_report_by_another_gate_policy_than_the_demanded_one_is_refused(lab):
+    version = lab.version()
+    lab.registry.set_policy("late", gate_policy="sha256:strict")
+
+    with pytest.raises(NotAllowed, match="demands"):
+        lab.registry.promote(lab.report(version, policy="sha256:lax"), actor="ada", why="x")
+
+    assert lab.registry.promote(lab.report(version, policy="sha256:strict"), actor="ada", why="x").version == 1
