@@ -162,6 +162,8 @@ def test_it_starts_with_every_other_host_blocked_and_the_gate_turns_red(address:
         context.route("**/*", judge)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        page.goto(f"{address}/")
+        page.wait_for_url("**/notebooks/index.html?path=gate.ipynb")
         page.goto(f"{address}/lab/index.html?path=gate.ipynb")
         page.wait_for_function("() => window.jupyterapp !== undefined")
         errors = page.evaluate(
@@ -179,13 +181,15 @@ def test_it_starts_with_every_other_host_blocked_and_the_gate_turns_red(address:
             }"""
         )
         assert errors == []
-        verdict = page.locator(".lab-panel").get_by_role("status")
+        assert page.locator(".lab-panel").count() == 4, "gate, registry, retries and matrix"
+        gate = page.locator(".lab-panel").first
+        verdict = gate.get_by_role("status")
         expect(verdict).to_contain_text("the gate passed: all 11 rules hold", timeout=PATIENCE)
         expect(page.locator(".lab-panel svg #task-gate")).to_have_class("node task state-success", timeout=PATIENCE)
-        drawn = page.locator(".lab-panel").get_by_role("img", name=re.compile("^DAG flights, run of "))
+        drawn = gate.get_by_role("img", name=re.compile("^DAG flights, run of "))
         expect(drawn).to_have_attribute("aria-label", re.compile(": success$"), timeout=PATIENCE)
 
-        page.get_by_role("combobox", name="model").select_option("daily_averages")
+        gate.get_by_role("combobox", name="model").select_option("daily_averages")
 
         expect(verdict).to_contain_text("the gate refused", timeout=PATIENCE)
         expect(page.locator(".lab-panel svg #task-gate")).to_have_class("node task state-failed", timeout=PATIENCE)
