@@ -25,6 +25,7 @@ class _Atom:
 
 
 _ANY, _IN_FOLDER = re.compile(".", re.DOTALL), re.compile("[^/]", re.DOTALL)
+_RANGE = re.compile(r"(.)-(.)|.", re.DOTALL)  # of a set
 _ALL, _SOME = _Atom(_ANY, 0, float("inf")), _Atom(_IN_FOLDER, 0, float("inf"))
 
 
@@ -102,9 +103,11 @@ def _one(glyph: str, negation: str = "") -> _Atom:
     if glyph == "?" and negation:
         return _Atom(_IN_FOLDER)
     if len(glyph) > 1 and glyph[0] == "[":
-        inner = re.sub(r"([\\\[^&~|])", r"\\\1", glyph[1:-1])
-        if negation and glyph[1] in negation:
-            inner = "^" + inner.removeprefix("\\")[1:]
+        denied = bool(negation) and glyph[1] in negation
+        inner = "^" * denied + _RANGE.sub(
+            lambda found: "-".join(map(re.escape, found.groups())) if found[1] else re.escape(found[0]),
+            glyph[1 + denied : -1],
+        )
         try:
             return _Atom(re.compile(f"[{inner}]"))
         except re.error:

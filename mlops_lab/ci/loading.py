@@ -15,7 +15,7 @@ from mlops_lab.ci.read_jobs import excess, read_concurrency, read_defaults, read
 from mlops_lab.ci.read_steps import read_action
 from mlops_lab.ci.read_triggers import read_triggers
 from mlops_lab.ci.reader import Reader
-from mlops_lab.ci.workflow import Action, Event, Job, Step, Workflow
+from mlops_lab.ci.workflow import Action, Event, Job, Step, Workflow, levels_of
 
 __all__ = [
     "MAX_NESTING",
@@ -117,6 +117,7 @@ def _check_secrets(reader: Reader, job: Job, event: Event, node: Node) -> None:
 
 
 MAX_NESTING = 10  # levels of workflows, the first included; GitHub raised it from 4
+_MAX_INNER_STEPS = 5000  # of one composite action, with those it uses
 _KEYS = ("name", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs", "description")
 
 
@@ -158,7 +159,7 @@ def load_action(path: str | Path) -> Workflow:
     loader = _Loader(base)
     action = read_action(_text(path), path, base)
     found = {shown: action}
-    loader.nested_actions(action, found, depth=1)
+    loader.nested_actions(found)
     return Workflow(file=shown, root=base, name=action.name, events={}, jobs={}, actions=found)
 
 
@@ -229,8 +230,7 @@ class _Loader:
         reader.finish()
         steps = [step for job in workflow.jobs.values() for step in job.steps]
         actions = {step.uses: action for step in steps if step.uses and (action := self._action(step))}
-        for inner in list(actions.values()):
-            self.nested_actions(inner, actions, depth=1)
+        self.nested_actions(actions)
         return Workflow(**{**workflow.__dict__, "called": called, "actions": actions})
 
     def _called(
@@ -264,18 +264,38 @@ class _Loader:
             self.actions[uses] = read_action(_text(file), file, self.root) if file else None
         return self.actions[uses]
 
-    def nested_actions(self, action: Action, found: dict[str, Action], depth: int) -> None:
-        """Add the local actions that an action's steps use, and those that these use.
+    def nested_actions(self, found: dict[str, Action]) -> None:
+        """Add the local actions that these use, and those that they use in turn."""
+        waiting = list(found.values())
+        for action in waiting:
+            for step in action.steps:
+                if step.uses and step.uses not in found and (inner := self._action(step)):
+                    found[step.uses] = inner
+                    waiting.append(inner)
+        _check_nesting(found)
 
-        Raises:
-            WorkflowError: one of them is wrong, or they are nested too deep.
-        """
-        if depth > MAX_NESTING:
-            raise WorkflowError(action.file, [Problem(1, 1, f"Composite actions nested more than {MAX_NESTING} deep")])
-        for step in action.steps:
-            if step.uses and step.uses not in found and (inner := self._action(step)):
-                found[step.uses] = inner
-                self.nested_actions(inner, found, depth + 1)
+
+def _check_nesting(actions: Mapping[str, Action]) -> None:
+    """Raise for actions that use themselves, are nested too deep, or multiply.
+
+    Raises:
+        WorkflowError: which one, in GitHub's words.
+    """
+    inner = {uses: [step.uses for step in each.steps if step.uses in actions] for uses, each in actions.items()}
+    levels = levels_of(inner)  # type: ignore[arg-type]
+    sound = [uses for names in levels for uses in names]
+    endless = next(
+        (uses for uses in actions if uses not in sound), levels[MAX_NESTING][0] if len(levels) > MAX_NESTING else ""
+    )
+    if endless:
+        reason = f"Composite actions nested more than {MAX_NESTING} deep"
+        raise WorkflowError(actions[endless].file, [Problem(1, 1, reason)])
+    count: dict[str, int] = {}
+    for uses in sound:
+        count[uses] = sum(1 + count.get(step.uses or "", 0) for step in actions[uses].steps)
+        if count[uses] > _MAX_INNER_STEPS:
+            reason = f"The action makes more than {_MAX_INNER_STEPS} steps"
+            raise WorkflowError(actions[uses].file, [Problem(1, 1, reason)])
 
 
 def _places(node: Node | None) -> dict[str, Node]:

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.ci import Environment, Outcome, Trigger, evaluate, expand_matrix, parse_workflow, simulate
+from mlops_lab.ci import (
+    Environment,
+    Outcome,
+    Trigger,
+    WorkflowError,
+    evaluate,
+    expand_matrix,
+    load_workflow,
+    parse_workflow,
+    simulate,
+)
 from mlops_lab.ci.expressions import hash_files
 from mlops_lab.ci.globs import glob_matches
 from mlops_lab.ci.loading import suspicions
@@ -367,3 +377,39 @@ def test_outputs_may_be_one_expression():
     run = simulate(parse_workflow(text))
 
     assert (run.job("a").outputs, run.job("b").conclusion) == ({"o": "1", "p": "2"}, "success")
+
+
+@pytest.mark.parametrize(
+    ("uses", "told"),
+    [
+        ({"a": "b", "b": "a"}, "nested more than 10 deep"),
+        ({"a": "a"}, "nested more than 10 deep"),
+        ({f"a{n or ''}": f"a{n + 1}" for n in range(11)}, "nested more than 10 deep"),
+        ({f"a{n or ''}": " ".join([f"a{n + 1}"] * 9) for n in range(8)}, "more than 5000 steps"),
+        ({f"a{n or ''}": f"a{n + 1}" for n in range(9)}, ""),
+    ],
+    ids=["two", "itself", "eleven", "a bomb", "ten"],
+)
+def test_actions_that_use_one_another_end(tmp_path, uses, told):
+    for name, inner in {
+        **uses,
+        **{each: uses.get(each, "") for words in uses.values() for each in words.split()},
+    }.items():
+        steps = ", ".join([f"{{uses: $/{each}}}" for each in inner.split()] or ["{run: x, shell: bash}"])
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "action.yml").write_text(f"runs: {{using: composite, steps: [{steps}]}}")
+    (tmp_path / "w.yml").write_text(one_job(steps="[{uses: $/a}]"))
+
+    if not told:
+        assert simulate(load_workflow(tmp_path / "w.yml", root=tmp_path)).conclusion == "success"
+        return
+    with pytest.raises(WorkflowError, match=told):
+        load_workflow(tmp_path / "w.yml", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [("[+--]x", ",x", True), ("[a-c]", "b", True), ("[a-c]", "-", False), ("[z-a]", "z", True)],
+)
+def test_odd_sets_of_a_filter_are_sets(pattern, name, matches):
+    assert glob_matches([pattern], name) is matches
