@@ -168,9 +168,9 @@ def commands_of_the_readme():
     for cell, *_ in rows(README, "## From the command line"):
         for code in re.findall(r"`([^`]+)`", cell):
             name, _, rest = code.replace("\\|", "|").partition(" ")
-            choices = rest.split("|") if "|" in rest else [""]
+            choices = rest.split("|")
             for choice in choices:
-                sub = choice.split()[0] if choice and choice.split()[0].isalpha() else ""
+                sub = choice.split()[0] if re.match(r"[a-z]+\b", choice) else ""
                 options = re.findall(r"--[a-z-]+", rest)
                 yield name, sub, tuple(options)
 
