@@ -151,3 +151,26 @@ def test_a_rule_cannot_be_slipped_into_a_policy_or_taken_out_after_it_was_made()
 
     assert policy.rules == (Floor("served.roc_auc", 0.65),)
     assert policy.fingerprint == before
+
+
+def test_a_report_holds_everything_it_was_judged_by():
+    one, two = (
+        ModelVersion(
+            name="late", version=number, run_id="r", artefact=f"sha256:{number}", stage="None", aliases=(), tags={},
+            author="ada", created=NOW, description="",
+        )
+        for number in (1, 2)
+    )  # fmt: skip
+    policy = GatePolicy([Floor("served.roc_auc", 0.65), NoWorseThanChampion("served.roc_auc", 0.01)])
+    measured = Measured({"served.roc_auc": 0.7, "word": True}, {"served.roc_auc": 0.69}, holdout="sha256:h")
+
+    report = evaluate_gates(two, one, policy, measured=measured, at=NOW)
+    first = evaluate_gates(one, None, policy, measured=measured, at=NOW)
+
+    assert (report.name, report.version, report.artefact, report.champion) == ("late", 2, "sha256:2", 1)
+    assert (report.holdout, report.evaluated_at, report.policy) == ("sha256:h", NOW, policy.fingerprint)
+    assert (report.metrics, report.champion_metrics) == ({"served.roc_auc": 0.7}, {"served.roc_auc": 0.69})
+    assert (report.data, report.passed, [each.rule for each in report.results]) == (
+        "", True, ["floor", "no_worse_than_champion"],
+    )  # fmt: skip
+    assert (first.champion, first.champion_metrics) == (None, None)
