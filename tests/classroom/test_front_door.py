@@ -167,7 +167,7 @@ def test_start_py_knows_every_command_that_is_asked_of_it(text):
 def commands_of_the_readme():
     for cell, *_ in rows(README, "## From the command line"):
         for code in re.findall(r"`([^`]+)`", cell):
-            name, _, rest = code.replace("\\|", "|").partition(" ")
+            name, _, rest = code.replace("\\", "").partition(" ")
             choices = rest.split("|")
             for choice in choices:
                 sub = choice.split()[0] if re.match(r"[a-z]+\b", choice) else ""
