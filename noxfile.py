@@ -82,7 +82,7 @@ def newest(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Do the tests of gates, registry, lineage and DAG notice a changed line? After --, names of fewer: "*.gates.*"."""
+    """Do the tests of the gate's and the DAG's rules notice a changed line? After --, names of fewer: "*.gates.*"."""
     session.install(*PINNED, COURSE)
     session.install("mutmut>=3.8")
     session.run("mutmut", "run", *session.posargs, success_codes=[0, 1])
