@@ -156,7 +156,7 @@ def _print(told: list[dict[str, Any]], dates: list[datetime], *, dry_run: bool) 
 
 @click.group("dag", cls=Family, context_settings=SETTINGS)
 def dag() -> None:
-    r"""The DAG: draw, runs, backfill, schedule; and DAGs of your own, as YAML or JSON files.
+    r"""The DAG: draw, list, backfill, schedule; and DAGs of your own, as YAML or JSON files.
 
     \b
     Examples:

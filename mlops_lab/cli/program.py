@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "leaks": ("leaks:leaks", "Look for leaks in every feature view of a problem, before anything is trained."),
     "new": ("new:new", "Lay out a project of your own in FOLDER: problem, tests, notebook, workflows."),
     "features": ("features:features", "Features: what there is, what is served, rebuild."),
-    "dag": ("dag:dag", "The DAG: draw, runs, backfill, schedule; and DAGs of your own, as YAML or JSON files."),
+    "dag": ("dag:dag", "The DAG: draw, list, backfill, schedule; and DAGs of your own, as YAML or JSON files."),
     "workflow": (
         "workflow:workflow",
         "A workflow of GitHub Actions, in any repository: draw, simulate, execute, lint, set up.",

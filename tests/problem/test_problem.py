@@ -140,6 +140,16 @@ def test_any_estimator_is_a_model(tmp_path):
     assert run.states["gate"] == "success", run.task("gate").why
 
 
+def test_a_service_may_bear_the_name_of_one_of_its_views(tmp_path):
+    problem = replace(MADE.problem(), definitions=(), features={"order": [MADE.amount]}, models="logistic")
+    problem = replace(problem, policy=GatePolicy([Floor("served.roc_auc", 0.1)]))
+
+    run = run_problem(problem, tmp_path, params={"author": "ada"})
+
+    assert run.states["materialize"] == "success", run.task("materialize").why
+    assert outcome(run) in ("promoted", "rolled back")
+
+
 def rows(**columns):
     return MADE.rows.assign(**columns)
 

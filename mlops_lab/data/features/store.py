@@ -268,6 +268,7 @@ class FeatureStore:
         """Everything of this home by kind, or one definition, as a JSON-like object.
 
         Of a view it also says how many rows its source has here, from when to when, and until when it is materialised.
+        A service may bear the name of a view: then it is the view that is told.
 
         Raises:
             UnknownName: nothing has that name.
@@ -280,7 +281,8 @@ class FeatureStore:
         }
         if name is None:
             return {kind: [to_dict(one) for one in found.values()] for kind, found in everything.items()}
-        found = {one: found[one] for found in reversed(everything.values()) for one in found}
+        found = {one: kind[one] for kind in reversed(everything.values()) for one in kind}
+        found |= everything["feature_views"]
         if name not in found:
             raise UnknownName("definition", name, found, where="this store")
         told = to_dict(found[name])
