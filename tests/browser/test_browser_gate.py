@@ -63,7 +63,8 @@ CanaryPanel({"good": traffic, "leaking": traffic.assign(challenger=0.9)})
 def browser(browser_over: Callable[[Path], Browser], tmp_path_factory: pytest.TempPathFactory) -> Browser:
     folder = tmp_path_factory.mktemp("course")
     shutil.copy(NOTEBOOKS / "00_start_here.ipynb", folder)
-    (folder / "panels.ipynb").write_bytes(serialise(from_source(PANELS)))
+    for name in ("panels", "restarted"):  # a notebook has one kernel, whoever has it open
+        (folder / f"{name}.ipynb").write_bytes(serialise(from_source(PANELS)))
     return browser_over(folder)
 
 
@@ -181,7 +182,7 @@ def test_lists_and_buttons_keep_the_keys_that_jupyterlab_would_take(panels: Open
 def test_a_panel_says_that_its_kernel_is_gone(browser: Browser) -> None:
     from playwright.sync_api import expect
 
-    with browser.open("panels.ipynb") as opened:
+    with browser.open("restarted.ipynb") as opened:
         assert opened.run_all() == []
         press(opened, 2, "retries", "ArrowLeft", times=2)
         expect(verdict(opened, 2)).to_contain_text("failed for good after 2 tries")
