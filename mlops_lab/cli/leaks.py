@@ -28,11 +28,12 @@ def leaks(file: str | None, rows: int, picture: str | None, home: Path, as_json:
       mlops-lab leaks problem.py --plot leaks.svg
       mlops-lab leaks --json | jq .views
     \b
-    Exit codes: 0 no leak was found, 1 an error, 2 there are leaks
+    Exit codes: 0 no leak was found, or only what is there for practice (a view with the tag practice), 1 an error,
+    2 there are leaks
     """
     found = find_leaks(open_problem(home) if file is None else load_problem(file), rows=rows)
     table = found.to_frame()
-    code = 2 if found.leaks else 0
+    code = 2 if any(not leak.practice for leak in found.leaks) else 0
     if picture is not None:
         from mlops_lab.teaching.drawing.plots import plot_bars
 
@@ -47,7 +48,7 @@ def leaks(file: str | None, rows: int, picture: str | None, home: Path, as_json:
         pictures = [vars(each) for each in found.pictures]
         print_json(
             {"problem": found.problem, "views": found.views, "leaks": told, "features": pictures}
-            | {"unknown": found.unknown, "exit_code": code}
+            | {"unknown": found.unknown, "warnings": found.warnings, "exit_code": code}
         )
         return code
     lines = [["", "view", "feature", f"{found.figure} on paper", "in service", "leak"]]
@@ -56,9 +57,13 @@ def leaks(file: str | None, rows: int, picture: str | None, home: Path, as_json:
     click.echo(marked(columns(lines, right=(3, 4))))
     click.echo("")
     for leak in found.leaks:
-        click.echo(marked(f"{MARKS[False]} {leak.view or 'the decisions'}, {leak.kind}: {leak.sentence}"))
+        kind = f"{leak.kind} (here for practice)" if leak.practice else leak.kind
+        click.echo(marked(f"{MARKS[False]} {leak.view or 'the decisions'}, {kind}: {leak.sentence}"))
+    for each in found.warnings:
+        click.echo(f"{MARKS[None]} warning: {each}")
     for each in found.unknown:
         click.echo(f"{MARKS[None]} not known: {each}")
-    if not found.leaks:
-        click.echo(marked(f"{MARKS[True]} no leak was found; what the rows do not say, no check can see."))
+    if code == 0:
+        else_ = " besides what is here for practice" if found.leaks else ""
+        click.echo(marked(f"{MARKS[True]} no leak was found{else_}; what the rows do not say, no check can see."))
     return code

@@ -8,7 +8,7 @@ do not say, such as when a row was written, is told as unknown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DIFFERS = 0.01  # the share of decisions on which paper and service may differ
 TOO_GOOD = {"classification": 0.95, "regression": 0.985}  # AUC, rank correlation: more is no feature but the answer
+_STRONG = {"classification": 0.8, "regression": 0.9}  # from here on it may stand out
 _LOST = 0.04  # AUC or correlation that a row joined on its date may lose when it is known a day later
 _ALONE = 50  # rows of one outcome that are no chance
 _DAY = timedelta(days=1)
@@ -33,12 +34,16 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Leak:
-    """One finding: the view ("" is the decisions themselves), its features, which kind, and why in one sentence."""
+    """One finding: the view ("" is the decisions themselves), its features, which kind, and why in one sentence.
+
+    `practice` says that the view is there to be found: it bears the tag `practice`.
+    """
 
     view: str
     features: tuple[str, ...]
     kind: str
     sentence: str
+    practice: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,17 @@ class FeaturePicture:
 
 @dataclass(frozen=True, repr=False)
 class LeakReport:
-    """What the check found: `leaks`, the `pictures` of every feature, and what the rows could not say (`unknown`)."""
+    """What the check found: `leaks`, the `pictures` of every feature, and what the rows could not say (`unknown`).
+
+    `warnings` are no verdict: features that alone are far better than all others, and views that are empty.
+    """
 
     problem: str
     figure: str
     leaks: tuple[Leak, ...]
     pictures: tuple[FeaturePicture, ...]
     unknown: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -105,6 +114,7 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
     leaks: list[Leak] = []
     pictures: list[FeaturePicture] = []
     unknown: list[str] = []
+    warnings: list[str] = []
     with TemporaryDirectory(ignore_cleanup_errors=True) as aside:
         store = FeatureStore(aside, clock=FakeClock())
         store.apply([one for one in problem.definitions if not isinstance(one, FeatureService)])
@@ -115,6 +125,8 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
             service = store.replay(asked, features=references).frame
             period = _period(view, asked)
             guessed = period is not None and view.source.landed_column is None  # when its rows landed, nobody says
+            if len(asked) and paper[list(view.features)].isna().all(axis=None):
+                warnings.append(f"every value of {view.name} is missing at decision time.")
             seen = _when_over(view, asked, period) if guessed and period is not None else service
             looked = [_Feature(view, name, paper[name], seen[name], truth, problem.kind) for name in view.features]
             pictures += [FeaturePicture(view.name, each.name, each.paper, each.service) for each in looked]
@@ -125,7 +137,41 @@ def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
                 unknown.append(f"{view.name}: nothing says when its rows were written; they count from their own time.")
         twice = [found for service in problem.services.values() if (found := _twice(problem, store, service, asked))]
     figure = "AUC" if problem.kind == "classification" else "rank correlation"
-    return LeakReport(problem.name, figure, (*leaks, *twice[:1]), tuple(pictures), tuple(unknown))
+    practice = {name for name, view in problem.views.items() if "practice" in (view.tags or {})}
+    leaks = [replace(leak, practice=leak.view in practice) for leak in (*leaks, *twice[:1])]
+    accused = {(leak.view, name) for leak in leaks for name in leak.features}
+    served = {(each.view, each.feature): each.service for each in pictures}
+    served = {name: figure for name, figure in served.items() if name not in accused}
+    for (view_name, name), rest in standing_out(served, problem.kind).items():
+        strong = served[view_name, name]
+        if _better_than_the_last(strong, problem, asked):
+            warnings.append(f"{view_name}: {told_of(name, problem.label, strong, rest)}; to be explained.")
+    return LeakReport(problem.name, figure, tuple(leaks), tuple(pictures), tuple(unknown), tuple(warnings))
+
+
+def standing_out(strengths: Mapping[Any, float], kind: str) -> dict[Any, float | None]:
+    """What alone tells the outcome far better than anything else does, each with the best of the others.
+
+    Up to three stand out together when they leave at most half of what the next one leaves to be told.
+
+    >>> standing_out({"hours": 0.93, "parts": 0.66, "priority": 0.56}, "classification")
+    {'hours': 0.66}
+    """
+    order = sorted(strengths, key=lambda name: -strengths[name])
+    for many in (3, 2, 1):
+        if many > len(order) or (weakest := strengths[order[many - 1]]) < _STRONG[kind]:
+            continue
+        rest = strengths[order[many]] if many < len(order) else None
+        usual = rest if rest is not None else 0.5 if kind == "classification" else 0.0
+        if 1 - weakest <= 0.5 * (1 - usual):
+            return dict.fromkeys(order[:many], rest)
+    return {}
+
+
+def told_of(name: str, label: str, strong: float, rest: float | None) -> str:
+    """The question that a column asks which stands out."""
+    others = "and there is no other column" if rest is None else f"the next best column with {rest:.3f}"
+    return f"known when? {name} alone tells {label} apart with {strong:.3f}, {others}"
 
 
 class _Feature:

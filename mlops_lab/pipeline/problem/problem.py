@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
-from mlops_lab.data.features import Entity, FeatureService, FeatureView, Source
+from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Source
 from mlops_lab.models.drift import DriftPolicy
 from mlops_lab.models.gates import GatePolicy, Rule
 from mlops_lab.models.rollout import RolloutPolicy
@@ -328,6 +330,25 @@ class Problem:
                         f"feature {name!r} of view {view.name!r} has {many:,} distinct texts in {len(frame):,} rows; "
                         "that is an identifier, and no category to learn from.",
                         column=name,
+                    )
+        self._check_presence(self.services[features].views, known)
+
+    def _check_presence(self, views: Sequence[FeatureView], known: pd.DataFrame) -> None:
+        """Raise where a view has nothing to say at the moment of any decision."""
+        with TemporaryDirectory(ignore_cleanup_errors=True) as aside:
+            store = FeatureStore(aside, clock=FakeClock())
+            store.apply([one for one in self.definitions if not isinstance(one, FeatureService)])
+            for view in (each for each in views if each is each.without_role):
+                store.apply(view)
+                references = [f"{view.name}:{name}" for name in view.features]
+                for asked in (known.iloc[:: max(1, len(known) // 500)], known):  # few rows tell it nearly always
+                    frame = store.get_historical_features(asked, features=references).frame
+                    if frame[list(view.features)].notna().any(axis=None):
+                        break
+                else:
+                    raise InvalidData(
+                        f"every value of {view.name} is missing at decision time: its rows are known later (see its "
+                        "created_timestamp_column), older than its ttl, or of other keys."
                     )
 
     def __repr__(self) -> str:
