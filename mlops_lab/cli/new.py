@@ -38,8 +38,13 @@ def new(folder: str, data: str | None, as_json: bool, **told: str | None) -> Non
         return print_json({"folder": folder, "proposal": None if found is None else asdict(found)})
     click.echo(f"a new project is in {folder}.")
     if found is not None:
-        click.echo("\nguessed:\n" + "\n".join(f"  {each}" for each in found.guessed))
+        click.echo(f"\nthe columns of {found.file.name}:")
+        click.echo("\n".join(f"  {name}: {role}" for name, role in found.roles.items()))
+        click.echo("guessed:\n" + "\n".join(f"  {each}" for each in found.guessed))
         click.echo("not known:\n" + "\n".join(f"  {each}" for each in found.unknown))
-        click.echo("\nBoth are marked in problem.py; look at each.")
-    click.echo(f"\nnext:\n  cd {folder}\n  mlops-lab run problem.py\n  python -m pytest")
+        if found.suspicions:
+            click.echo("suspicious:\n" + "\n".join(f"  {each}" for each in found.suspicions))
+        marks = "GUESS and UNKNOWN" if not found.suspicions else "GUESS, UNKNOWN and SUSPICION"
+        click.echo(f"\nThe marks {marks} in problem.py say where; look at each.")
+    click.echo(f"\nnext:\n  cd {folder}\n  mlops-lab leaks problem.py\n  mlops-lab run problem.py\n  python -m pytest")
     return None

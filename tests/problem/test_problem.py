@@ -232,6 +232,7 @@ def test_what_a_file_seems_to_hold_is_said_and_what_it_cannot_say_too(tmp_path, 
     )
     assert told["entities"] == ["shop"]
     assert told["created"] is None
+    assert told["suspicions"] == []
     assert any("when a row was written" in each for each in told["unknown"])
     assert load_problem(tmp_path / "mine" / "problem.py").kind == "classification"
 
@@ -317,3 +318,82 @@ def test_the_workflows_of_a_new_project_pass_our_own_reader(project, capsys):
 
     assert code == 0, capsys.readouterr().out
     assert len(files) == 2
+
+
+def repairs():
+    """Orders of a workshop, as such files are: two come twice, three are open, one ended before it began."""
+    chance = np.random.default_rng(3)
+    planned, parts = 1 + chance.gamma(2, 3, 1200).round(1), chance.poisson(3, 1200)
+    late = chance.random(1200) < 1 / (1 + np.exp(3 - 0.25 * planned - 0.3 * parts))
+    actual = (5 + 5 * late + chance.normal(0, 2.5, 1200)).clip(0.1).round(1)
+    shop = chance.choice(["Nord", "Ost"], 1200)
+    frame = pd.DataFrame({"order_id": [f"RO-{n}" for n in range(1200)], "workshop": shop, "received": DATES})
+    frame = frame.assign(parts=parts, planned=planned, finished=DATES + pd.to_timedelta(actual, unit="h"))
+    frame = frame.assign(seen=DATES - pd.Timedelta("1D"), actual=actual, late=pd.array(late * 1, "Int64"))
+    frame.loc[[1000, 1100, 1199], ["finished", "actual", "late"]] = pd.NA
+    frame.loc[77, "finished"] = pd.Timestamp("2023-12-01")
+    return pd.concat([frame, frame.iloc[[100, 200]]])
+
+
+def test_what_alone_tells_the_outcome_is_a_suspicion_and_few_bad_rows_are_told_and_left_out(tmp_path, capsys):
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+
+    assert main(["new", str(tmp_path / "mine"), "--from", str(tmp_path / "repairs.csv")]) == 0
+
+    said, page = capsys.readouterr().out, (tmp_path / "mine" / "problem.py").read_text("utf-8")
+    suspicion = next(line.strip() for line in said.splitlines() if "known when?" in line)
+    assert "known when? actual alone tells late apart with 0." in suspicion
+    assert "the next best column with 0." in suspicion
+    assert page.index(f"# SUSPICION: {suspicion}") < page.index("FACTS = [") < page.index('"actual"')
+    for sentence in (
+        "finished is when the outcome was known.",
+        "3 rows have no late, such as order_id RO-1000; they are left out.",
+        "1 row has no finished after received, such as order_id RO-77; it is left out.",
+        "order_id nearly names a row: 2 rows come twice, such as RO-100.",
+        "seen is no feature: it is a time.",
+        "marks GUESS, UNKNOWN and SUSPICION",
+        *(f"  {name}: " for name in repairs().columns),
+    ):
+        assert sentence in said
+    assert page.count("UNKNOWN: its time zone, taken as UTC") == 2
+    assert said.index("leaks problem.py") < said.index("run problem.py")
+    rows = load_problem(tmp_path / "mine" / "problem.py").rows
+    assert (len(rows), int(rows["late"].sum())) == (1198, int(repairs().drop(index=77)["late"].sum()))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--key", "order_id", "--time", "finished", "--known", "received"],
+            [
+                "2 rows come twice, such as RO-100; 'order_id' does not name a row",
+                "1,198 of 1,199 rows have no 'received' after 'finished'",
+            ],
+        ),
+        (["--key", "order_id", "--known", "workshop"], ["2 rows come twice", "'workshop' of repairs.csv does not"]),
+        (["--known", "seen"], ["1,199 of 1,199 rows have no 'seen' after 'received', such as order_id RO-0"]),
+    ],
+    ids=" ".join,
+)
+def test_a_column_that_a_run_would_not_take_is_told_when_it_is_named(words, said, tmp_path, capsys):
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+
+    assert main(["new", str(tmp_path / "mine"), "--from", str(tmp_path / "repairs.csv"), *words]) == 1
+
+    told = capsys.readouterr().err.strip()
+    assert all(each in told for each in said), told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_column_that_is_written_after_the_decision_is_told_and_one_bad_time_is_left_out(tmp_path):
+    frame = repairs().astype({"received": str}).reset_index(drop=True)
+    frame.loc[5, "received"] = "soon\n1 / 0"
+    frame.to_csv(tmp_path / "repairs.csv", index=False)
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "repairs.csv", created="finished")
+
+    assert any("what was known of 1,197 of 1,197 rows" in each for each in found.unknown)
+    assert any("1 row has no time in received, such as order_id RO-5" in each for each in found.guessed)
+    assert len(load_problem(tmp_path / "mine" / "problem.py").rows) == 1197

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import HomeError, InvalidData, UnknownName
-from mlops_lab.pipeline.problem.leaks import TOO_GOOD, strength
+from mlops_lab.pipeline.problem.leaks import TOO_GOOD, standing_out, strength, told_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +23,7 @@ _CREATED = ("created_timestamp", "ingested", "inserted", "loaded", "recorded", "
 _LABELS = ("label", "target", "outcome", "late", "churn", "churned", "fraud", "default", "returned", "defaulted", "y")
 _YES = ("true", "yes", "y", "t", "1", "1.0")
 _MOST = 50  # categories that a text feature may have in a proposal
+_NEARLY = 0.99  # of the rows: what holds for so many is guessed, and the others are told
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,23 @@ class Proposal:
     texts: tuple[str, ...]
     told: frozenset[str]
     separated: str
+    suspicions: tuple[str, ...] = ()
+    unlabelled: str = ""
+    out_of_order: str = ""
+    marks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> Mapping[str, str]:
+        """What each column of the file is taken for; a column may be several things."""
+        found = [(self.time, "when it is decided"), (self.known, "when the outcome was known")]
+        found += [(self.created, "when it was written"), (self.label, "the outcome"), (self.key, "names a row")]
+        found += [
+            *((name, "its past is a feature") for name in self.entities),
+            *((n, "feature") for n in self.features),
+        ]
+        found += [*self.left_out.items()]
+        names = dict.fromkeys(name for name, _ in found if name)
+        return {name: "; ".join(dict.fromkeys(said for each, said in found if each == name)) for name in names}
 
 
 def propose(file: str | Path, **told: str | None) -> Proposal:
@@ -84,18 +102,52 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
     times = {name: moments for name, (moments, _) in read.items()}
     guessed: list[str] = []
     unknown: list[str] = []
-    for word in ("known", "created"):
-        if (named := told.get(word)) and named not in times:
-            raise InvalidData(f"column {named!r} of {path.name} does not read as times.")
-    time, known = _when(frame, times, told, guessed, unknown, path.name)
-    label, kind, yes = _what(frame, times, told, guessed, path.name)
+    about_label: list[str] = []
+    label, kind, yes = _what(frame, times, told, about_label, path.name)
     rest = [str(name) for name in frame.columns if name != label and name not in times]
+    nearly = _nearly_keys(frame, rest)
+    called = told.get("key") or next(iter(nearly), None)
+    unlabelled = _left_out_rows(frame, frame[label].isna(), f"no {label}", called)
+    frame = frame[frame[label].notna()]
+    times = {name: moments[frame.index] for name, moments in times.items()}
+    faults = [
+        f"column {named!r} of {path.name} does not read as times."
+        for word in ("time", "known", "created")
+        if (named := told.get(word)) and named not in times
+    ]
+    faults += _at_fault(frame, times, told, called)
+    if faults:
+        raise InvalidData(" ".join(faults))
+    time, known = _when(frame, times, told, guessed, unknown, path.name)
+    out_of_order = _left_out_rows(frame, times[time].isna(), f"no time in {time}", called)
+    keep = times[time].notna()
+    if known is not None:
+        early = keep & ~(times[known] >= times[time])
+        out_of_order = " ".join(
+            filter(None, [out_of_order, _left_out_rows(frame, early, f"no {known} after {time}", called)])
+        )
+        keep &= ~early
+    frame, times = frame[keep], {name: moments[keep] for name, moments in times.items()}
+    guessed += [*about_label, *filter(None, [unlabelled, out_of_order])]
     unique = [name for name in rest if frame[name].is_unique and frame[name].dtype.kind != "f"]
     key = told.get("key") or next(iter(unique), None)
     if not told.get("key"):
-        guessed.append(f"{key} names a row." if key else "no column names a row; their number does.")
+        near = _nearly_keys(frame, rest)
+        hint = "".join(
+            f" {name} nearly names a row: {_twice(frame[name])}." for name in near[:1] if not key and len(frame) > 1
+        )
+        guessed.append(f"{key} names a row." if key else f"no column names a row; their number does.{hint}")
     truth = (frame[label].astype(str) == yes).to_numpy("float64") if yes else frame[label].to_numpy("float64")
-    features, left_out, entities = _features(frame, [name for name in rest if name != key], truth, kind)
+    features, left_out, entities, strengths = _features(frame, [name for name in rest if name != key], truth, kind)
+    alone = standing_out(strengths, kind)
+    suspicions = tuple(f"{told_of(name, label, strengths[name], best)}." for name, best in alone.items())
+    used = (time, known, told.get("created"))
+    left_out |= dict.fromkeys((name for name in times if name not in used), "it is a time")
+    if (created := told.get("created")) and (after := int((times[created] > times[time]).sum())):
+        unknown.append(
+            f"what was known of {after:,} of {len(frame):,} rows when they were decided: they were written later, and "
+            f"their columns are missing until {created}."
+        )
     days = (times[time].max() - times[time].min()).total_seconds() / 86_400
     if days < 8:
         raise InvalidData(f"{path.name} spans {days:.1f} days; to learn, to examine and to watch takes 8 at least.")
@@ -123,7 +175,85 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
         tuple(name for name in dict.fromkeys([*entities, *features]) if frame[name].dtype.kind not in "iufb"),
         frozenset(word for word, name in told.items() if name),
         "".join(f", {name}={value!r}" for name, value in how.items()),
+        suspicions,
+        unlabelled,
+        out_of_order,
+        marks={
+            word: "".join(f"; UNKNOWN: {what}" for what, is_it in _doubts(frame[name]).items() if is_it)
+            for word, name in (("time", time), ("known", known), ("created", told.get("created")))
+            if name
+        },
     )
+
+
+def _doubts(column: pd.Series[Any]) -> dict[str, bool]:
+    """What a time may leave open."""
+    return {
+        "its time zone, taken as UTC": _zoneless(column) > 0,
+        "the month, taken to be first": _month_first(column),
+    }
+
+
+def _nearly_keys(frame: pd.DataFrame, names: list[str]) -> list[str]:
+    """The columns that name nearly every row: texts, and whole numbers whose name says so."""
+    ids = [
+        name
+        for name in names
+        if frame[name].dtype.kind not in "iufb"
+        or (frame[name].dtype.kind in "iu" and name.lower().endswith(("id", "no", "number", "code", "key")))
+    ]
+    return [name for name in ids if frame[name].nunique() >= _NEARLY * len(frame)]
+
+
+def _twice(column: pd.Series[Any]) -> str:
+    again = column[column.duplicated()]
+    return f"{len(again):,} rows come twice, such as {again.iloc[0]}"
+
+
+def _left_out_rows(frame: pd.DataFrame, which: pd.Series[Any], why: str, key: str | None) -> str:
+    """The sentence that says how many rows are left out and why, with one of them; "" where there are none."""
+    if not (many := int(which.sum())):
+        return ""
+    verb, be = ("row has", "it is") if many == 1 else ("rows have", "they are")
+    return f"{many:,} {verb} {why}, such as {_one(frame, which, key)}; {be} left out."
+
+
+def _one(frame: pd.DataFrame, which: pd.Series[Any], key: str | None) -> str:
+    first = frame.index[which][0]
+    return f"{key} {frame.loc[first, key]}" if key else f"row {first + 1:,}"
+
+
+def _at_fault(
+    frame: pd.DataFrame, times: Mapping[str, pd.Series[Any]], told: Mapping[str, str | None], called: str | None
+) -> list[str]:
+    """What a run would not take of the columns that somebody named."""
+    found = []
+    if key := told.get("key"):
+        if frame[key].isna().any():
+            found.append(f"{int(frame[key].isna().sum()):,} rows have no {key!r}, which is to name them (--key).")
+        elif not frame[key].is_unique:
+            found.append(f"{_twice(frame[key])}; {key!r} does not name a row (--key).")
+    time, known = told.get("time"), told.get("known")
+    if time and time in times and not times[time].notna().mean() >= _NEARLY:
+        missing = times[time].isna()
+        found.append(f"{int(missing.sum()):,} rows have no time in {time!r}, such as {_one(frame, missing, called)}.")
+    if known and known in times:
+        at = time if time and time in times else _decided(times)
+        early = ~(times[known] >= times[at]) if at is not None else times[known].isna()
+        if at != known and early.mean() > 1 - _NEARLY:
+            one = _one(frame, early, called)
+            found.append(
+                f"{int(early.sum()):,} of {len(frame):,} rows have no {known!r} after {at!r}, such as {one}: the "
+                "outcome was known before they were decided (--known)."
+            )
+    return found
+
+
+def _decided(times: Mapping[str, pd.Series[Any]]) -> str | None:
+    """The column that seems to say when a row is decided."""
+    whole = [each for each in times if times[each].notna().mean() >= _NEARLY]
+    before = [each for each in whole if not _named([each], (*_KNOWN, *_CREATED))] or whole
+    return _named(before, _TIMES) or next(iter(before), None)
 
 
 def _separated(path: Path) -> dict[str, Any]:
@@ -144,11 +274,7 @@ def _when(
     name: str,
 ) -> tuple[str, str | None]:
     """The column that says when a row is decided, and the one that says when its outcome was known."""
-    if told.get("time") and told["time"] not in times:
-        raise InvalidData(f"column {told['time']!r} of {name} does not read as times.")
-    whole = [each for each in times if times[each].notna().all()]
-    before = [each for each in whole if not _named([each], (*_KNOWN, *_CREATED))] or whole
-    time = told.get("time") or _named(before, _TIMES) or next(iter(before), None)
+    time = told.get("time") or _decided(times)
     if time is None:
         raise InvalidData(f"no column of {name} reads as times in every row; say when each was decided: --time COLUMN.")
     if not told.get("time"):
@@ -158,8 +284,10 @@ def _when(
         unknown.append(f"the time zone of {time}{whose}: it is taken as UTC; change it in problem.py if it is not.")
     if _month_first(frame[time]):
         unknown.append(f"whether the day or the month is first in {time}: the month is taken; dayfirst=True otherwise.")
-    later = [each for each in times if each != time and (times[each] >= times[time])[times[each].notna()].all()]
-    known = told.get("known") or _named([each for each in later if each in whole], _KNOWN)
+    others = [each for each in times if each != time]
+    later = [each for each in others if (times[each] >= times[time])[times[each].notna()].mean() >= _NEARLY]
+    at_last = [each for each in others if (times[each] >= times[time])[times[time].notna()].mean() >= _NEARLY]
+    known = told.get("known") or _named(at_last, _KNOWN)
     if not known:
         unknown.append("when an outcome was known: it counts as known at once, which is seldom true (--known COLUMN).")
     elif not told.get("known"):
@@ -189,10 +317,6 @@ def _what(
     values = frame[label].dropna()
     if (many := values.nunique()) < 2:
         raise InvalidData(f"the label {label!r} is the same in every row; there is nothing to learn.", column=label)
-    if len(values) < len(frame):
-        raise InvalidData(
-            f"{len(frame) - len(values):,} rows have no {label!r}; leave out what is not known.", column=label
-        )
     if many > 2 and not is_numeric_dtype(values):
         raise InvalidData(f"the label {label!r} holds {many:,} texts; it is yes or no, or a number.", column=label)
     yes = _yes(values) if many == 2 else None
@@ -209,18 +333,20 @@ def _times(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | N
     texts = column.dropna().astype(str)
     if pd.api.types.is_numeric_dtype(column) or texts.empty:
         return None
-    if not texts.head(50).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").all():
+    if texts.head(200).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").mean() < 0.95:
         return None
     first = texts.str.extract(r"^\s*(\d{1,2})[-/.]\d{1,2}[-/.]\d{4}")[0].dropna().astype(int)
-    if (early := bool((first > 12).any())) and len(first) < len(texts):
+    if (early := bool((first > 12).any())) and len(first) < _NEARLY * len(texts):
         return None
     how: dict[str, Any] = {"dayfirst": True} if early else {}
-    tries: tuple[dict[str, Any], ...] = ({}, {"format": "mixed"})
+    tries: tuple[dict[str, Any], ...] = ({}, {"format": "mixed"}, {"format": "mixed", "errors": "coerce"})
     for more in tries:
         try:
             found = pd.to_datetime(column, utc=True, **how, **more)
         except (ValueError, TypeError):
             continue
+        if found.notna().sum() < _NEARLY * len(texts):
+            return None
         return found, tuple(f"{name}={value!r}" for name, value in {**how, **more}.items())
     return None
 
@@ -261,8 +387,9 @@ def _yes(values: pd.Series[Any]) -> str:
 
 def _features(
     frame: pd.DataFrame, names: list[str], truth: Any, kind: str
-) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
-    """The columns to learn from with their types, those that are none with the reason, and those that repeat."""
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...], dict[str, float]]:
+    """The columns to learn from, those that are none and why, those that repeat, and what each feature tells alone."""
+    strengths: dict[str, float] = {}
     features: dict[str, str] = {}
     left_out: dict[str, str] = {}
     entities: list[str] = []
@@ -274,17 +401,18 @@ def _features(
             left_out[name] = "it never varies"
         elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             left_out[name] = "its name has other signs than letters, digits and _; rename it to use it"
-        elif strength(column, truth, kind) >= TOO_GOOD[kind]:
+        elif (alone := strength(column, truth, kind)) >= TOO_GOOD[kind]:
             left_out[name] = "alone it is nearly the outcome itself"
         elif is_text and many > _MOST:
             left_out[name] = f"it has {many:,} distinct texts"
         else:
+            strengths[name] = alone
             features[name] = "string" if is_text else {"i": "int64", "u": "int64", "f": "float64", "b": "bool"}[letter]
         repeats = is_text or (letter in "iu" and name.lower().endswith(("id", "no", "number", "code")))
         named = name in features or many > _MOST  # an entity may have more names than a feature may have categories
         if repeats and named and 2 <= many <= len(frame) / 5 and column.notna().all():
             entities.append(name)
-    return features, left_out, tuple(sorted(entities, key=lambda name: -frame[name].nunique())[:2])
+    return features, left_out, tuple(sorted(entities, key=lambda name: -frame[name].nunique())[:2]), strengths
 
 
 _PLACES = {
@@ -359,7 +487,9 @@ def _told(found: Proposal) -> str:
     lines = ["", "What was guessed from the file (look at each, in `problem.py`):", ""]
     lines += [f"- {each}" for each in found.guessed]
     lines += ["", "What a file cannot say, and you can:", ""]
-    return "\n".join([*lines, *(f"- {each}" for each in found.unknown), ""])
+    lines += [f"- {each}" for each in found.unknown]
+    lines += ["", "What looks suspicious:", "", *(f"- {each}" for each in found.suspicions)] if found.suspicions else []
+    return "\n".join([*lines, ""])
 
 
 def _own(found: Proposal) -> dict[str, str]:
@@ -400,19 +530,38 @@ def _own(found: Proposal) -> dict[str, str]:
     said["created"] = (
         told["created"] if found.created else "UNKNOWN: when a row was written; taken as when it is decided"
     )
+    said = {word: each + found.marks.get(word, "") for word, each in said.items()}
+    the_outcome = "the outcome to predict" + (f", yes when it is {found.yes}" if found.yes else "")
+    names = f"{found.key or 'no column, so its number,'} names a row"
+    skipped = [
+        f"rows = rows[{which}].reset_index(drop=True)  # GUESS: {_line(why)}\n" if why else ""
+        for which, why in (
+            (f"rows[{json.dumps(found.label)}].notna()", found.unlabelled),
+            ('rows["label_timestamp"] >= rows["event_timestamp"]', found.out_of_order),
+        )
+    ]
     return {
+        "LABELLED": skipped[0], "IN_ORDER": skipped[1],
+        "LABEL_SAID": _line(the_outcome if "label" in found.told else f"GUESS: {the_outcome}"),
+        "KEY_SAID": _line(names if "key" in found.told else f"GUESS: {names}"),
+        "SUSPICIONS": "".join(f"# SUSPICION: {_line(each)}\n" for each in found.suspicions),
         "FILE": found.file.name, "READER": reader, "SEPARATED": found.separated,
         "LABEL": found.label, "LABEL_VALUE": value, "KEY": key,
         "TIME": time(found.time), "TIME_SAID": said["time"], "KNOWN": time(found.known), "KNOWN_SAID": said["known"],
         "CREATED": time(found.created), "CREATED_SAID": said["created"], "BY": by[0], "PASTS": pasts,
         "STEPS": "".join(f"{each}\n" for each in steps), "FACTS": ", ".join(json.dumps(each) for each in facts),
-        "LEFT_OUT": "".join(f"# left out: {name}, {why}\n" for name, why in found.left_out.items()),
+        "LEFT_OUT": "".join(f"# left out: {_line(name)}, {why}\n" for name, why in found.left_out.items()),
         "VIEWS": ", ".join(["facts", *(f"{name}_past" for name in by)]), "METRIC": "roc_auc" if is_class else "mae",
         "MODELS": '["logistic", "gradient_boosting"]' if is_class else '["gradient_boosting", "ridge"]',
         "BOUNDS": ",\n        ".join([*bounds, f"RowCount({found.rows // 4})"]),
         "HOLDOUT": str(max(2, int(found.days // 4))),
         "WATCH": str(int(min(60, max(2, found.days // 4), max(14, 400 // per_day)))),
     }  # fmt: skip
+
+
+def _line(text: str) -> str:
+    """Text of a file that cannot break out of a comment."""
+    return " ".join(text.split())
 
 
 def _notebook(text: str) -> str:
