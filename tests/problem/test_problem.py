@@ -332,6 +332,7 @@ def repairs():
     frame = frame.assign(seen=DATES - pd.Timedelta("1D"), actual=actual, late=pd.array(late * 1, "Int64"))
     frame.loc[[1000, 1100, 1199], ["finished", "actual", "late"]] = pd.NA
     frame.loc[77, "finished"] = pd.Timestamp("2023-12-01")
+    frame["gap"] = frame["order_id"].where(frame.index != 4)
     return pd.concat([frame, frame.iloc[[100, 200]]])
 
 
@@ -372,6 +373,7 @@ def test_what_alone_tells_the_outcome_is_a_suspicion_and_few_bad_rows_are_told_a
             ],
         ),
         (["--key", "order_id", "--known", "workshop"], ["2 rows come twice", "'workshop' of repairs.csv does not"]),
+        (["--key", "gap"], ["1 of 1,199 rows have no 'gap', such as row 5"]),
         (["--known", "seen"], ["1,199 of 1,199 rows have no 'seen' after 'received', such as order_id RO-0"]),
     ],
     ids=" ".join,
@@ -385,6 +387,18 @@ def test_a_column_that_a_run_would_not_take_is_told_when_it_is_named(words, said
     assert all(each in told for each in said), told
     assert len(told.splitlines()) == 1
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_time_of_outcomes_with_gaps_is_no_guess_and_is_told(tmp_path):
+    frame = repairs().drop(columns="gap").reset_index(drop=True)
+    frame.assign(finished=frame["finished"].where(frame.index % 20 != 0)).to_csv(tmp_path / "gaps.csv", index=False)
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "gaps.csv")
+
+    assert found.known is None
+    assert any(
+        "finished may say it, but in 6" in each and "missing or before received" in each for each in found.unknown
+    )
 
 
 def test_a_column_that_is_written_after_the_decision_is_told_and_one_bad_time_is_left_out(tmp_path):

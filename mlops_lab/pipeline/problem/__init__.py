@@ -5,8 +5,9 @@ from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, chec
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
 from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
-from mlops_lab.pipeline.problem.new import Proposal, new_project, propose
+from mlops_lab.pipeline.problem.new import new_project
 from mlops_lab.pipeline.problem.problem import Metric, Problem
+from mlops_lab.pipeline.problem.proposal import Proposal, propose
 from mlops_lab.pipeline.problem.seasons import Season, season_drift, seasons_table
 from mlops_lab.pipeline.problem.shapes import feature_view, past_means, same_day_means
 from mlops_lab.pipeline.problem.steps import code_version, latest_mark, problem_store
