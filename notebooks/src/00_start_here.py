@@ -4,7 +4,7 @@
 # New York, 2013. Two hours before departure an airline asks whether a flight will arrive more than 15 minutes late, or
 # not at all. Passengers are rebooked on the answer. **You** decide which model gives it.
 #
-# Two models took the same exam *offline*, on four months of stored flights that neither had seen. The score says how
+# Two models took the same exam *offline*: on four months of stored flights that neither had seen. The score says how
 # often a model ranks a late flight above a punctual one: 0.5 is a coin, 1 is perfect. It is called
 # [**AUC**](GLOSSARY.md#AUC).
 #
@@ -16,7 +16,8 @@ from mlops_lab import plot_bars
 plot_bars("Score offline", {"model A": 0.90, "model B": 0.74}, "AUC")
 
 # %% [markdown]
-# Choose, and press **Commit**. Then run the next cell and see what the passengers got: the score *as served*.
+# Choose, and press **Commit**. Then run the next cell and see what the passengers got: the score *as served*, with only
+# what was known when the airline asked.
 
 # %%
 from mlops_lab import predict
@@ -104,7 +105,8 @@ draw_dag(dag, direction="TB")
 
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
-# could hurt a passenger. A task usually starts when all that it waits for have succeeded; the boxes name exceptions.
+# could hurt a passenger. A task starts when all that it waits for have succeeded. The boxes name exceptions: `none_failed`
+# (no failure among them) and `all_done` (whatever became of them).
 # The line above them says when it runs (`0 6 * * *` is every day at six, notebook 05) and what a run may change: its
 # params, such as the features.
 
@@ -173,7 +175,8 @@ leaking = run_flights(home.name, date="2014-01-01", params=hers, clock=clock, on
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate failed. What waits for it is `upstream_failed` and never ran, so a refused run changes nothing that serves.
+# The gate failed. What waits for it never ran, except `report`, whose rule is `all_done`. So a refused run changes
+# nothing that serves.
 # Why did the gate say no?
 
 # %%
@@ -194,8 +197,8 @@ plot_bars("AUC offline and as served", measured, "AUC")
 
 # %% [markdown]
 # The average of a date contains its evening. In the training data the morning's flights were told about the evening. In
-# service nobody can tell them. This is a [**leak**](GLOSSARY.md#leak). It happens to good people, and no chart of the
-# training data shows it. A pipeline that replays what was really known does.
+# service nobody can tell them. This is a [**leak**](GLOSSARY.md#leak). Everybody makes this mistake, and no chart of
+# the training data shows it. A replay of what was really known shows it.
 #
 # Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to served.
 

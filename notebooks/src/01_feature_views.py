@@ -140,7 +140,7 @@ plot_bars(
 # %% [markdown]
 # ## What went wrong
 #
-# Look at one row of the daily table with the column we ignored.
+# Look at one row of the daily table with the column we ignored, `landed_timestamp`: when the row arrived.
 
 # %%
 predict("01.p11")
@@ -378,6 +378,8 @@ check("01.2", latest)
 # %% [markdown]
 # **Exercise 01.4.** Now repair the join of the beginning. `asked` are the decisions; `daily` has a row for each route
 # and date, with `event_timestamp` and `landed_timestamp`. A row may be used from its landing on, and has no `ttl`.
+# Take the newest by `event_timestamp`: a row of an older day can be corrected and land later. Where there is none, the
+# value is missing.
 
 
 # %%
@@ -604,6 +606,7 @@ counts
 
 # %% [markdown]
 # **Exercise 01.5.** Define a feature view for them, with a key that is known when a visit is booked.
+# (`Source(…, timestamp_field=…)` names the column of the event time.)
 
 # %%
 from mlops_lab import check

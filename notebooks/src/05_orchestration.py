@@ -13,7 +13,7 @@
 # - go on with a run that broke off, without doing the finished work again,
 # - say what Airflow and Prefect make of the same DAG.
 #
-# You need notebook 00, and neither Airflow nor Prefect. About 95 minutes.
+# You need notebook 00, for one section 04, and neither Airflow nor Prefect. About 95 minutes.
 
 # %%
 from mlops_lab import draw_map
@@ -110,8 +110,8 @@ run
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
-# `report` was not even tried: it is `upstream_failed`. No exception was raised here. The run is `failed` because its
-# last task did not succeed, and a failed run is a record like any other.
+# `report` was not even tried: it is `upstream_failed`. No exception was raised here. The run is `failed` because
+# `report`, for which nobody waits, did not run; a failed run is a record like any other.
 
 # %% [markdown]
 # ## In which order?
@@ -185,8 +185,8 @@ check("05.2", runs)
 # %% [markdown]
 # ### After an outage
 #
-# The scheduler was off from 7 July on and comes back on 10 July at noon. The last run was that of 6 July. What is due
-# now?
+# The scheduler was off from 7 July on and comes back on 10 July at noon. The last run was that of 6 July. `catchup`
+# says whether missed dates are made up for. What is due now?
 
 # %%
 predict("05.p3")
@@ -331,8 +331,8 @@ RetriesPanel()
 # and `fetch` fails for good; `train` is not tried then, and the run is `failed`.
 #
 # Now give `report` the rule `all_done`, "run whatever happened": the run is `success` again! [As in
-# Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only the
-# last tasks count, so one that tidies up at the end hides every failure before it. Rules come further down.
+# Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only tasks
+# that nobody waits for count, so one that tidies up at the end hides every failure before it. Rules come further down.
 #
 # Your turn. A service must be asked well:
 #
@@ -564,7 +564,8 @@ resumed
 # On other data: a clinic sends letters every morning: one task counts them, the next one sends them, and the post
 # does not always answer. Nothing may be counted twice.
 #
-# **Exercise 05.6.** Write the morning: run the DAG, and resume the run up to three times while it fails.
+# **Exercise 05.6.** Write the morning: run the DAG, and resume the run up to three times while it fails (`run.state`
+# is `"success"` or `"failed"`).
 
 
 # %%
@@ -582,8 +583,8 @@ check("05.6", finish)
 # ## Side by side
 #
 # `flights` and `wind` do not wait for each other, so they could run at the same time. `max_workers` says how many
-# tasks may. How can we see it without a stopwatch? By two tasks that have to meet: each waits until the other has
-# come.
+# tasks may. How can we see it without a stopwatch? By two tasks that have to meet: each waits at a `Barrier` until the
+# other has come, and fails if it does not.
 
 # %%
 predict("05.p12")
@@ -604,7 +605,7 @@ print("one worker: ", meeting(1, patience=0.2))
 print("two workers:", meeting(2, patience=60))
 
 # %% [markdown]
-# With one worker the first one waits in vain; with two they meet. For ordinary tasks the number of workers changes only
+# With one worker the first waits in vain and fails, and then so does the second; with two they meet. For ordinary tasks the number of workers changes only
 # the time a run takes.
 
 # %% [markdown]

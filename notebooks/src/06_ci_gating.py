@@ -57,7 +57,7 @@ jobs:
 
 # %% [markdown]
 # `actions/checkout` fetches the repository, in which `gate.sh` is. The `tee` puts the report on the screen and into a
-# file. Which of the two jobs will be red?
+# file. Which of the two jobs will end as a failure?
 #
 # We do not only simulate here. `execute` really runs the steps, in a scratch folder.
 
@@ -83,7 +83,7 @@ for job in run.jobs:
 # None. The gate said `refused`, its job is a success, and the model is in Production. Nobody did anything forbidden.
 #
 # In a pipe the shell reports how the *last* command ended, and `tee` had no trouble at all. The exit code 2 got lost
-# in the middle. GitHub runs a step with `bash -e` unless told otherwise, which does not mind. With `shell: bash`
+# in the middle. By default GitHub uses `bash -e`, which looks only at the last command of a pipe. With `shell: bash`
 # written down it adds the option `pipefail`, and then one failing command fails the pipe:
 
 # %%
@@ -116,8 +116,8 @@ draw_workflow(train)
 # %% [markdown]
 # The job `train` runs the pipeline of this course, gate included. The job `promote` calls another workflow,
 # `promote.yml`, and that one's jobs stand in its place: staging, then production, then the rollout on four targets.
-# They need `train`, directly or by way of each other. `comment` writes a report on a pull request, `attest` signs what
-# was trained, `devices` trains on each Python (and on a GPU where there is one), `expire` ends what nobody reviewed.
+# They need `train`, directly or by way of each other. For now only `train`, `promote` and `comment`, which writes a
+# report on a pull request, matter.
 
 # %%
 predict("06.p14")
@@ -131,9 +131,9 @@ for line in step.run.word.splitlines():
 # %% [markdown]
 # `python -m mlops_lab run` is the command that you can type, too. Its exit code says how it ended: 0 promoted, 1 an
 # error, 2 refused by the gate, 3 waiting for an approval. Here 3 is no failure, so the script ends with 0; every other
-# number is passed on as it is.
+# number is passed on as it is (`|| code=$?` keeps the exit code instead of stopping).
 #
-# Does it really end with those numbers? Two runs of the pipeline on a few weeks of spring, with an approval asked for:
+# Which night ends with which number? Two runs of the pipeline on a few weeks of spring, with an approval asked for:
 # Ada's honest model and the one that leaks.
 
 # %%
@@ -147,7 +147,7 @@ for features in ("as_known", "daily_averages"):
     print(f"{features:<15} {outcome(done):<8} exit code {OUTCOMES[outcome(done)]}")
 
 # %% [markdown]
-# It does: the honest model waits for an approval, the leak is refused.
+# The honest model waits for an approval, the leak is refused.
 #
 # Now let GitHub's rules take over. `simulate` executes nothing: we say how steps end, and it says what becomes of the
 # rest. First the honest night. Ada starts the workflow by hand, which GitHub calls `workflow_dispatch`, and the step
@@ -176,8 +176,8 @@ draw_workflow(train, leaking)
 
 # %% [markdown]
 # Only `train`. `promote` was skipped, and the workflow that it calls is not even opened: staging and production are not
-# in the picture any more. Nobody had to be awake. (The `if:` of `promote` asks for a start by hand, and for somebody
-# who wants a promotion. Both hold. Why it was skipped all the same comes next.)
+# in the picture any more. Nobody had to be awake. (The `if:` of `promote` asks for a start by hand, and for
+# `needs.train.result == 'success'`, which does not hold.)
 
 # %% [markdown]
 # ## Conditions, and what they convert
@@ -202,6 +202,9 @@ guesses = {
 check("06.1", guesses)
 
 # %% [markdown]
+# The rules: texts are compared without regard to capitals, different kinds are made numbers, a text that is not empty
+# is true, and `contains` looks for a part in a text, but for a whole element in a list.
+#
 # You can always ask. `evaluate` takes an expression and the values it may look at:
 
 # %%
@@ -227,9 +230,9 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
     print(f"{function:<14}" + "".join(f"{'runs' if value else '–':<9}" for value in values).rstrip())
 
 # %% [markdown]
-# If a condition has no such function, GitHub silently puts `success() &&` in front. That is why `promote` was skipped
-# above, and why `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. `always()` switches
-# that off, and the gate with it:
+# If a condition has no such function, GitHub silently puts `success() &&` in front. That is why
+# `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. `always()` switches that off, and the
+# gate with it:
 
 # %%
 predict("06.p5")
@@ -261,7 +264,7 @@ from mlops_lab import quiz
 quiz("06.q1")
 
 # %% [markdown]
-# This is why many repositories have one more job that sums up, here called `passed`, and demand only that one. It
+# GitHub counts a skipped check as passed. This is why many repositories have one more job that sums up, here called `passed`, and demand only that one. It
 # needs all the others, and it has one step, which does nothing but fail:
 #
 # ```yaml
@@ -274,7 +277,7 @@ quiz("06.q1")
 # ```
 #
 # Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure, cancelled or skipped?
-# It must never be skipped itself. (What each came to is in `needs.lint.result` and `needs.test.result`.)
+# Only success of both is green. It must never be skipped itself. (What each came to is in `needs.lint.result` and `needs.test.result`.)
 
 # %%
 from mlops_lab import check
@@ -303,7 +306,7 @@ matrix = {"model": ["logistic", "boosted"], "airport": ["EWR", "LGA"]}
 show(matrix)
 
 # %% [markdown]
-# `exclude` strikes jobs out. It need not name every value: what it names has to fit.
+# `exclude` strikes jobs out: all that fit what it names. `{airport: LGA}` alone would take every job of LGA.
 
 # %%
 predict("06.p6")
@@ -536,8 +539,8 @@ attempt(lambda: registry.promote(report, actor="ada", why="it is better"))
 # ## Try it
 #
 # Everything so far in one picture: `train.yml`, started by Ada, with the gate's answer, the reviewer's answer and the
-# days in your hands. It does what the cells above did by hand. Let her approve her own change; then tick the box; then
-# take the box away and let Grace answer.
+# days in your hands. It does what the cells above did by hand. Let Ada approve her own run; then tick "whoever
+# started the run may review it"; then untick it and let Grace answer.
 
 # %%
 from mlops_lab import WorkflowPanel
@@ -546,7 +549,7 @@ WorkflowPanel(train, gate="train/pipeline", reviewers=("ada", "grace"), outputs=
 
 # %% [markdown]
 # The verdict is above the picture, the timeline below it. Where no kernel runs, you see the first position: the gate
-# has passed, and the run waits for one of the two.
+# has passed, and the run waits for Ada or Grace.
 
 # %% [markdown]
 # ## A stranger's command
@@ -621,13 +624,14 @@ greet(cured, hostile)
 # %%
 text = (workflows / "train.yml").read_text()
 wanted = ("permissions:", "contents: read", "uses: actions/checkout@")
-print(*dict.fromkeys(line for line in text.splitlines() if line.strip().startswith(wanted)), sep="\n")
+print(*dict.fromkeys(line for line in text.splitlines() if line.strip(" -").startswith(wanted)), sep="\n")
 
 # %% [markdown]
 # ## Find the holes
 #
 # This workflow has been through two reviews. Through five of its lines something gets past the gate, the reviewer or
-# you.
+# you. Two are new to you: `continue-on-error: true` counts a failed step as passed, and a condition with text outside
+# `${{ }}` is a text that is not empty, so always true.
 
 # %%
 from mlops_lab import HOLES
@@ -636,10 +640,11 @@ for number, line in enumerate(HOLES.splitlines(), 1):
     print(f"{number:>2}  {line}")
 
 # %% [markdown]
-# Close them: give the number of a line, and the line as it should be, spaces at its beginning included. The check puts
+# Close them: give the number of a line, and the line as it should be, spaces at its beginning included; an empty text
+# deletes it, and a whole step fits `- {env: {…}, run: …}`. The check puts
 # your lines in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever
 # title, a reviewer of `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint`
-# finds more, such as the missing `permissions:` and the unpinned action: rightly, but nothing gets past there.)
+# finds more, such as the missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
 
 # %%
 from mlops_lab import check
@@ -655,7 +660,7 @@ check("06.4", repairs)
 #
 # A clinic keeps the code of its own model in a repository of its own, without a workflow.
 #
-# **Exercise 06.5.** Write one with three jobs: `test`, `gate` and `deploy`. It starts on a push to `main` and on a pull
+# **Exercise 06.5.** Write one with three jobs: `test`, `gate` and `deploy`. It starts on a push and on a pull
 # request. `deploy` runs only on `main`, only after both others succeeded, and only when somebody agreed. The check
 # plants failures, a pull request and a push to another branch. Any commands will do as steps.
 

@@ -56,7 +56,7 @@ SHOWN = {
     "05.p7": r"\[10, 20, 40, 80, 120, 120\]",
     "05.p8": r"wind +failed +2",
     "05.p9": r"all_success +success +skipped",
-    "05.p12": r"one worker: .*failed",
+    "05.p12": r"one worker: .*failed.*failed",
     "05.p13": r"dark",
     "05.p14": r"line \d+.*upstream",
     "06.p1": r"gate +success.*ship +success",
