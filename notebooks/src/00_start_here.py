@@ -105,10 +105,9 @@ draw_dag(dag, direction="TB")
 
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
-# could hurt a passenger. A task starts when all that it waits for have succeeded. The boxes name exceptions: `none_failed`
-# (no failure among them) and `all_done` (whatever became of them).
-# The line above them says when it runs (`0 6 * * *` is every day at six, notebook 05) and what a run may change: its
-# params, such as the features.
+# could hurt a passenger. A task starts when all that it waits for have succeeded. The boxes name exceptions:
+# `none_failed` (no failure among them) and `all_done` (whatever became of them). The line above them says when it runs
+# (`0 6 * * *` is every day at six, notebook 05) and what a run may change: its params, such as the features.
 
 # %%
 predict("00.p4")

@@ -605,8 +605,8 @@ print("one worker: ", meeting(1, patience=0.2))
 print("two workers:", meeting(2, patience=60))
 
 # %% [markdown]
-# With one worker the first waits in vain and fails, and then so does the second; with two they meet. For ordinary tasks the number of workers changes only
-# the time a run takes.
+# With one worker the first waits in vain and fails, and then so does the second; with two they meet. For ordinary tasks
+# the number of workers changes only the time a run takes.
 
 # %% [markdown]
 # ## The pipeline of this course

@@ -264,8 +264,8 @@ from mlops_lab import quiz
 quiz("06.q1")
 
 # %% [markdown]
-# GitHub counts a skipped check as passed. This is why many repositories have one more job that sums up, here called `passed`, and demand only that one. It
-# needs all the others, and it has one step, which does nothing but fail:
+# GitHub counts a skipped check as passed. This is why many repositories have one more job that sums up, here called
+# `passed`, and demand only that one. It needs all the others, and it has one step, which does nothing but fail:
 #
 # ```yaml
 # passed:
@@ -277,7 +277,8 @@ quiz("06.q1")
 # ```
 #
 # Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure, cancelled or skipped?
-# Only success of both is green. It must never be skipped itself. (What each came to is in `needs.lint.result` and `needs.test.result`.)
+# Only success of both is green. It must never be skipped itself. (What each came to is in `needs.lint.result` and
+# `needs.test.result`.)
 
 # %%
 from mlops_lab import check
