@@ -148,8 +148,8 @@ predict("10.p6")
 list(proposal.unknown)
 
 # %% [markdown]
-# Confirm the first list, and answer the second: that is the work which nobody can do for you. Then two commands:
-# `mlops-lab run problem.py` and `python -m pytest`.
+# Confirm the first list, and answer the second: that is the work which nobody can do for you. Then three commands:
+# `mlops-lab leaks problem.py`, `mlops-lab run problem.py` and `python -m pytest`.
 
 # %%
 predict("10.p7")
