@@ -801,8 +801,8 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
 #   the default. A typing error may cost you a night.
 # - **Clocks.** On the night that lacks an hour, Airflow and ours run at 03:30, an hour after the time that is not
-#   there; Prefect runs at 01:30, an hour before it. In autumn, when 02:30 comes twice, Prefect takes the first and we the second.
-#   Nobody is wrong, and that is why jobs are not scheduled between two and three.
+#   there; Prefect runs at 01:30, an hour before it. In autumn, when 02:30 comes twice, Prefect takes the first and we
+#   the second. Nobody is wrong, and that is why jobs are not scheduled between two and three.
 # - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
 # - **Overhead.** A task that does nothing costs us well under a tenth of what it costs on Prefect, and on Airflow it
 #   takes seconds. For a training of ten minutes nobody minds. A thousand small tasks were not through after ten
