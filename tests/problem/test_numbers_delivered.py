@@ -128,7 +128,7 @@ def test_a_canary_of_numbers_goes_through_the_router_and_is_judged(worse, state,
         .assign(row=[{"order_id": key} for key in PROBLEM.rows["order_id"].head(600)])
     )
     servers = Models(dict(zip(traffic["key"], traffic["truth"], strict=True)), worse)
-    policy = replace(PROBLEM.rollout, margin=0.02)
+    policy = replace(PROBLEM.canary, margin=0.02)  # as `mlops-lab rollout live` takes it
 
     found = asyncio.run(
         live_rollout(
