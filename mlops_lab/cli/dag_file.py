@@ -140,7 +140,7 @@ def run(
 ) -> int:
     r"""Run the DAG of a file.
 
-    Its functions are looked up in the modules that --module names (those of the flights pipeline always are). The
+    Its functions are looked up in the modules that --module names (those of the pipeline always are). The
     trace is kept in the home folder.
 
     \b

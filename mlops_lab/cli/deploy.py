@@ -12,7 +12,7 @@ import click
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData, MissingExtra, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.cli.options import MODEL, answer_options, login_name, open_registry
+from mlops_lab.cli.options import answer_options, login_name, model_of, open_registry
 from mlops_lab.models.rollout import RolloutPolicy, promotion_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PLACES = {"kubernetes": "KUBE_NAMESPACE", "sagemaker": "SAGEMAKER_ENDPOINT", "v
 @click.option("--weight", type=click.IntRange(0, 100), help="Percent of the traffic for the challenger.")
 @click.option("--rollback", is_flag=True, help="Give everything back to the champion: the same as --weight 0.")
 @click.option("--version", type=click.IntRange(1), help="Deliver this promoted version; with --rollback, take it back.")
-@click.option("--model", default=MODEL, show_default=True, help="With --version: the registered model.")
+@click.option("--model", help="With --version: the registered model.  [default: the home's]")
 @click.option("--image", metavar="NAME:TAG", help="With --version: the image that holds it.")
 @click.option(
     "--model-data", metavar="S3URI", default="", help="SageMaker: its packed home folder, s3://…/model.tar.gz."
@@ -80,7 +80,7 @@ def deploy(
     \b
     Examples:
       mlops-lab deploy kubernetes --weight 25
-      mlops-lab deploy kubernetes --version 3 --image ghcr.io/ada/late:v3 --metrics http://prometheus:9090
+      mlops-lab deploy kubernetes --version 3 --image ghcr.io/ada/model:v3 --metrics http://prometheus:9090
       mlops-lab deploy sagemaker --version 3 --image IMAGE --model-data s3://b/v3/model.tar.gz --role ARN
       mlops-lab deploy vertex --rollback --version 3
 
@@ -104,7 +104,7 @@ def deploy(
         raise Stopped(why, code=NEUTRAL, kind="TargetUnreachable", told={**told, "why": why})
     from mlops_lab.adapters.targets import TargetUnreachable, shift
 
-    there = _target(target, place, pods=pods, region=region)
+    there = _target(target, place, model=model_of(home), pods=pods, region=region)
     try:
         if version is not None:
             return _deliver(target, place, there, version, rollback, region, home, as_json, words)
@@ -133,7 +133,7 @@ def _deliver(
     from mlops_lab.adapters.split import Release
 
     registry = open_registry(home)
-    promotion = promotion_of(registry, words["model"], version)
+    promotion = promotion_of(registry, words["model"] or model_of(home), version)
     where, actor = f"{target} {place}", words["by"] or login_name()
     if rollback:
         take_back(there, promotion, registry, place=where, actor=actor, why=f"taken back from {where} by hand")
@@ -152,7 +152,7 @@ def _deliver(
         Release(version, words["image"], words["model_data"], words["role"]),
         place=where,
         metrics=_metrics(target, place, there, region, words["metrics"]),
-        policy=RolloutPolicy(weights=weights, min_labels=words["answers"], max_seconds=1.0),
+        policy=RolloutPolicy(weights=weights, min_labels=words["answers"], max_seconds=1.0, noun="requests"),
         seconds=words["wait"],
         looks=words["looks"],
         clock=SystemClock(),
@@ -178,9 +178,9 @@ def _metrics(target: str, place: str, there: Any, region: str | None, address: s
     return Prometheus(address)
 
 
-def _target(target: str, place: str, *, pods: int | None, region: str | None) -> Target:
+def _target(target: str, place: str, *, model: str, pods: int | None, region: str | None) -> Target:
     from mlops_lab.adapters.targets import KubernetesTarget, SageMakerTarget, VertexTarget
 
     if target == "kubernetes":
-        return KubernetesTarget(place, pods=pods)
-    return SageMakerTarget(place, region=region) if target == "sagemaker" else VertexTarget(place)
+        return KubernetesTarget(place, name=model.replace("_", "-"), pods=pods)
+    return SageMakerTarget(place, region=region) if target == "sagemaker" else VertexTarget(place, model=model)

@@ -1,4 +1,4 @@
-"""Can this machine run the course? Told line by line, with the command that helps."""
+"""`doctor`: can this machine run the course, or the problem of a home? Told line by line, with what helps."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import click
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
-from mlops_lab.cli.options import answer_options
+from mlops_lab.cli.options import answer_options, shown_path
 from mlops_lab.data.flights import describe, verify_data
 from mlops_lab.pipeline.engines import has_registry, open_feature_store, open_registry
+from mlops_lab.pipeline.problem import has_changed, remembered
 
 _ROOM = 500_000_000  # bytes; a run of the whole year writes about a tenth of that
 _OLDEST = (3, 11)
@@ -37,7 +38,7 @@ def examine(home: Path) -> list[Check]:
     """All checks, in the order in which one would mend them; none of them raises and none changes anything."""
     checks = [_python(), *_packages()]
     single: tuple[tuple[str, Callable[[], Check]], ...] = (
-        ("data", _data),
+        ("data", lambda: _data(home)),
         ("home", lambda: _home(home)),
         ("registry", lambda: _registry(home)),
         ("features", lambda: _features(home)),
@@ -133,7 +134,15 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _data() -> Check:
+def _data(home: Path) -> Check:
+    known = remembered(home)
+    if known is not None:
+        file = None if known.file is None else Path(home, known.file)
+        if file is None or not file.is_file():
+            gone = "was made in a program" if file is None else f"its file {shown_path(file)} is gone"
+            return Check("problem", False, f"{known.name}: {gone}; run it from a file: mlops-lab run problem.py")
+        changed = ", which has changed since the last run" if has_changed(home) else ""
+        return Check("problem", True, f"{known.name}: {shown_path(file)}{changed}")
     found = verify_data()
     return Check("data", True, f"{len(found)} tables as shipped (sha256), {describe('flights')['rows']:,} flights")
 
@@ -214,7 +223,7 @@ def _kernel() -> Check:
 @click.command()
 @answer_options
 def doctor(home: Path, as_json: bool) -> int:
-    r"""Can this environment run the course?
+    r"""Can this environment run the course, or the problem of the home?
 
     Line by line: ✓ is well, ✗ is missing and needed, – is missing and optional (the line says how to get it). Nothing
     is changed.

@@ -16,7 +16,6 @@ from mlops_lab.pipeline.problem import season_drift
 @click.option("--until", metavar="D", help="The last day to watch.  [default: the last of the data]")
 @click.option(
     "--rows",
-    "--flights",
     "per_month",
     default=1000,
     type=click.IntRange(200, 100_000),
@@ -38,7 +37,7 @@ def drift(
     Examples:
       mlops-lab run --date 2013-03-01 --param holdout_days=10
       mlops-lab drift
-      mlops-lab drift late_flights 1 --plot drift.svg
+      mlops-lab drift 1 --plot drift.svg
       mlops-lab drift --json | jq .retrain
 
     Exit code 0 also where retraining is asked for: it is a question, and the gate answers it.

@@ -80,11 +80,11 @@ def export(
     \b
     Examples:
       mlops-lab export yaml
-      mlops-lab export json --out flights.json
-      mlops-lab export airflow --out dags/flights.py
-      mlops-lab export prefect --out flights_flow.py
+      mlops-lab export json --out pipeline.json
+      mlops-lab export airflow --out dags/pipeline.py
+      mlops-lab export prefect --out flow.py
       mlops-lab export airflow --file night.yaml --module mycompany.tasks --out dags/night.py
-      mlops-lab export kubernetes --to deploy --image ghcr.io/ada/late-flights:v3
+      mlops-lab export kubernetes --to deploy --image ghcr.io/ada/model:v3
       mlops-lab export vertex --out pipeline.py
       mlops-lab export feast --to feature_repo --rows
     """

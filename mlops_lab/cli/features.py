@@ -27,8 +27,8 @@ def features() -> None:
     \b
     Examples:
       mlops-lab features list
-      mlops-lab features describe airport_weather
-      mlops-lab features online --features airport_weather:temp --key origin=JFK
+      mlops-lab features describe VIEW
+      mlops-lab features online --features VIEW:FEATURE --key NAME=VALUE
       mlops-lab features rebuild
     """
 
@@ -120,7 +120,7 @@ def online(wanted: str, keys: tuple[str, ...], at: str | None, home: Path, as_js
     for text in keys:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InvalidData(f"{text!r} is no key; write it as name=value, for example origin=JFK.")
+            raise InvalidData(f"{text!r} is no key; write it as name=value, for example shop=7.")
         if name.strip() in row:
             raise InvalidData(f"the key {name.strip()} is given twice.")
         row[name.strip()] = value

@@ -33,8 +33,8 @@ def lineage(
     \b
     Examples:
       mlops-lab lineage
-      mlops-lab lineage late_flights 2 --rows 3
-      mlops-lab lineage --view airport_weather
+      mlops-lab lineage 2 --rows 3
+      mlops-lab lineage --view VIEW
       mlops-lab lineage --draw lineage.svg
     """
     from mlops_lab.teaching.drawing import draw_lineage

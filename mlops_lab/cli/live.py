@@ -46,7 +46,7 @@ def live(
     Examples:
       mlops-lab rollout live
       mlops-lab rollout live --kill challenger
-      mlops-lab rollout stop --why "storm"        in another terminal, at any moment
+      mlops-lab rollout stop --why "complaints"   in another terminal, at any moment
     """
     registry = open_registry(home)
     name, number = split_subject(subject, model_of(registry.home))
@@ -65,8 +65,6 @@ def live(
 async def _run(
     promotion: Promotion, home: Path, *, days: int, connections: int, shadow: bool, kill: str | None, quiet: bool
 ) -> LiveRollout:
-    from dataclasses import replace
-
     from mlops_lab.cli.options import open_problem
     from mlops_lab.delivery.live import Servers, live_rollout
 
@@ -84,8 +82,6 @@ async def _run(
             promotion,
             home,
             traffic=traffic,
-            policy=replace(problem.canary, max_seconds=problem.canary.max_seconds or 1.0),
-            key=problem.key,
             unit=unit,
             connections=connections,
             shadow=shadow,

@@ -93,12 +93,10 @@ def open_home(home: Path) -> Path:
 
 def open_problem(home: Path) -> Problem:
     """The problem of a home folder. Where it is described in a file, that file's code runs: one line says so."""
-    from mlops_lab.pipeline.problem import problem_of, remembered
+    from mlops_lab.pipeline.problem import has_changed, problem_of, remembered
 
     known = remembered(home)
     if known is not None and known.file is not None:
-        from mlops_lab.pipeline.problem.home import has_changed
-
         changed = ", which has changed since the last run" if has_changed(home) else ""
         click.echo(f"problem {known.name}: {shown_path(Path(home, known.file))}{changed}", err=True)
     return problem_of(home)
@@ -165,7 +163,7 @@ def version_of(registry: Registry, words: tuple[str, ...], *, needed: bool = Fal
     """
     name, text = split_subject(words, model_of(registry.home))
     if text is None and needed:
-        raise InvalidData("say which version, for example: late_flights 3")
+        raise InvalidData(f"say which version, for example: {name} 3")
     if text is not None and _number(text):
         return registry.get_model_version(name, int(text.lower().removeprefix("v")))
     if text is not None and text != "latest":

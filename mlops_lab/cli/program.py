@@ -21,7 +21,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 #: Every command: where it is, and the first sentence of its help.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run:run", "Run the whole pipeline of a problem."),
-    "doctor": ("doctor:doctor", "Can this environment run the course?"),
+    "doctor": ("doctor:doctor", "Can this environment run the course, or the problem of the home?"),
     "gate": ("gate:gate", "May this version pass?"),
     "registry": ("registry:registry", "Versions, stages, approvals and their history."),
     "lineage": ("lineage:lineage", "Where did a version come from?"),

@@ -28,7 +28,7 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     \b
     Examples:
       mlops-lab refit
-      mlops-lab refit late_flights 2 --json
+      mlops-lab refit 2 --json
     \b
     Exit codes: 0 the same model, 1 another one, or an error
     """

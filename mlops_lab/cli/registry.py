@@ -72,7 +72,7 @@ def approve(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json
 
     \b
     Example:
-      mlops-lab registry approve late_flights 3 --by grace --comment "better on snow days"
+      mlops-lab registry approve 3 --by grace --comment "better on cold days"
     """
     registry = open_registry(home)
     version = version_of(registry, subject, needed=True)
@@ -173,7 +173,7 @@ def alias(
 
     \b
     Examples:
-      mlops-lab registry alias challenger late_flights 3
+      mlops-lab registry alias challenger 3
       mlops-lab registry alias challenger --delete
     """
     registry = open_registry(home)
@@ -194,15 +194,15 @@ def registry() -> None:
     r"""Versions, stages, approvals and their history.
 
     Which model is in Production, since when, on what evidence, and who agreed? Commands take [NAME] [VERSION]: the
-    name is late_flights when left out, the version a number, an alias such as
-    champion, or latest. Nothing reaches Production here without a passed gate and the approvals that are asked for.
+    name is the home's model when left out, the version a number, an alias such as champion, or latest. Nothing reaches
+    Production here without a passed gate and the approvals that are asked for.
 
     \b
     Examples:
       mlops-lab registry list
       mlops-lab registry history
-      mlops-lab registry approve late_flights 3 --by grace
-      mlops-lab registry rollback --why "complaints from gate B12"
+      mlops-lab registry approve 3 --by grace
+      mlops-lab registry rollback --why "complaints"
       mlops-lab registry production-at 2013-10-01
       mlops-lab registry copy --to mlflow
     """

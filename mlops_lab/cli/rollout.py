@@ -38,7 +38,7 @@ def rollout() -> None:
     \b
     Examples:
       mlops-lab rollout status
-      mlops-lab rollout stop --by grace --why "complaints from gate B12"
+      mlops-lab rollout stop --by grace --why "complaints"
       mlops-lab rollout resume
       mlops-lab rollout live --days 7
     """

@@ -71,17 +71,16 @@ def serve(
 ) -> int:
     r"""Serve a version: the champion, when none is named.
 
-    The model is verified before it is loaded. A request holds the features of each flight, or its keys: then they are
+    The model is verified before it is loaded. A request holds the features of each row, or its keys: then they are
     read from the online store. Only this machine can reach it, unless --host says otherwise. One line of JSON for
     each request goes to standard error. SIGTERM or Ctrl-C stops it when what has begun is finished.
 
     \b
     Examples:
       mlops-lab serve
-      mlops-lab serve late_flights 3 --port 9000
+      mlops-lab serve 3 --port 9000
       curl -s localhost:8080/ping
-      curl -s localhost:8080/invocations -H 'content-type: application/json' -d \
-        '{"flight_id": "2013-05-31-B6-707-JFK", "origin": "JFK", "carrier": "B6", "tailnum": "N580JB"}'
+      curl -s localhost:8080/invocations -H 'content-type: application/json' -d '{"KEY": "VALUE", "FEATURE": 1.5}'
 
     \b
     It speaks SageMaker (/ping, /invocations), Vertex AI (AIP_* variables), KServe (/v2, /v1) and Prometheus (/metrics),

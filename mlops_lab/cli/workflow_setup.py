@@ -192,7 +192,7 @@ def setup(check: bool, repo: str | None, markdown: bool, as_json: bool) -> int:
     Examples:
       mlops-lab workflow setup
       mlops-lab workflow setup --check
-      mlops-lab workflow setup --check --repo ada/late-flights
+      mlops-lab workflow setup --check --repo ada/project
     \b
     Exit codes: 0 all is set, or nothing was asked; 1 something is not set
     """

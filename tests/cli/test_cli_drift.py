@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def months(filled):
-    return filled("drift", "--until", "2013-08-31", "--flights", "300", "--json").json
+    return filled("drift", "--until", "2013-08-31", "--rows", "300", "--json").json
 
 
 def test_each_month_since_it_learnt_is_told_with_what_its_outcomes_said(months):

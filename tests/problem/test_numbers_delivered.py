@@ -112,8 +112,16 @@ class Said:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("worse", "state"), [(0.1, "finished"), (1.5, "rolled_back")])
-def test_a_canary_of_numbers_goes_through_the_router_and_is_judged(worse, state, home, tmp_path):
+@pytest.mark.parametrize(
+    ("worse", "state", "told"),
+    [
+        (0.1, "finished", "all"),
+        (1.5, "rolled_back", "all"),
+        (1.5, "rolled_back", "a policy in the scale of probabilities"),
+        (1.5, "rolled_back", "nothing"),
+    ],
+)
+def test_a_canary_of_numbers_goes_through_the_router_and_is_judged(worse, state, told, home, tmp_path):
     import shutil
 
     mine = tmp_path / "home"
@@ -128,15 +136,14 @@ def test_a_canary_of_numbers_goes_through_the_router_and_is_judged(worse, state,
         .assign(row=[{"order_id": key} for key in PROBLEM.rows["order_id"].head(600)])
     )
     servers = Models(dict(zip(traffic["key"], traffic["truth"], strict=True)), worse)
-    policy = replace(PROBLEM.canary, margin=0.02)  # as `mlops-lab rollout live` takes it
+    unit = float(traffic["truth"].std())
+    settings = {
+        "all": {"policy": replace(PROBLEM.canary, margin=0.02), "key": "order_id", "unit": unit},
+        "a policy in the scale of probabilities": {"policy": PROBLEM.rollout, "key": "order_id", "unit": unit},
+        "nothing": {},
+    }[told]
 
-    found = asyncio.run(
-        live_rollout(
-            promotion, mine, traffic=traffic, policy=policy, servers=servers, key="order_id", unit=float(
-                traffic["truth"].std()
-            ),
-        )
-    )  # fmt: skip
+    found = asyncio.run(live_rollout(promotion, mine, traffic=traffic, servers=servers, **settings))
 
     assert outcome(again) == "promoted"
     assert found.deployment.state == state, found.deployment.steps[-1]

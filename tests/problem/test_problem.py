@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from sklearn.linear_model import PoissonRegressor
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
 from mlops_lab.cli import main
+from mlops_lab.cli.program import program
 from mlops_lab.models.gates import Floor, GatePolicy
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.flights import FLIGHTS
@@ -76,32 +79,87 @@ def test_a_home_remembers_its_file_and_moves_with_its_project(weather, project, 
     assert remembered(home).file == "../problem.py"
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["gate"],
-        ["gate", "--print-policy"],
-        ["drift", "--rows", "200"],
-        ["dag", "draw"],
-        ["dag", "list"],
-        ["registry", "show", "--markdown"],
-        ["registry", "history"],
-        ["lineage"],
-        ["features", "list"],
-        ["rollout", "status"],
-        *(["export", target] for target in ("yaml", "json", "airflow", "prefect", "prefect-yaml", "vertex")),
-    ],
-    ids=" ".join,
+#: Words that only the flights' own files say.
+FLIGHTS_WORDS = re.compile(
+    r"flights?|flown|origin|carrier|airline|airport|tail_?num|dep_delay|departure|JFK|EWR", re.IGNORECASE
 )
-def test_every_command_takes_the_problem_of_its_home(weather, words, capsys):
-    if words[:2] == ["registry", "show"] or words == ["gate"]:
-        words = [*words, *(["--version", "1"] if words == ["gate"] else ["1"])]
 
-    code = main([*words, "--home", str(weather[1])])
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        *(
+            (0, words.split())
+            for words in (
+                "gate --version 1",
+                "gate --print-policy",
+                "drift --rows 200",
+                "dag draw",
+                "dag list",
+                "registry list",
+                "registry show 1 --markdown",
+                "registry history",
+                "lineage",
+                "lineage 1 --rows 2",
+                "features list",
+                "features describe calendar",
+                "features rebuild --until 2015-12-01",
+                "rollout status",
+                "leaks --rows 400",
+                "doctor",
+            )
+        ),
+        *(
+            (0, ["export", name])
+            for name in ("yaml", "json", "airflow", "airflow-factory", "prefect", "prefect-yaml", "vertex", "sagemaker")
+        ),
+        *(
+            (1, words.split())
+            for words in (
+                "refit 7",
+                "rollout live",
+                "registry approve --by grace",
+                "features describe nothing",
+                "lineage nothing",
+                "features online --features calendar --key x",
+                "features online --features calendar --key x=1",
+                "export kubernetes",
+                "export feast",
+                "export kubernetes --image late",
+                "serve 7",
+                "serve nothing",
+                "deploy kubernetes --endpoint n --version 7 --image a:b",
+                "rollout stop 7",
+                "drift 7",
+                "gate --version 7",
+            )
+        ),
+    ],
+    ids=lambda each: each if isinstance(each, int) else " ".join(each),
+)
+def test_every_command_takes_the_problem_of_its_home_and_says_no_word_of_flights(weather, code, words, capsys):
+    found = main([*words, "--home", str(weather[1])])
 
     said = capsys.readouterr()
-    assert code == 0, said.err
-    assert "flight" not in said.out
+    assert found == code, said
+    assert not FLIGHTS_WORDS.findall(said.out + said.err)
+
+
+def helps(command, *before):
+    yield before
+    for name in command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ():
+        yield from helps(command.get_command(click.Context(command), name), *before, name)
+
+
+def test_no_help_but_that_of_the_course_speaks_of_flights(capsys):
+    speaking = {}
+    for words in helps(program):
+        assert main([*words, "--help"]) == 0
+        if found := FLIGHTS_WORDS.findall(capsys.readouterr().out):
+            speaking[" ".join(words)] = found
+
+    # What the course itself runs on, and that a home which remembers nothing is one of it.
+    assert speaking == {"": ["flights"], "run": ["flights"]}
 
 
 def test_a_home_belongs_to_one_problem(weather):

@@ -31,7 +31,8 @@ def check_image(image: str) -> Mapping[str, str]:
     found = _IMAGE.fullmatch(image) if len(image) < 512 else None
     if found is None:
         raise InvalidDefinition(
-            f"{image[:80]!r} is no image with a tag or a digest; write for example {IMAGE} or late-flights@sha256:…"
+            f"{image[:80]!r} is no image with a tag or a digest; write for example ghcr.io/ada/model:v3 or "
+            "model@sha256:…"
         )
     return {key: value for key, value in found.groupdict().items() if value}
 

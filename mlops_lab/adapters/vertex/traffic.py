@@ -22,6 +22,7 @@ class VertexTarget:
 
     Args:
         endpoint: its full name, `projects/P/locations/REGION/endpoints/ID`.
+        model: what a challenger's image is called there, before its version.
         client: an `EndpointServiceClient`; for tests.
         models: a `ModelServiceClient`; for tests.
 
@@ -37,11 +38,12 @@ class VertexTarget:
         https://cloud.google.com/vertex-ai/docs/predictions/configure-traffic-split
     """
 
-    def __init__(self, endpoint: str, *, client: Any = None, models: Any = None) -> None:
+    def __init__(self, endpoint: str, *, model: str = "late_flights", client: Any = None, models: Any = None) -> None:
         found = _NAME.fullmatch(endpoint)
         if found is None:
             raise InvalidDefinition(f"{endpoint!r} is no endpoint; write projects/P/locations/REGION/endpoints/ID.")
         self.endpoint = endpoint
+        self.model = model.replace("_", "-")
         self.region = found["region"]
         self._client = client
         self._models = models
@@ -69,7 +71,7 @@ class VertexTarget:
                 raise NotAllowed("there is a challenger with traffic; take that one back first: --rollback.")
             self._wait("undeploy_model", endpoint=self.endpoint, deployed_model_id=str(each.id))
         model = {
-            "display_name": f"late-flights-v{release.version}",
+            "display_name": f"{self.model}-v{release.version}",
             "container_spec": {
                 "image_uri": release.image,
                 "env": [{"name": "MLOPS_LAB_VERSION", "value": str(release.version)}],

@@ -1,4 +1,4 @@
-"""A rollout over real servers, while flights are asked about all the time."""
+"""A rollout over real servers, while rows are asked about all the time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from mlops_lab.delivery.live.router import Router, listening_router
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
 from mlops_lab.pipeline.engines import open_registry
+from mlops_lab.pipeline.problem import problem_of, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ async def live_rollout(
     policy: RolloutPolicy | None = None,
     connections: int = 16,
     shadow: bool = False,
-    key: str = "flight_id",
+    key: str | None = None,
     unit: float | None = None,
     actor: str = "rollout",
     servers: Servers | None = None,
@@ -87,21 +88,22 @@ async def live_rollout(
 ) -> LiveRollout:
     """Take a promotion through its rollout with a server process for each version, under load.
 
-    The flights of the traffic are asked about in their order, over so many connections at once, and never stop for a
-    switch: the watch looks at a day while the next one is being flown. Both models are asked about every flight, one of
-    them in the shadow; what they said is in a journal of the home folder, so that after a crash the same call goes on.
-    After the rollout's end one more day is flown, to show who answers then.
+    The rows of the traffic are asked about in their order, over so many connections at once, and never stop for a
+    switch: the watch looks at a day while the next one is being asked about. Both models are asked about every row, one
+    of them in the shadow; what they said is in a journal of the home folder, so that after a crash the same call goes
+    on. After the rollout's end one more day is asked about, to show who answers then.
 
     Args:
         promotion: what is rolled out; a first model has nobody beside it.
         home: the home folder with the registry.
-        traffic: one row a flight: `key`, `at`, `known_at`, `truth` as for `rollout`, and `row`, what is sent of it.
-        policy: weights and bounds, latency among them.
+        traffic: one row a decision: `key`, `at`, `known_at`, `truth` as for `rollout`, and `row`, what is sent of it.
+        policy: weights and bounds, latency among them; that of the home's problem when left out.
         connections: how many requests are under way at once.
         shadow: is the challenger only asked, and never heard? Then nothing is decided.
-        key: the column of a row that says who is asked about; it decides which version answers.
-        unit: of numbers to predict, what they are divided by before they are judged; None where answers are
-            probabilities.
+        key: the column of a row that says who is asked about, which decides the version that answers; the problem's
+            own when left out.
+        unit: of numbers to predict, what they are divided by before they are judged; left out with `policy` or `key`,
+            it is the problem's. None where answers are probabilities.
         actor: who is written into the history.
         servers: where the servers come from; real processes by default.
         on_event: told of each step in one line.
@@ -120,12 +122,19 @@ async def live_rollout(
     """
     if promotion.archived_version is None:
         raise NotAllowed(f"{promotion.name} v{promotion.version} replaces nobody; there is no canary to watch.")
-    tell, rules = on_event or (lambda _line: None), policy if policy is not None else RolloutPolicy(max_seconds=1.0)
+    tell = on_event or (lambda _line: None)
+    if policy is None or key is None:
+        problem = problem_of(home)
+        key = key or problem.key
+        policy = policy or replace(problem.canary, max_seconds=problem.canary.max_seconds or 1.0)
+        unit = unit or unit_of(problem, traffic.rename(columns={"truth": problem.label}))
+    if unit is not None:  # what the answers of a day share is known of probabilities only
+        policy = replace(policy, shared=None)
     keeper = Servers(home, promotion.name) if servers is None else servers
     with ExitStack() as held:
         held.enter_context(alone(home, promotion.event, f"{promotion.name} v{promotion.version}"))
         registry = held.enter_context(closing(open_registry(home, clock=SystemClock())))
-        begin(promotion, registry, policy=rules, actor=actor)
+        begin(promotion, registry, policy=policy, actor=actor)
         routing = held.enter_context(closing(Routing(home, promotion.name, shadow=shadow)))
         journal = held.enter_context(Journal(home, promotion.event))
         said = {entry.key: entry for entry in journal}
@@ -141,7 +150,7 @@ async def live_rollout(
             async with listening_router(router, promotion.name) as port:
                 tell(f"the router listens on port {port}")
                 load = _Load(router, Client("127.0.0.1", port, seconds=60.0), connections, promotion.version)
-                watch = _Watch(registry, promotion, rules, actor, tell)
+                watch = _Watch(registry, promotion, policy, actor, tell)
                 flying = asyncio.create_task(_fly(traffic, said, load, watch, shadow=shadow, unit=unit or 1.0))
                 gone = asyncio.create_task(keeper.all_gone())
                 try:
@@ -201,17 +210,17 @@ class _Watch:
 async def _fly(
     traffic: pd.DataFrame, said: dict[str, Entry], load: _Load, watch: _Watch, *, shadow: bool, unit: float
 ) -> None:
-    """Day by day; the look at a day is taken while the next one is flown."""
+    """Day by day; the look at a day is taken while the next one is asked about."""
     looking: asyncio.Task[None] | None = None
-    more = 1  # a day to fly when it is over
-    flown = 0
+    more = 1  # a day to ask about when it is over
+    asked = 0
     for until, seen in days_of(traffic.assign(challenger=0.0, champion=0.0)):
         over = await asyncio.to_thread(lambda: watch.over)
         if over and not more:
             break
         more -= over
-        today = seen.iloc[flown:]
-        flown = len(seen)
+        today = seen.iloc[asked:]
+        asked = len(seen)
         if not over:
             today = today[~today["key"].isin(said.keys())]  # asked before a crash
         await load.send([*zip(today["key"], today["row"], strict=True)])
@@ -360,7 +369,7 @@ class Servers:
 
 
 class _Load:
-    """Clients that ask about flight after flight, and count what becomes of it.
+    """Clients that ask about row after row, and count what becomes of it.
 
     `told` are the moments at which answered requests were sent, each with the version that answered; `lost` counts the
     others by reason.
@@ -373,9 +382,9 @@ class _Load:
         self.told: list[tuple[float, int]] = []
         self.lost: Counter[str] = Counter()
 
-    async def send(self, flights: list[tuple[str, Mapping[str, Any]]]) -> None:
-        """Ask about these flights, so many at once; return when each of them was answered or lost."""
-        waiting = iter(flights)
+    async def send(self, rows: list[tuple[str, Mapping[str, Any]]]) -> None:
+        """Ask about these rows, so many at once; return when each of them was answered or lost."""
+        waiting = iter(rows)
 
         async def one_client() -> None:
             for _, row in waiting:

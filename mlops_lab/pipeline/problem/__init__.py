@@ -3,7 +3,14 @@
 from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_one_task, run_problem, said_no
 from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy, model_report, unit_of
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
-from mlops_lab.pipeline.problem.home import Remembered, load_problem, problem_of, remember_problem, remembered
+from mlops_lab.pipeline.problem.home import (
+    Remembered,
+    has_changed,
+    load_problem,
+    problem_of,
+    remember_problem,
+    remembered,
+)
 from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
 from mlops_lab.pipeline.problem.new import new_project
 from mlops_lab.pipeline.problem.problem import Metric, Problem
@@ -30,6 +37,7 @@ __all__ = [
     "find_leaks",
     "get_json",
     "get_training_set",
+    "has_changed",
     "latest_mark",
     "load_problem",
     "model_report",
