@@ -179,7 +179,7 @@ def test_nanoseconds_of_a_ttl_are_kept_for_the_next_process(tmp_path):
     [
         (pd.arrays.SparseArray([4, 0]), "int64", [4, 0]),
         (np.array([1 + 2j, 0]), "float64", "must be numbers"),
-        (pd.Series([1, 2], dtype="category"), "float64", "astype"),
+        (pd.Series([1, 2], dtype="category"), "float64", [1, 2]),
     ],
     ids=["sparse", "complex", "category"],
 )

@@ -51,9 +51,9 @@ class Rows:
         import numpy as np
         import pyarrow as pa
 
-        source, frame = view.source, view.source.read()
+        source, frame = view.source, view.source.columns(view.columns)
         where = f"source {source.name!r} of view {view.name!r}"
-        check_columns(frame, [*view.join_keys, *source.time_columns, *view.features], where)
+        check_columns(frame, list(view.columns), where)
         self.view = view
         self.keys = {key: key_column(frame[key], kind, where) for key, kind in view.key_types.items()}
 

@@ -25,36 +25,80 @@ def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
     """
     import pandas as pd
 
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.dtype.categories.dtype)
     dtype: Any = column.dtype
     if isinstance(dtype, pd.DatetimeTZDtype):
         in_utc: pd.Series[Any] = column.dt.tz_convert("UTC")
         return in_utc
     if not len(column):
         return column.astype("object").astype("datetime64[us, UTC]")
-    name, naive = column.name, f" {column.name!r} of {where} has no time zone; "
-    a_source = where.startswith("source ")
-    declare = "say which it is where the source is defined: Source(…, timezone='UTC')."
-    if pd.api.types.is_datetime64_dtype(dtype) or getattr(getattr(dtype, "pyarrow_dtype", None), "tz", "") is None:
-        hint = declare if a_source else f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
-        raise InvalidData(f"column{naive}{hint}", column=str(name))
-    arrow = str(getattr(dtype, "pyarrow_dtype", ""))
-    if arrow.startswith("timestamp["):
-        return column.astype(pd.DatetimeTZDtype(dtype.pyarrow_dtype.unit, "UTC"))
-    known = column.dropna()
-    if dtype != "object" or pd.api.types.infer_dtype(known) != "datetime":
-        found = pd.api.types.infer_dtype(known) if dtype == "object" else dtype
+    arrow = getattr(dtype, "pyarrow_dtype", None)
+    if str(arrow).startswith("timestamp[") and arrow.tz is not None:
+        return column.astype(pd.DatetimeTZDtype(arrow.unit, "UTC"))
+    name, held, known = column.name, what_it_holds(column), column.dropna()
+    naive = "without a zone" in held
+    if not naive and (dtype != "object" or pd.api.types.infer_dtype(known) != "datetime"):
+        hint = ""
+        if held.startswith(("dates", "text")):
+            hint = " Make times of it first: pd.to_datetime(…, utc=True)."
+            if where.startswith("source "):
+                hint = f" Dates, and text as 2024-05-31T18:30 says it, are read where {_DECLARE}"
         raise InvalidData(
-            f"column {name!r} of {where} must hold times with a time zone, not {found}."
-            f"{f' For dates, {declare}' if a_source and 'date' in str(found) else ''}",
-            column=str(name),
+            f"column {name!r} of {where} must hold times with a time zone, not {held}.{hint}", column=str(name)
         )
-    if any(value.tzinfo is None for value in known):
-        hint = declare if a_source else "some of its times are naive."
-        raise InvalidData(f"column{naive}{hint}", column=str(name))
+    if naive or any(value.tzinfo is None for value in known):
+        hint = f"say which it is, for example frame[{name!r}].dt.tz_localize('UTC')."
+        if where.startswith("source "):
+            hint = f"say which it is where {_DECLARE}"
+        elif not naive:
+            hint = "some of its times are naive."
+        raise InvalidData(f"column {name!r} of {where} has no time zone; {hint}", column=str(name))
     try:
         return pd.to_datetime(column, utc=True)
     except (ValueError, OverflowError) as error:
         raise InvalidData(f"column {name!r} of {where} holds a time out of range: {error}.", column=str(name)) from None
+
+
+_DECLARE = "the source is defined: Source(…, timezone='UTC')."
+_KINDS = {
+    "boolean": "true or false",
+    "bytes": "bytes",
+    "date": "dates",
+    "datetime": "times",
+    "datetime64": "times",
+    "decimal": "decimals",
+    "empty": "nothing",
+    "floating": "numbers",
+    "integer": "whole numbers",
+    "string": "text",
+    "time": "times of day",
+    "timedelta": "durations",
+    "timedelta64": "durations",
+}
+
+
+def what_it_holds(column: pd.Series[Any]) -> str:
+    """What a column holds, in words for an error: the kind of its values, and its type where that says more.
+
+    >>> import pandas as pd
+    >>> what_it_holds(pd.Series(["2024-01-01"])), what_it_holds(pd.Series([[1], None], dtype="object"))
+    ('text', 'values of type list')
+    """
+    import pandas as pd
+
+    dtype: Any = column.dtype
+    arrow = str(getattr(dtype, "pyarrow_dtype", ""))
+    if pd.api.types.is_datetime64_dtype(dtype) or (arrow.startswith("timestamp[") and "tz=" not in arrow):
+        return "times without a zone"
+    if isinstance(dtype, pd.CategoricalDtype):
+        return f"categories of {what_it_holds(dtype.categories.to_series())}"
+    found = pd.api.types.infer_dtype(column.dropna(), skipna=True)
+    if dtype == "object" and found not in _KINDS:
+        kinds = sorted({type(value).__name__ for value in column.dropna()})
+        return f"values of type {', '.join(kinds[:5])}"
+    words = _KINDS.get(found, str(dtype))
+    return words if words in ("text", str(dtype)) or dtype == "object" else f"{words} ({dtype})"
 
 
 def in_zone(column: pd.Series[Any], zone: str, where: str) -> pd.Series[Any]:
@@ -65,10 +109,10 @@ def in_zone(column: pd.Series[Any], zone: str, where: str) -> pd.Series[Any]:
     """
     import pandas as pd
 
-    dates = column.dtype == "object" and pd.api.types.infer_dtype(column, skipna=True) in ("date", "datetime")
-    if dates or str(column.dtype).startswith(("date32", "date64", "timestamp[")):
+    kind = pd.api.types.infer_dtype(column.dropna()) if column.dtype == "object" else what_it_holds(column)
+    if kind in ("date", "datetime", "string", "text") or str(column.dtype).startswith(("date", "timestamp[")):
         try:
-            column = pd.to_datetime(column)
+            column = pd.to_datetime(column, format="ISO8601" if kind in ("string", "text") else None)
         except (TypeError, ValueError):
             return column  # times of several kinds: `utc_column` says what they are
     if not pd.api.types.is_datetime64_dtype(column.dtype):
@@ -160,13 +204,9 @@ def check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> No
 
 def refuse(column: pd.Series[Any], wanted: str, where: str, hint: str = "") -> InvalidData:
     """The error that says what a column should have held and what it holds."""
-    import pandas as pd
-
-    found = str(column.dtype)
-    if found == "object":
-        found = f"object ({pd.api.types.infer_dtype(column, skipna=True)})"
     return InvalidData(
-        f"column {column.name!r} of {where} must be {wanted}, not {found}.{hint}", column=str(column.name)
+        f"column {column.name!r} of {where} must be {wanted}, not {what_it_holds(column)}.{hint}",
+        column=str(column.name),
     )
 
 
@@ -214,32 +254,30 @@ def _wholes(column: pd.Series[Any], where: str) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
         return _of_categories(column, _wholes, where)
-    if pd.api.types.is_integer_dtype(column.dtype):
+    kind = pd.api.types.infer_dtype(column, skipna=True) if dtype == "object" else ""
+    if pd.api.types.is_integer_dtype(dtype) or kind in ("integer", "decimal"):
         try:
-            if isinstance(column.dtype, pd.ArrowDtype):  # as a plain column it would go through float64 beside a null
-                whole = pa.array(column.array).cast(pa.int64())
+            if kind == "decimal" or isinstance(dtype, pd.ArrowDtype):
+                whole = pa.array(column if kind else column.array, from_pandas=True).cast(pa.int64())
                 return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
             return pa.array(column, pa.int64(), from_pandas=True)
         except (pa.ArrowInvalid, OverflowError):
-            raise refuse(column, "int64", where, " Some values are too large.") from None
+            hint = " Some have decimals, or are too large." if kind == "decimal" else " Some values are too large."
+            raise refuse(column, "int64", where, hint) from None
     if not len(column) or not column.notna().any():
         return pa.nulls(len(column), pa.int64())
-    if pd.api.types.is_float_dtype(column.dtype) and column.isna().any():
-        # A plain pandas column of whole numbers turns into floats when a null enters.
-        numbers = column.to_numpy("float64", na_value=np.nan)
-        unknown = np.isnan(numbers)
-        whole = np.where(unknown, 0, numbers)
-        if (np.abs(whole) <= _EXACT).all() and (whole == np.floor(whole)).all():
-            return pa.array(whole.astype("int64"), mask=unknown)
-    if column.dtype == "object" and pd.api.types.infer_dtype(column, skipna=True) == "integer":
-        try:
-            return pa.array(column, pa.int64(), from_pandas=True)
-        except (pa.ArrowInvalid, OverflowError):
-            raise refuse(column, "int64", where, " Some values are too large.") from None
-    hint = " Use the type Int64 for whole numbers with nulls." if pd.api.types.is_float_dtype(column.dtype) else ""
-    raise refuse(column, "whole numbers (int64)", where, hint)
+    if not pd.api.types.is_float_dtype(dtype):
+        raise refuse(column, "whole numbers (int64)", where)
+    # A plain pandas column of whole numbers turns into floats when a null enters.
+    numbers = column.to_numpy("float64", na_value=np.nan)
+    unknown = np.isnan(numbers)
+    whole = np.where(unknown, 0, numbers)
+    if not (unknown.any() and (np.abs(whole) <= _EXACT).all() and (whole == np.floor(whole)).all()):
+        raise refuse(column, "whole numbers (int64)", where, " Use the type Int64 for whole numbers with nulls.")
+    return pa.array(whole.astype("int64"), mask=unknown)
 
 
 def _dense(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -261,7 +299,8 @@ def key_column(column: pd.Series[Any], value_type: str, where: str) -> Any:
 def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
     """A feature column as the pandas array that stands for its declared type.
 
-    Whole numbers may come as any integer type, or as whole floats where there are nulls; float64 takes any number.
+    Whole numbers may come as any type that holds them exactly, floats only where there are nulls; float64 takes any
+    number.
 
     Raises:
         InvalidData: the column holds something else.
@@ -289,10 +328,12 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
         return _array([None] * len(column) if empty else column, "boolean")
     other = pd.api.types.is_bool_dtype(column.dtype) or pd.api.types.is_complex_dtype(column.dtype)
     numeric = pd.api.types.is_numeric_dtype(column.dtype) and not other
-    if not (empty or numeric or kind in ("integer", "floating", "mixed-integer-float")):
-        category = isinstance(column.dtype, pd.CategoricalDtype)
-        hint = " Convert it with astype('float64') first." if kind == "decimal" or category else ""
-        raise refuse(column, "numbers (float64)", where, hint)
+    if isinstance(column.dtype, pd.CategoricalDtype) and not empty:
+        codes = column.cat.codes.to_numpy()
+        of_each = value_column(pd.Series(column.dtype.categories, name=column.name), dtype, where)
+        return np.where(codes < 0, np.nan, of_each[codes])
+    if not (empty or numeric or kind in ("integer", "floating", "mixed-integer-float", "decimal")):
+        raise refuse(column, "numbers (float64)", where)
     if empty:
         return np.full(len(column), np.nan)
     return column.to_numpy("float64", na_value=np.nan) if column.hasnans else column.to_numpy("float64")

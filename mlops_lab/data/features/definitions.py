@@ -201,6 +201,11 @@ class FeatureView(_Featured):
         return tuple(key for entity in self.entities for key in entity.join_keys or ())
 
     @property
+    def columns(self) -> dict[str, str]:
+        """The columns of the source that it needs, and what each is to hold."""
+        return {**self.key_types, **dict.fromkeys(self.source.time_columns, "timestamp"), **self.dtypes}
+
+    @property
     def key_types(self) -> dict[str, str]:
         """The type of each key column."""
         return {key: entity.value_type for entity in self.entities for key in entity.join_keys or ()}

@@ -88,9 +88,8 @@ class ViewRows:
         """
         self.view = view
         self.where = f"source {view.source.name!r} of view {view.name!r}"
-        needed = list(dict.fromkeys([*view.join_keys, *view.source.time_columns, *view.features]))
-        self.frame = view.source.columns(needed)
-        check_columns(self.frame, needed, self.where)
+        self.frame = view.source.columns(view.columns)
+        check_columns(self.frame, list(view.columns), self.where)
         self.keys = KeyIndex(self.key_arrays(), len(self.frame))
         self._values: dict[str, Any] = {}
         source = view.source

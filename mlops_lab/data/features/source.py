@@ -46,9 +46,9 @@ class Source:
     visible before), and `landed_column` when it physically reached the warehouse: only `FeatureStore.replay` looks at
     that one, to find out what the first two left unsaid. Feast's `FileSource` has the first two.
 
-    `timezone` is the zone of times that are written without one, and of dates. `field_mapping` renames columns, from
-    the name in the data to the name used here, as Feast's does; all other names of a source and its views are the new
-    ones.
+    `timezone` is the zone of times that are written without one, of dates, and of times that are ISO 8601 text.
+    `field_mapping` renames columns, from the name in the data to the name used here, as Feast's does; all other names
+    of a source and its views are the new ones.
 
     >>> import pandas as pd
     >>> source = Source("weather", lambda: pd.DataFrame({"event_timestamp": [], "wind": []}))
@@ -124,32 +124,21 @@ class Source:
         """
         return self.kept("rows", self._read)
 
-    def columns(self, names: Sequence[str]) -> pd.DataFrame:
-        """The rows with no more columns than a view needs, where the source can tell them apart; else all of `read`.
+    def columns(self, kinds: Mapping[str, str]) -> pd.DataFrame:
+        """The rows with the columns that a view needs, which are to be of these types, and maybe with others.
 
-        Of a Parquet file the rest is not read. A file that lacks one of the columns is read whole, for the error to say
-        what it has.
+        Of a file the rest is not read; what a view calls text is not taken for a number because it looks like one. A
+        file that lacks one of the columns is read whole, for the error to say what it has.
 
         Raises:
             InvalidData: as `read`.
         """
-        if self.path is None or self._is_csv or "rows" in self._kept:
-            return self.read()
-        import pyarrow.parquet as pq
-
-        old = {new: old for old, new in self.field_mapping.items()}
-        wanted = [old.get(name, name) for name in names]
-        try:
-            with self._opened() as file:
-                there = set(wanted) <= set(pq.read_schema(file).names)
-            if there:
-                with self._opened() as file:
-                    frame = pq.read_table(file, columns=wanted).to_pandas(types_mapper=_arrow_type)
-                if set(wanted) <= set(frame.columns):
-                    return self._as_declared(frame)
-        except (OSError, ValueError):
-            pass  # whoever reads it whole finds the same, and says it better
-        return self.read()
+        if self.path is not None and (self._is_csv or "rows" not in self._kept):
+            frame = self._from_file(kinds)
+            if frame is not None:
+                return frame
+        times = [name for name, kind in kinds.items() if kind == "timestamp" and name not in self.time_columns]
+        return self._in_zone(self.read().copy(deep=False), times)
 
     def kept(self, what: Hashable, make: Callable[[], _Made]) -> _Made:
         """What `make` gives for the rows as they are now: made once, whatever store or thread asks.
@@ -168,10 +157,11 @@ class Source:
         if self.path is None or "://" in self.path:
             return None
         try:
-            found = Path(self.path).stat()
+            files = [Path(self.path), *(sorted(Path(self.path).rglob("*")) if Path(self.path).is_dir() else ())]
+            found = [file.stat() for file in files]
         except (OSError, ValueError):
             return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        return tuple(each for one in found for each in (one.st_ino, one.st_size, one.st_mtime_ns))
 
     @property
     def _is_csv(self) -> bool:
@@ -193,29 +183,50 @@ class Source:
     def _read(self) -> pd.DataFrame:
         import pandas as pd
 
-        data: Any = self.data
         if self.path is not None:
-            try:
-                with self._opened() as file:
-                    return self._as_declared(_table(file, csv=self._is_csv).to_pandas(types_mapper=_arrow_type))
-            except (OSError, ValueError) as error:
-                if isinstance(error, InvalidData):
-                    raise
-                why = str(error).splitlines()[0] if str(error) else type(error).__name__
-                why = "there is no such file" if isinstance(error, FileNotFoundError) else why
-                raise InvalidData(f"source {self.name!r} cannot be read from {str(data)!r}: {why}.") from None
+            found = self._from_file(None)
+            assert found is not None  # noqa: S101 - only a file that lacks a column that was named gives none
+            return found
+        data: Any = self.data
         frame = data if hasattr(data, "columns") else data()
         if not isinstance(frame, pd.DataFrame):
             raise InvalidData(f"source {self.name!r} must give a pandas DataFrame, not {type(frame).__name__}.")
-        return self._as_declared(frame.copy(deep=False))
+        return self._renamed(frame.copy(deep=False))
 
-    def _as_declared(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with its columns renamed, and its times in the declared zone."""
-        from mlops_lab.data.features.columns import in_zone
+    def _from_file(self, kinds: Mapping[str, str] | None) -> pd.DataFrame | None:
+        """The columns of these types, or all of them where it is None; None where the file lacks one of them."""
+        old = {new: old for old, new in self.field_mapping.items()}
+        wanted = None if kinds is None else {old.get(name, name): kind for name, kind in kinds.items()}
+        try:
+            with self._opened() as file:
+                table = (_csv_table if self._is_csv else _parquet_table)(file, wanted)
+        except (OSError, ValueError) as error:
+            if isinstance(error, InvalidData):
+                raise
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            why = "there is no such file" if isinstance(error, FileNotFoundError) else why
+            raise InvalidData(f"source {self.name!r} cannot be read from {str(self.data)!r}: {why}.") from None
+        there = table.column_names
+        if wanted is not None and not set(wanted) <= set(there):
+            return None
+        for name in there:
+            if there.count(name) > 1:
+                raise InvalidData(f"source {self.name!r} has {there.count(name)} columns {name!r}; rename one.")
+        frame = self._renamed(table.to_pandas(types_mapper=_arrow_type))
+        if kinds is not None and not set(kinds) <= set(frame.columns):  # pandas wrote it as the index
+            return None
+        return self._in_zone(frame, [name for name, kind in (kinds or {}).items() if kind == "timestamp"])
 
+    def _renamed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The frame with its columns renamed, and the times of its rows in the declared zone."""
         if self.field_mapping:
             frame = frame.rename(columns=dict(self.field_mapping))
-        for column in self.time_columns if self.timezone is not None else ():
+        return self._in_zone(frame, self.time_columns)
+
+    def _in_zone(self, frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+        from mlops_lab.data.features.columns import in_zone
+
+        for column in columns if self.timezone is not None else ():
             if list(frame.columns).count(column) == 1:
                 frame[column] = in_zone(frame[column], str(self.timezone), f"source {self.name!r}")
         return frame
@@ -240,19 +251,34 @@ def _place(data: str | Path) -> str:
     elif isinstance(data, str) and "://" in text:
         return text
     try:
-        return str(Path(text).expanduser().resolve())
+        return str(Path(text).expanduser().absolute())  # a link is followed when it is read: it may move on
     except (OSError, RuntimeError, ValueError):  # no such user, or no path at all: reading says it
         return text
 
 
-def _table(file: Any, *, csv: bool) -> Any:
-    if csv:
-        import pyarrow.csv
+def _csv_table(file: Any, kinds: Mapping[str, str] | None) -> Any:
+    """A CSV file as an Arrow table; an empty field is null, in a column of text too."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
 
-        return pyarrow.csv.read_csv(file)
+    texts = {name: pa.string() for name, kind in (kinds or {}).items() if kind == "string"}
+    table = csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=texts))
+    for place, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            filled = pc.if_else(pc.equal(table[place], ""), pa.scalar(None, column.type), table[place])
+            table = table.set_column(place, column, filled)
+    return table
+
+
+def _parquet_table(file: Any, kinds: Mapping[str, str] | None) -> Any:
     import pyarrow.parquet as pq
 
-    return pq.read_table(file)
+    if kinds is None or (isinstance(file, str) and Path(file).is_dir()):
+        return pq.read_table(file)
+    with pq.ParquetFile(file) as opened:
+        lacks = not set(kinds) <= set(opened.schema_arrow.names)
+        return opened.read(None if lacks else list(kinds))
 
 
 def _arrow_type(kind: Any) -> Any:

@@ -264,10 +264,7 @@ def _own_outcome(
 ) -> Iterator[Leak]:
     """Features that know the outcome at the very moment of the decision, and not a moment before."""
     source = view.source
-    if (
-        problem.key in view.join_keys
-        or not asked[AT].isin(source.columns(source.time_columns)[source.timestamp_field]).any()
-    ):
+    if problem.key in view.join_keys or not asked[AT].isin(source.columns(view.columns)[source.timestamp_field]).any():
         return
     before = asked.assign(**{AT: asked[AT] - timedelta(microseconds=1)})
     frame = store.get_historical_features(before, features=[f"{view.name}:{each.name}" for each in looked]).frame
@@ -299,7 +296,7 @@ def _better_than_the_last(strong: float, problem: Problem, asked: pd.DataFrame) 
 
 def _of_the_calendar(view: FeatureView, name: str) -> bool:
     """Is it told by the date alone, such as the weekday, so that everybody knows it before?"""
-    rows = view.source.columns([view.source.timestamp_field, name]).dropna()
+    rows = view.source.columns(view.columns)[[view.source.timestamp_field, name]].dropna()
     times = rows[view.source.timestamp_field].dt
     parts = (times.day_of_week, times.month, times.day, times.day_of_year)
     return any(int(rows[name].groupby(part).nunique().max()) == 1 for part in parts)
@@ -324,7 +321,7 @@ def _revised(view: FeatureView) -> tuple[str, ...]:
     if view.source.created_timestamp_column is not None:
         return ()
     keys = [*view.join_keys, view.source.timestamp_field]
-    frame = view.source.columns([*keys, *view.features])
+    frame = view.source.columns(view.columns)
     again = frame[frame.duplicated(keys, keep=False)]
     if again.empty:
         return ()
@@ -341,7 +338,7 @@ def _period(view: FeatureView, asked: pd.DataFrame) -> pd.Timedelta | None:
 
     if view.source.created_timestamp_column is not None:
         return None
-    times = view.source.columns([view.source.timestamp_field])[view.source.timestamp_field].dropna().drop_duplicates()
+    times = view.source.columns(view.columns)[view.source.timestamp_field].dropna().drop_duplicates()
     if len(times) < 5:
         return None
     hours = (times.dt.hour * 60 + times.dt.minute).drop_duplicates()
@@ -363,8 +360,7 @@ def _period(view: FeatureView, asked: pd.DataFrame) -> pd.Timedelta | None:
 
 def _when_over(view: FeatureView, asked: pd.DataFrame, period: pd.Timedelta) -> pd.DataFrame:
     """The view's features if each row had been known when its period was over."""
-    needed = [*view.join_keys, *view.source.time_columns, *view.features]
-    rows = view.source.columns(needed)
+    rows = view.source.columns(view.columns)
     rows = rows.assign(_known=rows[view.source.timestamp_field] + period)
     source = replace(view.source, data=rows, created_timestamp_column="_known", field_mapping={})
     longer = None if view.ttl is None else view.ttl + period.to_pytimedelta()
@@ -409,7 +405,7 @@ def _means(view: FeatureView, problem: Problem, decisions: pd.DataFrame) -> Iter
     found = found[found["count"] >= 5]
     if len(found) < 3:
         return
-    rows = view.source.columns([*keys, *view.features])
+    rows = view.source.columns(view.columns)
     for name in view.features:
         if is_bool_dtype(rows[name]) or not is_numeric_dtype(rows[name]):
             continue

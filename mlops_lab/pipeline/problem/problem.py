@@ -317,9 +317,8 @@ class Problem:
                     column=self.label,
                 )
         for view in self.services[features].views:
-            needed = [*view.join_keys, *view.source.time_columns, *view.features]
-            frame = view.source.columns(needed)
-            for column in needed:
+            frame = view.source.columns(view.columns)
+            for column in view.columns:
                 if column not in frame.columns:
                     raise UnknownName("column", column, frame.columns, where=f"source {view.source.name!r}")
             for name, dtype in view.dtypes.items():
