@@ -25,6 +25,12 @@ _KEYS = re.compile(
     r"google_credentials|gcp_sa_key|azure_credentials|client[-_]secret|^creds$|kube_?config"
 )
 _SECRET = re.compile(r"\$\{\{[^}]*\bsecrets\b")
+# Asked by digest, who signed it and from which branch; and only then handed on, by that digest.
+_VERIFIED = re.compile(
+    r'gh attestation verify "oci://(?P<image>\$\w+@\$\w+)"(?=(?:.|\\\n)*--source-ref)(?=(?:.|\\\n)*--signer-workflow)'
+    r'[\s\S]*^ *echo "image=(?P=image)" >> "\$GITHUB_OUTPUT"',
+    re.MULTILINE,
+)
 _PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}|docker://.+@sha256:[0-9a-f]{64}")
 
 
@@ -134,6 +140,29 @@ def caches(file: WorkflowFile) -> Iterator[Finding]:
             yield file.finding(step, "cache-in-release", "a release job must not restore a cache: it can be poisoned")
 
 
+def images(file: WorkflowFile) -> Iterator[Finding]:
+    """An image is delivered by the digest whose builder GitHub was asked about, after it was asked."""
+    for job in file.jobs:
+        verified: set[str] = set()
+        for step in job.steps:
+            path = local_path(str(step.get("uses", "")))
+            image = str((step.get("with") or {}).get("image", "")).replace(" ", "")
+            if path and image and image not in verified:
+                sentence = (
+                    f"{job.name} delivers {image}, which no step before has verified by digest, signer and branch"
+                )
+                yield file.finding(step, "unverified-image", sentence)
+            for action in (each for each in action_files(file.root) if Path(each.path).parent.as_posix() == path):
+                value = str((action.data.get("outputs") or {}).get("image", {}).get("value", "")).replace(" ", "")
+                for _, inner in action.steps():
+                    if value == _image_of(inner) and _VERIFIED.search(str(inner.get("run", ""))):
+                        verified.add(_image_of(step))
+
+
+def _image_of(step: Mapping[str, Any]) -> str:
+    return f"${{{{steps.{step.get('id')}.outputs.image}}}}"
+
+
 #: Each looks at one file and gives what it finds there.
 POLICIES: tuple[Callable[[WorkflowFile], Iterator[Finding]], ...] = (
     summary,
@@ -150,6 +179,7 @@ POLICIES: tuple[Callable[[WorkflowFile], Iterator[Finding]], ...] = (
     rights,
     expressions_in_scripts,
     caches,
+    images,
 )
 
 

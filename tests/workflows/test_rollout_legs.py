@@ -6,8 +6,10 @@ time and refuses changes meanwhile) and Vertex are files, Prometheus, CloudWatch
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from mlops_lab.models.registry import GateReport, Registry, RuleResult
 from mlops_lab.models.tracking import Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY, ROLLOUT = "octo-org/octo-repo", ".github/workflows/rollout.yml"
 TARGETS = ("kubernetes", "sagemaker", "vertex")
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("bash") is None or shutil.which("jq") is None, reason="bash, jq"
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 # What every program of a cloud keeps: who stands where with how much, which metrics it has, and at what it fails.
 WORLD = """
-import json, os, pathlib, sys
+import hashlib, json, os, pathlib, sys
 kept = pathlib.Path(os.environ["WORLD"])
 world = json.loads(kept.read_text())
 def save():
@@ -59,14 +62,20 @@ save()
 DOCKER = """
 words = sys.argv[1:]
 say("docker", *words)
+if words[0] == "login":
+    sys.stdin.read()
 if words[0] == "pull":
     sys.exit(0 if words[-1] in world["images"] else 1)
 if words[0] == "build":
     world["built"] = dict([words[words.index("--label") + 1].split("=")])["org.mlops-lab.home"]
 if words[0] == "push":
-    world["images"][words[1]] = world["built"]
+    digest = hashlib.sha256((words[1] + world["built"]).encode()).hexdigest()
+    world["images"][words[1]] = {"home": world["built"], "digest": digest}
 if words[:2] == ["image", "inspect"]:
-    print(world["images"][words[-1]])
+    one = world["images"][words[-1]]
+    name = words[-1].rpartition(":")[0]
+    digests = f"mirror.example.org/late@sha256:{'0' * 64}\\n{name}@sha256:{one['digest']}"
+    print(digests if "RepoDigests" in words[3] else one["home"])
 save()
 """
 BOTO3 = """
@@ -170,14 +179,17 @@ FAKES = {
     "google/cloud/aiplatform_v1/__init__.py": "",
     "google/cloud/aiplatform_v1/services/__init__.py": "",
     "google/cloud/aiplatform_v1/services/endpoint_service.py": WORLD + VERTEX,
-    "google/cloud/aiplatform_v1/services/model_service.py": WORLD + VERTEX,
+    "google/cloud/aiplatform_v1/services/model_service.py": (
+        "from google.cloud.aiplatform_v1.services.endpoint_service import ModelServiceClient"
+    ),
     "sitecustomize.py": "import os\nif 'WORLD' in os.environ:\n" + "".join(
         f"    {line}\n" for line in (WORLD + SITE).splitlines() if line
     ),
 }  # fmt: skip
+IMAGES = "example.org/late"
 SET_UP = {
-    "KUBE_NAMESPACE": "flights", "PROMETHEUS_URL": "http://prometheus:9090", "IMAGE_REPOSITORY": "example.org/late",
-    "SAGEMAKER_ENDPOINT": "late", "SAGEMAKER_IMAGE": "ecr/late", "SAGEMAKER_ROLE_ARN": "arn:role",
+    "KUBE_NAMESPACE": "flights", "PROMETHEUS_URL": "http://prometheus:9090", "IMAGE_REPOSITORY": IMAGES,
+    "SAGEMAKER_ENDPOINT": "late", "SAGEMAKER_IMAGE": IMAGES, "SAGEMAKER_ROLE_ARN": "arn:role",
     "MODEL_BUCKET": "s3://models", "VERTEX_ENDPOINT": "projects/p/locations/r/endpoints/7",
 }  # fmt: skip
 
@@ -243,26 +255,32 @@ class Rollout:
         """Which version answers on a target, and with how much."""
         now = self.now
         if target == "kubernetes":
-            return now["cluster"]["late-flights"]["image"].rpartition(":")[2], now["cluster"]["late-flights"]["pods"]
+            image = now["cluster"]["late-flights"]["image"]
+            tags = {f"{tag.rpartition(':')[0]}@sha256:{one['digest']}": tag for tag, one in now["images"].items()}
+            return tags.get(image, image).rpartition(":")[2], now["cluster"]["late-flights"]["pods"]
         if target == "sagemaker":
             one = now["endpoint"]["variants"]["champion"]
             return one["model"].rpartition("-")[2], one["weight"] > 0
         one = next(each for each in now["vertex"]["deployed"] if each["display_name"] == "champion")
         return one["model"].replace("m", "v"), now["vertex"]["traffic"][one["id"]]
 
-    def run(self, target: str, *, variables=None, weights="25 100", number: int = 1) -> WorkflowRun:
+    def run(self, target: str, *, variables=None, weights="25 100", actions=None) -> WorkflowRun:
         def download(call) -> None:
             (call.workspace / call.argument("path")).mkdir(exist_ok=True)
             shutil.copy(self.packed, call.workspace / call.argument("path") / "home.tar.gz")
+
+        def attest(call) -> None:
+            assert (call.argument("subject-name"), call.argument("push-to-registry")) == (IMAGES, "true")
+            self.github.sign(call.argument("subject-digest").removeprefix("sha256:"), workflow="rollout.yml")
 
         return execute(
             load_workflow(self.repo / ".github/workflows/rollout.yml"),
             "workflow_call",
             inputs={
                 "target": target, "run-id": "1001", "version": "2", "digest": self.digest, "weights": weights,
-                "options": "--wait=0\n--looks=2\n--answers=50",
+                "options": "--wait=2\n--looks=2\n--answers=50",
             },
-            actions={"actions/download-artifact": download},
+            actions={"actions/download-artifact": download, "actions/attest": attest, **(actions or {})},
             variables=SET_UP if variables is None else variables,
             inherit=["WORLD"],
         )  # fmt: skip
@@ -312,6 +330,20 @@ def states(run: WorkflowRun, target: str) -> dict[str, str | None]:
     return {step.name: step.outcome for step in run.job(target).steps}
 
 
+def there(rollout, home: str, *, workflow: str = "", ref: str = "refs/heads/main", signed: str = "") -> None:
+    """The image of v2 is there already, with a label; a workflow signed it, or another digest."""
+    digest = hashlib.sha256(b"image").hexdigest()
+    rollout.change(images={f"{IMAGES}:v2": {"home": home, "digest": digest}})
+    if workflow:
+        rollout.github.sign(signed or digest, workflow=workflow, ref=ref)
+
+
+def used(rollout) -> list[str]:
+    """The images that anything was told to run."""
+    asked = [words for words in rollout.now["asked"] if not words.startswith("docker")]
+    return re.findall(rf"{IMAGES}[^\s\",}}]*", " ".join(asked))
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_without_a_target_the_leg_says_so_changes_nothing_and_is_green(rollout, target):
     run = rollout.run(target, variables={})
@@ -333,6 +365,12 @@ def test_a_good_version_is_the_champion_and_the_registry_remembers_each_step(rol
     production, history = rollout.kept(tmp_path / "kept")
     assert (production, history[-1]) == (2, "delivery_finished")
     assert history.count("delivery_step") == 2
+    images, attested = (
+        used(rollout),
+        rollout.github["attested"],
+    )  # it runs by the digest that was attested, not by a tag
+    assert {image.partition("@sha256:")[0] for image in images} == {IMAGES}
+    assert {attested[image.partition("@sha256:")[2]][0] for image in images} == {f"{REPOSITORY}/{ROLLOUT}"}
 
 
 # Each target and each reason once every day; at night each target with each reason.
@@ -395,13 +433,70 @@ def test_a_home_of_a_version_that_another_run_overtook_is_not_delivered(rollout)
 
 
 def test_an_image_that_is_there_is_used_when_it_is_the_same_and_never_overwritten(rollout):
-    rollout.change(images={"example.org/late:v2": "somebody else's"})
+    there(rollout, "somebody else's", workflow="rollout.yml")
     refused = rollout.run("vertex")
-    rollout.change(images={"example.org/late:v2": rollout.digest})
-    used = rollout.run("vertex")
+    there(rollout, rollout.digest, workflow="rollout.yml")
+    same = rollout.run("vertex")
 
-    assert (refused.conclusion, used.conclusion) == ("failure", "success")
+    assert (refused.conclusion, same.conclusion) == ("failure", "success")
     assert not any(words.startswith(("docker push", "docker build")) for words in rollout.now["asked"])
+
+
+FORGED = {
+    "nobody signed it": {},
+    "another workflow signed it": {"workflow": "train.yml"},
+    "a branch's rollout.yml signed it": {"workflow": "rollout.yml", "ref": "refs/heads/topic"},
+    "another image was signed": {"workflow": "rollout.yml", "signed": "1" * 64},
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "forged"),
+    [
+        pytest.param(each, forged, marks=() if (each, at) == ("kubernetes", 0) else pytest.mark.nightly)
+        for each in TARGETS
+        for at, forged in enumerate(FORGED)
+    ],
+)
+def test_an_image_with_the_right_label_that_rollout_did_not_build_is_refused(rollout, target, forged):
+    there(rollout, rollout.digest, **FORGED[forged])
+
+    run = rollout.run(target)
+
+    assert states(run, target)["Code and promoted home folder in one image"] == "failure"
+    assert (used(rollout), rollout.champion(target)[0]) == ([], "v1")
+
+
+ACTION = "actions/image/action.yml"
+GUARD = 'if [ "$ATTESTED" = true ]; then\n          branch'
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(GUARD, GUARD.replace("= true", "= never"), id="it is not verified"),
+        pytest.param("if ! gh attestation", "if false && ! gh attestation", id="its answer does not count"),
+    ],
+)
+def test_a_planted_way_round_the_attestation_is_seen(rollout, old, new):
+    path = rollout.repo / ".github" / ACTION
+    assert old in path.read_text("utf-8")
+    path.write_text(path.read_text("utf-8").replace(old, new), encoding="utf-8")
+    there(rollout, rollout.digest)
+
+    rollout.run("kubernetes")
+
+    assert used(rollout), "the forged image must run here, or the tests above could not fail"
+
+
+@pytest.mark.nightly
+def test_only_the_variable_of_a_maintainer_switches_the_image_s_attestation_off(rollout):
+    there(rollout, rollout.digest)
+
+    run = rollout.run("kubernetes", variables={**SET_UP, "ATTESTATIONS": "off"})
+
+    assert run.conclusion == "success"
 
 
 WEIGHTS = ("5 $(touch pwned) 100", "25 5 100", "5 25", "", "0 100", "*", "5;touch pwned;100", "1e2")
