@@ -158,7 +158,8 @@ SETTINGS = (
         "Settings, Rules: require a pull request and the status checks `passed` and `train and gate`", _protected,
     ),
     Setting(
-        "attestations", "train.yml, promote.yml, rollout.yml", "the digest alone says which bytes were judged, not who made them",
+        "attestations", "train.yml, promote.yml, rollout.yml",
+        "the digest alone says which bytes were judged, not who made them",
         "on for public repositories; elsewhere the variable ATTESTATIONS: off", _attestations,
     ),
     Setting(
