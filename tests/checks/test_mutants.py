@@ -6,33 +6,10 @@ check that accepts one does not ask for what the lesson says. `pytest tests/chec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 
 from mlops_lab.pipeline.dag import TRIGGER_RULES
-from mlops_lab.teaching.checks import find_exercise
-from mlops_lab.teaching.checks.judging import Verdict, judge
-
-
-@dataclass(frozen=True)
-class Clauses:
-    """A solution as text with `<name>` for each clause: each as it should be, and its mutants with their words."""
-
-    exercise: str
-    source: str
-    right: dict[str, str]
-    wrong: dict[str, dict[str, str]]
-    styles: tuple[str, ...] = ()
-
-    def written(self, **changed: str) -> str:
-        text = self.source
-        for name, clause in (self.right | changed).items():
-            text = text.replace(f"<{name}>", clause)
-        return text
-
+from tests.checks.clauses import Clauses, expect_accepted, expect_refused, judged, mutants, whole
 
 _JOIN = """\
 def latest(rows, at, ttl):
@@ -283,51 +260,29 @@ _REFUSED = (
 )
 
 
-def _verdict(exercise_id: str, source: str) -> Verdict:
-    exercise = find_exercise(exercise_id)
-    names: dict[str, Any] = {}
-    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
-    exec(compile(source, "<string>", "exec"), names)  # noqa: S102
-    return judge(exercise, names[exercise.answer])
-
-
-def _mutants() -> Iterator[Any]:
-    for table in TABLES:
-        for name, changed in table.wrong.items():
-            for number, (clause, says) in enumerate(changed.items(), 1):
-                yield pytest.param(table, name, clause, says, id=f"{table.exercise}-{name}-{number}")
-
-
-@pytest.mark.parametrize(("table", "name", "clause", "says"), list(_mutants()))
+@pytest.mark.parametrize(("table", "name", "clause", "says"), mutants(TABLES))
 def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
     table: Clauses, name: str, clause: str, says: str
 ) -> None:
-    verdict = _verdict(table.exercise, table.written(**{name: clause}))
-
-    assert verdict.status == "not yet", f"{name}: {clause!r} passes for {table.right[name]!r}"
-    assert says in verdict.message
-    assert "it raised" not in verdict.message
+    expect_refused(table, name, clause, says)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.exercise)
+@pytest.mark.parametrize("table", whole(TABLES))
 def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
-    verdicts = [_verdict(table.exercise, source) for source in (table.written(), *table.styles)]
-
-    assert [verdict.status for verdict in verdicts] == ["passed"] * len(verdicts), verdicts
+    expect_accepted(table)
     assert set(table.wrong) == set(table.right), "each clause has mutants"
-    print(f"{table.exercise}: {sum(map(len, table.wrong.values()))} mutants refused, {len(verdicts)} styles accepted")
 
 
 @pytest.mark.parametrize(("exercise_id", "source"), _STYLES)
 def test_an_unusual_right_answer_passes(exercise_id: str, source: str) -> None:
-    verdict = _verdict(exercise_id, source)
+    verdict = judged(exercise_id, source)
 
     assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize(("exercise_id", "source", "says"), _REFUSED)
 def test_a_plausible_belief_is_an_attempt_and_is_answered(exercise_id: str, source: str, says: str) -> None:
-    verdict = _verdict(exercise_id, source)
+    verdict = judged(exercise_id, source)
 
     assert verdict.status == "not yet"
     assert says in verdict.message

@@ -5,34 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 
-from mlops_lab.teaching.checks import find_exercise
-from mlops_lab.teaching.checks.judging import Verdict, judge
-
-
-@dataclass(frozen=True)
-class Clauses:
-    """A solution with `<name>` for each clause: each as it should be, and its mutants with words of their message."""
-
-    exercise: str
-    source: str
-    right: dict[str, str]
-    wrong: dict[str, dict[str, str]]
-    styles: tuple[str, ...] = ()
-
-    def written(self, **changed: str) -> str:
-        return self.filled(self.source, **changed)
-
-    def filled(self, text: str, **changed: str) -> str:
-        for name, clause in (self.right | changed).items():
-            text = text.replace(f"<{name}>", clause)
-        return text
-
+from tests.checks.clauses import Clauses, expect_accepted, expect_refused, mutants, whole
 
 _VIEW = """\
 source = replace(leaking.source, <created>)
@@ -513,47 +488,17 @@ TABLES = (
          _ROUTER.replace("<parts>", "1_000_000").replace("<hundred>", "10_000").replace("<caught>", "Exception")),
     ),
 )  # fmt: skip
-_LONG = ("07.3", "09.1", "09.2", "09.3")
 
 
-def _verdict(exercise_id: str, source: str) -> Verdict:
-    exercise = find_exercise(exercise_id)
-    names: dict[str, Any] = {}
-    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
-    exec(compile(source, "<string>", "exec"), names)  # noqa: S102
-    return judge(exercise, names[exercise.answer])
-
-
-def _mutants() -> Iterator[Any]:
-    for table in TABLES:
-        marks = pytest.mark.nightly if table.exercise in _LONG else ()
-        for name, changed in table.wrong.items():
-            for number, (clause, says) in enumerate(changed.items(), 1):
-                yield pytest.param(table, name, clause, says, id=f"{table.exercise}-{name}-{number}", marks=marks)
-
-
-@pytest.mark.parametrize(("table", "name", "clause", "says"), list(_mutants()))
+@pytest.mark.parametrize(("table", "name", "clause", "says"), mutants(TABLES))
 def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
     table: Clauses, name: str, clause: str, says: str
 ) -> None:
-    verdict = _verdict(table.exercise, table.written(**{name: clause}))
-
-    assert verdict.status == "not yet", f"{name}: {clause!r} passes for {table.right[name]!r}"
-    assert says in verdict.message
-    assert "it raised" not in verdict.message
+    expect_refused(table, name, clause, says)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "table",
-    [
-        pytest.param(table, id=table.exercise, marks=pytest.mark.nightly if table.exercise in _LONG else ())
-        for table in TABLES
-    ],
-)
+@pytest.mark.parametrize("table", whole(TABLES))
 def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
-    verdicts = [_verdict(table.exercise, source) for source in (table.written(), *map(table.filled, table.styles))]
-
-    assert [verdict.status for verdict in verdicts] == ["passed"] * len(verdicts), verdicts
+    expect_accepted(table)
     assert len(table.styles) >= 2
-    print(f"{table.exercise}: {sum(map(len, table.wrong.values()))} mutants refused, {len(verdicts)} styles accepted")

@@ -138,7 +138,7 @@ class Deployment:
 
     Attributes: `name`, `version`, `champion` (the version it replaces, or None), `promotion` (the history's number of
     the event that put it into Production), `weight` (percent it answers now), `state` (`running`, `finished`,
-    `rolled_back` or `stopped`), `steps`.
+    `rolled_back` or `stopped`), `why` and `actor` (the reason of its end, and who gave it), `steps`.
 
     >>> Deployment("late", 2, champion=1, promotion=9)
     Deployment(late v2 over v1: running at 0 %)
@@ -152,6 +152,7 @@ class Deployment:
     state: str = "running"
     why: str = ""
     steps: tuple[Step, ...] = ()
+    actor: str = ""
 
     def __repr__(self) -> str:
         over = f" over v{self.champion}" if self.champion is not None else ""
@@ -236,5 +237,5 @@ def _told(events: Iterable[Event], promotion: Promotion) -> Deployment | None:
             found = replace(found, weight=int(event.details["next_weight"]), steps=(*found.steps, step))
         elif found is not None and found.state in ("running", "finished"):  # taken back is taken back, also at the end
             weight = 100 if _STATES[event.action] == "finished" else 0  # taken back or stopped: it answers nobody
-            found = replace(found, state=_STATES[event.action], why=event.why, weight=weight)
+            found = replace(found, state=_STATES[event.action], why=event.why, weight=weight, actor=event.actor)
     return found

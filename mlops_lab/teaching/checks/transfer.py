@@ -23,7 +23,7 @@ from mlops_lab.models.registry import GateReport, Registry
 from mlops_lab.models.rollout import Deployment
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.dag import DAG, DagRun, Task
-from mlops_lab.teaching.checks.exercise import asked, expect, listed, plain, read_exercises
+from mlops_lab.teaching.checks.exercise import NotYet, asked, expect, listed, plain, read_exercises
 
 #: The columns of 00.3: None where the value is known at 18:00 on the day before, else why it is not.
 _COLUMNS: dict[str, str | None] = {
@@ -37,10 +37,9 @@ _COLUMNS: dict[str, str | None] = {
 
 
 def _usable(usable: Any) -> None:
-    expect(isinstance(usable, set | frozenset | list | tuple), "give a set of names of columns.")
-    names = {plain(one) for one in usable if isinstance(plain(one), str)}
-    unknown = sorted(names - set(_COLUMNS))
-    expect(len(names) == len(usable) and not unknown, f"the columns are {', '.join(_COLUMNS)}.")
+    said = "give a set of names of columns."
+    names = set(map(str, listed(list(usable) if isinstance(usable, set | frozenset | dict) else usable, said)))
+    expect(names <= set(_COLUMNS), f"the columns are {', '.join(_COLUMNS)}.")
     for name, why in _COLUMNS.items():
         if why is None:
             expect(name in names, f"{name} is known by then: look at when it is written.")
@@ -56,20 +55,26 @@ def _clinic_view(view: Any) -> None:
     expect(isinstance(view, FeatureView), "give a FeatureView.")
     expect(tuple(view.join_keys) == ("clinic",), "the view is about clinics: an entity whose join key is clinic.")
     expect(tuple(view.features) == ("missed_share",), "the view has one field, missed_share.")
-    source = view.source
-    expect(source.timestamp_field == "counted_at", "a count speaks of the moment counted_at: say so to the source.")
-    arrival = source.created_timestamp_column
+    source, given = view.source, view.source.read()
+    moment, arrival = source.timestamp_field, source.created_timestamp_column
+
+    def is_it(name: str, column: str) -> bool:
+        return name == column or (name in given.columns and column not in given.columns)  # renamed before
+
+    expect(is_it(moment, "counted_at"), "a count speaks of the moment counted_at: say so to the source.")
     expect(arrival is not None, "nothing tells the join that a count is read only from published_at on.")
-    expect(arrival == "published_at", f"a count is readable from published_at on, not from {arrival}.")
+    assert arrival is not None  # noqa: S101  asked in the line before
+    expect(is_it(arrival, "published_at"), f"a count is readable from published_at on, not from {arrival}.")
+    expect((given[moment] < given[arrival]).all(), "a count is published after the moment it speaks of, not before.")
     rows = pd.DataFrame(
         {
             "clinic": ["north"] * 2,
-            "counted_at": _days("04T00:00", "05T00:00"),
-            "published_at": _days("04T06:00", "06T06:00"),
+            moment: _days("04T00:00", "05T00:00"),
+            arrival: _days("04T06:00", "06T06:00"),
             "missed_share": [0.1, 0.2],
         }
     )
-    moments = _days("04T05:59", "04T06:00", "05T12:00", "06T06:00", "12T00:00", "12T00:01")
+    moments = _days("04T05:59", "04T06:00", "05T12:00", "06T06:00", "12T00:00", "12T00:00:00.000001")
     with tempfile.TemporaryDirectory() as home:
         store = FeatureStore(home)
         store.apply(replace(view, source=replace(source, data=rows)))
@@ -77,18 +82,18 @@ def _clinic_view(view: Any) -> None:
         seen = store.get_historical_features(asks, features=[f"{view.name}:missed_share"]).frame["missed_share"]
     found = [None if pd.isna(one) else float(one) for one in seen]
     expect(found[:5] == [None, 0.1, 0.1, 0.2, 0.2], f"a count has to hold for seven days; the values were {found}.")
-    expect(found[5] is None, "a count of seven days and a minute still holds: give the view a ttl of seven days.")
+    expect(found[5] is None, "a count of more than seven days still holds: give the view a ttl of seven days.")
 
 
 @contextmanager
 def _materialized(until: str) -> Iterator[FeatureStore]:
-    """A store of two features of two clinics; the second feature of `south` changes at noon."""
+    """A store of two features of two clinics, materialized until a time on 4 March."""
     rows = pd.DataFrame(
         {
-            "clinic": ["north", "south", "south"],
-            "event_timestamp": _days("04T08:00", "04T08:00", "04T12:00"),
-            "first": [1.0, 2.0, 2.0],
-            "second": [None, 4.0, 5.0],
+            "clinic": ["north", "south", "north", "south", "north"],
+            "event_timestamp": _days("04T08:00", "04T08:00", "04T10:00", "04T12:00", "04T14:00"),
+            "first": [1.0, 2.0, 3.0, 2.0, 3.0],
+            "second": [None, 4.0, None, 5.0, 6.0],
         }
     )
     fields = [Field("first", "float64"), Field("second", "float64")]
@@ -102,13 +107,13 @@ def _materialized(until: str) -> Iterator[FeatureStore]:
 
 def _same_answers(same: Any) -> None:
     expect(callable(same), "write a function: def same(store, keys, features, moment).")
-    keys = pd.DataFrame({"clinic": ["south", "nowhere", "north", "south"]}, index=[3, 1, 1, 0])
-    moment = _days("04T13:00")[0].to_pydatetime()
+    places = pd.DataFrame({"clinic": ["south", "nowhere", "north", "south"]}, index=[3, 1, 1, 0])
 
-    def given(until: str, *features: str) -> bool:
+    def given(until: str, *features: str, at: str = "04T13:00", clinics: tuple[str, ...] = ()) -> bool:
+        keys = pd.DataFrame({"clinic": list(clinics)}) if clinics else places
         mine = keys.copy()
         with _materialized(until) as store:
-            said = plain(same(store, mine, [f"seen:{name}" for name in features], moment))
+            said = plain(same(store, mine, [f"seen:{name}" for name in features], _days(at)[0].to_pydatetime()))
         expect(isinstance(said, bool), "return True or False.")
         expect(mine.equals(keys), "the keys were changed; others still need them.")
         return bool(said)
@@ -116,20 +121,34 @@ def _same_answers(same: Any) -> None:
     told = "here both know the same, and some values are missing in both: missing equals missing (DataFrame.equals)."
     expect(given("04T13:00", "first", "second"), told)
     expect(not given("04T09:00", "second"), "the online store is from 09:00 and misses what came at noon; say False.")
-    expect(
-        not given("04T09:00", "first", "second"), "only the second feature differs: compare all that were asked for."
+    for names in (("first", "second"), ("second", "first")):
+        expect(not given("04T11:00", *names), "of two features only `second` differs: compare all that were asked for.")
+    for clinics in (("south", "north"), ("north", "south"), ("north", "south", "north")):
+        told = f"the keys were {', '.join(clinics)}, and only south differs: compare every row."
+        expect(not given("04T09:00", "second", clinics=clinics), told)
+    told = "one feature is missing on both sides and the other differs: a row with a gap is compared as well."
+    expect(not given("04T09:00", "first", "second", clinics=("north",)), told)
+    told = "at 10:00 both know what came until 09:00: ask the join at `moment`, and at no other time."
+    expect(given("04T09:00", "second", at="04T10:00"), told)
+    told = (
+        "the online store is from 07:00 and holds nothing yet, and the join does: missing on one side is not the same."
     )
+    expect(not given("04T07:00", "second"), told)
+    told = "the online store is from 14:30 and holds what was not known at 13:00: missing on one side is not the same."
+    expect(not given("04T14:30", "second"), told)
 
 
 def _honest_runs(find: Any) -> None:
     expect(callable(find), "write a function: def honest_runs(tracker, training_set).")
     frame = pd.DataFrame({"event_timestamp": _days("04T08:00", "05T08:00"), "wait_days": [3.0, 9.0]})
     visits = TrainingSet(frame, features=("wait_days",))
-    planted = (  # name, served AUC, offline AUC, split, whether it learnt from these visits
+    planted = (  # name, served AUC, offline AUC, split, whether it learnt from these visits (None: is examined on them)
         ("plain", 0.70, 0.70, "time", True),
         ("best", 0.75, 0.75, "time", True),
         ("shuffled", 0.83, 0.83, "random", True),
+        ("grouped", 0.82, 0.82, "group", True),
         ("other rows", 0.90, 0.90, "time", False),
+        ("exam", 0.88, 0.88, "time", None),
         ("leak", 0.60, 0.99, "time", True),
     )
     clock = FakeClock("2013-04-01")
@@ -138,12 +157,15 @@ def _honest_runs(find: Any) -> None:
             clock.sleep(60)
             rows = visits.fingerprint if mine else "sha256:" + "0" * 64
             figures = {"served.roc_auc": served, "offline.roc_auc": offline}
-            tracker.log_run(name, metrics=figures, tags={"split": split}, inputs={"training_set": rows})
+            inputs = {"training_set": rows} | ({"holdout": visits.fingerprint} if mine is None else {})
+            tracker.log_run(name, metrics=figures, tags={"split": split}, inputs=inputs)
         found = listed(find(tracker, visits), "return the runs as a list.")
     names = [str(getattr(one, "name", "?")) for one in found]
     expect(all(name in {one[0] for one in planted} for name in names), "return runs, as search_runs gives them.")
     expect("shuffled" not in names, "the run of a random split is among them: its tag says so.")
+    expect("grouped" not in names, "a run with the tag split=group is among them; only split=time was asked for.")
     expect("other rows" not in names, "a run that learnt from other rows is among them: compare fingerprints.")
+    expect("exam" not in names, "a run is among them that has these rows as holdout: look at inputs['training_set'].")
     expect(set(names) == {"best", "plain", "leak"}, f"three runs were wanted, and there are: {', '.join(names)}.")
     expect(names != ["leak", "best", "plain"], "the order is that of the offline figure, in which a leak looks best.")
     expect(names == ["best", "plain", "leak"], f"best in service first; the order is {', '.join(names)}.")
@@ -157,8 +179,11 @@ def _replaces(replaces: Any) -> None:
         models = [lambda visit, chances=chances: chances[visit["place"]] for chances in (old, new)]
         try:
             said = plain(replaces(*models, visits, margin))
-        except (TypeError, ZeroDivisionError):
-            return True  # in place of a no
+        except (TypeError, ZeroDivisionError) as error:
+            if missed and None not in (*old, *new):
+                raise
+            what = "a visit without an answer" if missed else "no visit at all"
+            raise NotYet(f"{what} is a no, and no exception ({type(error).__name__}).") from None
         expect(isinstance(said, bool), "return True or False.")
         return bool(said)
 
@@ -168,10 +193,21 @@ def _replaces(replaces: Any) -> None:
     expect(given((0.0,), (0.5,), (False,)), "0.25 worse with a margin of 0.25 is at most the margin: say True.")
     expect(not given((0.0,), (0.5,), (False,), 0.125), "0.25 worse with a margin of 0.125 is too much: say False.")
     expect(not given((0.5,), (nan,), (True,)), "a chance that is NaN gets through: ask whether it is shown to be good.")
-    expect(not given((0.5,), (None,), (True,)), "a visit without an answer is a no, and no exception.")
+    for new in ((None, 0.5), (0.5, None)):
+        expect(
+            not given((0.5, 0.5), new, (True, False)), "the challenger left a visit without an answer: that is a no."
+        )
+    for old in ((None, 0.5), (0.5, None), (0.5, nan)):
+        expect(
+            not given(old, (0.5, 0.5), (True, False)), "the champion has no chance for a visit: then nothing is shown."
+        )
     expect(not given((0.5, 0.5), (0.5, nan), (True, False)), "one of two chances is NaN: that one visit is enough.")
     expect(not given((), (), ()), "without any visit nothing was shown: that is a no.")
-    expect(given((0.0, 1.0), (0.0, 0.0), (True, False)), "the mean counts, over all visits, not each single one.")
+    told = "the mean counts, over all visits, not each single one and not their sum."
+    expect(given((0.0, 1.0), (0.0, 0.0), (True, False)), told)
+    expect(given((0.0,) * 4, (0.75, 0.0, 0.0, 0.0), (False,) * 4), told)
+    expect(not given((0.0,) * 5, (1.0, 1.0, 0.0, 0.0, 0.0), (False,) * 5), told)
+    expect(given((0.0,) * 4, (0.5,) * 4, (False,) * 4), told)
 
 
 @contextmanager
@@ -207,8 +243,11 @@ def _ship_and_return(ship: Any) -> None:
             expect(False, f"the registry says no: {error}")
         events = registry.history("no_shows")
         last = registry.get_production("no_shows")
-    arrived = any(one.version == 2 and one.target == "Production" for one in events)
+    arrived = [one.seq for one in events if one.version == 2 and one.target == "Production"]
     expect(arrived, "version 2 never came to Production: promote it by its report, when somebody has agreed.")
+    agreed = [one.seq for one in events if one.version == 2 and one.action == "approve"]
+    expect(agreed and agreed[0] < arrived[0], "nobody agreed to version 2; the rule was taken away instead of kept.")
+    expect(last is not None, "nobody serves now: bring version 1 back (rollback).")
     expect(last is not None and last.version == 1, "version 2 still serves: at the end it has to be taken back.")
 
 
@@ -254,6 +293,16 @@ def _first_break(first_break: Any) -> None:
                 f"the event at place {place} got a new hash, so the one after it no longer follows: look at prev_hash."
             )
             expect(given(changed) == place + 1, told)
+    told = "two places are broken, 1 and 3, and the first is asked for."
+    expect(
+        given([lie_at if at in (1, 3) else one for at, one in enumerate(sound) if (lie_at := one._replace(text="no"))])
+        == 1,
+        told,
+    )
+    begun = sound[2]._replace(prev_hash="")
+    begun = begun._replace(hash=_digest(begun))
+    told = "a history was begun anew at place 2, with an empty prev_hash: only the first event may have that."
+    expect(given([*sound[:2], begun]) == 2, told)
     expect(given(sound[1:]) == 0, "the first event was taken out: a first event has an empty prev_hash.")
     expect(
         given([*sound[:1], *sound[2:]]) == 1,
@@ -286,6 +335,11 @@ def _finish(finish: Any) -> None:
                 expect(False, f"run_dag says no: {error}")
         expect(isinstance(run, DagRun), "return the last run, as run_dag gives it.")
         expect(
+            f"{run.logical_date:%Y-%m-%d}" == "2013-03-10", f"the run is for {run.logical_date:%d %B %Y}, not 10 March."
+        )
+        told = f"the run began on {run.started:%d %B %Y}: give it the clock, on which it is 10 March 2013."
+        expect(f"{run.started:%Y-%m-%d}" == "2013-03-10", told)
+        expect(
             calls["count"] == 1, f"count ran {calls['count']} times: go on with the run that broke, resume=run.run_id."
         )
         expect(
@@ -302,6 +356,7 @@ def _stopped(stopped: Any) -> None:
     expect(isinstance(stopped, Deployment), "call stop: it returns the deployment that it stopped.")
     expect(stopped.version == 4, f"that is version {stopped.version}; the one under way is the fourth promotion's.")
     expect(stopped.state == "stopped", f"that rollout is {stopped.state}; nobody has stopped it.")
+    expect(stopped.actor == "grace", f'{stopped.actor or "nobody"} stopped it, and Grace was to: actor="grace".')
     expect("storm" in stopped.why.lower(), "the reason is no help to whoever reads it: say what is coming.")
 
 
@@ -309,10 +364,10 @@ def _look(look: Any) -> None:
     expect(callable(look), "write a function: def look(answers, now, enough, margin).")
     words = ("hold", "advance", "roll_back")
 
-    def given(*rows: tuple[int | None, bool | None, float, float], now: int = 100, enough: int = 2) -> Any:
+    def given(*rows: tuple[int | None, bool | None, float, float], enough: int = 2, margin: float = 0.25) -> Any:
         names = ("known_at", "missed", "challenger", "champion")
         try:
-            said = asked(look, [dict(zip(names, row, strict=True)) for row in rows], now, enough, 0.25)
+            said = asked(look, [dict(zip(names, row, strict=True)) for row in rows], 100, enough, margin)
         except (TypeError, ZeroDivisionError):
             return "an exception"
         expect(type(said) is str and said in words, f"return one of the words {', '.join(words)}.")
@@ -336,9 +391,16 @@ def _look(look: Any) -> None:
     expect(
         given((50, False, 1.0, 1.0), (50, False, 1.0, 1.0)) == "advance", "the champion was as wrong: compare the two."
     )
-    expect(
-        given(bad, good, good) == "advance", "it was wrong once and right twice: take the mean over all known visits."
-    )
+    told = "it was wrong {} times and right {}: take the mean over all known visits, and over no others."
+    for wrong, right, said in ((1, 2, "advance"), (2, 1, "roll_back"), (3, 2, "advance"), (5, 3, "advance")):
+        for rows in ([bad] * wrong + [good] * right, [good] * right + [bad] * wrong):
+            expect(given(*rows) == said, told.format(wrong, right))
+    expect(given(bad, bad, good, open_, open_) == "roll_back", told.format(2, 1))
+    late = (101, False, 1.0, 0.0)
+    expect(given(good, good, late, late, late, late, late) == "advance", "outcomes that are known at 101 were counted.")
+    expect(given(bad, bad, good, margin=0.5) == "advance", "0.33 worse with a margin of 0.5 is within it: use margin.")
+    said = "the champion's error is squared, too: 0.75 against 0.5 is 0.31 worse, and 0.25 is allowed."
+    expect(given(*[(50, False, 0.75, 0.5)] * 2) == "roll_back", said)
 
 
 def _nothing_lost(nothing_lost: Any) -> None:
@@ -391,6 +453,9 @@ def _rain(known: Any) -> None:
         expect(name in rows.columns, f"the column {name} is missing.")
     expect(len(rows) == len(days), "every day's rain is wanted, each once.")
     expect(list(rows["rain"]) == list(days["rain"]), "the rain of a day is that day's own, in the order given.")
+    for name in ("event_timestamp", "created_timestamp"):
+        aware = isinstance(rows[name].dtype, pd.DatetimeTZDtype)
+        expect(aware, f"{name} has to hold moments with a time zone, as the frame has, not {rows[name].dtype}.")
     expect(list(rows["event_timestamp"]) == list(days["event_timestamp"]), "a row speaks of its own day.")
     early = [one < late for one, late in zip(rows["created_timestamp"], days["label_timestamp"], strict=True)]
     expect(not any(early), "the rain of a date is known when the date is over; the column label_timestamp says when.")
