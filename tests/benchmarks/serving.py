@@ -1,11 +1,13 @@
-"""How fast does the server answer, beside `mlflow models serve` and MLServer with the same model?
+"""How fast does the server answer, beside four others with the same model?
 
-Run it in the environment that `python start.py test-engines serving` makes:
+They are FastAPI with scikit-learn, KServe's own server, MLServer and `mlflow models serve`. Run it in the environment
+that `python start.py test-engines serving` makes:
 
-    .venv-serving/bin/python tests/benchmarks/serving.py [SECONDS]
+    .venv-serving/bin/python tests/benchmarks/serving.py [SECONDS [SERVER ...]]
 
-Each server runs alone and is asked over 16 kept connections for so many seconds, with one flight and with 64. Every
-answer must be a 200, and every fiftieth is compared with `predict_proba`. CPU is that of the server and its children.
+All servers are started, then each alone is asked for so many seconds in every case: 1 or 100 rows, over 1, 16 or 64
+kept connections. Every answer must be a 200, and every fiftieth is compared with `predict_proba`. CPU and memory
+(proportional set size) are those of the server and its children.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -20,7 +23,11 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +35,20 @@ import numpy as np
 import pandas as pd
 
 from mlops_lab.base.clock import FakeClock
-from mlops_lab.delivery.live import Client
 from mlops_lab.models.registry import GateReport, Registry, RuleResult
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training import train
 from mlops_lab.pipeline.flights import flight_store, labelled_flights
 
-CONNECTIONS = 16
+CONNECTIONS = (1, 16, 64)
+ROWS = (1, 100)
+SERVERS = Path(__file__).with_name("servers")
 NAME = "late_flights"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def prepare(home: Path) -> tuple[Any, pd.DataFrame]:
-    """The course's model of May in Production; the estimator, and 64 flights as it takes them."""
+    """The course's model of May in Production; the estimator, and 100 flights as it takes them."""
     from datetime import UTC, datetime
 
     from mlops_lab.models.training.model import prepare as plain
@@ -59,7 +67,7 @@ def prepare(home: Path) -> tuple[Any, pd.DataFrame]:
     registry.promote(report, actor="bench", why="bench")
     estimator = tracker.artefacts.load_model(version.artefact)
     # Whole rows: a column of nulls alone has no type that a frame made of JSON could find.
-    rows = plain(known.frame[[str(name) for name in estimator.feature_names_in_]].dropna().iloc[-64:])
+    rows = plain(known.frame[[str(name) for name in estimator.feature_names_in_]].dropna().iloc[-100:])
     return estimator, rows.reset_index(drop=True)
 
 
@@ -69,20 +77,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def cpu_seconds(root: int) -> float:
-    """Of a process and everything below it."""
+def family(root: int) -> dict[int, float]:
+    """A process and everything below it, each with its seconds of CPU."""
     parents, times = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             text = stat.read_text()
             fields = text[text.rindex(")") + 2 :].split()
             parents[int(stat.parent.name)] = int(fields[1])
-            times[int(stat.parent.name)] = sum(int(fields[place]) for place in (11, 12, 13, 14))
-    family, grown = {root}, True
+            times[int(stat.parent.name)] = sum(int(fields[place]) for place in (11, 12, 13, 14)) / _TICKS
+    found, grown = {root}, True
     while grown:
-        more = {pid for pid, parent in parents.items() if parent in family} - family
-        family, grown = family | more, bool(more)
-    return sum(times.get(pid, 0) for pid in family) / _TICKS
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        found, grown = found | more, bool(more)
+    return {pid: times.get(pid, 0.0) for pid in found}
+
+
+def memory_mib(root: int) -> float:
+    kib = 0
+    for pid in family(root):
+        with suppress(OSError):
+            told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            kib += next(int(line.split()[1]) for line in told.splitlines() if line.startswith("Pss:"))
+    return round(kib / 1024, 1)
 
 
 def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -99,66 +116,113 @@ def scores_of(body: bytes) -> list[float]:
     return [one[1] for one in found] if isinstance(found[0], list) else found
 
 
-async def load(port: int, path: str, body: bytes, expected: list[float], seconds: float) -> dict[str, Any]:
+class Connection(asyncio.Protocol):
+    """A kept connection that asks the same question over and over; thin, so that the servers are what is measured."""
+
+    def __init__(self, question: bytes, until: float, answered: Callable[[float, int, bytes], None]) -> None:
+        self.question, self.until, self.answered = question, until, answered
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        self.head, self.got, self.length = b"", b"", -1
+        self.began = time.perf_counter()
+        self.transport.write(self.question)
+
+    def data_received(self, data: bytes) -> None:
+        self.got += data
+        if self.length < 0 and b"\r\n\r\n" in self.got:
+            self.head, self.got = self.got.split(b"\r\n\r\n", 1)
+            self.length = int(self.head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        if self.length < 0 or len(self.got) < self.length:
+            return
+        self.answered(time.perf_counter() - self.began, int(self.head[9:12]), self.got)
+        if time.perf_counter() < self.until:
+            self._ask()
+        else:
+            self.transport.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None) if error is None else self.ended.set_exception(error)
+
+
+async def load(server: Server, rows: int, expected: list[float], connections: int, seconds: float) -> dict[str, Any]:
     """Ask over and over, check every answer."""
-    client, waits, wrong = Client("127.0.0.1", port, seconds=60), [], 0
-    until = time.perf_counter() + seconds
+    waits: list[float] = []
+    wrong = 0
 
-    async def one() -> None:
+    def answered(wait: float, status: int, body: bytes) -> None:
         nonlocal wrong
-        while time.perf_counter() < until:
-            began = time.perf_counter()
-            answer = await client.ask("POST", path, body)
-            waits.append(time.perf_counter() - began)
-            if answer.status != 200 or (len(waits) % 50 == 1 and not np.allclose(scores_of(answer.body), expected)):
-                wrong += 1
+        waits.append(wait)
+        if status != 200 or (len(waits) % 50 == 1 and not np.allclose(scores_of(body), expected)):
+            wrong += 1
 
+    body = server.body(rows)
+    head = f"POST {server.path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+    question = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    loop = asyncio.get_running_loop()
     began = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
+    opened = [
+        loop.create_connection(lambda: Connection(question, began + seconds, answered), "127.0.0.1", server.port)
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(protocol.ended for _, protocol in await asyncio.gather(*opened)))
     took = time.perf_counter() - began
-    await client.close()
+    waits.sort()
     return {
         "requests": len(waits), "wrong": wrong, "requests_per_s": round(len(waits) / took, 1),
         "p50_ms": round(1000 * statistics.median(waits), 2),
-        "p99_ms": round(1000 * sorted(waits)[int(0.99 * (len(waits) - 1))], 2),
+        "p99_ms": round(1000 * waits[int(0.99 * (len(waits) - 1))], 2),
     }  # fmt: skip
 
 
-def measure(command: list[str], port: int, ready: str, path: str, bodies: dict[int, bytes], expected: list[float],
-            seconds: float, cwd: Path) -> dict[str, Any]:  # fmt: skip
-    """Start, wait until ready, ask, stop."""
-    began = time.perf_counter()
-    with (cwd / "server.log").open("wb") as log:
-        beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, "PATH": beside}, stdout=log, stderr=log, start_new_session=True
-        )
-    found: dict[str, Any] = {}
-    try:
-        while True:
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}{ready}", timeout=5) as answer:
-                if answer.status == 200:
-                    break
-            if process.poll() is not None or time.perf_counter() - began > 300:
-                raise RuntimeError((cwd / "server.log").read_text()[-2000:])
-            time.sleep(0.05)
-        found["start_s"] = round(time.perf_counter() - began, 1)
-        found["start_cpu_s"] = round(cpu_seconds(process.pid), 1)
-        for count, body in bodies.items():
-            asyncio.run(load(port, path, body, expected[:count], min(1.0, seconds)))  # warm
-            before = cpu_seconds(process.pid)
-            told = asyncio.run(load(port, path, body, expected[:count], seconds))
-            told["cpu_ms_per_request"] = round(1000 * (cpu_seconds(process.pid) - before) / told["requests"], 3)
-            found[f"{count} rows"] = told
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, 15)
+@dataclass
+class Server:
+    """A server that runs alone in its folder.
+
+    Attributes: `command`, `port`, `ready` (the path that answers 200 from when it is), `path`, `body` (of so many
+    rows), `folder`.
+    """
+
+    command: Sequence[str | Path]
+    port: int
+    ready: str
+    path: str
+    body: Callable[[int], bytes]
+    folder: Path
+
+    @contextmanager
+    def running(self) -> Iterator[int]:
+        """Its process, from when it is ready."""
+        paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        here = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "PATH": paths, "PYTHONPATH": here}
+        told = self.folder / "server.log"
+        with told.open("wb") as log:
+            process = subprocess.Popen(
+                self.command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            process.wait()
-    return found
+            until = time.perf_counter() + 300
+            while True:
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{self.port}{self.ready}", timeout=5):
+                    break
+                if process.poll() is not None or time.perf_counter() > until:
+                    raise RuntimeError(told.read_text()[-2000:])
+                time.sleep(0.1)
+            yield process.pid
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                process.wait()
 
 
 def tensors(rows: pd.DataFrame) -> bytes:
@@ -173,81 +237,82 @@ def tensors(rows: pd.DataFrame) -> bytes:
     return json.dumps({"parameters": {"content_type": "pd"}, "inputs": inputs}).encode()
 
 
-def main(seconds: float) -> None:
+def servers(place: Path, estimator: Any, rows: pd.DataFrame) -> dict[str, Server]:
+    """Each that can be had here, in a folder of its own with the model."""
+    import joblib
+
+    def instances(count: int) -> bytes:
+        return json.dumps({"instances": records(rows.iloc[:count])}).encode()
+
+    def split(count: int) -> bytes:  # to_json would round to ten digits
+        data = rows.iloc[:count].to_numpy("object").tolist()
+        return json.dumps({"dataframe_split": {"columns": list(rows.columns), "data": data}}).encode()
+
+    def folder(name: str) -> Path:
+        made = place / name
+        made.mkdir()
+        joblib.dump(estimator, made / "model.joblib")
+        return made
+
+    def beside(name: str) -> str:
+        return str(Path(sys.executable).with_name(name))
+
+    port = free_port()
+    words = ["serve", NAME, "--home", place / "home", "--port", str(port), "--quiet"]
+    ours = [sys.executable, "-m", "mlops_lab", *words]
+    found = {"mlops-lab serve": Server(ours, port, "/ping", "/invocations", instances, folder("ours"))}
+    port = free_port()
+    words = [SERVERS / "fastapi_server.py", str(port)]
+    found["FastAPI + scikit-learn"] = Server(
+        [sys.executable, *words], port, "/health", "/predict", instances, folder("fastapi")
+    )
+    if find_spec("kserve"):
+        port, name = free_port(), f"/v1/models/{NAME}"
+        words = [SERVERS / "kserve_server.py", f"--http_port={port}", f"--grpc_port={free_port()}"]
+        found["KServe"] = Server([sys.executable, *words], port, name, f"{name}:predict", instances, folder("kserve"))
+    if find_spec("mlserver"):
+        port, name, made = free_port(), f"/v2/models/{NAME}", folder("mlserver")
+        shutil.copy(SERVERS / "mlserver_runtime.py", made)
+        ports = {"http_port": port, "grpc_port": free_port(), "metrics_port": free_port(), "host": "127.0.0.1"}
+        (made / "settings.json").write_text(json.dumps({"parallel_workers": 0, **ports}))
+        settings = {"name": NAME, "implementation": "mlserver_runtime.Late"}
+        (made / "model-settings.json").write_text(json.dumps(settings))
+        command = [beside("mlserver"), "start", "."]
+        found["MLServer"] = Server(
+            command, port, f"{name}/ready", f"{name}/infer", lambda count: tensors(rows.iloc[:count]), made
+        )
+    if find_spec("mlflow"):
+        import mlflow.sklearn
+
+        port, made = free_port(), folder("mlflow")
+        mlflow.sklearn.save_model(
+            estimator, str(made / "model"), pyfunc_predict_fn="predict_proba", serialization_format="pickle"
+        )
+        words = ["-m", "mlflow", "models", "serve", "-m", "model", "-p", str(port), "--env-manager", "local"]
+        found["mlflow models serve"] = Server([sys.executable, *words], port, "/ping", "/invocations", split, made)
+    return found
+
+
+def main(seconds: float, *names: str) -> None:
     """Print one JSON object with every figure."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         place = Path(folder)
         estimator, rows = prepare(place / "home")
         expected = estimator.predict_proba(rows)[:, 1].tolist()
-        instances = {n: json.dumps({"instances": records(rows.iloc[:n])}).encode() for n in (1, 64)}
-        table: dict[str, Any] = {}
-        port = free_port()
-        ours = ["serve", NAME, "--home", str(place / "home"), "--port", str(port), "--quiet"]
-        table["mlops-lab serve"] = measure(
-            [sys.executable, "-m", "mlops_lab", *ours],
-            port,
-            "/ping",
-            "/invocations",
-            instances,
-            expected,
-            seconds,
-            place,
-        )
-        with suppress(ImportError):
-            import mlflow.sklearn
-
-            mlflow.sklearn.save_model(
-                estimator, str(place / "mlflow"), pyfunc_predict_fn="predict_proba", serialization_format="pickle"
-            )
-            port = free_port()
-            columns, data = list(rows.columns), rows.to_numpy("object").tolist()  # to_json would round to ten digits
-            split = {
-                n: json.dumps({"dataframe_split": {"columns": columns, "data": data[:n]}}).encode() for n in (1, 64)
-            }
-            words = ["models", "serve", "-m", str(place / "mlflow"), "-p", str(port), "--env-manager", "local"]
-            table["mlflow models serve"] = measure(
-                [sys.executable, "-m", "mlflow", *words], port, "/ping", "/invocations", split, expected, seconds, place
-            )
-        with suppress(ImportError):
-            import joblib
-            import mlserver  # noqa: F401
-
-            folder_ = place / "mlserver"
-            folder_.mkdir()
-            joblib.dump(estimator, folder_ / "model.joblib")
-            # MLServer's own scikit-learn runtime is a package of its own; this is its predict_proba, frame in.
-            (folder_ / "runtime.py").write_text(
-                "import joblib\nimport pandas as pd\nfrom mlserver import MLModel\n"
-                "from mlserver.codecs import NumpyCodec, PandasCodec\n"
-                "from mlserver.types import InferenceResponse\n\n\n"
-                "class Late(MLModel):\n"
-                "    async def load(self):\n"
-                "        self._model = joblib.load('model.joblib')\n"
-                "        return True\n\n"
-                "    async def predict(self, payload):\n"
-                "        frame = self.decode_request(payload, default_codec=PandasCodec)\n"
-                "        for name in frame.columns:\n"
-                "            if payload_types(payload)[name] != 'BYTES':\n"
-                "                frame[name] = frame[name].astype('float64')\n"
-                "        found = self._model.predict_proba(frame)[:, 1]\n"
-                "        output = NumpyCodec.encode_output('probability', found)\n"
-                "        return InferenceResponse(model_name=self.name, outputs=[output])\n\n\n"
-                "def payload_types(payload):\n"
-                "    return {one.name: one.datatype for one in payload.inputs}\n"
-            )
-            port = free_port()
-            (folder_ / "settings.json").write_text(
-                json.dumps({"http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
-                            "parallel_workers": 0, "host": "127.0.0.1"})
-            )  # fmt: skip
-            (folder_ / "model-settings.json").write_text(json.dumps({"name": NAME, "implementation": "runtime.Late"}))
-            bodies = {n: tensors(rows.iloc[:n]) for n in (1, 64)}
-            table["MLServer"] = measure(
-                [str(Path(sys.executable).with_name("mlserver")), "start", "."], port, f"/v2/models/{NAME}/ready",
-                f"/v2/models/{NAME}/infer", bodies, expected, seconds, folder_,
-            )  # fmt: skip
-        print(json.dumps({"connections": CONNECTIONS, "seconds": seconds, "servers": table}, indent=1))
+        chosen = {name: one for name, one in servers(place, estimator, rows).items() if name in names or not names}
+        running = {name: stack.enter_context(server.running()) for name, server in chosen.items()}
+        table: dict[str, Any] = {name: {} for name in chosen}
+        for count, connections in product(ROWS, CONNECTIONS):
+            for name, server in chosen.items():
+                asyncio.run(load(server, count, expected[:count], connections, min(0.5, seconds)))  # warm
+                before = sum(family(running[name]).values())
+                told = asyncio.run(load(server, count, expected[:count], connections, seconds))
+                used = sum(family(running[name]).values()) - before
+                told |= {"cpu_ms": round(1000 * used / told["requests"], 3), "memory_mib": memory_mib(running[name])}
+                table[name][f"rows={count} connections={connections}"] = told
+                print(f"{count:4} rows {connections:3} connections  {name:24}", told, file=sys.stderr)
+        print(json.dumps({"seconds": seconds, "servers": table}, indent=1))
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0, *sys.argv[2:])

@@ -235,7 +235,7 @@ def estimator_scorer(estimator: Any) -> Scorer:
     return score
 
 
-def _is_text(values: Sequence[Any]) -> bool:
+def _is_text(values: Sequence[Any] | np.ndarray[Any, Any]) -> bool:
     return bool(len(values)) and isinstance(values[0], str)
 
 
@@ -527,11 +527,11 @@ class Predictor:
         return Answer(scores, dict(sorted(errors.items())), self._unknown_words(columns), self.needs_lookup(table))
 
     def _unknown_words(self, columns: Columns) -> dict[str, int]:
-        counts = {
-            name: sum(bool(one) and one not in words for one in columns[name])
-            for name, words in self.model.words.items()
-        }
-        return {name: count for name, count in counts.items() if count}
+        counts = {}
+        for name, words in self.model.words.items():
+            if unknown := set(columns[name]) - words - {""}:
+                counts[name] = sum(one in unknown for one in columns[name])
+        return counts
 
     def _columns(self, table: Table, *, as_text: bool) -> Columns:
         if self.needs_lookup(table):

@@ -22,7 +22,6 @@ Scorer = Callable[[Columns], "np.ndarray[Any, Any]"]
 
 _TOLERANCE = 1e-9  # the same sums in another order differ in the sixteenth digit
 _PROBES = 200
-_AT_ONCE = 256  # rows; more at once are no faster and need more memory
 
 
 def compiled_scorer(estimator: Any, slow: Scorer) -> Scorer | None:
@@ -60,58 +59,66 @@ def _taken_apart(estimator: Any) -> Scorer:
     (number, numbers), (text, texts) = parts["number"], parts["text"]
     weights, constant = np.asarray(model.coef_, dtype="float64")[0], float(model.intercept_[0])
     width = len(numbers) + len(number.named_steps["impute"].indicator_.features_) if numbers else 0
-    linear = _numbers(number, weights[:width]) if numbers else None
-    if linear is not None:
-        constant += linear[1]
-    tables = _texts(text, weights[width:]) if texts else ([], 0.0)
-    constant += tables[1]
+    of_numbers = _numbers(number, weights[:width]) if numbers else None
+    of_texts, unknown = _texts(text, weights[width:]) if texts else ([], 0.0)
 
     def score(columns: Columns) -> np.ndarray[Any, Any]:
-        total = np.full(rows := len(next(iter(columns.values()))), constant)
-        if linear is not None:
-            values = np.array([columns[name] for name in numbers], dtype="float64").T
-            for start in range(0, rows, _AT_ONCE):
-                total[start : start + _AT_ONCE] += linear[0](values[start : start + _AT_ONCE])
-        for name, table in zip(texts, tables[0], strict=True):
-            total += np.array([table.get(str(value), 0.0) for value in columns[name]])
+        total = np.full(len(next(iter(columns.values()))), constant + unknown)
+        if of_numbers is not None:
+            total += of_numbers(np.array([columns[name] for name in numbers], dtype="float64"))
+        for name, table in zip(texts, of_texts, strict=True):
+            total += np.array([table.get(value, 0.0) for value in columns[name]])
         found: np.ndarray[Any, Any] = 1.0 / (1.0 + np.exp(-total))
         return found
 
     return score
 
 
-def _numbers(
-    number: Any, weights: np.ndarray[Any, Any]
-) -> tuple[Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]], float]:
-    """From the numbers, shape (rows, columns), to their part of the sum; and what belongs to the constant."""
+def _numbers(number: Any, weights: np.ndarray[Any, Any]) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
+    """From the numbers, shape (columns, rows), to their part of each row's sum.
+
+    A rank is a straight line between two knots. So a value is searched once among the knots of all columns, and a table
+    says how many of its own column's lie at or below it, which is the number of its line.
+    """
     import numpy as np
 
     impute, rank, scale = (number.named_steps[name] for name in ("impute", "rank", "scale"))
     if rank.output_distribution != "uniform":
         raise ValueError(rank.output_distribution)
-    middle, missing_too = np.asarray(impute.statistics_, dtype="float64"), np.asarray(impute.indicator_.features_)
-    knots, shares = np.ascontiguousarray(rank.quantiles_.T), np.asarray(rank.references_)
-    slopes = weights / scale.scale_
-    last, which = len(shares) - 1, np.arange(knots.shape[0])
+    medians, slopes = np.asarray(impute.statistics_, dtype="float64"), weights / scale.scale_
+    knots, shares = rank.quantiles_.T[: len(medians)], np.asarray(rank.references_)
+    every = np.unique(knots)
+    numbers_of_lines = np.zeros((len(knots), len(every) + 1), dtype="int64")
+    low, base, rise, equal = np.zeros((4, len(knots), len(shares) + 1))
+    for at, own in enumerate(knots):
+        numbers_of_lines[at, 1:] = np.searchsorted(own, every, "right")
+        low[at, 1:], base[at, 1:], base[at, -1] = own, shares, 1.0
+        np.divide(np.diff(shares), np.diff(own), out=rise[at, 1:-1], where=np.diff(own) > 0)
+        # The rank of a value that several knots equal is their middle.
+        equal[at, 1:] = (shares[np.searchsorted(own, own)] + shares[np.searchsorted(own, own, "right") - 1]) / 2
+        equal[at, 1:][own == own[-1]] = 1.0
+        equal[at, 1:][own == own[0]] = 0.0
+    for table in (base, rise, equal):
+        table *= slopes[: len(knots), None]
+    row_of_numbers, row_of_lines = (np.arange(len(knots))[:, None] * one.shape[1] for one in (numbers_of_lines, low))
+
+    def added(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        line = numbers_of_lines.take(np.searchsorted(every, values, "right") + row_of_numbers) + row_of_lines
+        above = values - low.take(line)
+        found: np.ndarray[Any, Any] = np.where(above == 0, equal.take(line), base.take(line) + rise.take(line) * above)
+        return found
+
+    # Some columns have a second one behind the last, which says whether the value is missing.
+    constants = np.repeat(-(slopes * scale.mean_)[None, : len(knots)], 2, axis=0)
+    said = scale.transform(rank.transform(np.repeat([[0.0], [1.0]], len(weights), axis=1))) * weights
+    constants[:, impute.indicator_.features_] += said[:, len(knots) :]
+    known, missing = constants[0][:, None], added(medians[:, None]) + constants[1][:, None]
 
     def part(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        missing = np.isnan(values)
-        filled = np.concatenate([np.where(missing, middle, values), missing[:, missing_too]], axis=1)
-        # Between the knots at or below a value and those below it lie those equal to it; the rank is their middle.
-        here = filled[:, :, None]
-        upto, below = (knots <= here).sum(axis=2), (knots < here).sum(axis=2)
-        left = np.clip(upto - 1, 0, last - 1) if last else np.zeros_like(upto)
-        right = np.minimum(left + 1, last)
-        low, high = knots[which, left], knots[which, right]
-        wide = np.where(high > low, high - low, 1.0)
-        between = shares[left] + (filled - low) * ((shares[right] - shares[left]) / wide)
-        equal = (shares[np.clip(upto - 1, 0, last)] + shares[np.clip(below, 0, last)]) / 2
-        ranks = np.where(upto > below, equal, between)
-        ranks = np.where(filled >= knots[:, -1], 1.0, ranks)
-        ranks = np.where(filled <= knots[:, 0], 0.0, ranks)
-        return np.asarray(ranks @ slopes)
+        found: np.ndarray[Any, Any] = np.where(np.isnan(values), missing, added(values) + known).sum(axis=0)
+        return found
 
-    return part, -float(slopes @ scale.mean_)
+    return part
 
 
 def _texts(text: Any, weights: np.ndarray[Any, Any]) -> tuple[list[dict[str, float]], float]:

@@ -7,7 +7,8 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -135,6 +136,29 @@ class AccessLog:
                 self.quiet = True
 
 
+class _Scores:
+    """The histogram of the scores; counting a thousand by prometheus_client's own takes longer than predicting them."""
+
+    def __init__(self) -> None:
+        self._counts, self._sum = [0] * (len(_SHARES) + 1), 0.0
+        self._lock = threading.Lock()
+
+    def observe(self, scores: list[float]) -> None:
+        with self._lock:
+            self._sum += sum(scores)
+            for score in scores:
+                self._counts[bisect_left(_SHARES, score)] += 1
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import HistogramMetricFamily
+
+        with self._lock:
+            counts, total = list(itertools.accumulate(self._counts)), self._sum
+        bounds = [*map(str, _SHARES), "+Inf"]
+        buckets = list(zip(bounds, counts, strict=True))
+        yield HistogramMetricFamily("mlops_lab_score", "Probabilities given.", buckets=buckets, sum_value=total)
+
+
 class Metrics:
     """What Prometheus collects (https://prometheus.io/docs/practices/naming/).
 
@@ -155,7 +179,8 @@ class Metrics:
             **shared,
         )  # fmt: skip
         self._rows = prometheus.Counter("rows", "Rows predicted.", **shared)
-        self._scores = prometheus.Histogram("score", "Probabilities given.", buckets=_SHARES, **shared)
+        self._scores = _Scores()
+        self._registry.register(self._scores)
         self._model = prometheus.Info("model", "The version that answers.", **shared)
         self._ready = prometheus.Gauge("ready", "1 when the server takes requests.", **shared)
         self._age = prometheus.Gauge(
@@ -177,8 +202,7 @@ class Metrics:
         found[1].observe(seconds)
         if scores:
             self._rows.inc(len(scores))
-            for score in scores:
-                self._scores.observe(score)
+            self._scores.observe(scores)
 
     def serves(self, model: ServedModel) -> None:
         """The version that answers from now on."""
