@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from notebook_kernel import CHECK_ZONE, drop_live_forms, left_behind, surroundings, warm_caches
 
-collect_ignore = ["src"]  # sources of notebooks, not modules: collecting their doctests would run them
+collect_ignore = ["src", "teacher/src"]  # sources of notebooks, not modules: collecting their doctests would run them
 
 _seconds: dict[str, float] = defaultdict(float)
 _first: dict[str, float] = {}

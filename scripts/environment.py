@@ -34,8 +34,9 @@ LOG = VENV / "start.log"
 PINNED = ("pyproject.toml", "constraints.txt")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # What may lead an installation elsewhere: of pip's and uv's variables all but those by which packages are reached.
+# And what keeps Python from keeping its bytecode, as containers often ask: hundreds of processes would compile anew.
 ELSEWHERE = (
-    r"(PYTHON(PATH|HOME|USERBASE)|__PYVENV_LAUNCHER__)$"
+    r"(PYTHON(PATH|HOME|USERBASE|DONTWRITEBYTECODE)|__PYVENV_LAUNCHER__)$"
     r"|(PIP|UV)_(?!\w*(INDEX|LINKS|HOST|CERT|PROXY|TLS|TIMEOUT|RETRIES|CACHE|KEYRING|CONFIG_FILE|OFFLINE))"
 )
 GIGABYTES = {"build": 1.5, "add": 0.5}
@@ -227,7 +228,8 @@ def configured() -> dict[str, str]:
 
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
-    quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    quiet |= {"UV_PYTHON_DOWNLOADS": "never", "UV_COMPILE_BYTECODE": "1"}  # pip compiles by itself
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     if command[1:3] == ["-m", "pip"]:
         quiet |= configured()

@@ -88,6 +88,7 @@ def act_program() -> str | None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(act_program() is None, reason="act is not installed; MLOPS_LAB_ACT may say where it is")
 @pytest.mark.parametrize("seed", range(1000, 1006))
 def test_fresh_runs_of_act_are_ours(seed, tmp_path):

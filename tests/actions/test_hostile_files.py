@@ -75,6 +75,7 @@ def root(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_whatever_is_broken_in_a_file_it_is_told_or_it_runs(file, root):
     chance = random.Random(file.stem)  # noqa: S311 (no secret)

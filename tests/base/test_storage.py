@@ -185,6 +185,7 @@ def _open_and_add(path, number, start):
     database.close()
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_file_at_the_same_time_all_succeed(tmp_path):
     context = multiprocessing.get_context("spawn")
     start = context.Barrier(6)
@@ -269,6 +270,7 @@ def _write_in_a_pool(path, number):
     return 10
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_pool_of_forked_workers_loses_nothing(tmp_path):
     database = _open(tmp_path / "notes.db")

@@ -9,7 +9,7 @@ import pytest
 from browser_lab import Browser, Opened
 from build_notebooks import from_source, serialise
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]  # test_browser_gate.py drives the same in the default tier
 
 SMALL = """\
 # %% [markdown]
@@ -110,7 +110,6 @@ def test_nothing_left_the_machine_and_nothing_was_complained_of(small: Opened) -
     assert (small.outside, small.complaints) == ([], [])
 
 
-@pytest.mark.nightly
 def test_planted_faults_are_seen(browser: Browser) -> None:
     with browser.open("faulty.ipynb") as opened:
         errors = opened.run_all()

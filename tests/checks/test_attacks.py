@@ -138,6 +138,18 @@ STRANGE = {
     "a module": mlops_lab,
     "a class": int,
     "an error": ValueError("8.0"),
+    "nothing said": "",
+    "a letter": "x",
+    "zero": 0,
+    "a number": -1,
+    "bytes": b"",
+    "an empty list": [],
+    "a list": [1],
+    "an empty dict": {},
+    "a dict": {"a": 1},
+    "a bare object": object(),
+    "nan": float("nan"),
+    "print": print,
     "itself": (lambda one: one.append(one) or one)([]),
     "True": True,
     "constant True": lambda *_: True,
@@ -253,6 +265,7 @@ _PLACES = {"a gate": "evaluate_gates", "a method": "__init__", "a builtin": "isi
            "mathematics": "isfinite", "an oracle": "_oracle", "a table": "_THRESHOLDS"}  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PATCHES)
 def test_an_answer_that_replaces_its_judge_is_refused(name: str) -> None:
     expect_as_delivered()
@@ -282,6 +295,7 @@ def test_an_answer_that_replaces_its_judge_while_it_is_asked_is_refused() -> Non
     assert verdict.status == "not yet"
 
 
+@pytest.mark.slow
 @EXERCISES
 def test_the_judge_is_as_delivered_after_each_solution_was_read(exercise: Exercise) -> None:
     names: dict[str, Any] = {}

@@ -40,15 +40,17 @@ def late_share_by_destination(flights: pd.DataFrame) -> pd.DataFrame:
     return share.reset_index().assign(created_timestamp=lambda rows: rows["event_timestamp"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [
         datasets.flight_schedule,
         datasets.aircraft_last_leg,
-        datasets.airport_departures,
-        datasets.carrier_departures,
-        landed_routes,
         late_share_by_destination,
+        *(
+            pytest.param(source, marks=pytest.mark.nightly)
+            for source in (datasets.airport_departures, datasets.carrier_departures, landed_routes)
+        ),
     ],
     ids=lambda source: source.__name__,
 )

@@ -178,6 +178,7 @@ DAMAGED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", DAMAGED, ids=lambda content: repr(content[:12]))
 def test_a_damaged_file_is_moved_aside_and_said_once(home: Path, content: bytes) -> None:
     check("01.1", 8.0)

@@ -79,16 +79,6 @@ def test_the_stub_defines_the_answer_and_fits_a_cell(exercise: Exercise) -> None
     assert len(exercise.stub.splitlines()) <= 15
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("garbage", [0, -1, "", "x", [], [1], {}, {"a": 1}, object(), float("nan"), b"", print])
-@EXERCISES
-def test_garbage_is_an_answer_too(exercise: Exercise, garbage: object) -> None:
-    verdict = judge(exercise, garbage)
-
-    assert verdict.status == "not yet"
-    assert verdict.message
-
-
 @QUIZZES
 def test_every_option_of_a_quiz_says_something_of_its_own(quiz: Quiz) -> None:
     said = [option.feedback for option in quiz.options]

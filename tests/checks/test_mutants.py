@@ -267,6 +267,7 @@ def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
     expect_refused(table, name, clause, says)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", whole(TABLES))
 def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
     expect_accepted(table)

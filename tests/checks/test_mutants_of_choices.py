@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.teaching.checks import find_exercise, judging
+from mlops_lab.teaching.checks import find_exercise
 from mlops_lab.teaching.checks.judging import judge
 
 
@@ -251,8 +251,7 @@ CHOICES = (
 
 
 @pytest.mark.parametrize("table", CHOICES, ids=lambda table: table.exercise)
-def test_every_other_choice_is_refused_with_words_about_it(table: Choices, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging, "expect_as_delivered", list)  # has tests of its own, and takes its time
+def test_every_other_choice_is_refused_with_words_about_it(table: Choices) -> None:
     exercise, refused = find_exercise(table.exercise), 0
 
     for answer, words in table.answers():
@@ -266,6 +265,7 @@ def test_every_other_choice_is_refused_with_words_about_it(table: Choices, monke
     print(f"{table.exercise}: {refused} wrong choices refused, {len(table.styles)} other styles accepted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", CHOICES, ids=lambda table: table.exercise)
 def test_a_right_choice_of_another_kind_passes(table: Choices) -> None:
     verdicts = [judge(find_exercise(table.exercise), answer) for answer in table.styles]

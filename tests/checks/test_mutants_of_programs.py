@@ -490,6 +490,7 @@ TABLES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "name", "clause", "says"), mutants(TABLES))
 def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
     table: Clauses, name: str, clause: str, says: str

@@ -213,12 +213,11 @@ def begun(home, how):
 
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
-KILLED = pytest.param(KILL, -KILL, marks=pytest.mark.nightly)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), KILLED])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (KILL, -KILL)])
 def test_a_run_that_was_stopped_in_the_middle_goes_on(how, code, empty):
     ended, told = begun(empty.home, how)
 

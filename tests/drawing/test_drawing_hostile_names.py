@@ -89,6 +89,7 @@ def test_the_outline_and_the_page_keep_a_hostile_name_on_one_line_as_text(name: 
     assert "<IMG" not in drawing.html
 
 
+@pytest.mark.slow
 @given(names=st.lists(st.text(max_size=30), min_size=1, max_size=4, unique=True))
 def test_any_names_make_a_picture_with_one_box_each(names: list[str]) -> None:
     drawing = drawing_of(*names)

@@ -37,6 +37,7 @@ SAMPLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plot", SAMPLES.values(), ids=SAMPLES)
 def test_every_plot_draws_the_same_bytes_twice_and_names_itself(plot: Plot) -> None:
     again = Plot(plot.title, plot.outline, plot.draw, plot.size)
@@ -60,6 +61,7 @@ def test_a_notebook_gets_the_picture_and_the_numbers() -> None:
     assert ElementTree.fromstring(data["image/svg+xml"]).get("aria-label") == data["text/plain"]  # noqa: S314  our own
 
 
+@pytest.mark.slow
 def test_plots_leave_pyplot_and_the_settings_of_the_session_alone() -> None:
     program = (
         "import sys\n"

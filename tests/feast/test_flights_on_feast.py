@@ -44,7 +44,7 @@ def duckdb(tmp_path_factory):
     return store
 
 
-@pytest.mark.parametrize("service", ["as_known", "daily_averages"])
+@pytest.mark.parametrize("service", ["as_known", pytest.param("daily_averages", marks=pytest.mark.nightly)])
 def test_the_features_of_the_year_are_the_same_rows_on_duckdb(ours, duckdb, asked, service):
     known = ours.get_historical_features(asked, features=service)
 
@@ -101,8 +101,9 @@ session.stop()
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: apt-get install openjdk-17-jre-headless")
-@pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.nightly), 24])  # all of them take minutes
+@pytest.mark.parametrize("every", [1, 24])
 def test_the_features_of_the_year_are_the_same_rows_on_spark(ours, asked, tmp_path, every):
     """Two cores of local Spark, in a process of its own, so that Java ends with it."""
     features = [f"{view.name}:{name}" for view in map(ours.get_feature_view, ours_in_order()) for name in view.features]

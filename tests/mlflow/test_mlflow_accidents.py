@@ -123,6 +123,7 @@ def test_a_history_deleted_by_hand_is_one_clear_error(moved):
         registry.set_tag("late", 2, "team", "delays", actor="ada")
 
 
+@pytest.mark.nightly
 def test_a_server_that_stops_half_way_is_one_line(tmp_path, own_server):
     from mlops_lab.adapters.desk import Desk
     from mlops_lab.pipeline.engines import Engines

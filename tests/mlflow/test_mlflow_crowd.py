@@ -103,6 +103,7 @@ def test_two_machines_through_a_server_leave_one_champion_and_every_promise_kept
     _agrees(homes[1], server, told)
 
 
+@pytest.mark.nightly
 def test_two_processes_on_one_home_leave_one_champion_and_every_promise_kept(homes):
     from mlops_lab.adapters.promises import prepare_home
 
@@ -113,7 +114,7 @@ def test_two_processes_on_one_home_leave_one_champion_and_every_promise_kept(hom
     _agrees(homes[0], None, told)
 
 
-@pytest.mark.parametrize("after", [1, 4, 8])
+@pytest.mark.parametrize("after", [1, *(pytest.param(each, marks=pytest.mark.nightly) for each in (4, 8))])
 def test_a_killed_process_loses_nothing_it_was_told(tmp_path, after):
     from mlops_lab.adapters.promises import prepare_home
 

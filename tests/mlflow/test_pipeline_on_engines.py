@@ -29,7 +29,9 @@ def home(tmp_path_factory):
     return tmp_path_factory.mktemp("engines")
 
 
-@pytest.mark.parametrize(("features", "code"), [("as_known", 0), ("daily_averages", 2)])
+@pytest.mark.parametrize(
+    ("features", "code"), [("as_known", 0), pytest.param("daily_averages", 2, marks=pytest.mark.nightly)]
+)
 def test_figures_and_verdict_are_those_of_the_embedded_engines(home, features, code):
     words = ["run", *SHORT, *ENGINES, "--features", features, "--quiet", "--json"]
 
@@ -43,6 +45,7 @@ def test_figures_and_verdict_are_those_of_the_embedded_engines(home, features, c
     assert kept_runs()[features]["feast and mlflow"] == kept_runs()[features]["embedded"]
 
 
+@pytest.mark.nightly
 def test_later_commands_find_what_the_run_left(home):
     found = {
         words: mlops_lab(*words, home=home) for words in (("registry", "history"), ("lineage",), ("registry", "verify"))

@@ -97,7 +97,9 @@ def on_engines(monkeypatch):
     ("name", "features", "registry"),
     [
         ("01_feature_views", True, False),
-        ("04_model_registry", False, True),  # features on Feast too would take it from one minute to ten
+        pytest.param(
+            "04_model_registry", False, True, marks=pytest.mark.nightly
+        ),  # on Feast too it would take ten minutes
     ],
 )
 def test_a_notebook_s_cells_show_the_same_on_other_engines(name, features, registry, on_engines):

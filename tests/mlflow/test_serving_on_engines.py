@@ -73,6 +73,7 @@ def test_a_request_is_answered_by_feast_and_mlflow_as_by_the_courses_own(desks, 
     assert said["engines"] == said["embedded"]
 
 
+@pytest.mark.nightly
 def test_a_rollout_over_servers_decides_as_with_the_courses_own_and_loses_nothing(homes, tmp_path):
     traffic = shared("fleet_homes_here", TESTS / "fleet" / "conftest.py").traffic.__wrapped__()
     policy, steps, counts = RolloutPolicy(weights=(20, 50, 100), min_labels=20, margin=0.02), {}, {}

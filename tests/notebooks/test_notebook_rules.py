@@ -56,7 +56,7 @@ def course(folder: Path, source: str) -> Path:
     return folder / "77_small.ipynb"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_second_build_gives_the_same_bytes_and_a_check_sees_a_change(tmp_path: Path) -> None:
     target = course(tmp_path, SMALL)
 

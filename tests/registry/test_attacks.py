@@ -135,6 +135,7 @@ def breaches(home):
     return found, entries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "processes"), [(3, 4), pytest.param(60, 8, marks=pytest.mark.nightly)], ids=["short", "a minute"]
 )

@@ -33,6 +33,7 @@ def _killed_after(home, delay):
     return [line.split() for line in said if line.endswith("\n")]
 
 
+@pytest.mark.slow
 @KILLS
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, kills):
     chance = random.Random(20130101)  # noqa: S311

@@ -87,6 +87,7 @@ def registry(tmp_path):
     registry.close()
 
 
+@pytest.mark.slow
 def test_of_eight_reports_against_no_champion_one_wins(tmp_path, registry):
     found = _crowd(_promote_once, tmp_path)
 
@@ -97,6 +98,7 @@ def test_of_eight_reports_against_no_champion_one_wins(tmp_path, registry):
     assert registry.verify() == len(registry.history())
 
 
+@pytest.mark.nightly
 def test_eight_that_measure_again_follow_each_other_in_one_chain(tmp_path, registry):
     found = _crowd(_promote_until_done, tmp_path)
 

@@ -192,6 +192,7 @@ def test_called_again_it_says_what_happened_and_does_nothing(registry: Registry)
     assert len(registry.history()) == events
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("challenger", [0.2, 0.9], ids=["good", "bad"])
 @pytest.mark.parametrize("died_after", range(1, 14))
 def test_a_crash_after_any_event_resumes_to_the_same_end(tmp_path: Path, challenger: float, died_after: int) -> None:

@@ -58,9 +58,9 @@ def red(folder: Path, tier: str) -> set[str]:
 @pytest.mark.parametrize(
     ("tier", "faults"),
     [
-        ("fast", {"fast"}),
         ("default", {"fast", "slow", "browser", "engine"}),
-        ("nightly", {"nightly", "examples"}),
+        pytest.param("fast", {"fast"}, marks=pytest.mark.nightly),
+        pytest.param("nightly", {"nightly", "examples"}, marks=pytest.mark.nightly),
     ],
 )
 def test_a_fault_planted_in_a_tier_turns_it_red(planted, tier, faults):

@@ -137,6 +137,7 @@ def production(home):
         registry.close()
 
 
+@pytest.mark.slow
 def test_a_good_version_is_the_champion_of_a_cluster_and_each_step_is_in_the_history(
     home, tmp_path, prometheus, monkeypatch, capsys
 ):
@@ -153,6 +154,7 @@ def test_a_good_version_is_the_champion_of_a_cluster_and_each_step_is_in_the_his
     assert all('track="canary"' in query for query in prometheus.asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seen", "why"),
     [
