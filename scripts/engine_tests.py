@@ -71,10 +71,10 @@ ENGINES = {
     "cloud": Engine(
         ("kubernetes", "sagemaker", "vertex", "engine-test"),
         "kfp",
-        ("tests/cloud",),
+        ("tests/cloud", "tests/workflows/test_rollout_on_clouds.py"),
         code=(
             *(f"mlops_lab/adapters/{name}" for name in ("kubernetes", "sagemaker", "vertex")),
-            *("Dockerfile", "deploy"),
+            *("Dockerfile", "deploy", ".github/actions", ".github/workflows/rollout.yml"),
         ),
     ),
     "serving": Engine(

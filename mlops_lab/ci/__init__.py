@@ -4,10 +4,8 @@ Everything here follows GitHub's documentation; where it is silent, GitHub's own
 
 Read and checked, not simulated, each said in a run's notes where it occurs: `container`, `services`, `snapshot` and
 `cancel-timeout-minutes` of a job; `background`, `wait`, `wait-all`, `cancel` and `parallel` steps; jobs of workflows of
-other repositories; what steps give that nobody told. Refused, though GitHub would compute it: an expression in place of
-the whole of a called workflow's `with` or `secrets`, or of `defaults.run`. Not known at all: custom protection rules,
-teams, limits of usage, billing, queues of runners, re-runs of single jobs, a file's meaning on another branch than the
-one that is read.
+other repositories; what steps give that nobody told. Not known at all: custom protection rules, teams, limits of usage,
+billing, queues of runners, re-runs of single jobs, a file's meaning on another branch than the one that is read.
 """
 
 from __future__ import annotations

@@ -113,9 +113,12 @@ class JobGraph:
         self._end(state, result, "")
 
     def _unknown(self, job: Job, evaluate: Evaluator, contexts: Mapping[str, Value]) -> str:
-        """Which outputs a matrix reads that nobody knows when nothing is executed, and how to tell them."""
+        """Which outputs an `if` or a matrix reads that nobody knows when nothing is executed, and how to tell them."""
         told = []
-        for path in evaluate.paths_below(job.strategy.matrix, contexts):
+        read = dict.fromkeys(evaluate.paths(job.condition, contexts), "{}")
+        for path, example in (
+            read | dict.fromkeys(evaluate.paths_below(job.strategy.matrix, contexts), "[1, 2]")
+        ).items():
             needed = next((name for name in job.needs if path[:3] == ("needs", name.lower(), "outputs")), None)
             if needed is None or len(path) < 4 or self.state.runner.real or self.jobs[needed].outputs.get(path[3]):
                 continue
@@ -123,7 +126,7 @@ class JobGraph:
             steps: dict[str, Value] = {name: {} for name in ("steps", *contexts)}
             for step in evaluate.paths(node, steps):
                 if len(step) == 4 and step[0] == "steps":
-                    told.append(f"--output {needed}/{step[1]}.{step[3]}='[1, 2]'")
+                    told.append(f"--output {needed}/{step[1]}.{step[3]}='{example}'")
         return f". Say it with {' '.join(told)}: nothing was executed, so nobody knows this output" if told else ""
 
     def _expand(self, state: _JobState, evaluate: Evaluator, contexts: Mapping[str, Value]) -> None:

@@ -346,8 +346,10 @@ def _always_true(file: str, where: str, condition: Node | None) -> Iterator[Susp
 
 
 def _is_there(workflow: Workflow, uses: str, before: Sequence[Step]) -> bool:
-    """Is the action in the repository, or may a step before have brought it from another one?"""
+    """Is the action in the repository, or may a step before have brought it from another one, or put it beside it?"""
     folder = local_path(workflow.root, uses)
+    if folder is None and uses.startswith("./"):
+        return any(step.run is not None or is_local(step.uses or "") for step in before)
     if uses in workflow.actions or (folder is not None and (folder / "Dockerfile").is_file()):
         return True
     brought = [step.arguments["path"].word.strip("./") for step in before if "path" in step.arguments]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.read_steps import read_steps
 from mlops_lab.ci.reader import Reader
-from mlops_lab.ci.workflow import Concurrency, Defaults, Job, Strategy, levels_of
+from mlops_lab.ci.workflow import Concurrency, Job, Strategy, levels_of
 
 __all__ = ["SCOPES", "check_containers", "excess", "read_concurrency", "read_defaults", "read_jobs", "read_permissions"]
 
@@ -211,7 +211,6 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
     found = reader.mapping(node, _CALL if calls else _OWN, required=(kind,) if kind else ())
     needs = reader.sequence(found.get("needs"), or_one=True)
     names = dict.fromkeys(name for need in needs if (name := reader.word(need)) is not None)
-    environment, url = _environment(reader, found.get("environment"))
     secrets = found.get("secrets")
     inherits = secrets is not None and secrets.kind == "string" and secrets.value == "inherit"
     if secrets is not None and secrets.kind == "string" and not inherits:
@@ -227,13 +226,12 @@ def _job(reader: Reader, key: Node, node: Node) -> tuple[Job, list[Node]]:
         strategy=_strategy(reader, found.get("strategy")),
         continue_on_error=reader.scalar(found.get("continue-on-error"), "job", kind="boolean"),
         timeout_minutes=reader.scalar(found.get("timeout-minutes"), "job", kind="number"),
-        environment=environment,
-        environment_url=url,
+        environment=_environment(reader, found.get("environment")),
         concurrency=read_concurrency(reader, found.get("concurrency"), "job"),
         permissions=read_permissions(reader, found.get("permissions")),
         env=reader.scalars(found.get("env"), "job-env", computed=True),
         defaults=read_defaults(reader, found.get("defaults"), "job-defaults"),
-        outputs=reader.scalars(found.get("outputs"), "job-outputs", computed=True),
+        outputs=reader.scalars(found.get("outputs"), "job-outputs"),
         steps=read_steps(reader, found.get("steps")),
         uses=reader.word(found.get("uses")),
         arguments=reader.scalars(found.get("with"), "job-with") if calls else {},
@@ -300,12 +298,13 @@ def _strategy(reader: Reader, node: Node | None) -> Strategy:
     )
 
 
-def _environment(reader: Reader, node: Node | None) -> tuple[Node | None, Node | None]:
+def _environment(reader: Reader, node: Node | None) -> Node | None:
     if node is None or node.kind != "mapping":
-        return reader.scalar(node, "job"), None
+        return reader.scalar(node, "job")
     found = reader.mapping(node, ("name", "url", "deployment"), required=("name",))
     reader.scalar(found.get("deployment"), "job", kind="boolean")
-    return reader.scalar(found.get("name"), "job"), reader.scalar(found.get("url"), "environment-url")
+    reader.scalar(found.get("url"), "environment-url")
+    return reader.scalar(found.get("name"), "job")
 
 
 def read_concurrency(reader: Reader, node: Node | None, place: str) -> Concurrency | None:
@@ -326,16 +325,12 @@ def read_concurrency(reader: Reader, node: Node | None, place: str) -> Concurren
     return Concurrency(group, cancel, queue) if group is not None else None
 
 
-def read_defaults(reader: Reader, node: Node | None, place: str) -> Defaults:
-    """`defaults.run`: shell and working directory."""
+def read_defaults(reader: Reader, node: Node | None, place: str) -> dict[str, Node]:
+    """`defaults.run`: shell and working directory; a job's may be one expression."""
     given = reader.mapping(node, ("run",)).get("run")
-    if given is not None and reader.is_expression(given):
-        reader.whole(given)
-        return Defaults()
+    if given is not None and reader.is_expression(given) and place != "nothing":
+        return reader.scalars(given, place, computed=True)
     run = reader.mapping(given, ("shell", "working-directory"))
-    shell, folder = run.get("shell"), run.get("working-directory")
     if place == "nothing":
-        reader.word(shell)
-        reader.word(folder)
-        return Defaults(shell, folder)
-    return Defaults(reader.scalar(shell, place, empty=False), reader.scalar(folder, place, empty=False))
+        return {name: value for name, value in run.items() if reader.word(value) is not None}
+    return {name: value for name, value in run.items() if reader.scalar(value, place, empty=False) is not None}

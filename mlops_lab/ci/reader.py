@@ -244,22 +244,21 @@ class Reader:
             return None
         return node.word
 
-    def boolean(self, node: Node | None, *, default: bool = False) -> bool:
-        """True or false, written out."""
+    def boolean(self, node: Node | None) -> bool:
+        """True or false, written out; false where there is none."""
         if node is None:
-            return default
+            return False
         if node.kind != "boolean":
             self.unexpected(node, ["true", "false"])
-            return default
-        return bool(node.value)
+        return node.value is True
 
-    def identifier(self, node: Node, *, reserved: bool = False) -> str | None:
+    def identifier(self, node: Node) -> str | None:
         """A job's or step's id."""
         text = node.word
         if not _ID.fullmatch(text):
             self.problem(node, f"The identifier '{text}' is invalid. {_ID_RULE}")
             return None
-        if text.startswith("__") and not reserved:
+        if text.startswith("__"):
             self.problem(node, f"The identifier '{text}' is invalid. IDs starting with '__' are reserved.")
             return None
         return text
@@ -285,9 +284,7 @@ class Reader:
         Where it may be `computed`, an expression can stand for a key, or as `${{ insert }}` for several pairs at once,
         and is read under its own text; it can stand for the whole mapping too.
         """
-        if node is not None and self.is_expression(node):
-            if not computed:
-                return self.whole(node)
+        if node is not None and self.is_expression(node) and computed:
             self.template(node, place)
             return {INSERT: node}
         read: dict[str, Node | None] = {}
@@ -298,12 +295,6 @@ class Reader:
         for key, value in self.named(node, computed=computed):
             read[key.word] = self.scalar(value, place)
         return {name: value for name, value in read.items() if value is not None}
-
-    def whole(self, node: Node | None) -> dict[str, Node]:
-        """An expression in place of a mapping that GitHub would compute, and that is not computed here."""
-        if node is not None and self.is_expression(node):
-            self.problem(node, "An expression in place of a whole mapping is not modelled here")
-        return {}
 
     def inserted(self, key: Node, value: Node, place: str) -> Node | None:
         """The value of a key that is computed."""

@@ -14,10 +14,11 @@ from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_text
 from mlops_lab.ci.loading import is_local, local_path
+from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.results import StepRun
 from mlops_lab.ci.run_state import RunState, Sleep, Wait
 from mlops_lab.ci.step_runner import GivenOutcomes, Outcome, StepRequest
-from mlops_lab.ci.workflow import Action, Defaults, Job, Step, Workflow
+from mlops_lab.ci.workflow import Action, Job, Step, Workflow
 
 __all__ = ["RunningJob", "Scope", "run_steps"]
 
@@ -57,7 +58,7 @@ class Scope:
     evaluator: Evaluator
     contexts: dict[str, Value]  # without `env` and `steps`
     env: dict[str, str]
-    defaults: Sequence[Defaults] = ()
+    defaults: Sequence[Mapping[str, Node]] = ()
     path: tuple[str, ...] = ()
     steps: dict[str, Value] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)  # steps whose outputs nobody knows
@@ -110,9 +111,8 @@ def _run_step(job: RunningJob, step: Step, number: int, scope: Scope) -> Generat
         request = _request(job, step, number, scope, name, env, contexts, minutes)
     except ExpressionError as error:
         scope.status = "failure"
-        return StepRun(
-            step.id, name, "failure", "failure", f"The template is not valid. {error}", started=started, ended=started
-        )
+        why = f"The template is not valid. {error}{_cure(job, step, scope)}"
+        return StepRun(step.id, name, "failure", "failure", why, started=started, ended=started)
     action, missing = _local_action(job, step, number)
     if missing:
         run = StepRun(step.id, name, "failure", "failure", missing)
@@ -149,13 +149,10 @@ def _local_action(job: RunningJob, step: Step, number: int) -> tuple[Action | No
     before = job.definition.steps[: number - 1]
     if not any((other.uses or "").startswith("actions/checkout@") for other in before):
         job.note(f"{step.uses} is used without actions/checkout before it; GitHub would not find it")
-    if folder is None:
-        reason = f"'{step.uses}' is outside of the repository."
-        return None, f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile': {reason}"
     workspace = job.state.runner.workspace(job.name)
     if workspace is None or not job.state.runner.real:
         return action, ""
-    folder = workspace / folder.relative_to(root)
+    folder = workspace / (step.uses[2:] if folder is None else folder.relative_to(root))  # a step may put it outside
     if any((folder / name).is_file() for name in ("action.yml", "action.yaml", "Dockerfile")):
         return action, ""
     return None, (
@@ -169,10 +166,10 @@ def _request(
     contexts: Mapping[str, Value], minutes: float | None,
 ) -> StepRequest:  # fmt: skip
     evaluator = scope.evaluator
-    shell, folder = step.shell, step.working_directory
+    own = {"shell": step.shell, "working-directory": step.working_directory}
+    given = evaluator.texts({name: node for name, node in own.items() if node is not None}, contexts)
     for defaults in scope.defaults if step.run is not None else ():
-        shell = shell or defaults.shell
-        folder = folder or defaults.working_directory
+        given = {**evaluator.texts(defaults, contexts), **given}
     return StepRequest(
         job_name=job.name,
         job=job.definition,
@@ -183,8 +180,8 @@ def _request(
         contexts=contexts,
         secrets=job.secrets,
         run=evaluator.text(step.run, contexts) if step.run is not None else None,
-        shell=evaluator.text(shell, contexts) if shell is not None else None,
-        working_directory=evaluator.text(folder, contexts) if folder is not None else None,
+        shell=given.get("shell"),
+        working_directory=given.get("working-directory"),
         arguments=evaluator.texts(step.arguments, contexts),
         timeout_seconds=minutes * 60 if minutes else None,
         job_seconds=job.minutes * 60,
@@ -199,14 +196,24 @@ def _why_skipped(step: Step, status: str, scope: Scope, contexts: Mapping[str, V
         status != "success" and not scope.evaluator.looks_past_status(step.condition, contexts)
     ):
         return f"the job's status is {status}"
-    paths = scope.evaluator.paths(step.condition, contexts)
-    unknown = [
-        ".".join(path)
-        for path in paths
-        if path[0] == "steps" and path[2:3] == ("outputs",) and path[1] in scope.unknown
-    ]
-    told = f"; {' and '.join(dict.fromkeys(unknown))} not known, taken as empty" if unknown else ""
+    unknown = [".".join(path) for path in _unknown(scope, [step.condition], contexts)]
+    told = f"; {' and '.join(unknown)} not known, taken as empty" if unknown else ""
     return f"if: {step.condition.word.strip()}{told}"
+
+
+def _unknown(scope: Scope, nodes: Sequence[Node | None], contexts: Mapping[str, Value]) -> dict[tuple[str, ...], None]:
+    """The outputs that these read and that nobody knows, because nothing was executed."""
+    paths = [path for node in nodes for path in scope.evaluator.paths(node, contexts)]
+    read = [path for path in paths if path[0] == "steps" and len(path) > 3 and path[2] == "outputs"]
+    return dict.fromkeys(path for path in read if path[1] in scope.unknown)
+
+
+def _cure(job: RunningJob, step: Step, scope: Scope) -> str:
+    """How to tell what a step reads and nobody knows, when it cannot be computed without; else nothing."""
+    nodes = [step.condition, step.run, step.name, step.timeout_minutes, *step.env.values(), *step.arguments.values()]
+    unknown = [] if scope.path else _unknown(scope, nodes, scope.all())
+    told = " ".join(f"--output {job.definition.id}/{path[1]}.{path[3]}='{{}}'" for path in unknown)
+    return f". Say it with {told}: nothing was executed, so nobody knows this output" if told else ""
 
 
 def _truth(value: Value) -> bool:

@@ -16,7 +16,6 @@ from mlops_lab.ci.nodes import Node
 __all__ = [
     "Action",
     "Concurrency",
-    "Defaults",
     "Event",
     "Input",
     "Job",
@@ -81,14 +80,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Defaults:
-    """`defaults.run`."""
-
-    shell: Node | None = None
-    working_directory: Node | None = None
-
-
-@dataclass(frozen=True)
 class Concurrency:
     """`concurrency`: a group in which one runs at a time."""
 
@@ -150,11 +141,10 @@ class Job:
     continue_on_error: Node | None = None
     timeout_minutes: Node | None = None
     environment: Node | None = None  # its name
-    environment_url: Node | None = None
     concurrency: Concurrency | None = None
     permissions: Mapping[str, str] | None = None
     env: Mapping[str, Node] = field(default_factory=dict)
-    defaults: Defaults = Defaults()
+    defaults: Mapping[str, Node] = field(default_factory=dict)  # of `run`: shell and working-directory
     outputs: Mapping[str, Node] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     uses: str | None = None
@@ -205,7 +195,7 @@ class Workflow:
     jobs: Mapping[str, Job]
     run_name: Node | None = None
     env: Mapping[str, Node] = field(default_factory=dict)
-    defaults: Defaults = Defaults()
+    defaults: Mapping[str, Node] = field(default_factory=dict)  # of `run`: shell and working-directory
     permissions: Mapping[str, str] | None = None
     concurrency: Concurrency | None = None
     called: Mapping[str, Workflow] = field(default_factory=dict)  # by the text of `uses`

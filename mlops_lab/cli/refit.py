@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -22,8 +23,8 @@ from mlops_lab.pipeline.engines import open_tracker
 def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     r"""Fit a version's last step again, on a GPU where one is.
 
-    Takes the very rows that the version learnt from, fits its logistic regression once more by Newton's method, with
-    CuPy on a GPU or with NumPy on the CPU, says which, and compares the answers with those of the version.
+    Takes the very rows that the version learnt from, has scikit-learn fit its logistic regression once more, with CuPy
+    on a GPU or with NumPy on the CPU, says which, and compares the answers with those of the version.
 
     \b
     Examples:
@@ -32,6 +33,7 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     \b
     Exit codes: 0 the same model, 1 another one, or an error
     """
+    os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scipy reads it when it is imported: later is too late
     from dataclasses import asdict
 
     version = version_of(open_registry(home), subject)
@@ -42,7 +44,7 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
     if not as_json:
         click.echo(f"computed on the {found.device}: {found.why}.")
-        click.echo(f"{found.rows:,} rows, {found.columns} columns, {found.steps} steps of Newton's method.")
+        click.echo(f"{found.rows:,} rows, {found.columns} columns, {found.steps} steps of L-BFGS.")
         click.echo(f"A probability differs from v{version.version}'s by {found.difference:.4f} at most.")
     if not found.is_same:
         why = f"{found.difference:.4f} is more than the {TOLERANCE} that is allowed: another model."

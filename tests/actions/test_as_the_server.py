@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mlops_lab.ci import (
     Trigger,
     WorkflowError,
     evaluate,
+    execute,
     expand_matrix,
     load_workflow,
     parse_workflow,
@@ -370,13 +372,65 @@ def test_only_what_dependabot_causes_is_held_back():
     assert not Trigger("push", fork=True).is_untrusted
 
 
-def test_outputs_may_be_one_expression():
-    outputs = """    outputs: >-\n      ${{ fromJSON('{"o": "1", "p": 2}') }}\n"""
-    text = one_job(outputs + "  b: {needs: a, if: needs.a.outputs.p == 2, runs-on: x, steps: [{run: b}]}\n")
+@pytest.mark.parametrize(
+    ("steps", "after", "cure"),
+    [
+        ("[{id: s, run: a}]", "if: fromJSON(needs.a.outputs.m).x, ", "--output a/s.m='{}'"),
+        ("[{id: s, run: a}, {run: '${{ fromJSON(steps.s.outputs.v).x }}'}]", "", "--output a/s.v='{}'"),
+        ("[{id: s, run: a}, {run: a, env: {E: '${{ fromJSON(steps.s.outputs.v).x }}'}}]", "", "--output a/s.v='{}'"),
+        ("[{id: s, run: a}, {run: a, if: fromJSON(steps.s.outputs.v).x}]", "", "--output a/s.v='{}'"),
+    ],
+)
+def test_what_cannot_be_computed_without_an_unknown_output_says_how_to_tell_it(steps, after, cure):
+    more = f"    outputs: {{m: '${{{{ steps.s.outputs.m }}}}'}}\n  b: {{needs: a, {after}runs-on: x, steps: [{{run: b}}]}}\n"
 
-    run = simulate(parse_workflow(text))
+    run = simulate(parse_workflow(one_job(more, steps=steps)))
 
-    assert (run.job("a").outputs, run.job("b").conclusion) == ({"o": "1", "p": "2"}, "success")
+    assert any(cure in job.reason for job in run.jobs), run.outline()
+
+
+# In the schema of GitHub's own parser and of its runner, those with a `context` may be one expression.
+WHOLE = {
+    "env": "",
+    "strategy": "",
+    "container": "",
+    "services": "",
+    "environment": "",
+    "defaults: {run": "",
+    "outputs": "A template expression is not allowed in this context",
+    "defaults": "A template expression is not allowed in this context",
+    "permissions": "A template expression is not allowed in this context",
+    "with": "A template expression is not allowed in this context",
+    "secrets": "A template expression is not allowed in this context",
+}
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_what_may_be_one_expression_is_what_the_server_s_schema_says(key):
+    body = (
+        "uses: o/r/.github/workflows/w.yml@v1" if key in ("with", "secrets") else "runs-on: x\n    steps: [{run: echo}]"
+    )
+    text = f"on: push\njobs:\n  a:\n    {body}\n    {key}: \"${{{{ fromJSON('{{}}') }}}}\"" + "}" * key.count("{")
+
+    try:
+        parse_workflow(text)
+        told = ""
+    except WorkflowError as error:
+        told = error.problems[0].reason
+
+    assert told == WHOLE[key]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="bash")
+def test_defaults_of_a_job_may_be_one_expression_and_a_step_s_own_words_go_before_them(tmp_path):
+    text = one_job(
+        """    defaults:\n      run: >-\n        ${{ fromJSON('{"shell": "python", "working-directory": "src"}') }}\n""",
+        steps="[{run: mkdir src, shell: bash, working-directory: .}, {run: 'import os; print(os.getcwd()[-4:])'}]",
+    )
+
+    run = execute(parse_workflow(text, root=tmp_path))
+
+    assert (run.conclusion, run.job("a").steps[1].log.strip()) == ("success", "/src"), run.outline()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.ci import execute, parse_workflow
+from mlops_lab.ci import execute, parse_workflow, simulate
 
 
 def done(steps: str, root: Path, runs_on: str = "ubuntu-24.04", scratch: Path | None = None):
@@ -133,9 +133,23 @@ def test_a_python_that_does_not_start_is_not_here(tmp_path, monkeypatch):
     assert run.job("a").steps[0].stubbed
 
 
-@pytest.mark.parametrize("uses", ["$/nope", "./../../etc", "./nope"])
+@pytest.mark.parametrize("uses", ["$/nope", "./../../etc", "./../nope", "./nope"])
 def test_a_local_action_that_is_not_there_fails(tmp_path, uses):
     assert done(f"      - uses: {uses}\n", tmp_path).conclusion == "failure"
+
+
+def test_an_action_that_a_step_puts_beside_the_repository_is_found_there_and_is_a_note_where_nothing_is_executed(
+    tmp_path,
+):
+    steps = "      - run: mkdir -p ../action/init && touch ../action/init/action.yml\n"
+    steps += "      - uses: ./../action/init\n"
+
+    run = done(steps, tmp_path)
+    simulated = simulate(parse_workflow(f"on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n{steps}", root=tmp_path))
+
+    assert [(step.conclusion, step.stubbed) for step in run.job("a").steps] == [("success", False), ("success", True)]
+    assert simulated.conclusion == "success"
+    assert any("there is no local action ./../action/init" in note for note in simulated.notes)
 
 
 def test_no_env_overwrites_what_github_says(tmp_path):

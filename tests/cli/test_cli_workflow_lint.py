@@ -64,6 +64,17 @@ def test_actions_that_are_not_in_the_repository_are_found(capsys, repository):
     assert "a: ./nope is not in this repository [missing-local]" in found
 
 
+@pytest.mark.parametrize(("before", "missing"), [("      - run: cp -r . ../action\n", False), ("", True)])
+def test_an_action_beside_the_repository_is_missing_unless_a_step_may_have_put_it_there(
+    capsys, repository, before, missing
+):
+    text = FAULTY.partition("      - uses")[0] + f"{before}      - uses: ./../action/x\n"
+
+    found = ours(capsys, text, repository)
+
+    assert ("a: ./../action/x is not in this repository [missing-local]" in found) is missing
+
+
 def test_an_action_that_a_checkout_of_another_repository_brings_is_not_missing(capsys, repository):
     brings = "      - {uses: actions/checkout@v4, with: {repository: o/r, path: nope}}\n      - uses: ./nope\n"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import types
 
@@ -29,15 +31,6 @@ def flights():
     return rows, late, build_model("logistic", rows).fit(prepare(rows), late)
 
 
-def with_cupy(monkeypatch, **more) -> None:
-    """NumPy under CuPy's name, with what only CuPy has: the same programming interface is the point."""
-    runtime = types.SimpleNamespace(getDeviceProperties=lambda _: {"name": b"Test T4"})
-    fake = types.SimpleNamespace(**{name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
-    fake.cuda, fake.__version__ = types.SimpleNamespace(runtime=runtime), "14.0"
-    fake.__dict__.update(more)
-    monkeypatch.setitem(sys.modules, "cupy", fake)
-
-
 def test_the_cpu_comes_to_scikit_learns_model_and_says_that_it_is_the_cpu(flights, monkeypatch):
     rows, late, model = flights
     monkeypatch.setitem(sys.modules, "cupy", None)
@@ -47,29 +40,60 @@ def test_the_cpu_comes_to_scikit_learns_model_and_says_that_it_is_the_cpu(flight
     assert found.is_same
     assert (found.device, found.rows) == ("CPU", 3000)
     assert "not installed" in found.why
+    assert found.difference < 1e-9
 
 
-def test_a_gpu_is_used_where_cupy_finds_one_and_comes_to_the_same(flights, monkeypatch):
-    rows, late, model = flights
-    monkeypatch.setitem(sys.modules, "cupy", None)
-    on_cpu = refit(model, rows, late)
-    with_cupy(monkeypatch)
+# An array library that is no NumPy, on a device that is no CPU, under CuPy's name: computing elsewhere is an error.
+GPU = """
+import sys, types
+import array_api_strict as strict, numpy as np, pandas as pd
+runtime = types.SimpleNamespace(getDeviceProperties=lambda _: {"name": b"Test T4"})
+class Cupy(types.ModuleType):
+    ndarray = type("ndarray", (), {})
+    def __getattr__(self, name):
+        return getattr(strict, name)
+    def asarray(self, values):
+        return strict.asarray(np.asarray(values), device=strict.Device("device1"))
+sys.modules["cupy"] = cupy = Cupy("cupy")
+cupy.cuda, cupy.__version__ = types.SimpleNamespace(runtime=runtime), "14.0"
+from mlops_lab.models.training import build_model, refit
+from mlops_lab.models.training.model import prepare
+chance = np.random.default_rng(0)
+rows = pd.DataFrame({"hour": chance.integers(5, 23, 3000).astype(float), "carrier": chance.choice(["UA", "AA"], 3000)})
+late = chance.random(3000) < rows["hour"] / 30
+model = build_model("logistic", rows).fit(prepare(rows), late)
+on_gpu, other = refit(model, rows, late), refit(model, rows, ~late)
+sys.modules["cupy"] = None
+on_cpu = refit(model, rows, late)
+print(on_gpu.device, on_gpu.difference < 1e-6, abs(on_gpu.log_loss - on_cpu.log_loss) < 1e-9, other.is_same)
+print(on_gpu.why if on_gpu.device == "CPU" else on_cpu.device)
+"""
 
-    found = refit(model, rows, late)
 
-    assert found.device == "GPU Test T4"
-    assert found.difference == pytest.approx(on_cpu.difference)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scipy", "told"),
+    [("1", "GPU Test T4 True True False\nCPU"), ("0", "CPU True True False\nno GPU that works: RuntimeError")],
+)
+def test_scikit_learn_fits_on_the_gpu_and_comes_to_the_same(scipy, told):
+    pytest.importorskip("array_api_strict")
+    environ = {**os.environ, "SCIPY_ARRAY_API": scipy}
+
+    done = subprocess.run([sys.executable, "-c", GPU], env=environ, capture_output=True, text=True, timeout=120)
+
+    assert done.stdout.startswith(told), done.stdout + done.stderr
 
 
 def test_a_gpu_that_does_not_work_is_told_and_the_cpu_computes(monkeypatch):
     def broken(_):
         raise RuntimeError("cudaErrorInsufficientDriver")
 
-    with_cupy(monkeypatch, asarray=broken)
+    fake = types.SimpleNamespace(cuda=types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceProperties=broken)))
+    monkeypatch.setitem(sys.modules, "cupy", fake)
 
     library, device, why = array_library()
 
-    assert (library, device, why) == (np, "CPU", "CuPy finds no GPU that works: RuntimeError")
+    assert (library, device, why) == (np, "CPU", "no GPU that works: RuntimeError: cudaErrorInsufficientDriver")
 
 
 def test_another_model_is_noticed(flights):

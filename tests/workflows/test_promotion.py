@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -291,6 +292,36 @@ def test_when_a_later_target_refuses_it_is_said_who_has_the_version(promotion):
     said = log(run, "say which targets differ", "Who has which version")
     assert "v3 was refused on: sagemaker; delivered before on: local kubernetes" in said
     assert run.conclusion == "failure"
+
+
+@pytest.mark.parametrize(
+    ("legs", "told"),
+    [
+        ({"cpu-3.11": (0.71, 0.412), "gpu-3.12": (0.7101, 0.41201)}, ""),
+        ({"cpu-3.11": (0.71, 0.412), "gpu-3.12": (0.75, 0.412)}, "the AUC differs by 0.04"),
+        ({"cpu-3.11": (0.7, 0.4), "cpu-3.12": (0.7, 0.4), "gpu-3.12": (0.7, 0.45)}, "the log loss of the fit"),
+    ],
+)  # fmt: skip
+def test_devices_and_pythons_must_come_to_the_same_figures(promotion, legs, told):
+    def download(call) -> None:
+        for leg, (auc, loss) in legs.items():
+            folder = call.workspace / call.argument("path") / f"figures-{leg}"
+            folder.mkdir(parents=True)
+            (folder / "verdict.json").write_text(json.dumps({"figures": {"offline.roc_auc": auc}}), encoding="utf-8")
+            found = {"device": leg[:3].upper(), "log_loss": loss, "difference": 0.0}
+            (folder / "refit.json").write_text(json.dumps(found), encoding="utf-8")
+
+    workflow = load_workflow(promotion.repo / ".github/workflows/train.yml")
+    alone = replace(only(workflow, "compare").jobs["compare"], needs=())
+
+    run = execute(
+        replace(workflow, jobs={"compare": alone}), "schedule", actions={"actions/download-artifact": download}
+    )
+
+    assert (run.conclusion == "failure", told in log(run, "compare", "The same figures on each")) == (bool(told), True)
+    assert all(
+        f"| {leg} | {auc:.4f} | {leg[:3].upper()} | {loss:.6f} |" in run.summary for leg, (auc, loss) in legs.items()
+    )
 
 
 INPUTS = {"run-id": "7", "version": "3", "digest": "0" * 64}

@@ -289,8 +289,8 @@ class _Parser:
     def unexpected(self) -> ExpressionError:
         return self.error("Unexpected symbol", self.here)
 
-    def deeper(self, levels: int = 1) -> None:
-        self.depth += levels
+    def deeper(self) -> None:
+        self.depth += 1
         if self.depth > MAX_DEPTH:
             raise self.error(f"Exceeded max expression depth {MAX_DEPTH}", self.here)
 

@@ -273,20 +273,19 @@ def _target(frame: pd.DataFrame, label: str, kind: str) -> np.ndarray[Any, Any]:
     return target
 
 
-TOLERANCE = 0.02  # of a probability: neither goes to the very minimum, and the largest of all rows counts
-_MOST_STEPS = 100
-_CLOSE = 1e-8
+TOLERANCE = 0.02  # of a probability: L-BFGS ends near the minimum, and the largest of all rows counts
 
 
 @dataclass(frozen=True)
 class Refit:
-    """What was computed, where, and how far from scikit-learn's model it is."""
+    """What was computed, where, and how far from the version's own model it is."""
 
     device: str
     why: str
     rows: int
     columns: int
     steps: int
+    log_loss: float
     difference: float  # the largest, of a probability
 
     @property
@@ -300,25 +299,33 @@ class Refit:
 
 
 def array_library() -> tuple[Any, str, str]:
-    """CuPy and the GPU's name where both are there, else NumPy; and why that one."""
+    """CuPy and the GPU's name where scikit-learn can compute with both, else NumPy; and why that one."""
     import numpy as np
+    from sklearn import config_context
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.utils import get_tags
 
     try:
         cupy = importlib.import_module("cupy")
         name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
-        cupy.asarray([1.0]).sum()
+        cupy.sum(cupy.asarray([1.0]))
+        with config_context(array_api_dispatch=True):  # refused where SCIPY_ARRAY_API was not set in time
+            able = get_tags(LogisticRegression()).array_api_support
     except ImportError:
-        return np, "CPU", "CuPy is not installed (pip install cupy-cuda12x)"
+        return np, "CPU", "CuPy is not installed (pip install 'mlops-lab[gpu]')"
     except Exception as error:
-        return np, "CPU", f"CuPy finds no GPU that works: {type(error).__name__}"
+        return np, "CPU", f"no GPU that works: {type(error).__name__}: {str(error)[:80]}"
+    if not able:
+        return np, "CPU", "this scikit-learn fits no logistic regression on a GPU; 1.9 does"
     return cupy, f"GPU {name}", f"CuPy {cupy.__version__} found it"
 
 
 def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
-    """Fit a model's last step once more by Newton's method, on the GPU where one is, and compare the answers.
+    """Fit a model's last step once more, on the GPU where one is, and compare the answers.
 
-    The same few lines run on NumPy and on CuPy, so what is proved on a CPU is what a GPU computes. The objective is
-    scikit-learn's `LogisticRegression` with its default penalty.
+    It is scikit-learn's own fit of the same estimator with the same settings: its array API dispatch computes where
+    the arrays are, with NumPy on the CPU and with CuPy on a GPU. Set the variable SCIPY_ARRAY_API to 1 before scipy
+    is imported, or it stays on the CPU.
 
     Args:
         estimator: a fitted pipeline of ours, of kind `logistic`.
@@ -327,12 +334,18 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
 
     Raises:
         InvalidData: it is another kind of model, or a single answer is all there is to learn.
+
+    See Also:
+        https://scikit-learn.org/stable/modules/array_api.html
     """
     import numpy as np
+    from sklearn import config_context
+    from sklearn.base import clone
+    from sklearn.metrics import log_loss
 
     last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     if type(last).__name__ != "LogisticRegression":
-        raise InvalidData(f"only a logistic model is fitted again, by Newton's method; it is a {type(last).__name__}.")
+        raise InvalidData(f"only a logistic model is fitted again, on any device; it is a {type(last).__name__}.")
     found = yes_or_no(label, what="the label").astype("float64")
     if len(found) != len(rows):
         raise InvalidData(f"{len(found):,} labels cannot belong to {len(rows):,} rows.")
@@ -340,27 +353,12 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
         raise InvalidData("the rows hold one answer only; there is nothing to learn.")
     expected = predict(estimator, rows)
     numbers = estimator[:-1].transform(prepare(rows[list(estimator.feature_names_in_)]))
-    dense = numbers.toarray() if hasattr(numbers, "toarray") else numbers
+    dense = numbers.toarray() if hasattr(numbers, "toarray") else np.asarray(numbers)
     library, device, why = array_library()
-    matrix = library.asarray(np.column_stack([dense, np.ones(len(dense))]), dtype="float64")
-    weights, steps = _newton(library, matrix, library.asarray(found), penalty=1.0 / last.C)
-    answers = 1 / (1 + library.exp(-(matrix @ weights)))
-    answers = answers.get() if hasattr(answers, "get") else answers
-    difference = float(np.abs(answers - expected).max())
-    return Refit(device, why, rows=len(dense), columns=dense.shape[1], steps=steps, difference=difference)
-
-
-def _newton(library: Any, matrix: Any, label: Any, *, penalty: float) -> tuple[Any, int]:
-    """The weights that minimise log loss and penalty, the intercept last, and the number of steps to them."""
-    penalties = library.full(matrix.shape[1], penalty)
-    penalties[-1] = 0.0
-    weights = library.zeros(matrix.shape[1])
-    for step in range(1, _MOST_STEPS + 1):
-        chance = 1 / (1 + library.exp(-(matrix @ weights)))
-        gradient = matrix.T @ (chance - label) + penalties * weights
-        curvature = (matrix.T * (chance * (1 - chance))) @ matrix + library.diag(penalties + 1e-10)
-        change = library.linalg.solve(curvature, gradient)
-        weights = weights - change
-        if float(library.abs(change).max()) < _CLOSE:
-            return weights, step
-    return weights, _MOST_STEPS
+    with config_context(array_api_dispatch=library is not np):
+        matrix, truth = library.asarray(dense), library.asarray(found)
+        again = clone(last).fit(matrix, truth)
+        answers = again.predict_proba(matrix)[:, 1]
+        difference = float(library.max(library.abs(answers - library.asarray(expected))))
+        loss, steps = float(log_loss(truth, answers)), int(library.max(again.n_iter_))
+    return Refit(device, why, len(dense), dense.shape[1], steps, loss, difference)
