@@ -157,3 +157,23 @@ def test_a_report_by_another_policy_does_not_promote(home, tmp_path):
     run = played(place, promote, register={"name": "late_flights", "version": 1})
 
     assert "was judged by policy" in run.task("promote").why
+
+
+@pytest.mark.parametrize("what", ["a rule that failed", "a rule left out", "no policy"])
+def test_a_verdict_that_its_own_figures_contradict_does_not_promote(home, tmp_path, what):
+    place = tmp_path / "home"
+    shutil.copytree(home[0], place)
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        refused = registry.get_gate_report("late_flights", 1)
+        results = tuple(
+            replace(each, passed=True) for each in refused.results if what != "a rule left out" or each.passed
+        )
+        policy = "" if what == "no policy" else refused.policy
+        forged = replace(refused, results=results, policy=policy, evaluated_at=FakeClock().now())
+        registry.record_gate_report(forged)
+
+    run = played(place, promote, register={"name": "late_flights", "version": 1})
+
+    told = "was judged by policy" if what == "no policy" else "passed, and it did not"
+    assert told in run.task("promote").why
+    assert Registry(place).get_production("late_flights") is None

@@ -45,6 +45,7 @@ def _tamper(lab, *statements, guards=False):
 def _rewrite(lab, change):
     """Change an event and compute every later hash again, as somebody who knows the scheme would."""
     with closing(sqlite3.connect(lab.registry.home / "registry.db", isolation_level=None)) as connection:
+        triggers = [row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")]
         connection.row_factory = sqlite3.Row
         for guard in GUARDS:
             connection.execute(f"DROP TRIGGER {guard}")
@@ -60,6 +61,8 @@ def _rewrite(lab, change):
                 (event["actor"], json.dumps(event["details"]), event["prev_hash"], end, event["seq"]),
             )
         connection.execute("UPDATE head SET hash = ?", (end,))
+        for trigger in triggers:
+            connection.execute(trigger)
 
 
 def test_an_event_that_was_given_a_fitting_hash_of_its_own_breaks_the_next_link(busy):
@@ -216,6 +219,30 @@ def test_an_illegal_move_is_noticed_even_where_every_hash_was_computed_again(bus
     _rewrite(busy, unevaluated)
 
     with pytest.raises(IntegrityError, match=r"event 4 of the history .* a legal move"):
+        busy.registry.verify()
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (["DROP TRIGGER events_stay"], "trigger events_stay"),
+        (["CREATE TRIGGER helper AFTER INSERT ON events BEGIN DELETE FROM tags; END"], "trigger helper"),
+        (["ALTER TABLE aliases RENAME TO kept", "CREATE VIEW aliases AS SELECT * FROM kept"], "view aliases"),
+        (["CREATE TABLE notes (text TEXT)"], "table notes"),
+        (
+            [
+                "DROP TRIGGER events_are_kept",
+                "CREATE TRIGGER events_are_kept BEFORE DELETE ON events BEGIN SELECT 1; END",
+            ],
+            "trigger events_are_kept",
+        ),
+    ],
+    ids=["a guard gone", "a trigger more", "a view for a table", "a table more", "a guard that lets pass"],
+)
+def test_what_answers_or_writes_by_itself_in_the_file_is_noticed(busy, statements, told):
+    _tamper(busy, *statements, guards=True)
+
+    with pytest.raises(IntegrityError, match=told):
         busy.registry.verify()
 
 

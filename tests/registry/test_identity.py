@@ -8,6 +8,7 @@ import pytest
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.models.registry import GateReport
 
 UNSEEN = [
     *("\u034f", "\ufe0f", "\U000e0100", "\u3164", "\uffa0", "\u115f", "\u1160", "\u2800", "\u180b", "\u180f"),
@@ -33,12 +34,64 @@ def test_the_author_is_known_behind_every_sign_that_nobody_sees(lab, sign):
     assert lab.registry.get_approval("late", 1).state == "pending"
 
 
-@pytest.mark.parametrize("name", ["unknown", " Unknown", "", "\u0430da"], ids=ascii)
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("unknown", " Unknown", ""),
+        *("\u0430d\u0430m", "gr\ua4eece", "gr\u2c81ce", "gr\U000104aace", "gr\u13aace"),  # two alphabets in one word
+    ],
+    ids=ascii,
+)
 def test_nobody_approves_nothing(lab, name):
     asked(lab)
 
     with pytest.raises(InvalidData):
         lab.registry.approve("late", 1, by=name)
+
+
+@pytest.mark.parametrize(
+    ("author", "by"),
+    [
+        ("ada", "\u0430da"),
+        ("ada", "\ua4ee\ua4d3\ua4ee"),
+        ("ada", "\u0251d\u0251"),
+        ("cope", "\u0441\u043e\u0440\u0435"),
+        ("Bob", "\u0412\u041e\u0412"),
+        ("tom", "\u03a4\u039f\u039c"),
+    ],
+    ids=ascii,
+)
+def test_letters_that_read_alike_make_no_other_person(lab, author, by):
+    asked(lab, author=author)
+
+    with pytest.raises(NotAllowed, match="somebody else"):
+        lab.registry.approve("late", 1, by=by)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Ren\xe9e O\u2019Hara", "\u6797 Mei", "Ken\u592a\u90ce", "\u041b\u0435\u0432", "Ahmed \u0623\u062d\u0645\u062f"],
+    ids=ascii,
+)
+def test_an_honest_name_of_any_alphabet_approves(lab, name):
+    asked(lab)
+
+    assert lab.registry.approve("late", 1, by=name).decided_by == name
+
+
+def test_a_report_that_only_says_that_it_passed_is_refused_and_leaves_no_trace(lab):
+    class Easy(GateReport):
+        passed = True
+
+    version = lab.version()
+    report = lab.report(version, passed=False)
+    easy = Easy(**vars(report))
+
+    with pytest.raises(InvalidData, match="passed=True"):
+        lab.registry.promote(easy, actor="bot", why="x")
+
+    assert lab.registry.get_gate_report("late", 1) is None
+    assert lab.registry.verify() == 1
 
 
 def test_an_author_that_nobody_knows_can_ask_for_nothing(lab):

@@ -1,7 +1,7 @@
 """May it pass? Demands, judged from what was measured and from nothing else."""
 
 from mlops_lab.models.gates.measured import DataProfile, Freshness, Measured, NullRate, RowCount, Schema, profile
-from mlops_lab.models.gates.policy import RULES, GatePolicy, evaluate_gates
+from mlops_lab.models.gates.policy import DATA_RULES, RULES, GatePolicy, evaluate_gates
 from mlops_lab.models.gates.rules import (
     Calibration,
     FirstModel,
@@ -13,6 +13,7 @@ from mlops_lab.models.gates.rules import (
 )
 
 __all__ = [
+    "DATA_RULES",
     "RULES",
     "Calibration",
     "DataProfile",

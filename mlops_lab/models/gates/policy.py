@@ -24,6 +24,9 @@ from mlops_lab.models.gates.rules import (
 )
 from mlops_lab.models.registry import GateReport, ModelVersion, RuleResult
 
+#: The rules that look at the data, and not at a figure of the model.
+DATA_RULES = (Schema, RowCount, NullRate, Freshness)
+
 #: Every rule by its name, as a policy file names it.
 RULES: Mapping[str, type[Any]] = {
     rule.rule: rule
@@ -34,10 +37,7 @@ RULES: Mapping[str, type[Any]] = {
         SliceFloor,
         Calibration,
         ServedSkew,
-        Schema,
-        RowCount,
-        NullRate,
-        Freshness,
+        *DATA_RULES,
     )
 }
 

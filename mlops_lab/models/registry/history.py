@@ -363,6 +363,7 @@ def verify(connection: sqlite3.Connection, *, head: str | None = None) -> int:
         if not met:
             raise IntegrityError("the history", expected=f"an event {head}", found="a history without it")
         _compare(connection, memory)
+    _check_schema(connection)
     return seq
 
 
@@ -372,6 +373,21 @@ def retold(events: Iterator[Event]) -> sqlite3.Connection:
     for event in events:
         _retell(memory, event)
     return memory
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    """Tables and indices by name, triggers by their words: a view or trigger more would answer or write by itself."""
+    question = (
+        "SELECT type, name, CASE type WHEN 'trigger' THEN sql END FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    )
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        ours = {tuple(row) for row in fresh.execute(question)}
+    there = {tuple(row) for row in connection.execute(question)}
+    if ours != there:
+        names = [", ".join(sorted(f"{kind} {name}" for kind, name, _ in each)) for each in (ours - there, there - ours)]
+        expected, found = (each or "nothing besides" for each in names)
+        raise IntegrityError("the registry's file", expected=expected, found=found)
 
 
 def _empty() -> sqlite3.Connection:

@@ -339,7 +339,15 @@ _UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2065, 0x2800, 0x3164, 0xFFA
     range(0x180B, 0x1810), range(0xFE00, 0xFE10), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000)
 )
 _UNSEEN_KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_ALPHABETS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")  # whose letters look like each other's
+_ALPHABETS = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}  # whose letters look like each other's
+#: With which a word of another alphabet is written: what Unicode calls highly restrictive
+#: (https://www.unicode.org/reports/tr39/#Restriction_Level_Detection).
+_COMPANIONS = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}
+#: Letters that read as Latin ones, in small or as capitals, so that a whole name can be written in them.
+_LOOK_ALIKE = str.maketrans(
+    "авекмнорстухѕіјԁԛԝһӏѵүαβεζηικμνορτυχıɑɡꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ",
+    "abekmhopctyxsijdqwhlvyabezhikmnoptyxiagabcdefghijklmnoprstuvwxyz",
+)
 
 #: Aliases that follow Production, so that nobody can point them past the gate.
 FOLLOWING = ("champion", "previous")
@@ -395,10 +403,16 @@ def check_person(name: Any, what: str) -> str:
         raise InvalidData(f"{what} holds a sign that nobody can see: {unicodedata.name(odd[0], ascii(odd[0]))}.")
     if not folded(text):
         raise InvalidData(f"{what} is needed, and {text!r} names nobody.")
-    letters = {unicodedata.name(sign, "").partition(" ")[0] for sign in unicodedata.normalize("NFKC", text)}
-    if len(mixed := [alphabet for alphabet in _ALPHABETS if alphabet in letters]) > 1:
-        raise InvalidData(f"{what} mixes letters that look alike, {' and '.join(mixed).lower()}: {text!a}.")
+    words = [_alphabets(word) for word in unicodedata.normalize("NFKC", text).split()]
+    for mixed in (set().union(*words) & _ALPHABETS, *(word - _COMPANIONS for word in words)):
+        if len(mixed) > 1:
+            raise InvalidData(f"{what} mixes letters that look alike, {' and '.join(sorted(mixed)).lower()}: {text!a}.")
     return text
+
+
+def _alphabets(word: str) -> set[str]:
+    letters = [sign for sign in word if unicodedata.category(sign) in {"Lu", "Ll", "Lt", "Lo"}]
+    return {unicodedata.name(sign, "").partition(" ")[0] for sign in letters}
 
 
 def check_somebody(name: Any, what: str) -> str:
@@ -421,8 +435,8 @@ def is_somebody(name: str) -> bool:
 def same_person(name: str, others: Iterable[str | None]) -> bool:
     """Is this name one of the others, however it is written?
 
-    Case, blanks, look-alike widths and invisible letters do not make another person. (Nobody proves who they are to
-    a library: a real approval comes from where people log in, such as a GitHub environment.)
+    Case, blanks, look-alike widths and letters and invisible ones do not make another person. (Nobody proves who they
+    are to a library: a real approval comes from where people log in, such as a GitHub environment.)
     """
     return folded(name) in {folded(other) for other in others if other}
 
@@ -431,6 +445,7 @@ def folded(name: str) -> str:
     """The name as two spellings of it are compared."""
     # Folding can bring out letters to fold and widths to narrow, hence twice.
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).casefold()
+    text = text.translate(_LOOK_ALIKE)
     return "".join(
         sign
         for sign in text

@@ -241,6 +241,7 @@ class Registry(Catalogue):
         """
         if not isinstance(report, GateReport):
             raise InvalidData(f"a gate report is a GateReport, not {type(report).__name__}.")
+        report = GateReport.from_dict(report.to_dict())  # what is judged is what will be read, whatever a child says
         with self._database.transaction() as connection:
             row = self._row(connection, report.name, report.version)
             standing = new_report(connection, report, row, self._now(connection))

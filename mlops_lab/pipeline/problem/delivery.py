@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.clock import Clock
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_frame
-from mlops_lab.models.gates import DataProfile, Measured, evaluate_gates, profile
+from mlops_lab.models.gates import DATA_RULES, DataProfile, Measured, evaluate_gates, profile
 from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.models.tracking import Run
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
@@ -146,17 +146,26 @@ def promote(register: Result, params: Params, clock: Clock, home: Path) -> Resul
 
 
 def check_policy(report: GateReport, problem: Problem) -> None:
-    """Raise unless the report judged by the problem's own policy, whatever the registry demands besides.
+    """Raise unless the report judged by the problem's own policy, and its figures pass it.
 
     Raises:
-        NotAllowed: it judged by another one; a report of an earlier version of this package does not say.
+        NotAllowed: it judged by another one, without one of its rules, or otherwise than its figures say; a report of
+            an earlier version of this package holds no figures, and the registry refuses it.
     """
-    wanted = problem.policy.fingerprint
-    if report.policy not in ("", wanted):
+    subject, wanted = f"{report.name} v{report.version}", problem.policy.fingerprint
+    if not report.metrics:
+        return
+    if report.policy != wanted:
         raise NotAllowed(
-            f"{report.name} v{report.version} was judged by policy {report.policy[:19]}…, and the policy of"
-            f" {problem.name} is {wanted[:19]}…; evaluate again."
+            f"{subject} was judged by policy {report.policy[:19] or 'unknown'}…, and the policy of {problem.name} is"
+            f" {wanted[:19]}…; evaluate again."
         )
+    measured = Measured(report.metrics, None if report.champion is None else report.champion_metrics or {})
+    judged = {result.rule for result in report.results}
+    for rule in problem.policy.rules:
+        found = rule.judge(measured)
+        if rule.rule not in judged or not (found.passed or isinstance(rule, DATA_RULES)):
+            raise NotAllowed(f"the report of {subject} says that {rule.rule} passed, and it did not: {found.sentence}")
 
 
 @task

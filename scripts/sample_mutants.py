@@ -1,0 +1,83 @@
+"""A sample of the mutants that mutmut has made, each held against the tests that reach it; quicker than all of them.
+
+mutmut run NAME                              one mutant: writes mutants/ and notes which test reaches which function
+python scripts/sample_mutants.py 30          30 of each module, drawn with a fixed seed
+python scripts/sample_mutants.py 30 lineage  of the modules with this word in their path only
+python scripts/mutation_table.py --alive     the table, and which of them live
+
+Every mutant is tried in a process of its own, forked from one that has imported all; the quickest tests go first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SEED = 14
+SLOW = 2.0  # seconds: tests of crowds, kills and whole nights are not asked
+LIMIT = 60  # seconds of one mutant; a test that hangs has noticed it
+
+
+def drawn(root: Path, count: int, word: str) -> dict[Path, list[str]]:
+    """Which mutants are tried, by the file in which mutmut keeps what became of them."""
+    found = {}
+    for path in sorted(root.rglob("*.meta")):
+        names = sorted(json.loads(path.read_text("utf-8"))["exit_code_by_key"])
+        if names and word in path.as_posix():
+            draw = random.Random(SEED)  # noqa: S311  the same ones each time
+            found[path] = sorted(draw.sample(names, min(count, len(names))))
+    return found
+
+
+def tried(name: str, tests: list[str]) -> int:
+    """How the tests ended with this mutant in place, as mutmut writes it down."""
+    if not tests:
+        return 33
+    pid = os.fork()
+    if not pid:
+        os.environ["MUTANT_UNDER_TEST"] = name
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1), os.dup2(quiet, 2)
+        options = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-W", "default", "-m", "not nightly and not slow"]
+        os._exit(int(pytest.main([*options, *tests])))
+    until = time.monotonic() + LIMIT
+    while time.monotonic() < until:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return -9
+
+
+def main(words: list[str]) -> int:
+    """Try the sample and write down what became of it; what was written before is forgotten."""
+    count, word = int(words[0]), words[1] if len(words) > 1 else ""
+    os.chdir("mutants")
+    sys.path[:0] = [str(Path.cwd()), "scripts"]
+    os.environ["MUTANT_UNDER_TEST"] = ""
+    stats = json.loads(Path("mutmut-stats.json").read_text("utf-8"))
+    seconds, reach = stats["duration_by_test"], stats["tests_by_mangled_function_name"]
+    places = sorted({test.partition("::")[0] for tests in reach.values() for test in tests})
+    pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", "-W", "default", *places])
+    for path, names in drawn(Path(), count, word).items():
+        ended = {}
+        for name in names:
+            tests = [each for each in reach.get(name.partition("__mutmut_")[0], []) if seconds.get(each, 0) < SLOW]
+            ended[name] = tried(name, sorted(tests, key=lambda each: seconds.get(each, 0)))
+        told = json.loads(path.read_text("utf-8"))
+        told["exit_code_by_key"] = dict.fromkeys(told["exit_code_by_key"]) | ended
+        path.write_text(json.dumps(told), encoding="utf-8")
+        print(path.name, sum(code == 0 for code in ended.values()), "of", len(names), "live", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
