@@ -54,6 +54,15 @@ def one_line(text: str) -> str:
     return "".join(sign for sign in seen if unicodedata.category(sign) not in {"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+def counted(count: float, noun: str) -> str:
+    """How many of what: `1 row`, `1,200 rows`.
+
+    >>> counted(1, "row"), counted(1_200, "row"), counted(0, "day")
+    ('1 row', '1,200 rows', '0 days')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Collection[str] = ()) -> str:
     """Rows as aligned text, one line each; the columns named in `right` are numbers and end at the same place.
 

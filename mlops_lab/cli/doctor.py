@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
 from mlops_lab.cli.answers import MARKS, columns, marked, print_json
 from mlops_lab.cli.options import answer_options, shown_path
@@ -165,7 +166,7 @@ def _registry(home: Path) -> Check:
         return Check("registry", True, "empty; the first run makes one")
     registry = open_registry(home, clock=SystemClock())
     try:
-        return Check("registry", True, f"verified, {registry.verify()} events")
+        return Check("registry", True, f"verified, {counted(registry.verify(), 'event')}")
     except IntegrityError as error:
         return Check("registry", False, str(error))
     finally:
@@ -181,10 +182,10 @@ def _features(home: Path) -> Check:
     untils = {view.name: store.materialized_until(view.name) for view in store.list_feature_views()}
     known = [until for until in untils.values() if until is not None]
     if not known:
-        return Check("features", True, f"{len(untils)} views, none materialised")
+        return Check("features", True, f"{counted(len(untils), 'view')}, none materialised")
     filled = [store.materialized_at(name) for name, until in untils.items() if until is not None]
     oldest = min((each for each in filled if each is not None), default=None)
-    told = f"{len(known)} of {len(untils)} views materialised, the first until {min(known):%Y-%m-%d %H:%M}Z"
+    told = f"{len(known)} of {counted(len(untils), 'view')} materialised, the first until {min(known):%Y-%m-%d %H:%M}Z"
     if oldest is None:
         return Check("features", True, told)
     hours = (clock.now() - oldest).total_seconds() / 3600

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mlops_lab.base.clock import SystemClock, parse_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -58,12 +59,14 @@ def list_(home: Path, as_json: bool) -> None:
             keys = ", ".join(entity.name for entity in view.entities)
             until = store.materialized_until(view.name)
             fresh = "" if until is None else f"{until:%Y-%m-%d %H:%M}"
-            rows.append(["view", view.name, f"{len(view.schema)} features of {keys}", fresh, view.description])
+            rows.append(
+                ["view", view.name, f"{counted(len(view.schema), 'feature')} of {keys}", fresh, view.description]
+            )
         for computed in store.list_on_demand_feature_views():
-            made = f"{len(computed.schema)} features of {', '.join(computed.inputs)}"
+            made = f"{counted(len(computed.schema), 'feature')} of {', '.join(computed.inputs)}"
             rows.append(["on demand", computed.name, made, "", computed.description])
         for service in store.list_feature_services():
-            rows.append(["service", service.name, f"{len(service.references)} features", "", service.description])
+            rows.append(["service", service.name, counted(len(service.references), "feature"), "", service.description])
     click.echo(columns(rows))
     return None
 

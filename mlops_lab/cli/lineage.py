@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
@@ -60,5 +61,7 @@ def lineage(
         return print_json(told)
     click.echo(drawing.outline)
     if frame is not None:
-        click.echo(f"\nthe first {len(frame)} rows it learnt from, verified:\n" + frame.T.to_string(header=False))
+        click.echo(
+            f"\nthe first {counted(len(frame), 'row')} it learnt from, verified:\n" + frame.T.to_string(header=False)
+        )
     return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.options import answer_options, model_of, open_registry, split_subject, subject, version_of
@@ -136,10 +137,10 @@ def _print(found: LiveRollout) -> None:
         click.echo(f"v{version} answered {count:,}")
     asked = found.counts.get("asked again", 0)
     click.echo(
-        f"{found.sent:,} requests: {found.sent - found.lost:,} answered, {found.lost} lost, {asked} asked again by the "
-        f"router, {found.after_the_end} answered by a version that had been taken back"
+        f"{counted(found.sent, 'request')}: {found.sent - found.lost:,} answered, {found.lost} lost, {asked} asked "
+        f"again by the router, {found.after_the_end} answered by a version that had been taken back"
     )
     for version, count in sorted(found.restarts.items()):
         click.echo(f"the server of v{version} was started again {'once' if count == 1 else f'{count} times'}")
     for why, count in found.why_lost.most_common(3):
-        click.echo(f"lost: {count} times {why}")
+        click.echo(f"lost: {counted(count, 'time')} {why}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from mlops_lab.base.clock import SystemClock, parse_utc
+from mlops_lab.base.display import counted
 from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
 from mlops_lab.models.lineage import training_rows
@@ -44,7 +45,8 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
     if not as_json:
         click.echo(f"computed on the {found.device}: {found.why}.")
-        click.echo(f"{found.rows:,} rows, {found.columns} columns, {found.steps} steps of L-BFGS.")
+        size = f"{counted(found.rows, 'row')}, {counted(found.columns, 'column')}"
+        click.echo(f"{size}, {counted(found.steps, 'step')} of L-BFGS.")
         click.echo(f"A probability differs from v{version.version}'s by {found.difference:.4f} at most.")
     if not found.is_same:
         why = f"{found.difference:.4f} is more than the {TOLERANCE} that is allowed: another model."

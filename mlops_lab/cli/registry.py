@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.cli.answers import MARKS, Stopped, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
@@ -369,7 +370,8 @@ def copy_(to: str, uri: str | None, home: Path, as_json: bool) -> None:
     copied = move_registry(open_home(home), to=to, uri=uri)
     if as_json:
         return print_json({"to": to, "runs": copied.runs, "events": copied.events, "head": copied.head})
-    click.echo(marked(f"✓ copied and verified: {copied.runs} runs, {copied.events} events, head {copied.head}"))
+    what = f"{counted(copied.runs, 'run')}, {counted(copied.events, 'event')}"
+    click.echo(marked(f"✓ copied and verified: {what}, head {copied.head}"))
     click.echo(f"the registry of this home folder is kept by {to} from now on.")
     return None
 

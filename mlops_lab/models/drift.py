@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 
 if TYPE_CHECKING:
@@ -280,7 +281,9 @@ def watch_drift(
             if column not in frame.columns:
                 raise UnknownName("column", column, frame.columns, where=name)
         if len(frame) < rules.min_rows:
-            raise InvalidData(f"{name} are {len(frame)} rows; a share needs {rules.min_rows} to mean anything.")
+            raise InvalidData(
+                f"{name} are {counted(len(frame), 'row')}; a share needs {rules.min_rows} to mean anything."
+            )
     found = sorted(
         (_moved(reference, current, each, rules) for each in watched), key=lambda one: (-one.psi, one.column)
     )

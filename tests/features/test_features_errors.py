@@ -338,7 +338,7 @@ def test_the_training_set_is_not_touched_by_what_happens_to_the_frame_afterwards
 
     assert training_set.frame["label"].tolist() == [0, 1]
     assert training_set.fingerprint == training_set.fingerprint
-    assert repr(training_set) == "TrainingSet(2 rows, 1 features, service='delays', views=('weather',))"
+    assert repr(training_set) == "TrainingSet(2 rows, 1 feature, service='delays', views=('weather',))"
 
 
 def test_times_far_apart_are_compared_without_overflow(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 from mlops_lab.adapters.engines.asking import ask
 from mlops_lab.adapters.exports import to_airflow, to_prefect
 from mlops_lab.base.clock import SystemClock, parse_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, run_dag
 from mlops_lab.pipeline.problem import load_problem, remember_problem
@@ -104,7 +105,7 @@ class Answer:
     missed: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Answer({self.engine} {self.version}, {len(self.runs)} runs)"
+        return f"Answer({self.engine} {self.version}, {counted(len(self.runs), 'run')})"
 
 
 def run_all(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.display import facts, shown
+from mlops_lab.base.display import counted, facts, shown
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.base.fingerprint import fingerprint_frame
 from mlops_lab.data.features.columns import (
@@ -42,7 +42,7 @@ class TrainingSet:
     >>> span = (moment, moment)
     >>> training_set = TrainingSet(frame, features=("wind",), service="", views=("weather",), time_range=span)
     >>> training_set
-    TrainingSet(1 rows, 1 features, views=('weather',))
+    TrainingSet(1 row, 1 feature, views=('weather',))
     >>> len(training_set), training_set.to_df() is frame, training_set.fingerprint[:7]
     (1, False, 'sha256:')
     """
@@ -67,11 +67,12 @@ class TrainingSet:
 
     def __repr__(self) -> str:
         service = f"service={self.service!r}, " if self.service else ""
-        return f"TrainingSet({len(self):,} rows, {len(self.features)} features, {service}views={self.views!r})"
+        size = f"{counted(len(self), 'row')}, {counted(len(self.features), 'feature')}"
+        return f"TrainingSet({size}, {service}views={self.views!r})"
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         named = {"features": len(self.features), "service": self.service, "views": ", ".join(self.views)}
-        return shown(repr(self), facts(f"training set of {len(self):,} rows", named))
+        return shown(repr(self), facts(f"training set of {counted(len(self), 'row')}", named))
 
 
 MOMENT = "event_timestamp"

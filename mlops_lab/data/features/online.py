@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest
 from mlops_lab.base.storage import Database
 from mlops_lab.data.features.columns import as_datetime, check_columns, column_of, key_column, ttl_in_ns, values_of
@@ -74,7 +75,7 @@ class OnlineResponse:
 
     >>> response = OnlineResponse({"origin": ["EWR"], "wind": [None]}, {"wind": "float64"})
     >>> response, response.to_dict()
-    (OnlineResponse(1 rows, features=('wind',)), {'origin': ['EWR'], 'wind': [None]})
+    (OnlineResponse(1 row, features=('wind',)), {'origin': ['EWR'], 'wind': [None]})
     >>> response.to_df()["wind"].tolist()
     [nan]
     """
@@ -105,7 +106,7 @@ class OnlineResponse:
         return len(next(iter(self.columns.values()), []))
 
     def __repr__(self) -> str:
-        return f"OnlineResponse({len(self)} rows, features={tuple(self.dtypes)!r})"
+        return f"OnlineResponse({counted(len(self), 'row')}, features={tuple(self.dtypes)!r})"
 
 
 class OnlineStore:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.delivery.live.client import Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Journal, Routing, alone
@@ -57,7 +58,9 @@ class LiveRollout:
 
     def __repr__(self) -> str:
         what = repr(self.deployment).removeprefix("Deployment(").removesuffix(")")
-        lost = f"{self.sent:,} requests, {self.lost} lost, {self.after_the_end} by a version that was taken back"
+        lost = (
+            f"{counted(self.sent, 'request')}, {self.lost} lost, {self.after_the_end} by a version that was taken back"
+        )
         return f"LiveRollout({what}; {lost})"
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import MissingExtra
 from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Plan, Routing
@@ -204,7 +205,7 @@ class Router:
         return await self._plan.look() if isinstance(self._plan, Routing) else self._plan()
 
     def _nobody(self, answered: int) -> RequestError:
-        what = f"the servers failed at this request {answered} times"
+        what = f"the servers failed at this request {counted(answered, 'time')}"
         if answered < _TRIES:
             what = f"no server could answer within {self._seconds:g} seconds"
         return RequestError(503, "NoServer", f"{what}; ask again in a moment.")

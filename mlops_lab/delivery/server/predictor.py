@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock, SystemClock
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import (
     HomeError,
     IntegrityError,
@@ -75,7 +76,7 @@ class ServedModel:
     >>> model = ServedModel("late", 2, "sha256:0", "as_known", {"hour": "number"},
     ...                     lambda columns: np.asarray(columns["hour"]) / 24)
     >>> model, model.predict({"hour": [6.0, 18.0]})
-    (ServedModel(late v2, 1 features), [0.25, 0.75])
+    (ServedModel(late v2, 1 feature), [0.25, 0.75])
     """
 
     name: str
@@ -89,7 +90,7 @@ class ServedModel:
     is_number: bool = False
 
     def __repr__(self) -> str:
-        return f"ServedModel({self.name} v{self.version}, {len(self.kinds)} features)"
+        return f"ServedModel({self.name} v{self.version}, {counted(len(self.kinds), 'feature')})"
 
     @property
     def output(self) -> str:

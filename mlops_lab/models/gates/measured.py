@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_lab.base.clock import parse_utc, to_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest
 from mlops_lab.models.registry import RuleResult
 
@@ -172,7 +173,7 @@ class Schema:
     >>> from mlops_lab.models.gates import DataProfile
     >>> seen = DataProfile(2, {"temp": "text"}, {"temp": 0.0}, None, parse_utc("2013-01-01"))
     >>> Schema({"temp": "number"}).judge(Measured({}, data=seen)).sentence
-    '1 of 1 columns are not as agreed: temp is text, not number.'
+    '1 of 1 column not as agreed: temp is text, not number.'
     """
 
     columns: Mapping[str, str]
@@ -200,7 +201,7 @@ class Schema:
             if found.get(name) != kind
         ]
         sentence = (
-            f"{len(wrong)} of {len(self.columns)} columns are not as agreed: {', '.join(wrong[:5])}."
+            f"{len(wrong)} of {counted(len(self.columns), 'column')} not as agreed: {', '.join(wrong[:5])}."
             if wrong
             else f"All {len(self.columns)} agreed columns are there with the agreed kind."
         )
@@ -232,7 +233,7 @@ class RowCount:
         rows = measured.data.rows
         passed = rows >= self.at_least
         word = "at least" if passed else "fewer than"
-        sentence = f"{rows:,} rows, {word} the {self.at_least:,} agreed."
+        sentence = f"{counted(rows, 'row')}, {word} the {self.at_least:,} agreed."
         return RuleResult(self.rule, passed, float(rows), float(self.at_least), sentence)
 
 

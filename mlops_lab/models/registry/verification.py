@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import IntegrityError, InvalidData, NotAllowed, UnknownName
 from mlops_lab.models.registry.evidence import check_bound
 from mlops_lab.models.registry.records import Event, GateReport, ModelVersion, is_somebody, same_person
@@ -32,7 +33,8 @@ class Verified:
 
     def __str__(self) -> str:
         names = ("events", "reports", "approvals", "artefacts", "runs", "training_sets")
-        return ", ".join(f"{getattr(self, name)} {name.replace('_', ' ')}" for name in names) + f", head {self.head}"
+        told = [counted(getattr(self, name), name.replace("_", " ").removesuffix("s")) for name in names]
+        return ", ".join([*told, f"head {self.head}"])
 
 
 def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None) -> Verified:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName, expect
 from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
@@ -294,7 +295,7 @@ class Refit:
         return self.difference <= TOLERANCE
 
     def __repr__(self) -> str:
-        shape = f"{self.rows} rows, {self.columns} columns, {self.steps} steps"
+        shape = f"{counted(self.rows, 'row')}, {counted(self.columns, 'column')}, {counted(self.steps, 'step')}"
         return f"Refit({self.device}: {shape}; {self.difference:.4f} off at most)"
 
 

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import FakeClock
+from mlops_lab.base.display import counted
 from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView
 from mlops_lab.pipeline.problem.problem import AT, KNOWN_AT, Problem
 from mlops_lab.pipeline.problem.seasons import spread
@@ -77,7 +78,7 @@ class LeakReport:
 
     def __repr__(self) -> str:
         found = ", ".join(self.views) or ("the decisions" if self.leaks else "none")
-        return f"LeakReport({self.problem}: leaking {found}; {len(self.pictures)} features looked at)"
+        return f"LeakReport({self.problem}: leaking {found}; {counted(len(self.pictures), 'feature')} looked at)"
 
     def to_frame(self) -> pd.DataFrame:
         """The pictures as a table, the largest loss first."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import mlops_lab
 from mlops_lab.base.clock import Clock, parse_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.base.fingerprint import fingerprint_bytes, fingerprint_frame
 from mlops_lab.data.features import FeatureStore
@@ -100,7 +101,8 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
     known = store.get_historical_features(rows, features=params["features"])
     holdout = rows[rows["event_timestamp"] >= _split_at(params, logical_date)]
     if holdout.empty:
-        raise InvalidData(f"no {problem.noun} was decided and over in the last {params['holdout_days']} days.")
+        days = counted(params["holdout_days"], "day").removeprefix("1 ")
+        raise InvalidData(f"no {problem.noun} was decided and over in the last {days}.")
     served = store.replay(holdout, features=params["features"])
     views = {name: store.get_feature_view(name) for name in known.views}
     tables = {name: str((view.tags or {}).get("table", view.source.name)) for name, view in views.items()}

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from mlops_lab.base.clock import FakeClock, parse_utc
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import CycleError
 from mlops_lab.ci import Outcome, Trigger, Workflow, load_workflow, simulate
 from mlops_lab.pipeline.dag import DAG, Task, from_yaml, list_runs, run_dag, to_yaml
@@ -103,7 +104,7 @@ def _look_at_order(home: Path) -> Sight:
     except CycleError as error:
         return Sight(False, str(error), "dag.yml is refused when it is read, before anything runs:\n" + text)
     order = " → ".join(dag.topological_order())
-    return Sight(True, f"{len(dag.tasks)} tasks, each after what it needs", order, draw_dag(dag))
+    return Sight(True, f"{counted(len(dag.tasks), 'task')}, each after what it needs", order, draw_dag(dag))
 
 
 CYCLE = Fault(
