@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from mlops_lab.adapters.airflow.export import to_airflow
 from mlops_lab.adapters.airflow.factory import airflow_dags, to_airflow_factory
-from mlops_lab.adapters.feast.export import to_feast_repository
-from mlops_lab.adapters.feast.feature_rows import write_feature_rows
+from mlops_lab.adapters.feast.export import to_feast_repository, write_feature_rows
 from mlops_lab.adapters.kubernetes.export import to_kubernetes
 from mlops_lab.adapters.prefect.export import to_prefect
 from mlops_lab.adapters.prefect.prefect_yaml import to_prefect_yaml

@@ -83,10 +83,10 @@ def kolmogorov_smirnov(reference: Column, current: Column) -> float | None:
 def _numbers(values: Column) -> np.ndarray[Any, Any] | None:
     """The values as float64 with NaN for what is missing, or None where they are no numbers."""
     import pandas as pd
-    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+    from pandas.api.types import is_bool_dtype, is_complex_dtype, is_numeric_dtype
 
     series = pd.Series(values)
-    if is_bool_dtype(series) or not is_numeric_dtype(series):
+    if is_bool_dtype(series) or is_complex_dtype(series) or not is_numeric_dtype(series):
         return None
     return series.to_numpy("float64", na_value=float("nan"))
 
@@ -280,6 +280,8 @@ def watch_drift(
         for column in [*watched, *([score] if score else [])]:
             if column not in frame.columns:
                 raise UnknownName("column", column, frame.columns, where=name)
+            if frame[column].ndim > 1:
+                raise InvalidData(f"{name} have {frame[column].shape[1]} columns {column!r}; keep one.", column=column)
         if len(frame) < rules.min_rows:
             raise InvalidData(
                 f"{name} are {counted(len(frame), 'row')}; a share needs {rules.min_rows} to mean anything."

@@ -2,11 +2,13 @@
 
     python start.py test-engines feast-mlflow --version   # once: it makes the environment
     .venv-feast-mlflow/bin/python tests/benchmarks/feature_stores.py [--quick] [--runs N]
+    … --contenders mlops_lab spark --sizes 200000x1000000 1000000x5000000     the curve beside Spark (needs Java)
 
 Feast is asked directly, not through the course's adapter, on a Parquet file as it likes it; ours reads the same file.
 Each historical join runs in a process of its own, from opening the store on, imports and entity rows ready; "once more"
 is the next join of that process, of the same rows in another order. The fastest of some runs counts, for everyone. All
-answers are checked to be the same. Online, every read asks for entities that were not asked for before.
+answers are checked to be the same. Memory is that of the process and its children, for Spark works in one. Online,
+every read asks for entities that were not asked for before.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -69,18 +72,26 @@ def feasts(offline, path, home):
     from feast import types
     from feast.repo_config import RegistryConfig
 
+    from mlops_lab.adapters.feast.repository import OFFLINE_STORES
+
     config = feast.RepoConfig(
         project="bench",
         provider="local",
         registry=RegistryConfig(path=f"{home}/registry.db"),
-        offline_store={"type": offline},
+        offline_store=OFFLINE_STORES[offline],
         online_store={"type": "sqlite", "path": f"{home}/online.db"},
         entity_key_serialization_version=3,
         repo_path=home,
     )
     entity = feast.Entity(name="key", join_keys=["key"], value_type=feast.ValueType.STRING)
     fields = [feast.Field(name="key", dtype=types.String), feast.Field(name="value", dtype=types.Float64)]
-    source = feast.FileSource(name="rows", path=str(path), timestamp_field="event_timestamp")
+    told = {"name": "rows", "path": str(path), "timestamp_field": "event_timestamp"}
+    if offline == "spark":
+        from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
+
+        source = SparkSource(file_format="parquet", **told)
+    else:
+        source = feast.FileSource(**told)
     view = feast.FeatureView(name="view", entities=[entity], ttl=timedelta(0), schema=fields, source=source)
     store = feast.FeatureStore(config=config)
     store.apply([entity, view])
@@ -97,9 +108,18 @@ def join(store, asked):
 
 
 def most_memory():
-    """The process's largest resident size so far, in MiB; `ru_maxrss` would begin with that of its parent."""
-    told = Path("/proc/self/status").read_text("utf-8")
-    return int(told.partition("VmHWM:")[2].split()[0]) / 1024
+    """The largest resident size so far of the process and its children, in MiB; `ru_maxrss` would begin elsewhere."""
+    parents, most = {}, {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError, IndexError):
+            told = status.read_text("utf-8")
+            number = int(status.parent.name)
+            parents[number] = int(told.partition("PPid:")[2].split()[0])
+            most[number] = int(told.partition("VmHWM:")[2].split()[0]) / 1024
+    own = {os.getpid()}
+    while found := {each for each, parent in parents.items() if parent in own} - own:
+        own |= found
+    return sum(most.get(each, 0) for each in own)
 
 
 def one(contender, path, entities, rows):
@@ -139,14 +159,14 @@ def line(what, times):
     print(f"{what:36}{told}", flush=True)
 
 
-def historical(runs, quick):
-    for entities, rows in SIZES[quick]:
+def historical(runs, sizes, contenders):
+    for entities, rows in sizes:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
             write_rows(path, rows)
-            results = {name: [] for name in CONTENDERS}
+            results = {name: [] for name in contenders}
             for _ in range(runs):
-                for name in CONTENDERS:
+                for name in contenders:
                     command = [sys.executable, __file__, "--one", name, str(path), str(entities), str(rows)]
                     done = subprocess.run(command, check=True, capture_output=True, timeout=1200)
                     results[name].append(json.loads(done.stdout.splitlines()[-1]))
@@ -201,11 +221,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=(*CONTENDERS, "spark"))
+    parser.add_argument("--sizes", nargs="+", help="only these joins: ENTITIESxROWS")
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.one:
         print(json.dumps(one(told.one[0], told.one[1], int(told.one[2]), int(told.one[3]))))
     else:
         print("seconds, and how many times ours that is")
-        online(told.quick)
-        historical(told.runs, told.quick)
+        if told.sizes is None:
+            online(told.quick)
+        sizes = SIZES[told.quick] if told.sizes is None else [tuple(map(int, one.split("x"))) for one in told.sizes]
+        historical(told.runs, sizes, told.contenders)

@@ -6,6 +6,7 @@ At the end the table is printed, promise by engine, as the tests have just found
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
@@ -13,7 +14,8 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.data.features import FeatureStore
 
 NAMED = os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
-STORES = ["embedded", *(["duckdb", "dask"] if "feast-mlflow" in NAMED else [])]
+FEAST = ["duckdb", "dask", *(["spark"] if shutil.which("java") else [])]
+STORES = ["embedded", *(FEAST if "feast-mlflow" in NAMED else [])]
 FOUND = pytest.StashKey()
 
 

@@ -535,6 +535,54 @@ def test_a_view_that_means_something_else_asks_to_be_materialised_again(store):
     assert served(store, "EWR") == ["strong"]
 
 
+@promise("a pushed row is served, and never before its time")
+def test_a_pushed_row_is_served_until_a_newer_one_and_never_before_its_time(store):
+    store.apply(view_of(winds(["06:00"], [1.5]), ttl=None))
+    store.materialize("2013-01-01T07:00Z")
+    late, early = winds(["08:00"], [9.0]), winds(["05:00"], [3.0])
+
+    pushed = [store.push("weather", late), store.push("weather", early), store.push("weather", late)]
+    after = served(store, "EWR"), served(store, "EWR", at="2013-01-01T07:30Z"), served(store, "EWR", "LGA")
+    store.materialize_incremental("2013-01-01T09:00Z")
+
+    assert pushed == [1, 0, 0]
+    assert after == ([9.0], [None], [9.0, None])
+    assert served(store, "EWR") == [9.0]
+    with pytest.raises(InvalidData, match="which is after now"):
+        store.push("weather", winds(["08:00"], [0.0]).assign(event_timestamp=pd.Timestamp("2200-01-01", tz="UTC")))
+    store.materialize("2013-01-01T09:00Z")
+    assert served(store, "EWR") == [1.5]  # the source never had what was pushed
+
+
+@promise("a pushed row is served, and never before its time")
+def test_a_row_may_be_pushed_before_anything_is_materialised(store):
+    store.apply(view_of(winds(["06:00"], [1.5])))
+
+    store.push("weather", winds(["08:00"], [9.0]))
+
+    assert served(store, "EWR") == [9.0]
+
+
+@promise("a deleted view is gone with its online rows")
+def test_a_deleted_view_is_gone_with_its_online_rows_unless_a_service_needs_it(store, reopen):
+    kept, gone = view_of(winds(["06:00"], [1.5])), view_of(winds(["06:00"], [2.5]), name="other")
+    store.apply([kept, gone, FeatureService("delays", [kept])])
+    store.materialize("2013-01-01T07:00Z")
+    known(store, asked("07:00"), feature="other:wind")
+
+    store.delete_feature_view("other")
+
+    assert [view.name for view in reopen().list_feature_views()] == ["weather"]
+    assert served(store, "EWR") == [1.5]
+    with pytest.raises(UnknownName, match="no feature view 'other'"):
+        known(store, asked("07:00"), feature="other:wind")
+    with pytest.raises(InvalidDefinition, match="service delays"):
+        store.delete_feature_view("weather")
+    store.apply(view_of(winds(["06:00"], [4.5]), name="other"))
+    assert store.materialized_until("other") is None
+    assert known(store, asked("07:00"), feature="other:wind") == [4.5]
+
+
 def test_every_promise_has_a_test(request):
     asked_for = {
         item.get_closest_marker("promise").args[0]

@@ -71,3 +71,16 @@ def test_options_that_do_not_belong_together_are_refused(words):
     done = CliRunner().invoke(export, words)
 
     assert isinstance(done.exception, InvalidData)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"data": "s.csv"}, {"data": "s.parquet", "timezone": "UTC"}, {"data": "s.parquet", "field_mapping": {"b": "a"}}],
+)
+def test_rows_that_feast_would_read_otherwise_are_looked_for_where_they_are_written(source):
+    fields = [Field("a", "int64")]
+    view = FeatureView("v", entities=[], schema=fields, ttl=None, source=Source("s", source.pop("data"), **source))
+
+    written = to_feast_repository([view])["features.py"]
+
+    assert 'path="data/v.parquet"' in written

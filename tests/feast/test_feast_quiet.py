@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 
-from mlops_lab.adapters.feast.extra import quietly
+from mlops_lab.adapters.feast.repository import quietly
 
 
 def test_of_two_threads_that_ask_feast_at_once_none_leaves_the_process_silent():

@@ -287,6 +287,11 @@ def test_whole_number_keys_come_in_many_coats(tmp_path):
             store.get_online_features([{"origin": wrong}], features=["weather:wind"])
 
 
+def test_what_is_pushed_must_be_a_frame(store):
+    with pytest.raises(InvalidData, match="must be a frame, not list"):
+        store.push("weather", [{"origin": "EWR"}])
+
+
 def test_text_keys_come_in_many_coats(store):
     for dtype in ("object", "string", "category", "str"):
         frame = asked(origin=pd.Series(["EWR", "LGA"], dtype=dtype))

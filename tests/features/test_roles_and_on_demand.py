@@ -93,6 +93,7 @@ def test_roles_and_on_demand_features_are_the_same_online(store):
     pd.testing.assert_frame_equal(online, offline.drop(columns="event_timestamp"))
     assert offline["more_wind"].fillna(-1).tolist() == [10.0, -1]
     assert offline["bags_twice"].tolist() == [2, 4]
+    assert len(store.get_online_features([], features="both")) == 0
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)

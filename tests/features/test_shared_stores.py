@@ -15,7 +15,7 @@ import pytest
 
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MissingExtra
-from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Field, Source
+from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 T = pd.Timestamp("2024-01-01", tz="UTC")
 BIG = 2**53 + 1
@@ -211,38 +211,6 @@ def test_entity_rows_with_one_name_twice_are_refused(tmp_path):
 
     with pytest.raises(InvalidData, match="2 columns 'z'"):
         store.get_online_features(pd.DataFrame([[1, 2, 3]], columns=["k", "z", "z"]), features=["f:v"])
-
-
-def test_a_pushed_row_is_served_until_a_newer_one_and_never_before_its_time(tmp_path):
-    store = FeatureStore(tmp_path, clock=FakeClock(T.to_pydatetime()))
-    store.apply(view_of(pd.DataFrame({"k": [1], "event_timestamp": [T - pd.Timedelta("2h")], "v": [1]})))
-    store.materialize(T - pd.Timedelta("1h"))
-    row = pd.DataFrame({"k": [1], "event_timestamp": [T - pd.Timedelta("30min")], "v": [9]})
-
-    assert (store.push("f", row), store.push("f", row.assign(event_timestamp=T - pd.Timedelta("3h")))) == (1, 0)
-    assert store.get_online_features({"k": 1}, features=["f:v"]).to_dict()["v"] == [9]
-    early = store.get_online_features({"k": 1}, features=["f:v"], at=T - pd.Timedelta("45min"))
-    assert early.to_dict()["v"] == [None]
-    with pytest.raises(InvalidData, match="after now"):
-        store.push("f", row.assign(event_timestamp=T + pd.Timedelta("1s")))
-
-
-def test_a_deleted_view_is_gone_with_its_online_rows_unless_a_service_needs_it(tmp_path):
-    store = FeatureStore(tmp_path)
-    view = view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [1]}))
-    store.apply([view, FeatureService("s", [view])])
-    with pytest.raises(InvalidDefinition, match="service s"):
-        store.delete_feature_view("f")
-    other = view_of(pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [1]}), name="g")
-    store.apply(other)
-    store.materialize(T)
-    until = store.materialized_until("g")
-
-    store.delete_feature_view("g")
-    names = [one.name for one in FeatureStore(tmp_path).list_feature_views()]
-    store.apply(other)
-
-    assert (until, names, store.materialized_until("g")) == (T, ["f"], None)
 
 
 def test_the_own_time_of_a_row_can_be_a_feature(tmp_path):

@@ -24,10 +24,12 @@ from mlops_lab.pipeline.problem import (
     load_problem,
     new_project,
     outcome,
+    past_means,
     pipeline_of,
     problem_of,
     remembered,
     run_problem,
+    same_day_means,
 )
 from tests.problem.made import Made
 
@@ -240,6 +242,20 @@ BAD = {
         lambda: MADE.problem(MADE.order("empty", nothing=np.full(len(MADE.rows), np.nan))),
         "'nothing' of view 'empty' is null in every row",
     ),
+    "times as text": (
+        lambda: MADE.problem(rows=rows(event_timestamp=MADE.rows["event_timestamp"].astype(str))),
+        "holds text, not times with a time zone",
+    ),
+    "an infinite feature": (
+        lambda: MADE.problem(MADE.order("odd", ratio=np.where(MADE.rows.index == 7, -np.inf, 1.5))),
+        "'ratio' of view 'odd' is infinite in 1 of 3,000 rows, the first at position 7",
+    ),
+    "an infinite label": (
+        lambda: (made := Made(kind="regression")).problem(
+            rows=made.rows.assign(returned=np.where(made.rows.index == 7, np.inf, made.rows["returned"]))
+        ),
+        "the label 'returned' is infinite in 1 of 3,000 rows",
+    ),
 }
 
 
@@ -253,6 +269,26 @@ def test_input_that_is_no_good_is_one_line_and_nothing_is_written(fault, tmp_pat
 
     assert "\n" not in str(told.value)
     assert not home.exists()
+
+
+@pytest.mark.parametrize("means", [past_means, same_day_means])
+def test_a_mean_of_infinite_outcomes_is_refused(means):
+    with pytest.raises(InvalidData, match="column 'returned' is infinite in 1 of 3,000 rows"):
+        means(rows(returned=np.where(MADE.rows.index == 7, np.inf, 1.0)), "shop", "returned")
+
+
+def test_an_infinite_column_of_a_file_is_no_feature_and_no_label(tmp_path, capsys):
+    frame = rows(ratio=np.where(MADE.rows.index == 7, np.inf, 1.5 + MADE.rows.index % 9), score=1.5).drop(
+        columns="shop"
+    )
+    frame.to_csv(tmp_path / "orders.csv", index=False)
+    command = ["new", str(tmp_path / "mine"), "--from", str(tmp_path / "orders.csv"), "--json"]
+
+    assert main(command) == 0
+    told = json.loads(capsys.readouterr().out)["proposal"]
+    assert "it is infinite in 1 rows" in str(told)
+    assert main([*command, "--label", "ratio"]) == 1
+    assert "the label 'ratio' of orders.csv is infinite" in capsys.readouterr().err
 
 
 def test_a_label_among_the_features_is_refused_when_it_is_described():

@@ -48,7 +48,7 @@ def repository(tmp_path_factory):
     from datetime import timedelta
 
     from mlops_lab.adapters.exports import to_tecton_repository
-    from mlops_lab.adapters.feast.feature_rows import write_feature_rows
+    from mlops_lab.adapters.feast.export import write_feature_rows
     from mlops_lab.data.features import Entity, FeatureService, FeatureView, Field, Source
 
     folder = tmp_path_factory.mktemp("repository")

@@ -1,4 +1,4 @@
-"""Where does Feast, by itself, do something else than the course promises, and what does the adapter do about it?
+"""Where Feast by itself does something else than the course promises, and what the adapter does about it.
 
 Every line is shown by a test of `tests/conformance` that asks Feast directly; when Feast changes, that test says so.
 """
@@ -46,6 +46,8 @@ PROMISES = (
     "online: never materialised is an error",
     "online: times as they are",
     "definitions are kept for the next process",
+    "a pushed row is served, and never before its time",
+    "a deleted view is gone with its online rows",
 )
 FILE = ("dask",)
 ALL = ("duckdb", "dask", "spark")

@@ -1,18 +1,20 @@
-"""How are feature definitions written as a Feast repository?"""
+"""Feature definitions as a Feast repository, and the rows that it speaks of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypeAlias
 
-from mlops_lab.adapters.feast.objects import FEAST_TYPES, entity_keys, feast_source_name, feast_ttl
+from mlops_lab.adapters.feast.objects import FEAST_TYPES, entity_keys, feast_path, feast_source_name, feast_ttl
 from mlops_lab.adapters.feast.repository import feature_store_yaml
+from mlops_lab.adapters.feast.rows import Rows, rows_for_feast
 from mlops_lab.adapters.naming import identifiers
 from mlops_lab.adapters.writing import call, docstring, duration, literal
-from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.base.errors import HomeError, InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["to_feast_repository"]
+__all__ = ["to_feast_repository", "write_feature_rows"]
 
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
@@ -72,6 +74,29 @@ def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb
         "feature_store.yaml": feature_store_yaml(offline),
         "features.py": _head("\n".join(blocks)) + "\n".join(blocks),
     }
+
+
+def write_feature_rows(folder: str | Path, views: Iterable[FeatureView]) -> list[Path]:
+    """Write the rows of each view to `data/<view>.parquet` below a folder, as `to_feast_repository` names them.
+
+    Rows that could never count are left out: see `mlops_lab.adapters.feast.rows`.
+
+    Raises:
+        InvalidData: a source is not as declared.
+        HomeError: the folder cannot be written.
+    """
+    from pyarrow import parquet
+
+    written = []
+    for view in views:
+        path = Path(folder) / "data" / f"{view.name}.parquet"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parquet.write_table(rows_for_feast(Rows(view)), path)
+        except OSError as error:
+            raise HomeError(folder, error.strerror or str(error)) from None
+        written.append(path)
+    return written
 
 
 def _names(keys: Iterable[str], views: Iterable[str], services: Iterable[str]) -> dict[tuple[str, str], str]:
@@ -134,7 +159,7 @@ def _source(names: Mapping[tuple[str, str], str], view: FeatureView) -> str:
     created = source.created_timestamp_column
     words = {
         "name": literal(feast_source_name(view)),
-        "path": literal(source.path or f"data/{view.name}.parquet"),
+        "path": literal(feast_path(view)),
         "timestamp_field": literal(source.timestamp_field),
         "created_timestamp_column": literal(created if created and created != source.timestamp_field else ""),
         "description": literal(source.description),

@@ -1,4 +1,4 @@
-"""What does Feast's own point-in-time join say about these entities at these moments?
+"""Feast's own point-in-time join, its answers put beside the caller's rows.
 
 Feast is asked for one view at a time, once for each combination of keys and moment, and its answers are put beside the
 caller's rows. That is why none of them is lost, doubled or moved, whatever Feast's store does with them.
@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.adapters.feast.extra import quietly
 from mlops_lab.adapters.feast.objects import to_feast
-from mlops_lab.adapters.feast.repository import FeastRepository
-from mlops_lab.adapters.feast.rows import Rows, in_microseconds, known_at, rows_for_feast
+from mlops_lab.adapters.feast.repository import FeastRepository, quietly
+from mlops_lab.adapters.feast.rows import Rows, arrow_type, in_microseconds, known_at, rows_for_feast
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView, TrainingSet
 from mlops_lab.data.features.columns import check_columns, key_column, time_column, utc_column, value_column
@@ -52,9 +51,14 @@ class FeastJoin:
         """The rows of the view's source, read and checked once."""
         before = self._rows.get(view.name)
         if before is None or before.view != view or before.view.source is not view.source:
-            self._written -= {(view.name, False), (view.name, True)}
+            self.forget(view.name)
             self._rows[view.name] = Rows(view)
         return self._rows[view.name]
+
+    def forget(self, view: str) -> None:
+        """Read and write the rows of a view anew when they are next asked for."""
+        self._rows.pop(view, None)
+        self._written -= {(view, False), (view, True)}
 
     def provide(self, view: FeatureView, *, as_landed: bool = False) -> None:
         """Write the rows of a view where Feast reads them, unless they are there already."""
@@ -149,8 +153,7 @@ def _column(found: Any, feature: str, dtype: str, place: Any) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    kinds = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.large_string(), "bool": pa.bool_()}
-    kind = kinds.get(dtype, pa.timestamp("us", "UTC"))
+    kind = arrow_type(dtype)
     if found is None:
         column = pa.nulls(len(place), kind)
     else:

@@ -1,4 +1,4 @@
-"""What are our definitions in Feast's own objects?"""
+"""Our definitions as Feast's own objects."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.feast.extra import import_feast
+from mlops_lab.adapters.feast.repository import import_feast
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["feast_entities", "feast_source_name", "feast_ttl", "to_feast"]
+__all__ = ["feast_entities", "feast_path", "feast_source_name", "feast_ttl", "to_feast"]
 
 #: Our types by their names in `feast.types`.
 FEAST_TYPES = {
@@ -36,8 +36,7 @@ def to_feast(
 
     Args:
         objects: an entity, a feature view, a feature service, or several of them.
-        folder: where the rows of each view lie, as `<view>.parquet`; None for the source's own file, or, where that is
-            a frame or a function, `data/<view>.parquet` beside Feast's `feature_store.yaml`.
+        folder: where the rows of each view lie, as `<view>.parquet`; None for where `feast_path` says.
         spark: describe the sources for Feast's Spark offline store instead of its file stores.
 
     Raises:
@@ -144,6 +143,17 @@ def feast_source_name(view: FeatureView) -> str:
     return view.name if view.source.name == view.name else f"{view.source.name}__{view.name}"
 
 
+def feast_path(view: FeatureView) -> str:
+    """Where Feast finds the rows of a view: in the source's own file, where that says the same to Feast as to us.
+
+    A CSV file, other names (`field_mapping`) and times without a zone (`timezone`) do not: those rows, and what is no
+    file at all, lie in `data/<view>.parquet` beside Feast's `feature_store.yaml`, as `export feast --rows` writes them.
+    """
+    source = view.source
+    itself = source.path is not None and not (source.is_csv or source.field_mapping or source.timezone)
+    return str(source.path) if itself else f"data/{view.name}.parquet"
+
+
 def _entity(feast: Any, entity: Entity, name: str, key: str) -> Any:
     kind = feast.ValueType.STRING if entity.value_type == "string" else feast.ValueType.INT64
     return feast.Entity(name=name, join_keys=[key], value_type=kind, description=entity.description)
@@ -168,11 +178,10 @@ def _view(feast: Any, view: FeatureView, entities: Sequence[Any], source: Any) -
 
 def _source(feast: Any, view: FeatureView, folder: str | Path | None, *, spark: bool) -> Any:
     source = view.source
-    path = source.path if folder is None else str(Path(folder) / f"{view.name}.parquet")
     created = source.created_timestamp_column
     told = {
         "name": feast_source_name(view),
-        "path": path if path is not None else f"data/{view.name}.parquet",
+        "path": feast_path(view) if folder is None else str(Path(folder) / f"{view.name}.parquet"),
         "timestamp_field": source.timestamp_field,
         # Feast refuses one column for both; a row that is written when it becomes true needs no second one.
         "created_timestamp_column": created if created and created != source.timestamp_field else "",

@@ -1,4 +1,4 @@
-"""What does Feast's online store hold, and until when is it true?
+"""Feast's online store: what it holds, and until when that is true.
 
 Feast materialises by event time alone: a row that had not arrived yet is served, one that arrives late is missed by
 `materialize_incremental`, an older row takes the place of a newer one, and nothing is ever taken away. So each view is
@@ -7,19 +7,20 @@ materialised, by Feast, from a file of the rows that were the newest known, one 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.feast.extra import quietly
 from mlops_lab.adapters.feast.objects import to_feast
-from mlops_lab.adapters.feast.repository import PROJECT, FeastRepository
+from mlops_lab.adapters.feast.repository import PROJECT, FeastRepository, quietly
 from mlops_lab.adapters.feast.rows import EVENT, EVERYBODY, Rows, newest
-from mlops_lab.base.errors import InvalidData, InvalidDefinition
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import Entity, FeatureView, Field
 from mlops_lab.data.features.columns import as_datetime, ttl_in_ns
+from mlops_lab.data.features.online import has_changed
 
 __all__ = ["FeastOnline", "known_view"]
 
@@ -49,7 +50,6 @@ class FeastOnline:
         `anew` forgets what was there. Until it is done the view counts as not materialised: Feast writes row by row.
         """
         mark = self._mark(view.name)
-        path = self._repository.known / f"{view.name}.parquet"
         if not anew and mark is not None and until < mark["until"]:
             raise InvalidData(
                 f"feature view {view.name!r} is materialised until {as_datetime(mark['until'])}, which is after "
@@ -57,13 +57,45 @@ class FeastOnline:
             )
         anew = anew or mark is None or mark["shape"] != _shape(view)
         _check_times(view, rows)
+        return self._put(view, rows, until, anew=anew, mark={"until": until, "shape": _shape(view)})
+
+    def push(self, view: FeatureView, rows: Rows, now: int) -> int:
+        """Put some rows in where they are newer; return how many changed. What was materialised stays as far as it is.
+
+        Raises:
+            InvalidDefinition: what is there has another meaning.
+        """
+        mark = self._mark(view.name)
+        if mark is not None and mark["shape"] != _shape(view):
+            raise has_changed(view)
+        _check_times(view, rows)
+        kept = mark or {"until": int(rows.event.max(initial=0)), "shape": _shape(view)}
+        return self._put(view, rows, now, anew=mark is None, mark=kept)
+
+    def _put(self, view: FeatureView, rows: Rows, until: int, *, anew: bool, mark: dict[str, Any]) -> int:
+        path = self._repository.known / f"{view.name}.parquet"
         table, changed = newest(rows, until, before=None if anew else _read(path))
         self._mark_path(view.name).unlink(missing_ok=True)
         self._repository.write(table, path)
         self._load(view, changed, until, anew=anew)
-        mark = {"until": until, "shape": _shape(view)}
         self._repository.write(json.dumps(mark), self._mark_path(view.name))
         return len(changed)
+
+    def forget(self, view: str) -> None:
+        """Delete a view and its rows, here and in Feast."""
+        from feast.errors import FeatureViewNotFoundException
+
+        for name, store in (
+            (view, self._repository.store),
+            (view, self._repository.repairs),
+            (f"{view}__as_landed", self._repository.repairs),
+        ):
+            with quietly(f"delete feature view {view!r}"), contextlib.suppress(FeatureViewNotFoundException):
+                store.apply([], objects_to_delete=[store.get_feature_view(name)], partial=False)
+        self._mark_path(view).unlink(missing_ok=True)
+        for folder, name in ((self._repository.known, view), (self._repository.rows, view)):
+            (folder / f"{name}.parquet").unlink(missing_ok=True)
+        (self._repository.rows / f"{view}__as_landed.parquet").unlink(missing_ok=True)
 
     def _load(self, view: FeatureView, changed: Any, until: int, *, anew: bool) -> None:
         """Let Feast write what has changed: it takes a millisecond for each entity, so not what it has already."""
@@ -113,7 +145,8 @@ class FeastOnline:
             found = self._repository.repairs.get_online_features(
                 features=[f"{view.name}:{name}" for name in [*features, EVENT]], entity_rows=rows
             ).to_dict()
-        fresh = [event is not None and event >= oldest for event in found[EVENT]]
+        newest_known = 2**63 - 1 if at is None else at  # what was pushed since is not known at `at`
+        fresh = [event is not None and oldest <= event <= newest_known for event in found[EVENT]]
         columns = []
         for name in features:
             values = zip(fresh, _values(found[name], view.dtypes[name]), strict=True)
@@ -128,9 +161,7 @@ class FeastOnline:
             raise InvalidData(f"feature view {view.name!r} was never materialised; call materialize(until) first.")
         until, stored = mark["until"], mark["shape"]
         if stored["keys"] != _shape(view)["keys"] or not view.dtypes.items() <= dict(stored["features"]).items():
-            raise InvalidDefinition(
-                f"feature view {view.name!r} has changed since it was materialised; call materialize(until) again."
-            )
+            raise has_changed(view)
         if at is not None and at < until:
             raise InvalidData(
                 f"the online store holds feature view {view.name!r} as of {as_datetime(until)} and cannot show it as "

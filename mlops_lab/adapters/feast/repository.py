@@ -1,4 +1,4 @@
-"""Where does a home folder keep its Feast repository, and how is it opened without Feast's command line?
+"""The Feast repository of a home folder, opened without Feast's command line.
 
 `home/feast/<offline store>/` is a repository as Feast's own command line knows it: `feature_store.yaml`, the registry,
 the SQLite online store and a Parquet file for the rows of each view. Beside Feast's registry lies a second one,
@@ -8,16 +8,67 @@ the SQLite online store and a Parquet file for the rows of each view. Beside Fea
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.feast.extra import import_feast, quietly
-from mlops_lab.base.errors import HomeError, UnknownName
+from mlops_lab.base.errors import HomeError, InvalidData, MissingExtra, MlopsLabError, UnknownName
 
-__all__ = ["OFFLINE_STORES", "FeastRepository", "feature_store_yaml"]
+__all__ = ["OFFLINE_STORES", "FeastRepository", "feature_store_yaml", "import_feast", "quietly"]
+
+_ONE_AT_A_TIME = threading.RLock()
+
+
+def import_feast() -> Any:
+    """The module `feast`.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        import feast
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "feast":
+            raise  # Feast is there, and something that it needs is not: its own words are the better ones
+        raise MissingExtra("feast") from None
+    return feast
+
+
+@contextlib.contextmanager
+def quietly(doing: str) -> Iterator[None]:
+    """Keep Feast's progress bars to itself, and let none of its errors out as a traceback of its inside.
+
+    One thread at a time: where standard output goes is the whole process's affair, and of two that put it back in the
+    wrong order the second would leave everybody silent.
+
+    Raises:
+        InvalidData: with what was being done and the first line of what Feast or the engine below it said.
+    """
+    with _ONE_AT_A_TIME:
+        yield from _quietly(doing)
+
+
+def _quietly(doing: str) -> Iterator[None]:
+    level = logging.getLogger("feast").level
+    logging.getLogger("feast").setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    except (MlopsLabError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # whatever an engine may raise: Feast, ibis, DuckDB, dask, Spark and SQLite have no base
+        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InvalidData(f"Feast could not {doing}: {said}") from error
+    finally:
+        logging.getLogger("feast").setLevel(level)
+
 
 #: Feast's offline stores that need no server, with their settings in `feature_store.yaml`.
 OFFLINE_STORES: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Which rows of a source is Feast given to read, so that it cannot read them otherwise than we do?
+"""The rows of a source that Feast is given to read, so that it cannot read them otherwise than we do.
 
 Feast's stores choose among the rows of one key and event time by chance, or by the created timestamp alone, and none
 looks at a created timestamp when it materialises. So rows that could never count are left out here, which changes no
@@ -17,7 +17,7 @@ from mlops_lab.data.features.columns import check_columns, key_column, time_colu
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EVENT", "EVERYBODY", "Rows", "in_microseconds", "known_at", "newest", "rows_for_feast"]
+__all__ = ["EVENT", "EVERYBODY", "Rows", "arrow_type", "in_microseconds", "known_at", "newest", "rows_for_feast"]
 
 #: The event time as a feature of its own, in ns: of the real one, Feast's SQLite store keeps whole seconds only.
 EVENT = "feast_event_ns"
@@ -105,12 +105,19 @@ def _arrow(values: Any, dtype: str, what: str) -> Any:
     import pandas as pd
     import pyarrow as pa
 
-    kinds = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.string(), "bool": pa.bool_()}
     if dtype == "timestamp":
         known = pd.Series(values).dropna().array.asi8  # type: ignore[attr-defined]
         in_microseconds(known, f"feature {what}")
         return pa.array(pd.Series(values), pa.timestamp("ns", "UTC")).cast(pa.timestamp("us", "UTC"))
-    return pa.array(pd.Series(values), kinds[dtype], from_pandas=True)
+    return pa.array(pd.Series(values), arrow_type(dtype), from_pandas=True)
+
+
+def arrow_type(dtype: str) -> Any:
+    """The Arrow type of a declared one, as Feast's stores take and give it."""
+    import pyarrow as pa
+
+    kinds = {"int64": pa.int64(), "float64": pa.float64(), "string": pa.large_string(), "bool": pa.bool_()}
+    return kinds.get(dtype, pa.timestamp("us", "UTC"))
 
 
 def known_at(view: FeatureView) -> str:

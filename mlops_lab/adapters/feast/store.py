@@ -1,4 +1,4 @@
-"""What do the flights' features look like on Feast, with nothing changed that uses them?"""
+"""The feature store on Feast: the methods of `FeatureStore`, with nothing changed for who uses them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from mlops_lab.adapters.feast.differences import Difference, differences_of
-from mlops_lab.adapters.feast.extra import import_feast, quietly
 from mlops_lab.adapters.feast.join import FeastJoin
 from mlops_lab.adapters.feast.objects import feast_ttl, to_feast
 from mlops_lab.adapters.feast.online import FeastOnline, known_view
-from mlops_lab.adapters.feast.repository import OFFLINE_STORES, FeastRepository
+from mlops_lab.adapters.feast.repository import OFFLINE_STORES, FeastRepository, import_feast, quietly
+from mlops_lab.adapters.feast.rows import Rows
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.data.features import (
@@ -27,7 +27,7 @@ from mlops_lab.data.features import (
     TrainingSet,
 )
 from mlops_lab.data.features.columns import as_datetime, moment
-from mlops_lab.data.features.online import answer
+from mlops_lab.data.features.online import answer, pushed_rows
 from mlops_lab.data.features.selection import Selection, View, select
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class FeastStore:
             raise UnknownName("offline store", offline, OFFLINE_STORES)
         import_feast()
         self._repository = FeastRepository(Path(home) / "feast" / offline, offline)
-        self._definitions = FeatureStore(self._repository.folder, clock=clock or SystemClock())
+        self._clock = clock or SystemClock()
+        self._definitions = FeatureStore(self._repository.folder, clock=self._clock)
         self._join = FeastJoin(self._repository)
         self._online = FeastOnline(self._repository)
 
@@ -133,6 +134,10 @@ class FeastStore:
     def get_feature_view(self, name: str) -> FeatureView:
         """The feature view of that name. Raises: UnknownName."""
         return self._definitions.get_feature_view(name)
+
+    def get_on_demand_feature_view(self, name: str) -> OnDemandFeatureView:
+        """The on demand feature view of that name. Raises: UnknownName."""
+        return self._definitions.get_on_demand_feature_view(name)
 
     def get_feature_service(self, name: str) -> FeatureService:
         """The feature service of that name. Raises: UnknownName."""
@@ -207,6 +212,23 @@ class FeastStore:
         """The features of some entities as Feast's online store has them; as `FeatureStore.get_online_features`."""
         selection = self._select(features, full_feature_names)
         return answer(entity_rows, selection, cast(Any, self._online), at=None if at is None else moment(at, "at"))
+
+    def push(self, view: str, rows: pd.DataFrame) -> int:
+        """Put rows of one view into Feast's online store now; as `FeatureStore.push`.
+
+        Raises:
+            InvalidData: also where a time is finer than Feast's stores keep.
+        """
+        known, now = self.get_feature_view(view), moment(self._clock.now(), "now")
+        return self._online.push(known, Rows(pushed_rows(known, rows, now).view), now)
+
+    def delete_feature_view(self, name: str) -> None:
+        """Forget a view and its online rows, here and in Feast; as `FeatureStore.delete_feature_view`."""
+        is_on_demand = name not in self._views()
+        self._definitions.delete_feature_view(name)
+        if not is_on_demand:
+            self._online.forget(name)
+            self._join.forget(name)
 
     def materialized_until(self, view: str) -> datetime | None:
         """Until when a view is materialised; as `FeatureStore.materialized_until`."""

@@ -60,12 +60,10 @@ def to_dict(definition: Definition) -> dict[str, Any]:
     if isinstance(definition, FeatureService):
         return {**about, "features": [to_dict(view) for view in definition.features]}
     about |= {"owner": definition.owner} if definition.owner else {}
-    schema = [{"name": one.name, "dtype": one.dtype} for one in definition.schema]
+    schema = _told(definition.schema)
     if isinstance(definition, OnDemandFeatureView):
         sources = [
-            to_dict(one)
-            if isinstance(one, FeatureView)
-            else {"name": one.name, "schema": [{"name": each.name, "dtype": each.dtype} for each in one.schema]}
+            to_dict(one) if isinstance(one, FeatureView) else {"name": one.name, "schema": _told(one.schema)}
             for one in definition.sources
         ]
         return {**about, "sources": sources, "schema": schema, "udf": reference_to(definition.udf)}
@@ -149,6 +147,10 @@ def _view(told: dict[str, Any]) -> FeatureView:
     )
 
 
+def _told(schema: Iterable[Field]) -> list[dict[str, str]]:
+    return [{"name": one.name, "dtype": one.dtype} for one in schema]
+
+
 def _schema(told: dict[str, Any]) -> list[Field]:
     return [Field(**one) for one in told["schema"]]
 
@@ -157,9 +159,7 @@ def _on_demand(told: dict[str, Any]) -> OnDemandFeatureView:
     return OnDemandFeatureView(
         told["name"],
         sources=[
-            _view(one)
-            if "source" in one
-            else RequestSource(one["name"], schema=[Field(**each) for each in one["schema"]])
+            _view(one) if "source" in one else RequestSource(one["name"], schema=_schema(one))
             for one in told["sources"]
         ],
         schema=_schema(told),

@@ -202,6 +202,25 @@ def check_columns(frame: pd.DataFrame, columns: Sequence[str], where: str) -> No
             raise InvalidData(f"{where} has {existing.count(column)} columns {column!r}; rename one.", column=column)
 
 
+def refuse_infinite(column: pd.Series[Any], what: str, rows: str = "rows") -> None:
+    """Raise where numbers are infinite: a mean, a scale or a score of such is infinite too, or silently without them.
+
+    Raises:
+        InvalidData: with how many, and the first of them.
+    """
+    import numpy as np
+    import pandas as pd
+
+    numeric = pd.api.types.is_float_dtype(column.dtype) or column.dtype == "object"
+    if not numeric or not (infinite := column.isin([np.inf, -np.inf]).to_numpy()).any():
+        return
+    raise InvalidData(
+        f"{what} is infinite in {int(infinite.sum()):,} of {len(column):,} {rows}, the first at position "
+        f"{int(infinite.argmax())}; make those null, or a number.",
+        column=str(column.name),
+    )
+
+
 def refuse(column: pd.Series[Any], wanted: str, where: str, hint: str = "") -> InvalidData:
     """The error that says what a column should have held and what it holds."""
     return InvalidData(

@@ -8,7 +8,7 @@ import operator
 import struct
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -160,7 +160,7 @@ class OnlineStore:
             if mark is None:
                 database.execute(_MARK, (view.name, int(rows.times[0].max(initial=0)), shape))
             elif mark[1] != shape:
-                raise _has_changed(view)
+                raise has_changed(view)
             before = database.total_changes
             database.executemany(_UPSERT, _online_rows(rows, now))
             return database.total_changes - before
@@ -310,6 +310,22 @@ def _encoded(rows: Sequence[Sequence[Any]]) -> list[str]:
     return [f"[{row}]".replace("\0", ",") for row in text[2:-2].split("]\0[")] if rows else []
 
 
+def pushed_rows(view: FeatureView, rows: Any, now: int) -> ViewRows:
+    """Rows that somebody pushes to a view, checked as those of its source are.
+
+    Raises:
+        InvalidData: they are not as the view declares, or become known after `now` (ns).
+    """
+    if not hasattr(rows, "columns"):
+        raise InvalidData(f"what is pushed to feature view {view.name!r} must be a frame, not {type(rows).__name__}.")
+    found = ViewRows(replace(view, source=replace(view.source, data=rows)))
+    if (known := found.next_known(now)) is not None:
+        raise InvalidData(
+            f"a row pushed to feature view {view.name!r} becomes known at {as_datetime(known)}, which is after now."
+        )
+    return found
+
+
 def _shape(view: FeatureView) -> str:
     """What the rows of a view mean; when that changes, rows written before mean something else."""
     source = view.source
@@ -325,7 +341,8 @@ def _meaning(shape: str) -> tuple[list[tuple[str, str]], set[tuple[str, str]], d
     return list(told["keys"].items()), set(features.items()), {name: place for place, name in enumerate(features)}
 
 
-def _has_changed(view: FeatureView) -> InvalidDefinition:
+def has_changed(view: FeatureView) -> InvalidDefinition:
+    """The error that says that online rows have another meaning than their view."""
     return InvalidDefinition(
         f"feature view {view.name!r} has changed since it was materialised; call materialize(until) again."
     )
@@ -336,7 +353,7 @@ def _oldest(view: FeatureView, mark: tuple[int, str], at: int | None) -> int:
     until, shape = mark
     keys, features, _ = _meaning(shape)
     if keys != list(view.key_types.items()) or not features.issuperset(view.dtypes.items()):
-        raise _has_changed(view)
+        raise has_changed(view)
     if at is not None and at < until:
         raise InvalidData(
             f"the online store holds feature view {view.name!r} as of {as_datetime(until)} and cannot show it as of "
@@ -365,6 +382,8 @@ def answer(
     columns = _columns(entity_rows, selection.key_types)
     check_no_clash(columns, selection.names, _WHERE)
     count = 1 if isinstance(entity_rows, Mapping) else len(entity_rows)
+    if not count:
+        columns = {name: [] for name in selection.requested} | columns
     asked = [(part.view, part.features, _keys(part.key_columns, columns, count)) for part in selection.parts]
     found: dict[str, list[Any]] = {}
     for part, values in zip(selection.parts, online.read(asked, at=at), strict=True):

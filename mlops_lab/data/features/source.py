@@ -133,7 +133,7 @@ class Source:
         Raises:
             InvalidData: as `read`.
         """
-        if self.path is not None and (self._is_csv or "rows" not in self._kept):
+        if self.path is not None and (self.is_csv or "rows" not in self._kept):
             frame = self._from_file(kinds)
             if frame is not None:
                 return frame
@@ -164,7 +164,8 @@ class Source:
         return tuple(each for one in found for each in (one.st_ino, one.st_size, one.st_mtime_ns))
 
     @property
-    def _is_csv(self) -> bool:
+    def is_csv(self) -> bool:
+        """Is it a CSV file, by its name?"""
         return self.path is not None and self.path.lower().endswith((".csv", ".csv.gz"))
 
     def _opened(self) -> Any:
@@ -199,7 +200,7 @@ class Source:
         wanted = None if kinds is None else {old.get(name, name): kind for name, kind in kinds.items()}
         try:
             with self._opened() as file:
-                table = (_csv_table if self._is_csv else _parquet_table)(file, wanted)
+                table = (_csv_table if self.is_csv else _parquet_table)(file, wanted)
         except (OSError, ValueError) as error:
             if isinstance(error, InvalidData):
                 raise

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlops_lab.base.clock import Clock, SystemClock
-from mlops_lab.base.errors import DuplicateName, InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import DuplicateName, InvalidDefinition, UnknownName
 from mlops_lab.data.features.catalogue import Applied, Catalogue, Definition, to_dict, with_parts
 from mlops_lab.data.features.columns import as_datetime, moment
 from mlops_lab.data.features.definitions import Entity, FeatureService, FeatureView, OnDemandFeatureView
 from mlops_lab.data.features.offline import TrainingSet, ViewRows, join
-from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore, answer
+from mlops_lab.data.features.online import Materialized, OnlineResponse, OnlineStore, answer, pushed_rows
 from mlops_lab.data.features.selection import Selected, Selection, View
 
 if TYPE_CHECKING:
@@ -231,13 +230,7 @@ class FeatureStore:
             InvalidData: the rows are not as the view declares, or lie in the future.
         """
         known, now = self.get_feature_view(view), moment(self._clock.now(), "now")
-        pushed = ViewRows(replace(known, source=replace(known.source, data=rows)))
-        next_known = pushed.next_known(now)
-        if next_known is not None:
-            raise InvalidData(
-                f"a row pushed to feature view {view!r} becomes known at {as_datetime(next_known)}, which is after now."
-            )
-        return self._online.push(pushed, now)
+        return self._online.push(pushed_rows(known, rows, now), now)
 
     def delete_feature_view(self, name: str) -> None:
         """Forget a view and its online rows; its source is left alone. Feast's method of this name.

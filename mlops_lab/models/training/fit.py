@@ -195,6 +195,7 @@ def train(
             estimator.fit(ready, target)
     except (TypeError, ValueError) as error:
         raise refused(error, ready, f"the {called} model cannot learn from these rows") from None
+    del ready  # a year of rows in plain types: the holdout's come next
     offline = score(
         estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold, kind=kind, metrics=metrics
     )

@@ -231,7 +231,7 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
             columns[str(name)] = column.to_numpy("object", na_value="")
         else:
             columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
-    return pd.DataFrame(columns, index=frame.index)
+    return pd.DataFrame(columns, index=frame.index, copy=False)  # else each column would be there twice
 
 
 def refused(error: Exception, frame: pd.DataFrame, what: str) -> InvalidData:

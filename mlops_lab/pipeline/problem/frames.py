@@ -66,7 +66,8 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, rol
         raise InvalidData(
             f"artefact {reference['artefact'][:19]}… was stored {stored}, and {role} rows are wanted; start a new run."
         )
-    frame = table.to_pandas()
+    frame = table.to_pandas(split_blocks=True, self_destruct=True)  # else every column would be there twice
+    del table
     times = frame["event_timestamp"] if "event_timestamp" in frame.columns and len(frame) else None
     known = TrainingSet(
         frame,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features import Entity, FeatureService, FeatureStore, FeatureView, Source
+from mlops_lab.data.features.columns import refuse_infinite, what_it_holds
 from mlops_lab.models.drift import DriftPolicy
 from mlops_lab.models.gates import GatePolicy, Rule
 from mlops_lab.models.rollout import RolloutPolicy
@@ -197,7 +198,8 @@ class Problem:
         for column in (AT, KNOWN_AT):
             if getattr(frame[column].dtype, "tz", None) is None:
                 raise InvalidData(
-                    f"column {column!r} of {where} holds {frame[column].dtype}, not times with a time zone; convert it "
+                    f"column {column!r} of {where} holds {what_it_holds(frame[column])}, not times with a time zone; "
+                    "convert it "
                     "with pd.to_datetime(…, utc=True), or give a Source with a timezone.",
                     column=column,
                 )
@@ -229,6 +231,7 @@ class Problem:
                 "is nothing to predict.",
                 column=KNOWN_AT,
             )
+        refuse_infinite(frame[self.label], f"the label {self.label!r}", f"{noun}s")
         if frame[self.label].isna().all():
             raise InvalidData(f"the label {self.label!r} is null in every {noun}.", column=self.label)
         if frame[self.label].nunique() == 1:
@@ -324,6 +327,7 @@ class Problem:
             for name, dtype in view.dtypes.items():
                 if not len(frame) or frame[name].isna().all():
                     raise InvalidData(f"feature {name!r} of view {view.name!r} is null in every row.", column=name)
+                refuse_infinite(frame[name], f"feature {name!r} of view {view.name!r}", "rows")
                 if dtype == "string" and (many := int(frame[name].nunique())) > _MOST_CATEGORIES:
                     raise InvalidData(
                         f"feature {name!r} of view {view.name!r} has {many:,} distinct texts in {len(frame):,} rows; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.data.features.columns import refuse_infinite
 from mlops_lab.pipeline.problem.leaks import TOO_GOOD, standing_out, strength, told_of
 
 if TYPE_CHECKING:
@@ -320,6 +322,7 @@ def _what(
         raise InvalidData(f"no column of {name} looks like an outcome; say which: --label COLUMN.")
     if not told.get("label"):
         guessed.append(f"{label} is the outcome to predict.")
+    refuse_infinite(frame[label], f"the label {label!r} of {name}")
     values = frame[label].dropna()
     if (many := values.nunique()) < 2:
         raise InvalidData(f"the label {label!r} is the same in every row; there is nothing to learn.", column=label)
@@ -405,6 +408,8 @@ def _features(
         is_text = letter not in "iufb"
         if many < 2:
             left_out[name] = "it never varies"
+        elif letter == "f" and (infinite := int(column.isin([math.inf, -math.inf]).sum())):
+            left_out[name] = f"it is infinite in {infinite:,} rows; make those null, or a number"
         elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             left_out[name] = "its name has other signs than letters, digits and _; rename it to use it"
         elif (alone := strength(column, truth, kind)) >= TOO_GOOD[kind]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
 from mlops_lab.data.features import Entity, FeatureView, Field, Source
+from mlops_lab.data.features.columns import refuse_infinite, what_it_holds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def past_means(rows: pd.DataFrame, by: str, value: str, *, last: int = 50) -> pd
     >>> past_means(rows, "shop", "late")["shop_past"].tolist()
     [1.0, 0.5]
     """
-    known_at = _known_at(rows)
+    known_at = _known_at(rows, value)
     # What is known at once is known after the decision: no mean holds the outcome that it is to predict.
     known_at = known_at.where(known_at > rows["event_timestamp"], rows["event_timestamp"] + timedelta(microseconds=1))
     known = rows[[by]].assign(value=rows[value].astype("float64"), event_timestamp=known_at).dropna()
@@ -130,7 +131,7 @@ def same_day_means(rows: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
     >>> same_day_means(rows, "shop", "late")["shop_day"].tolist()
     [0.5]
     """
-    known_at = _known_at(rows)
+    known_at = _known_at(rows, value)
     known = rows[[by]].assign(value=rows[value].astype("float64"), day=rows["event_timestamp"].dt.floor("D"))
     known = known.assign(landed_timestamp=known_at).dropna()
     days = known.groupby([by, "day"], observed=True).agg({"value": "mean", "landed_timestamp": "max"}).reset_index()
@@ -138,12 +139,13 @@ def same_day_means(rows: pd.DataFrame, by: str, value: str) -> pd.DataFrame:
     return days.rename(columns={"day": "event_timestamp", "value": f"{by}_day"})
 
 
-def _known_at(rows: pd.DataFrame) -> pd.Series[Any]:
+def _known_at(rows: pd.DataFrame, value: str) -> pd.Series[Any]:
     """When each outcome was known."""
+    refuse_infinite(rows[value], f"column {value!r}")
     for column in (name for name in ("event_timestamp", "label_timestamp") if name in rows.columns):
         if getattr(rows[column].dtype, "tz", None) is None:
             raise InvalidData(
-                f"column {column!r} holds {rows[column].dtype}, not times with a time zone; convert it with "
+                f"column {column!r} holds {what_it_holds(rows[column])}, not times with a time zone; convert it with "
                 "pd.to_datetime(…, utc=True).",
                 column=column,
             )
