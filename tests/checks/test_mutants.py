@@ -239,11 +239,32 @@ TABLES = (
     ),
 )
 _STYLES = (
+    (  # an attribute has nothing to do with what the notebook calls by the same name
+        "02.3",
+        (
+            "from mlops_lab import train\nfrom collections import namedtuple\n"
+            "Sides = namedtuple('Sides', 'train holdout')\n"
+            "def split(f, at):\n"
+            "    known = f[(f.event_timestamp < at) & (f.label_timestamp <= at)]\n"
+            "    sides = Sides(train=known, holdout=f[f.event_timestamp >= at])\n"
+            "    return sides.train, sides.holdout"
+        ),
+    ),
     ("05.1", "from graphlib import TopologicalSorter\norder = TopologicalSorter(needs).static_order()"),
     ("05.1", "import graphlib, numpy as np\norder = np.array([*graphlib.TopologicalSorter(needs).static_order()])"),
     ("01.3", _OWN_COLUMN.format("landed_timestamp")),
 )
 _REFUSED = (
+    (  # imported where nobody sees it from outside
+        "07.1",
+        "def door(keys, weight):\n    from mlops_lab import answered_by_challenger as a\n    return a(keys, weight)",
+        "the package's own",
+    ),
+    (
+        "07.1",
+        "import mlops_lab as m\nat = m.FakeClock('2013-01-01')\ndef door(keys, weight):\n    return [at for _ in keys]",
+        "it reads `at` of your notebook",
+    ),
     ("01.1", "wind = None", "as if no report"),
     ("04.2", "version = None", "as if nobody were in Production"),
     ("05.1", "order = {'features', 'train', 'evaluate', 'materialize', 'gate', 'promote'}", "has no order"),

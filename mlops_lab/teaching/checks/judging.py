@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import ctypes
+import dis
 import inspect
 import sys
 import threading
@@ -176,19 +177,22 @@ def _expect_own(exercise: Exercise, answer: object) -> None:
     """A function to be built is the learner's own: not the package's, and not one that only calls it."""
     if exercise.kind != "build" or not callable(answer):
         return
-    names = set() if exercise.id.startswith("09.") else _names(getattr(answer, "__code__", None))
-    reached = [getattr(answer, "__globals__", {}).get(name) for name in names]
-    for one in (answer, *reached):
+    names = [] if exercise.id.startswith("09.") else sorted(_names(getattr(answer, "__code__", None)))
+    for name, one in [("it", answer), *((name, getattr(answer, "__globals__", {}).get(name)) for name in names)]:
         home = one.__name__ if isinstance(one, ModuleType) else getattr(one, "__module__", "")
-        if str(home).split(".")[0] == "mlops_lab":
-            raise NotYet(f"that is the package's own {getattr(one, '__name__', 'part')}; write one yourself.")
+        if str(home).split(".")[0] == "mlops_lab" or name.split(".")[0] == "mlops_lab":
+            if isinstance(one, (FunctionType, type, ModuleType, type(None))):
+                raise NotYet(f"that is the package's own {getattr(one, '__name__', name)}; write one yourself.")
+            raise NotYet(f"it reads `{name}` of your notebook; let it use what it is given and no more.")
 
 
 def _names(code: Any) -> set[str]:
-    """What a function refers to by name, the functions inside it included."""
+    """What a function takes from outside by name, the functions inside it included; an attribute is no such name."""
     if code is None:
         return set()
-    return set(code.co_names).union(*(_names(one) for one in code.co_consts if inspect.iscode(one)))
+    outside = {"LOAD_GLOBAL", "LOAD_NAME", "IMPORT_NAME"}
+    own = {each.argval for each in dis.get_instructions(code) if each.opname in outside}
+    return own.union(*(_names(one) for one in code.co_consts if inspect.iscode(one)))
 
 
 def expect_as_delivered() -> None:
