@@ -6,7 +6,6 @@ At the end the table is printed, promise by engine, as the tests have just found
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
 
@@ -14,8 +13,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.data.features import FeatureStore
 
 NAMED = os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",")
-FEAST = ["duckdb", "dask", *(["spark"] if shutil.which("java") else [])]
-STORES = ["embedded", *(FEAST if "feast-mlflow" in NAMED else [])]
+STORES = ["embedded", *(["duckdb", "dask"] if "feast-mlflow" in NAMED else [])]
 FOUND = pytest.StashKey()
 
 

@@ -7,8 +7,10 @@ by name in `DIFFERENCES` is a defect.
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -146,6 +148,31 @@ def test_any_small_table_is_joined_replayed_and_served_alike(both, question):
     both.same(lambda store: dict(store.materialize_incremental(second, views=[view.name]).rows))
     both.same(lambda store: served(store, rows, features))
     both.same(lambda store: served(store, rows, features, at=second + HALF_HOUR))
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_a_random_table_is_joined_and_replayed_alike_on_spark(tmp_path):
+    chance, count = np.random.default_rng(0), 400
+    half_hours = pd.DataFrame({name: chance.integers(0, 6, count) for name in ("event_timestamp", "created", "landed")})
+    rows = half_hours.cumsum(axis=1).apply(lambda steps: BEGIN + steps * pd.Timedelta(HALF_HOUR))
+    for key, names in (("left", ["a", "ab", None]), ("right", ["bc", "c", ""]), ("number", [1, 2**53 + 1, None])):
+        rows[key] = pd.Series(chance.choice(np.array(names, dtype=object), count), dtype=DTYPES.get(key, object))
+    rows["string"], rows["bool"] = [f"ü{i}" for i in range(count)], chance.random(count) < 0.5
+    make, keys, kinds, _ = SHAPES["pair"]
+    view, asked = make(rows.head(250)), rows[[*keys, "event_timestamp"]].tail(150)
+    features, stores = [f"{view.name}:{kind}" for kind in kinds], Both(tmp_path, "spark")
+    for store in (stores.ours, stores.feast):
+        store.apply(view)
+
+    try:
+        stores.same(lambda store: store.get_historical_features(asked, features=features).frame)
+        stores.same(lambda store: store.replay(asked, features=features).frame)
+    finally:
+        from pyspark.sql import SparkSession
+
+        SparkSession.builder.getOrCreate().stop()
+    assert stores.ours.replay(asked, features=features).frame["string"].notna().sum() > 20
 
 
 def served(store, rows, features, **options):
