@@ -33,7 +33,7 @@ def utc_column(column: pd.Series[Any], where: str) -> pd.Series[Any]:
         return in_utc
     if not len(column):
         return column.astype("object").astype("datetime64[us, UTC]")
-    arrow = getattr(dtype, "pyarrow_dtype", None)
+    arrow: Any = getattr(dtype, "pyarrow_dtype", None)
     if str(arrow).startswith("timestamp[") and arrow.tz is not None:
         return column.astype(pd.DatetimeTZDtype(arrow.unit, "UTC"))
     name, held, known = column.name, what_it_holds(column), column.dropna()
