@@ -205,3 +205,46 @@ def test_a_report_by_another_gate_policy_than_the_demanded_one_is_refused(lab):
         lab.registry.promote(lab.report(version, policy="sha256:lax"), actor="ada", why="x")
 
     assert lab.registry.promote(lab.report(version, policy="sha256:strict"), actor="ada", why="x").version == 1
+
+
+def test_an_author_who_loosens_the_policy_promotes_nothing_of_hers_by_it(lab):
+    version = lab.version(author="ada")
+    lab.registry.set_policy("late", requires_approval=True, actor="grace", why="passengers are rebooked")
+    lab.registry.set_policy("late", requires_approval=False, actor="Ada", why="hurry")
+
+    with pytest.raises(NotAllowed, match=r"Ada is an author of late v1 .*requires_approval, event 3"):
+        lab.registry.promote(lab.report(version), actor="bot", why="x")
+    lab.registry.set_policy("late", requires_approval=False, actor="ada", why="once more: I agree with myself")
+    with pytest.raises(NotAllowed, match="somebody else has to agree"):
+        lab.registry.promote(lab.report(version), actor="bot", why="x")
+    lab.registry.set_policy("late", requires_approval=False, actor="grace", why="a toy after all")
+
+    assert lab.registry.promote(lab.report(version), actor="bot", why="x").version == 1
+    assert lab.registry.verify() == len(lab.registry.history())
+
+
+@pytest.mark.parametrize("demand", [{"separate_promoter": True}, {"gate_policy": "sha256:strict"}])
+def test_every_demand_is_loosened_by_somebody_else(lab, demand):
+    version = lab.version(author="ada")
+    lab.registry.set_policy("late", **demand, actor="grace", why="as agreed")
+    lab.registry.set_policy("late", **{key: type(value)() for key, value in demand.items()}, actor="ada", why="hurry")
+
+    with pytest.raises(NotAllowed, match=next(iter(demand))):
+        lab.registry.promote(lab.report(version), actor="bot", why="x")
+
+
+def test_a_policy_made_stricter_again_is_in_nobodys_way(lab):
+    version = asked(lab)
+    for asks in (True, False, True):
+        lab.registry.set_policy("late", requires_approval=asks, actor="ada", why="to and fro")
+    lab.registry.approve("late", 1, by="grace")
+
+    assert lab.registry.promote(lab.report(version), actor="bot", why="x").version == 1
+
+
+def test_nobody_in_particular_loosens_nothing(lab):
+    lab.registry.set_policy("late", requires_approval=True)
+
+    with pytest.raises(InvalidData, match="loosens a policy"):
+        lab.registry.set_policy("late", requires_approval=False)
+    assert lab.registry.requires_approval("late")

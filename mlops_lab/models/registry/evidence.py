@@ -10,7 +10,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
@@ -161,6 +161,38 @@ def check_approval(
         raise NotAllowed(f"{given!r} is not the approval on record for {subject}: {standing!r}.", waiting=True)
 
 
+def loosened(connection: sqlite3.Connection, name: str) -> dict[str, Event]:
+    """The event by which each demand of a model was loosened, where nobody has made it stricter or agreed to it since.
+
+    Another gate policy in place of one that was demanded counts: nothing here knows which of the two is stricter.
+    """
+    demands: dict[str, Any] = {}
+    found: dict[str, Event] = {}
+    for event in read_events(connection, where="WHERE name = ? AND action = 'set_policy'", values=(name,)):
+        for key, value in event.details.items():
+            before, demands[key] = demands.get(key), value
+            if before and value != before:
+                found[key] = event
+            elif key in found and (value != before or not same_person(event.actor, [found[key].actor])):
+                del found[key]
+    return found
+
+
+def check_loosened(connection: sqlite3.Connection, row: sqlite3.Row, authors: Iterable[str | None]) -> None:
+    """Raise if an author of the version loosened what is demanded of it: four eyes would be two.
+
+    Raises:
+        NotAllowed: names the event and what helps.
+    """
+    authors = list(authors)
+    for key, event in loosened(connection, row["name"]).items():
+        if same_person(event.actor, authors):
+            raise NotAllowed(
+                f"{event.actor} is an author of {row['name']} v{row['version']} and loosened what is demanded of it"
+                f" ({key}, event {event.seq}); somebody else has to agree to that with set_policy."
+            )
+
+
 def check_return(
     connection: sqlite3.Connection,
     row: sqlite3.Row,
@@ -187,6 +219,7 @@ def check_return(
         raise NotAllowed(f"{no}: its latest gate report failed.")
     if report.metrics or gate_policy:  # a report without is of an earlier version of this package, which kept none
         check_bound(report, _subject(row), run, gate_policy)
+    check_loosened(connection, row, [row["author"], run.author])
     if requires_approval:
         where = "WHERE name = ? AND version = ? AND action IN ('request_approval', 'approve', 'reject')"
         told = list(read_events(connection, where=where, values=(row["name"], row["version"])))

@@ -16,8 +16,10 @@ from mlops_lab.models.registry.evidence import (
     check_approval,
     check_bound,
     check_evidence,
+    check_loosened,
     check_passed,
     check_return,
+    loosened,
     new_report,
     read_approval,
     read_report,
@@ -97,6 +99,8 @@ class Registry(Catalogue):
     ) -> None:
         """Say what versions of this model need before Production; the model need not exist yet, None stays as it is.
 
+        What an author loosens lets no version of theirs into Production until somebody else says the same.
+
         Args:
             name: the model.
             requires_approval: an approval by somebody else than the author.
@@ -106,7 +110,7 @@ class Registry(Catalogue):
             why: the reason.
 
         Raises:
-            InvalidData: the name cannot name a model, or a demand is none.
+            InvalidData: the name cannot name a model, a demand is none, or nobody in particular loosens one.
         """
         check_name(name, "a model")
         given = {"requires_approval": requires_approval, "separate_promoter": separate_promoter}
@@ -121,6 +125,13 @@ class Registry(Catalogue):
         with self._database.transaction() as connection:
             before = policy_of(connection, name)
             changed = {key: value for key, value in demands.items() if before[key] != value}
+            looser = loosened(connection, name)
+            if any(before[key] and before[key] != value for key, value in demands.items()):
+                check_somebody(actor, "whoever loosens a policy (actor)")
+            changed |= {  # to agree to what somebody else loosened is an event of its own
+                key: value for key, value in demands.items()
+                if key in looser and is_somebody(actor) and not same_person(actor, [looser[key].actor])
+            }  # fmt: skip
             if changed:
                 self._append(connection, "set_policy", name, None, actor=actor, why=why, details=changed)
 
@@ -468,10 +479,11 @@ class Registry(Catalogue):
     def _check_approval(
         self, connection: sqlite3.Connection, row: sqlite3.Row, given: Approval | None, actor: str
     ) -> None:
-        policy = policy_of(connection, row["name"])
+        policy, authors = policy_of(connection, row["name"]), [row["author"], self._run(row).author]
+        check_loosened(connection, row, authors)
         if given is not None or policy["requires_approval"]:
             standing = read_approval(connection, row, self._now(connection))
-            authors, promoter = [row["author"], self._run(row).author], actor if policy["separate_promoter"] else ""
+            promoter = actor if policy["separate_promoter"] else ""
             check_approval(f"{row['name']} v{row['version']}", standing, given, authors, promoter)
 
     def _promotion(self, connection: sqlite3.Connection, name: str, version: int) -> Promotion:
