@@ -39,6 +39,35 @@ _OWN_COLUMN = """\
 table = leaking.source.read()
 rows = table.assign(arrived=table["{}"])
 honest = replace(leaking, source=replace(leaking.source, data=rows, created_timestamp_column="arrived"))"""
+_OTHER_ROWS = """\
+rows = leaking.source.read(){}
+honest = replace(leaking, source=replace(leaking.source, data=rows, created_timestamp_column="arrived",
+                                         landed_column="arrived"))"""
+_IN_SQL = """\
+import contextlib, sqlite3
+import pandas as pd
+def join(asked, daily):
+    ask = "SELECT (SELECT route_day_late_share FROM daily WHERE daily.origin = a.origin AND daily.dest = a.dest "\\
+          "AND landed_timestamp <= a.event_timestamp ORDER BY daily.event_timestamp DESC, landed_timestamp DESC "\\
+          "LIMIT 1) FROM a ORDER BY row"
+    times = ["event_timestamp", "landed_timestamp"]
+    with contextlib.closing(sqlite3.connect(":memory:")) as base:
+        rows = asked.reset_index(drop=True).reset_index(names="row")
+        rows.astype({"event_timestamp": str}).to_sql("a", base)
+        daily.astype(dict.fromkeys(times, str)).to_sql("daily", base)
+        share = [row[0] for row in base.execute(ask)]
+    return asked.assign(route_day_late_share=share)"""
+_CONFUSED = """\
+from sklearn.metrics import confusion_matrix
+def choose(late, chance, missed, alarm):
+    def cost(threshold):
+        _, false, forgotten, _ = confusion_matrix(late, chance >= threshold, labels=[False, True]).ravel()
+        return missed * forgotten + alarm * false
+    return min(THRESHOLDS, key=cost)"""
+_HASHED = """\
+def door(keys, weight):
+    texts = pd.Series(list(keys)).to_numpy(object)
+    return pd.util.hash_array(texts, categorize=False) % 10_000 < weight * 100"""
 _POLICY = "policy = GatePolicy([<champion><slices><skew>])"
 _SLICES = 'SliceFloor("served.roc_auc", 0.62, slices=("EWR", "JFK", "LGA")),'
 _PROMOTE = {"none_failed", "none_failed_min_one_success"}
@@ -148,6 +177,7 @@ TABLES = (
                 "figures[name] <= floor": "0.70 reaches",
                 "max(figures.values()) >= floor": "asked for",
                 "figures[name] >= 0.65 - 0.1": "0.60 does not reach",
+                "floor <= figures[name] <= 1": "for any figure",
             },
         },
         (
@@ -253,6 +283,14 @@ _STYLES = (
     ("05.1", "from graphlib import TopologicalSorter\norder = TopologicalSorter(needs).static_order()"),
     ("05.1", "import graphlib, numpy as np\norder = np.array([*graphlib.TopologicalSorter(needs).static_order()])"),
     ("01.3", _OWN_COLUMN.format("landed_timestamp")),
+    ("01.3", _OTHER_ROWS.format('.rename(columns={"landed_timestamp": "arrived"})')),
+    ("01.4", _IN_SQL),
+    ("02.2", _CONFUSED),
+    (
+        "07.1",
+        "import random\ndef door(keys, weight):\n    return [random.Random(k).random() * 100 < weight for k in keys]",
+    ),
+    ("07.1", "import pandas as pd\n" + _HASHED),
 )
 _REFUSED = (
     (  # imported where nobody sees it from outside
@@ -278,6 +316,22 @@ _REFUSED = (
         "the package's own",
     ),
     ("01.3", _OWN_COLUMN.format("event_timestamp"), "before their landed_timestamp"),
+    (
+        "01.3",
+        _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"] + timedelta(hours=1))'),
+        "when a row landed",
+    ),
+    (
+        "01.3",
+        _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"]).head(99)'),
+        "other rows than leaking",
+    ),
+    ("01.3", _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"])[::2]'), "other rows than leaking"),
+    (
+        "01.3",
+        _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"], route_day_late_share=0.5)'),
+        "other rows than leaking",
+    ),
 )
 
 

@@ -457,7 +457,7 @@ TABLES = (
                       "true": "a pull request was deployed", "github.ref != 'refs/heads/main'": "deploy should run",
                       "github.event_name == 'pull_request'": "deploy should run",
                       "failure() && github.ref == 'refs/heads/main'": "deploy should run"},
-            "asks": {"": "nobody is asked"},
+            "asks": {"": "nobody is asked", "environment: '', ": "nobody is asked"},
         },
         (_YAML.replace("<where>", "github.event_name == 'push' && github.ref_name == 'main'").replace("<after>", "[]"),
          _YAML.replace("<where>", "${{ success() && github.ref == 'refs/heads/main' }}").replace(
@@ -470,7 +470,8 @@ TABLES = (
         {"hashed": "key.encode()", "parts": "10_000", "hundred": "100", "below": "<", "stopped": " and not taken_back",
          "named": '"challenger"', "called": "challenger(key)", "caught": "ConnectionError"},
         {
-            "hashed": {'f"{key}{weight}".encode()': "went back to the champion",
+            "hashed": {"str(hash(key)).encode()": "in every process",
+                       'f"{key}{weight}".encode()': "went back to the champion",
                        'str(random.random()).encode()': "the same key got another model",
                        'b"key"': "went to the challenger"},
             "parts": {"1_000": "went to the challenger", "20_000": "went to the challenger"},
@@ -503,3 +504,20 @@ def test_a_solution_with_one_clause_changed_is_refused_with_words_about_it(
 def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> None:
     expect_accepted(table)
     assert len(table.styles) >= 2
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ("startsWith(github.ref, 'refs/heads/main')", "refs/heads/main-2 was deployed"),
+        ("contains(github.ref, 'main')", "refs/heads/main-2 was deployed"),
+        ("endsWith(github.ref, '/main')", "refs/heads/fix/main was deployed"),
+        ("github.event_name == 'push'", "another branch was deployed"),
+    ],
+)
+def test_where_every_push_starts_the_workflow_the_whole_ref_has_to_be_compared(where: str, says: str) -> None:
+    table = next(one for one in TABLES if one.exercise == "06.5")
+    every = Clauses("06.5", table.source.replace("{<branches>}", ""), table.right, table.wrong)
+
+    expect_refused(every, "where", where, says)
+    expect_accepted(every)

@@ -14,7 +14,7 @@ from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.ci import Trigger, parse_workflow, simulate
 from mlops_lab.pipeline.dag import DAG, run_dag
-from mlops_lab.teaching.checks.exercise import NotYet, asked, expect, read_exercises
+from mlops_lab.teaching.checks.exercise import NotYet, OtherProcess, asked, expect, read_exercises
 
 
 def _times(*clock: str) -> pd.DatetimeIndex:
@@ -176,7 +176,7 @@ def _workflow(mine: Any) -> None:
         expect(False, f"GitHub would refuse the file: {error}")
     missing = [name for name in _JOBS if name not in workflow.jobs]
     expect(not missing, f"there is no job {', '.join(missing)}.")
-    push, other = Trigger("push", ref="refs/heads/main"), Trigger("push", ref="refs/heads/feature")
+    push = Trigger("push", ref="refs/heads/main")
     change = Trigger("pull_request", ref="refs/pull/7/merge", activity="opened")
     good = _became(workflow, push)
     if good is None:
@@ -188,14 +188,17 @@ def _workflow(mine: Any) -> None:
         raise NotYet("a pull request has to start it, so that a bad change is seen before it is merged.")
     expect(opened["gate"] == "success", f"on a pull request the gate should run; it is {opened['gate']}.")
     expect(opened["deploy"] == "skipped", "a pull request was deployed: nobody has merged it yet.")
-    branch = _became(workflow, other)
+    branch = _became(workflow, Trigger("push", ref="refs/heads/feature"))
     expect(branch is None or branch["deploy"] == "skipped", "a push to another branch was deployed.")
+    for ref in ("refs/heads/main-2", "refs/heads/fix/main"):
+        branch = _became(workflow, Trigger("push", ref=ref))
+        expect(branch is None or branch["deploy"] == "skipped", f"a push to {ref} was deployed: main alone may be.")
     for name in ("test", "gate"):
         for end in ("failure", "cancelled"):
             became = _became(workflow, push, {name: end}) or {}
             expect(became["deploy"] in ("skipped", "cancelled"), f"{name} was a {end}, and deploy ran all the same.")
     asks = workflow.jobs["deploy"].environment
-    expect(asks is not None, "nobody is asked before the deployment: name an environment, production.")
+    expect(asks is not None and asks.text, "nobody is asked before the deployment: name an environment, production.")
 
 
 def _became(workflow: Any, event: Trigger, outcomes: dict[str, str] | None = None) -> dict[str, str] | None:
@@ -245,6 +248,8 @@ def _route(answer: Any) -> None:
     expect(not first, f"at weight 0, {first} of {len(many):,} went to the challenger: is the lowest number below it?")
     at_5, at_25 = ask(5), ask(25)
     expect(at_5 == ask(5), "the same key got another model the second time: chance decides, and the key should.")
+    said = "hash() gives a text another number in every process: take a hash of its bytes, such as sha256."
+    expect(ask(5, keys=[OtherProcess(key) for key in keys]) == at_5, said)
     back = sum(before[0] == "challenger" != after[0] for before, after in zip(at_5, at_25, strict=True))
     expect(back == 0, f"{back} flights went back to the champion when the weight grew: compare one number with it.")
     wrong = [pair for pair in at_25 if pair not in (("champion", 1), ("challenger", 2))]

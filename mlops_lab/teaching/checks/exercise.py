@@ -82,6 +82,13 @@ def asked(function: Callable[..., Any], *arguments: Any) -> Any:
     return returned
 
 
+class OtherProcess(str):
+    """A text whose built-in hash is not that of its text, as the same text's is not in another process."""
+
+    def __hash__(self) -> int:
+        return str.__hash__(self[::-1] + "another process")
+
+
 def named(value: Any) -> str:
     """A value in a message: itself where it is short and plain, else what it is."""
     return repr(value) if type(value) in (bool, int, float, str) and len(repr(value)) < 40 else type(value).__name__

@@ -121,9 +121,35 @@ def _with_own_arrival(rows: Any, source: Any, created: str) -> Any:
         created in table.columns,
         f"the daily table has no column {created!r}; its columns of time are event_timestamp and landed_timestamp.",
     )
-    early = "landed_timestamp" not in table.columns or bool((table[created] < table["landed_timestamp"]).any())
-    expect(not early, f"your column {created!r} has rows known before their landed_timestamp: nobody had them by then.")
+    landed = _in_order(_leaking().source.read())["landed_timestamp"]
+    own = _in_order(table)[created] if len(table.index) == len(landed) else landed
+    said = f"your column {created!r} has rows known before their landed_timestamp: nobody had them by then."
+    expect(not (own < landed).any(), said)
+    expect((own == landed).all(), f"your column {created!r} is not when a row landed: that is landed_timestamp.")
     return rows.assign(**{created: rows["landed_timestamp"]})
+
+
+def _leaking() -> Any:
+    from mlops_lab.pipeline.flights import flight_objects
+
+    return next(one for one in flight_objects() if one.name == "daily_route")
+
+
+def _in_order(rows: Any) -> Any:
+    return rows.sort_values(["origin", "dest", "event_timestamp"]).reset_index(drop=True)
+
+
+def _expect_rows(honest: Any) -> None:
+    """Are the rows of the view those of leaking, whatever was said about their arrival?"""
+    leaking = _leaking()
+    if honest.source.data is leaking.source.data:
+        return
+    columns = ["origin", "dest", "event_timestamp", *leaking.features]
+    table = honest.source.read()
+    lost = [name for name in columns if name not in table.columns]
+    expect(not lost, f"the rows of leaking have a column {lost[:1]}, and yours have not.")
+    same = _in_order(table)[columns].equals(_in_order(leaking.source.read())[columns])
+    expect(same, "your view has other rows than leaking: only when they are known may change, no row and no figure.")
 
 
 def change_view(honest: Any) -> None:
@@ -148,6 +174,7 @@ def change_view(honest: Any) -> None:
         "the row still speaks of its own day: leave timestamp_field alone and say the arrival in a column of its own.",
     )
     created = source.created_timestamp_column
+    _expect_rows(honest)
     if created is not None and created not in rows.columns:
         rows = _with_own_arrival(rows, source, created)
     expect(

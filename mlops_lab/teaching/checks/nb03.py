@@ -49,6 +49,9 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
     expect(empty == "an error" or not empty, 'the figures {"auc": None} get through: None is no measurement.')
     expect(given({}, 0.0) is False, "with a floor of 0 a missing figure gets through: a default is an invented figure.")
     expect(given({"auc": _INFINITE}, 0.65) is False, "an infinite figure gets through: no measurement is infinite.")
+    said = "12 reaches a floor of 10: the function is for any figure, not for those up to 1 alone."
+    expect(given({"auc": 12.0}, 10.0) is True, said)
+    expect(given({"auc": -0.5}, -1.0) is True, "-0.5 reaches a floor of -1: the function is for any figure.")
     expect(given({"auc": 0.2, "other": 0.9}, 0.65) is False, "only the figure that was asked for counts.")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
+from mlops_lab.teaching.checks.exercise import OtherProcess, asked, expect, listed, read_exercises
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,13 +67,6 @@ def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
 _WEIGHTS = (1, 5, 25, 60)
 
 
-class _Key(str):
-    """A text whose built-in hash is not that of its text, as the same text's is not in another process."""
-
-    def __hash__(self) -> int:
-        return str.__hash__(self[::-1] + "another process")
-
-
 def _build_door(door: Callable[..., Any]) -> None:
     expect(callable(door), "write a function: def door(keys, weight).")
     keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
@@ -95,7 +88,7 @@ def _build_door(door: Callable[..., Any]) -> None:
         "hash() gives a text another number in every process, so a restart shuffles the passengers: "
         "take a hash of the text's bytes, such as sha256."
     )
-    expect(given([_Key(key) for key in keys], 25) == before, said)
+    expect(given([OtherProcess(key) for key in keys], 25) == before, said)
     opened = [given(keys, weight) for weight in _WEIGHTS]
     for early, late, weight in zip(opened, opened[1:], _WEIGHTS[1:], strict=False):
         lost = sum(was and not stays for was, stays in zip(early, late, strict=True))
