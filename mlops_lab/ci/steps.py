@@ -151,7 +151,9 @@ def _local_action(job: RunningJob, step: Step, number: int) -> tuple[Action | No
         job.note(f"{step.uses} is used without actions/checkout before it; GitHub would not find it")
     workspace = job.state.runner.workspace(job.name)
     if workspace is None or not job.state.runner.real:
-        return action, ""
+        made = folder is not None or any(other.run is not None or is_local(other.uses or "") for other in before)
+        outside = f"Can't find 'action.yml', 'action.yaml' or 'Dockerfile': '{step.uses}' is outside of the repository."
+        return (action, "") if made else (None, outside)
     folder = workspace / (step.uses[2:] if folder is None else folder.relative_to(root))  # a step may put it outside
     if any((folder / name).is_file() for name in ("action.yml", "action.yaml", "Dockerfile")):
         return action, ""

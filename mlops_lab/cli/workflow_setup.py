@@ -23,6 +23,9 @@ _VARIABLES = {
     "AWS_REGION",
     "production-vertex": "VERTEX_ENDPOINT IMAGE_REPOSITORY GCP_WORKLOAD_IDENTITY_PROVIDER GCP_SERVICE_ACCOUNT",
 }
+_MORE = {
+    "production-sagemaker": "; SAGEMAKER_IMAGE is a repository in ECR, without a tag, into which AWS_ROLE_ARN may push"
+}
 #: Asks `gh api PATH`; None where GitHub knows nothing of it (404).
 Ask = Callable[[str], Any]
 
@@ -168,13 +171,13 @@ SETTINGS = (
     ),
     Setting(
         "GPU_RUNNER", "train.yml (its leg gpu)", "the matrix has the CPU alone",
-        "Settings, Variables: the label of a runner with a GPU", _gpu,
+        "Settings, Variables: the label of a runner with a GPU and CUDA 12", _gpu,
     ),
     *(
         Setting(
             name, _ROLLOUT.format(name.partition("-")[2]), "the leg says that there is no target, and is green",
             f"Settings, Environments, {name}: the variables {', '.join(_VARIABLES[name].split())}; the cloud trusts "
-            f"the OIDC subject `repo:OWNER/NAME:environment:{name}`", _cloud(name),
+            f"the OIDC subject `repo:OWNER/NAME:environment:{name}`{_MORE.get(name, '')}", _cloud(name),
         )
         for name in _VARIABLES
     ),

@@ -145,10 +145,12 @@ def test_an_action_that_a_step_puts_beside_the_repository_is_found_there_and_is_
     steps += "      - uses: ./../action/init\n"
 
     run = done(steps, tmp_path)
-    simulated = simulate(parse_workflow(f"on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n{steps}", root=tmp_path))
+    head = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n"
+    simulated = simulate(parse_workflow(f"{head}{steps}", root=tmp_path))
+    nobody = simulate(parse_workflow(f"{head}      - uses: ./../action/init\n", root=tmp_path))
 
     assert [(step.conclusion, step.stubbed) for step in run.job("a").steps] == [("success", False), ("success", True)]
-    assert simulated.conclusion == "success"
+    assert (simulated.conclusion, nobody.conclusion) == ("success", "failure")
     assert any("there is no local action ./../action/init" in note for note in simulated.notes)
 
 
