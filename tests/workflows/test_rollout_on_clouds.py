@@ -226,7 +226,9 @@ def test_sagemaker_takes_a_bad_version_back_and_the_registry_too(real, aws, tmp_
 
     assert states(run, "sagemaker")["Deliver"] == "failure"
     assert "judged not good enough" in failures(run)
-    assert aws.asked.count("UpdateEndpointWeightsAndCapacities") == 2  # 25 percent, and all of it back
+    assert (
+        aws.asked.count("UpdateEndpointWeightsAndCapacities") == 3
+    )  # 25 percent, all of it back, and `Roll back` again
     assert aws.champion == ("late-v1", True)
     production, history = real.kept(tmp_path / "kept")
     assert (production, history[-1]) == (1, "rollout_rolled_back")
