@@ -535,6 +535,16 @@ def test_a_view_that_means_something_else_asks_to_be_materialised_again(store):
     assert served(store, "EWR") == ["strong"]
 
 
+@promise("whole numbers stay whole")
+def test_a_large_key_beside_a_null_one_is_still_that_key(store):
+    keys, number = [2**53, 2**53 + 1], Entity("number", value_type="int64")
+    rows = pd.DataFrame({"number": keys, "event_timestamp": at("06:00", "06:00"), "wind": [1.0, 2.0]})
+    store.apply(view_of(rows, entities=[number]))
+    frame = pd.DataFrame({"number": pd.array([*keys, None], "Int64"), "event_timestamp": at("07:00", "07:00", "07:00")})
+
+    assert known(store, frame) == [1.0, 2.0, None]
+
+
 @promise("a pushed row is served, and never before its time")
 def test_a_pushed_row_is_served_until_a_newer_one_and_never_before_its_time(store):
     store.apply(view_of(winds(["06:00"], [1.5]), ttl=None))

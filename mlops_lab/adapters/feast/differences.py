@@ -89,7 +89,7 @@ DIFFERENCES = (
         "composite keys are kept apart",
         "the Spark store joins on the key's columns written one after the other, so that ('a', 'bc') is ('ab', 'c')",
         "repaired",
-        "each key and moment is asked for under a number of its own",
+        "keys that are written alike are asked for one after the other",
         ("spark",),
     ),
     Difference(

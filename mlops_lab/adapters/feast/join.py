@@ -6,6 +6,7 @@ caller's rows. That is why none of them is lost, doubled or moved, whatever Feas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ class FeastJoin:
         """The features of one view for each row of the entity frame, by column name."""
         import numpy as np
         import pandas as pd
+        import pyarrow as pa
 
         view = part.view
         as_landed = as_landed and view.source.landed_column is not None  # else rows land when they are known
@@ -123,10 +125,12 @@ class FeastJoin:
             whole &= codes[f"key {key}"].to_numpy() >= 0
         question = codes.groupby(list(codes.columns), sort=False).ngroup().to_numpy()
         first = np.flatnonzero(~codes.duplicated().to_numpy() & whole)
-        asked = pd.DataFrame({key: column.to_pandas().iloc[first] for key, column in keys.items()}, index=first)
+        # Without nulls whole numbers stay whole; beside one, pandas would make floats of them.
+        chosen = {key: column.take(pa.array(first)).to_pandas() for key, column in keys.items()}
+        asked = pd.DataFrame(chosen, index=range(len(first)))
         asked[_MOMENT] = pd.to_datetime(moments[first] // 1000, unit="us", utc=True).as_unit("us")
         asked[_ROW] = question[first]
-        found = self._answers(view, part.features, asked.reset_index(drop=True), as_landed=as_landed)
+        found = self._answers(view, part.features, asked, as_landed=as_landed)
         place = np.full(len(codes) + 1, -1)
         if found is not None:
             place[found[_ROW].to_numpy()] = np.arange(len(found))
@@ -140,12 +144,37 @@ class FeastJoin:
         """What Feast answers, as an Arrow table in any order; None where there is nothing to ask."""
         if asked.empty:
             return None
+        import pyarrow as pa
+
         store = self._repository.repairs if as_landed else self._repository.store
         name = landed_view(view).name if as_landed else view.name
-        with quietly(f"join feature view {view.name!r}"):
-            return store.get_historical_features(
-                asked, features=[f"{name}:{feature}" for feature in features], filter_by_created_timestamp=True
-            ).to_arrow()
+        told = []
+        for turn in _apart(asked, view.join_keys) if self._repository.offline == "spark" else [asked]:
+            with quietly(f"join feature view {view.name!r}"):
+                job = store.get_historical_features(
+                    turn, features=[f"{name}:{feature}" for feature in features], filter_by_created_timestamp=True
+                )
+                told.append(job.to_arrow())
+        return pa.concat_tables(told) if len(told) > 1 else told[0]
+
+
+def _apart(asked: pd.DataFrame, keys: Sequence[str]) -> list[pd.DataFrame]:
+    """The questions in as many frames as it takes for no two to look alike when their keys stand one after the other.
+
+    Feast's Spark store knows a question by that text and its moment: it would give each the answers of both.
+
+    >>> import pandas as pd
+    >>> asked = pd.DataFrame({"one": ["a", "ab", "x"], "two": ["bc", "c", "y"], "event_timestamp": [0, 0, 0]})
+    >>> [turn["one"].tolist() for turn in _apart(asked, ["one", "two"])]
+    [['a', 'x'], ['ab']]
+    """
+    if len(keys) < 2:
+        return [asked]
+    written = asked[keys[0]].astype(str)
+    for key in keys[1:]:
+        written = written + asked[key].astype(str)
+    turns = asked.groupby([written, asked[_MOMENT]], sort=False).cumcount()
+    return [turn.reset_index(drop=True) for _, turn in asked.groupby(turns, sort=True)]
 
 
 def _column(found: Any, feature: str, dtype: str, place: Any) -> Any:
