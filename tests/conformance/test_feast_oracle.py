@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_lab.base.clock import FakeClock
-from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.errors import InvalidData, InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureStore, FeatureView, Field, Source
 
 pytestmark = pytest.mark.skipif(
@@ -148,6 +148,16 @@ def test_any_small_table_is_joined_replayed_and_served_alike(both, question):
     both.same(lambda store: dict(store.materialize_incremental(second, views=[view.name]).rows))
     both.same(lambda store: served(store, rows, features))
     both.same(lambda store: served(store, rows, features, at=second + HALF_HOUR))
+
+
+def test_a_ttl_that_spark_would_round_is_refused(tmp_path):
+    from mlops_lab.adapters.feast.store import FeastStore
+
+    source = Source("s", pd.DataFrame({"event_timestamp": [BEGIN], "a": [1]}))
+    view = FeatureView("v", entities=[], schema=[Field("a", "int64")], ttl=timedelta(seconds=1.5), source=source)
+
+    with pytest.raises(InvalidDefinition, match="whole seconds only"):
+        FeastStore(tmp_path, offline="spark").apply(view)
 
 
 @pytest.mark.nightly

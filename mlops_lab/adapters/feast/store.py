@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -14,7 +14,7 @@ from mlops_lab.adapters.feast.online import FeastOnline, known_view
 from mlops_lab.adapters.feast.repository import OFFLINE_STORES, FeastRepository, import_feast, quietly
 from mlops_lab.adapters.feast.rows import Rows
 from mlops_lab.base.clock import Clock, SystemClock
-from mlops_lab.base.errors import UnknownName
+from mlops_lab.base.errors import InvalidDefinition, UnknownName
 from mlops_lab.data.features import (
     Applied,
     Entity,
@@ -81,13 +81,18 @@ class FeastStore:
         """Make definitions known here and to Feast; as `FeatureStore.apply`.
 
         Raises:
-            InvalidDefinition: what Feast cannot say: a `ttl` of zero.
+            InvalidDefinition: what Feast cannot say: a `ttl` of zero, or on Spark one that is no whole seconds.
             InvalidData: Feast refuses the definitions for a reason of its own.
         """
         several = [objects] if isinstance(objects, Entity | View | FeatureService) else list(objects)
         for one in several:
             if isinstance(one, FeatureView):
-                feast_ttl(one)
+                ttl = feast_ttl(one)
+                if self._repository.offline == "spark" and ttl % timedelta(seconds=1):
+                    raise InvalidDefinition(
+                        f"feature view {one.name!r} has a ttl of {ttl}, of which Feast's Spark store keeps whole "
+                        "seconds only; round it, or use offline='duckdb'."
+                    )
         applied = self._definitions.apply(several)
         if applied.created or applied.changed or not self._is_applied():
             self._apply_to_feast()
