@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -84,3 +85,11 @@ def test_rows_that_feast_would_read_otherwise_are_looked_for_where_they_are_writ
     written = to_feast_repository([view])["features.py"]
 
     assert 'path="data/v.parquet"' in written
+
+
+def test_a_ttl_that_feast_would_take_for_none_is_refused():
+    ttl = pd.Timedelta(999, "ns")
+    view = FeatureView("v", entities=[], schema=[Field("a", "int64")], ttl=ttl, source=Source("s", "s.parquet"))
+
+    with pytest.raises(InvalidDefinition, match="nothing finer than a microsecond"):
+        to_feast_repository([view])

@@ -120,10 +120,15 @@ def feast_ttl(view: FeatureView) -> timedelta:
     datetime.timedelta(0)
 
     Raises:
-        InvalidDefinition: a `ttl` of zero, which Feast takes for none at all.
+        InvalidDefinition: a `ttl` of zero, which Feast takes for none at all, or with nanoseconds.
     """
     if view.ttl is None:
         return timedelta(0)
+    if getattr(view.ttl, "nanoseconds", 0):
+        raise InvalidDefinition(
+            f"feature view {view.name!r} has a ttl of {view.ttl}, and Feast knows nothing finer than a microsecond; "
+            "round it."
+        )
     if not view.ttl:
         raise InvalidDefinition(
             f"feature view {view.name!r} has a ttl of zero, which Feast reads as for ever; give it a ttl of at least "
