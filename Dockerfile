@@ -1,7 +1,8 @@
 # The model server: code and, in HOME_DIR, the promoted home folder, so that a version of both is one digest.
 #   podman build --build-arg HOME_DIR=.mlops_lab --tag late-flights:v1 .
 # It honours the contracts of SageMaker (train, serve, /opt/ml), Vertex AI (AIP_*) and KServe (/mnt/models): see deploy/.
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+# By its digest (3.11.16), which Dependabot moves; the tag says to whom reads what it is.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS build
 WORKDIR /src
@@ -27,7 +28,7 @@ COPY mlops_lab ./mlops_lab
 RUN python3 -m pip --python /opt/mlops-lab/bin/python install --no-deps . \
  && find /opt/mlops-lab -type d -name tests -not -path "*/numpy/_core/*" -prune -exec rm -rf {} + \
  && find /opt/mlops-lab -path "*/pyarrow/include" -prune -exec rm -rf {} + \
- && find /opt/mlops-lab -path "*/pyarrow/*flight*" -delete \
+ && find /opt/mlops-lab \( -path "*/pyarrow/*flight*" -o -path "*/pyarrow/*s3*" \) -delete \
  && find /opt/mlops-lab -path "*/mlops_lab/teaching/*" -type d \
       \( -name panels -o -name classroom -o -name checks \) -prune -exec rm -rf {} + \
  && /opt/mlops-lab/bin/python /src/sbom.py > /opt/mlops-lab/sbom.cdx.json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,8 @@ import pytest
 
 pytest.importorskip("kfp", reason="python start.py test-engines cloud runs it")
 ROOT = Path(__file__).parents[2]
-BASE = os.environ.get("MLOPS_LAB_BASE_IMAGE", "docker.io/library/python:3.11-slim-bookworm")
+PINNED = re.search("^ARG BASE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
+BASE = os.environ.get("MLOPS_LAB_BASE_IMAGE", PINNED)
 NAME = "localhost/mlops-lab-test"
 FILES = ("Dockerfile", ".dockerignore", "constraints.txt", "pyproject.toml", "README.md", "LICENSE")
 FOLDERS = ("constraints", "deploy", "mlops_lab")

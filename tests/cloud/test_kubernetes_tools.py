@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,73 @@ def test_argo_takes_the_pods_over_from_the_deployment(rendered, tmp_path):
     assert [step["setWeight"] for step in steps if "setWeight" in step] == [5, 25, 100]
     assert objects["Rollout late-flights"].get("spec", "workloadRef", "scaleDown") == "never"
     assert objects["HorizontalPodAutoscaler late-flights"].get("spec", "scaleTargetRef", "kind") == "Rollout"
+
+
+def argo_faults(rollout):
+    """What Argo's own linter refuses of a Rollout like ours (pkg/apis/rollouts/validation in its sources)."""
+    spec, canary = rollout["spec"], rollout["spec"]["strategy"]["canary"]
+    kinds = {"setWeight", "pause", "analysis", "experiment", "setCanaryScale", "plugin"}
+    found = [
+        f"step {at}: not one of {sorted(kinds)}"
+        for at, step in enumerate(canary["steps"])
+        if len(step) != 1 or not kinds & set(step)
+    ]
+    found += [f"setWeight {step['setWeight']}" for step in canary["steps"] if not 0 <= step.get("setWeight", 0) <= 100]
+    found += ["one Service for both"] if canary["canaryService"] == canary["stableService"] else []
+    found += (
+        ["neither surge nor unavailable"]
+        if not canary.get("maxSurge", 1) and not canary.get("maxUnavailable", 0)
+        else []
+    )
+    found += ["a template beside workloadRef"] if "workloadRef" in spec and {"template", "selector"} & set(spec) else []
+    found += (
+        ["canary options of a traffic router"]
+        if "trafficRouting" not in canary
+        and {*("scaleDownDelaySeconds", "dynamicStableScale", "abortScaleDownDelaySeconds")} & set(canary)
+        else []
+    )
+    late = spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0)
+    return found + (["the deadline is before a pod is ready"] if late else [])
+
+
+def kserve_faults(service):
+    """What KServe's webhook refuses of an InferenceService like ours (pkg/apis/serving/v1beta1 in its sources)."""
+    predictor = service["spec"]["predictor"]
+    found = [] if re.fullmatch("[a-z]([-a-z0-9]*[a-z0-9])?", service["metadata"]["name"]) else ["the name"]
+    found += ["fewer at most than at least"] if 0 < predictor["maxReplicas"] < predictor["minReplicas"] else []
+    found += ["a share above all"] if not 0 <= predictor["canaryTrafficPercent"] <= 100 else []
+    containers = predictor["containers"]
+    found += ["another first container"] if containers[0]["name"] != "kserve-container" else []
+    ports = [port for one in containers for port in one.get("ports", ())]
+    named = len(ports) == 1 and ports[0].get("name") in (None, "", "http1", "h2c")
+    return found + ([] if named else ["Knative takes one port, named http1 or h2c"])
+
+
+@pytest.mark.parametrize(
+    ("overlay", "kind", "faults", "before", "after"),
+    [
+        ("argo", "Rollout", argo_faults, "setWeight: 5", "setWeight: 105"),
+        ("argo", "Rollout", argo_faults, "canaryService: late-flights-canary", "canaryService: late-flights-stable"),
+        ("argo", "Rollout", argo_faults, "maxSurge: 1", "maxSurge: 0"),
+        ("argo", "Rollout", argo_faults, "progressDeadlineSeconds: 600", "progressDeadlineSeconds: 0"),
+        ("argo", "Rollout", argo_faults, "strategy:", "template: {}\n  strategy:"),
+        ("kserve", "InferenceService", kserve_faults, "maxReplicas: 20", "maxReplicas: 1"),
+        ("kserve", "InferenceService", kserve_faults, "canaryTrafficPercent: 100", "canaryTrafficPercent: 101"),
+        ("kserve", "InferenceService", kserve_faults, "name: kserve-container", "name: server"),
+        ("kserve", "InferenceService", kserve_faults, "name: http1", "name: http"),
+    ],
+)
+def test_the_rules_of_argo_s_linter_and_kserve_s_webhook_hold_and_see_a_planted_fault(
+    rendered, overlay, kind, faults, before, after
+):
+    text = rendered[f"overlays/production-{overlay}"]
+    assert before in text
+
+    def told(text):
+        return [fault for one in yaml.safe_load_all(text) if one and one["kind"] == kind for fault in faults(one)]
+
+    assert told(text) == []
+    assert len(told(text.replace(before, after))) == 1
 
 
 @pytest.mark.parametrize("defect", DEFECTS)

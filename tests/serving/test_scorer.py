@@ -46,10 +46,17 @@ def test_any_row_gets_the_probability_that_predict_proba_gives(drawn):
     assert fast == pytest.approx(slow, abs=1e-12)
 
 
-def test_more_rows_than_are_scored_at_once_are_no_different():
-    columns = {name: FRAME[name].tolist() * 2 for name in FRAME.columns}
+def test_many_rows_are_no_different_and_a_row_alone_gets_the_very_same_number():
+    wide = FRAME.assign(**{f"delay{at}": FRAME["delay"] + at for at in range(20)})
+    model = build_model("logistic", wide).fit(wide, LATE)
+    columns = {name: wide[name].tolist() * 2 for name in wide.columns}
+    fast = compiled_scorer(model, estimator_scorer(model))
 
-    assert FAST(columns) == pytest.approx(SLOW(columns), abs=1e-12)
+    found = fast(columns)
+
+    assert found == pytest.approx(estimator_scorer(model)(columns), abs=1e-12)
+    alone = [fast({name: values[at : at + 1] for name, values in columns.items()})[0] for at in range(100)]
+    assert alone == found[:100].tolist()
 
 
 @pytest.mark.parametrize("kept", [["hour", "delay"], ["airline", "in_air"], ["hour"]], ids=str)

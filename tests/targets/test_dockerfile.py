@@ -92,10 +92,17 @@ def test_each_file_of_the_image_is_locked_by_its_hash_at_the_version_of_the_cour
         'org.opencontainers.image.revision="${REVISION}"',
         'io.mlops-lab.model="${MODEL}"',
         "sbom.cdx.json",
+        "ARG BASE=docker.io/library/python:3.11-slim-bookworm@sha256:",
     ],
 )
 def test_the_image_is_locked_nobody_s_root_watched_and_told_about_itself(line):
     assert line in DOCKERFILE
+
+
+def test_who_builds_the_image_says_of_which_revision_and_model_it_is():
+    action = (ROOT / ".github" / "actions" / "image" / "action.yml").read_text("utf-8")
+
+    assert '--build-arg REVISION="$GITHUB_SHA" --build-arg MODEL="late_flights:v$VERSION"' in action
 
 
 def test_the_bill_of_materials_names_every_package_once():

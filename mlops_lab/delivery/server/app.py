@@ -50,7 +50,7 @@ class Facts:
     """What a handler notes about its answer, for the log and the metrics.
 
     Attributes: `request_id`, `scores`, `is_probe` (not worth a line), `features_age` (seconds), `unknown_words`,
-    `row_errors`, `log` (whatever else goes into the line).
+    `log` (whatever else goes into the line).
     """
 
     request_id: str

@@ -2,7 +2,7 @@
 
 Read are the forms that the field sends: `instances` (Vertex AI, TensorFlow Serving), `dataframe_records`,
 `dataframe_split` and `inputs` (MLflow), a bare list of rows, one row alone, and CSV with or without its header
-(SageMaker). KServe's tensors are read in `tensors`.
+(SageMaker). KServe's tensors are read in `protocol`.
 """
 
 from __future__ import annotations
@@ -338,16 +338,10 @@ def _as_meant(values: list[Any], words: Collection[str]) -> list[Any]:
 
 
 def _numbers(name: str, values: list[Any], as_text: bool) -> list[float]:
-    try:
-        if as_text or set(map(type, values)) <= _NUMBERS:
-            if as_text and not all(map(_reads_as_number, values)):
-                raise _wrong(name, values, "a number or null", _reads_as_number)
-            numbers = [math.nan if one is None else float(one) for one in values]
-            if not any(map(math.isinf, numbers)):
-                return numbers
-    except (ValueError, OverflowError):
-        pass
-    raise _wrong(name, values, "a number or null", _is_number if not as_text else _reads_as_number)
+    good = _reads_as_number if as_text else _is_number
+    if not all(map(good, values)):
+        raise _wrong(name, values, "a number or null", good)
+    return [math.nan if one is None else float(one) for one in values]
 
 
 def _texts(name: str, values: list[Any]) -> list[str]:

@@ -74,6 +74,7 @@ def serve(
     config = uvicorn.Config(
         create_app(state, contract=contract),
         http=polite_protocol(bounds),
+        loop="asyncio",  # uvloop costs as much here, and lets one new client in a turn: 64 at once waited 2 s
         ws="none",
         lifespan="auto",  # FastAPI sets its OpenTelemetry up there, where FASTAPI_OTEL_AUTO_CONFIGURE asks for it
         log_config=None,

@@ -115,8 +115,10 @@ def _numbers(number: Any, weights: np.ndarray[Any, Any]) -> Callable[[np.ndarray
     known, missing = constants[0][:, None], added(medians[:, None]) + constants[1][:, None]
 
     def part(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        found: np.ndarray[Any, Any] = np.where(np.isnan(values), missing, added(values) + known).sum(axis=0)
-        return found
+        found = np.where(np.isnan(values), missing, added(values) + known)
+        # Row by row in memory, so that a row alone and among others is added up in the same order.
+        total: np.ndarray[Any, Any] = np.ascontiguousarray(found.T).sum(axis=1)
+        return total
 
     return part
 
