@@ -371,6 +371,48 @@ def test_a_file_with_semicolons_odd_names_and_days_first_makes_a_project(tmp_pat
     assert problem.views["facts"].dtypes["weight"] == "float64"
 
 
+def test_names_and_numbers_as_a_german_sheet_has_them_are_read(tmp_path):
+    load = 1200 + 300 * np.sin(np.arange(1200) / 24 * 2 * np.pi)
+    frame = pd.DataFrame({"Zähler-Nr": [f"M{i}" for i in range(1200)], "Zeit": DATES.strftime("%d.%m.%Y %H:%M")})
+    frame["Außentemp °C"] = [f"{each:.1f}".replace(".", ",") for each in np.random.default_rng(1).normal(9, 5, 1200)]
+    frame["Last kW"] = [f"{each:,.2f}".translate(str.maketrans(",.", ".,")) for each in load]
+    pd.concat([frame, frame.tail(20)]).to_csv(tmp_path / "last.csv", index=False, sep=";")
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "last.csv", label="Last kW")
+    problem = load_problem(tmp_path / "mine" / "problem.py")
+
+    assert dict(found.features) == {"Außentemp °C": "float64"}
+    assert problem.rows["Last_kW"].head(1200).to_numpy() == pytest.approx(load, abs=0.006)
+    assert "Aussentemp_C" in problem.views["facts"].features
+    assert any("Zähler-Nr nearly names a row: 20 rows come twice" in each for each in found.guessed)
+
+
+def test_amounts_as_texts_numbers_that_are_names_and_seconds_since_1970_are_told(tmp_path):
+    frame = odd(missed=DATES.hour < 8).drop(columns="when")
+    frame["issued_ms"] = DATES.astype("datetime64[ms]").astype("int64")
+    frame["amount"], frame["rate"] = [f"${1000 + n:,.2f}" for n in range(1200)], [f"{n % 90}.5%" for n in range(1200)]
+    frame["customer ID"], frame["paid"] = np.arange(1200) // 2 + 7000, np.random.default_rng(2).integers(0, 900, 1200)
+    frame.to_csv(tmp_path / "loans.csv", index=False)
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "loans.csv")
+
+    assert found.time == "issued_ms"
+    assert load_problem(tmp_path / "mine" / "problem.py").rows["event_timestamp"].iloc[5] == DATES[5].tz_localize("UTC")
+    assert "such as $1,000.00" in found.left_out["amount"]
+    assert "such as 0.5%" in found.left_out["rate"]
+    assert "name something" in found.left_out["customer ID"]
+    assert "paid" in found.features
+    assert not any("time zone" in each for each in found.unknown)
+
+
+def test_a_label_that_is_no_number_everywhere_names_the_row(tmp_path, capsys):
+    odd(missed=[*range(1199), "soon"]).to_csv(tmp_path / "odd.csv", index=False)
+
+    assert main(["new", str(tmp_path / "mine"), "--from", str(tmp_path / "odd.csv"), "--label", "missed"]) == 1
+
+    assert "1 of 1,200 are none, such as soon in row 1,200." in capsys.readouterr().err
+
+
 def test_a_date_of_which_nobody_can_say_whether_the_day_is_first_is_told(tmp_path):
     frame = odd(missed=DATES.hour < 8)[(DATES.day <= 12) & (DATES.month <= 12)]
     frame.to_csv(tmp_path / "odd.csv", index=False)
@@ -454,6 +496,18 @@ def test_what_alone_tells_the_outcome_is_a_suspicion_and_few_bad_rows_are_told_a
     assert said.index("leaks problem.py") < said.index("run problem.py")
     rows = load_problem(tmp_path / "mine" / "problem.py").rows
     assert (len(rows), int(rows["late"].sum())) == (1198, int(repairs().drop(index=77)["late"].sum()))
+
+
+def test_a_warning_ends_with_2_for_whoever_is_strict_and_is_never_called_no_leak(tmp_path, capsys):
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+    new_project(tmp_path / "mine", data=tmp_path / "repairs.csv")
+
+    codes = [main(["leaks", str(tmp_path / "mine" / "problem.py"), *more]) for more in ([], ["--strict"])]
+
+    said = capsys.readouterr().out
+    assert codes == [0, 2]
+    assert said.count("1 to be explained by who knows when each was known") == 2
+    assert "no leak was found" not in said
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.errors import HomeError, InvalidData
-from mlops_lab.pipeline.problem.proposal import Proposal, one_line, propose
+from mlops_lab.pipeline.problem.proposal import Proposal, one_line, propose, word_of
 
 _PLACES = {
     "README.md": "README.md",
@@ -72,6 +72,10 @@ def _read(name: str) -> str:
     return (package_files("mlops_lab.pipeline.problem") / "template" / f"{name}.txt").read_text("utf-8")
 
 
+def _quoted(name: str | None) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
 def _filled(name: str, words: dict[str, str]) -> str:
     text = _read(name)
     for word, value in words.items():
@@ -92,31 +96,38 @@ def _own(found: Proposal) -> dict[str, str]:
     """The words of the description that are this file's own."""
     is_class, reader = found.kind == "classification", "parquet" if found.file.suffix == ".parquet" else "csv"
     per_day = found.rows / max(found.days, 1)
-    by = found.entities or ("everyone",)
+    columns = dict.fromkeys(name for name in (found.key, found.label, *found.entities, *found.features) if name)
+    word: dict[str, str] = {}
+    for name in columns:
+        new = word_of(name)
+        while new in word.values() or (new != name and new in columns):
+            new += "_"
+        word[name] = new
+    by, label = tuple(word[name] for name in found.entities) or ("everyone",), word[found.label]
 
     def time(column: str | None) -> str:
         how = "".join(f", {each}" for each in found.read.get(column or "", ()))
-        return f"pd.to_datetime(rows[{json.dumps(column)}], utc=True{how})" if column else 'rows["event_timestamp"]'
+        return f"pd.to_datetime(rows[{_quoted(column)}], utc=True{how})" if column else 'rows["event_timestamp"]'
 
-    key = re.sub(r"\W+", "_", found.key).strip("_") or "row_key" if found.key else "row_number"
+    key = word[found.key] if found.key else "row_number"
     steps = [] if found.key else ['rows["row_number"] = range(len(rows))']
-    steps += [f'rows["{key}"] = rows[{json.dumps(found.key)}]'] if found.key not in (None, key) else []
     steps += [] if found.entities else ['rows["everyone"] = "everyone"']
-    renamed = {name: f"{name}_name" for name in found.features if name in found.entities}
-    steps += [f'rows["{new}"] = rows["{name}"]' for name, new in renamed.items()]
-    texts = [*found.texts, *(renamed[name] for name in found.texts if name in renamed)]
+    renamed = {name: f"{word[name]}_name" for name in found.features if name in found.entities}
+    copies = [*((name, new) for name, new in word.items() if name not in (new, found.label)), *renamed.items()]
+    steps += [f'rows["{new}"] = rows[{_quoted(name)}]' for name, new in copies]
+    texts = [*(word[name] for name in found.texts), *(renamed[name] for name in found.texts if name in renamed)]
     steps += [f'rows[{json.dumps(texts)}] = rows[{json.dumps(texts)}].astype("string")'] if texts else []
-    facts = [*(renamed.get(name, name) for name in found.features), "hour", "weekday"]
+    facts = dict.fromkeys([*(renamed.get(name, word[name]) for name in found.features), "hour", "weekday"])
     if is_class:
         bounds = ['Floor("served.roc_auc", 0.55)', 'ServedSkew("roc_auc", 0.03)']
         bounds += ['NoWorseThanChampion("served.roc_auc", 0.01)']
-        value = f'rows["{found.label}"].astype(str) == {json.dumps(found.yes)}'
+        value = f"rows[{_quoted(found.label)}].astype(str) == {json.dumps(found.yes)}"
     else:
         bounds = ['Floor("served.r2", 0.0)', f'ServedSkew("mae", {found.spread * 0.05:.3g})']
         bounds += [f'NoWorseThanChampion("served.mae", {found.spread * 0.02:.3g})']
-        value = f'rows["{found.label}"].astype(float)'
+        value = f"rows[{_quoted(found.label)}].astype(float)"
     pasts = "".join(
-        f'{name}_past = feature_view(\n    "{name}_past", past_means(rows, "{name}", "{found.label}"), '
+        f'{name}_past = feature_view(\n    "{name}_past", past_means(rows, "{name}", "{label}"), '
         f'entities="{name}", features=["{name}_past"], **CREATED\n)\n'
         for name in by
     )
@@ -132,7 +143,7 @@ def _own(found: Proposal) -> dict[str, str]:
     skipped = [
         f"rows = rows[{which}].reset_index(drop=True)  # GUESS: {one_line(why)}\n" if why else ""
         for which, why in (
-            (f"rows[{json.dumps(found.label)}].notna()", found.unlabelled),
+            (f"rows[{_quoted(found.label)}].notna()", found.unlabelled),
             ('rows["label_timestamp"] >= rows["event_timestamp"]', found.out_of_order),
         )
     ]
@@ -142,7 +153,7 @@ def _own(found: Proposal) -> dict[str, str]:
         "KEY_SAID": one_line(names if "key" in found.told else f"GUESS: {names}"),
         "SUSPICIONS": "".join(f"# SUSPICION: {one_line(each)}\n" for each in found.suspicions),
         "FILE": found.file.name, "READER": reader, "SEPARATED": found.separated,
-        "LABEL": found.label, "LABEL_VALUE": value, "KEY": key,
+        "LABEL": label, "LABEL_VALUE": value, "KEY": key,
         "TIME": time(found.time), "TIME_SAID": said["time"], "KNOWN": time(found.known), "KNOWN_SAID": said["known"],
         "CREATED": time(found.created), "CREATED_SAID": said["created"], "BY": by[0], "PASTS": pasts,
         "STEPS": "".join(f"{each}\n" for each in steps), "FACTS": ", ".join(json.dumps(each) for each in facts),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.data.features.columns import refuse_infinite
@@ -23,6 +24,7 @@ _CREATED = ("created_timestamp", "ingested", "inserted", "loaded", "recorded", "
 _LABELS = ("label", "target", "outcome", "late", "churn", "churned", "fraud", "default", "returned", "defaulted", "y")
 _YES = ("true", "yes", "y", "t", "1", "1.0")
 _MOST = 50  # categories that a text feature may have in a proposal
+_OFTEN = 0.9  # rows of a name of their own: the others are written twice, or corrected later
 _NEARLY = 0.99  # of the rows: what holds for so many is guessed, and the others are told
 
 
@@ -200,10 +202,9 @@ def _nearly_keys(frame: pd.DataFrame, names: list[str]) -> list[str]:
     ids = [
         name
         for name in names
-        if frame[name].dtype.kind not in "iufb"
-        or (frame[name].dtype.kind in "iu" and name.lower().endswith(("id", "no", "number", "code", "key")))
+        if frame[name].dtype.kind not in "iufb" or (frame[name].dtype.kind in "iu" and _names_something(name))
     ]
-    return [name for name in ids if frame[name].nunique() >= _NEARLY * len(frame)]
+    return [name for name in ids if frame[name].nunique() >= _OFTEN * len(frame)]
 
 
 def _twice(column: pd.Series[Any]) -> str:
@@ -261,12 +262,19 @@ def _decided(times: Mapping[str, pd.Series[Any]]) -> str | None:
 
 
 def _separated(path: Path) -> dict[str, Any]:
-    """How a CSV file is separated where it is not by commas: with semicolons its decimals have commas."""
-    with path.open(encoding="utf-8") as file:
-        head = file.readline()
+    """How a CSV file is separated where it is not by commas, and how its numbers are written."""
+    text = path.read_text("utf-8")
+    head = text.partition("\n")[0]
     if head.count(",") >= max(head.count(";"), head.count("\t")):
         return {}
-    return {"sep": ";", "decimal": ","} if ";" in head else {"sep": "\t"}
+    how: dict[str, Any] = {"sep": ";" if ";" in head else "\t"}
+    commas, points = (len(re.findall(rf"(?<![\d.,])\d+\{sign}\d+(?=[;\t\r\n])", text)) for sign in ",.")
+    if commas > points:
+        how["decimal"] = ","
+        # 1.234,50: but a date without a time, 01.02.2024, would become a number too.
+        if re.search(r"\d\.\d{3},\d", text) and not re.search(r"(?m)(?:^|[;\t])[\d.]{8,10}(?=[;\t\r\n])", text):
+            how["thousands"] = "."
+    return how
 
 
 def _when(
@@ -315,6 +323,7 @@ def _what(
     name: str,
 ) -> tuple[str, str, str | None]:
     """The column of outcomes, what kind they are, and which text is the yes."""
+    import pandas as pd
     from pandas.api.types import is_numeric_dtype
 
     label = told.get("label") or _label(frame, [str(each) for each in frame.columns if each not in times])
@@ -327,7 +336,14 @@ def _what(
     if (many := values.nunique()) < 2:
         raise InvalidData(f"the label {label!r} is the same in every row; there is nothing to learn.", column=label)
     if many > 2 and not is_numeric_dtype(values):
-        raise InvalidData(f"the label {label!r} holds {many:,} texts; it is yes or no, or a number.", column=label)
+        numbers = pd.to_numeric(values, errors="coerce")
+        odd = values[numbers.isna()] if numbers.notna().mean() > 0.5 else values
+        one = f"{one_line(str(odd.iloc[0])):.40} in row {odd.index[0] + 1:,}"
+        raise InvalidData(
+            f"the label {label!r} holds {many:,} texts; it is yes or no, or a number: {len(odd):,} of {len(values):,} "
+            f"are none, such as {one}.",
+            column=label,
+        )
     yes = _yes(values) if many == 2 else None
     guessed.append(f"{label} is yes when it is {yes}." if yes else f"{label} is a number: its mean error counts.")
     return label, "classification" if yes else "regression", yes
@@ -341,7 +357,7 @@ def _times(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | N
         return pd.to_datetime(column, utc=True), ()
     texts = column.dropna().astype(str)
     if pd.api.types.is_numeric_dtype(column) or texts.empty:
-        return None
+        return _since_1970(column)
     if texts.head(200).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").mean() < 0.95:
         return None
     first = texts.str.extract(r"^\s*(\d{1,2})[-/.]\d{1,2}[-/.]\d{4}")[0].dropna().astype(int)
@@ -360,9 +376,24 @@ def _times(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | N
     return None
 
 
+def _since_1970(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | None:
+    """Whole numbers as times where their column is named after a time and they count from 1970 to these decades."""
+    import pandas as pd
+
+    words = re.split(r"[^a-z]+", str(column.name).lower())
+    if not {*words} & {*_TIMES, *_KNOWN, *_CREATED, "at", "ts", "ms", "epoch", "unix", "seconds", "millis"}:
+        return None
+    numbers = column.dropna()
+    units: tuple[tuple[Literal["s", "ms"], int], ...] = (("s", 1), ("ms", 1000))
+    for unit, many in units:
+        if len(numbers) and numbers.between(6e8 * many, 4e9 * many).mean() >= _NEARLY:
+            return pd.to_datetime(column, utc=True, unit=unit, errors="coerce"), (f"unit={unit!r}", "errors='coerce'")
+    return None
+
+
 def _zoneless(column: pd.Series[Any]) -> int:
     """In how many rows a time says no zone."""
-    if getattr(column.dtype, "tz", None) is not None:
+    if getattr(column.dtype, "tz", None) is not None or column.dtype.kind in "iuf":  # seconds since 1970 are of UTC
         return 0
     texts = column.dropna().astype(str)
     return int((~texts.str.contains(r"\d:\d{2}.*(?:Z|[+-]\d{2}(?::?\d{2})?)$")).sum())
@@ -410,20 +441,52 @@ def _features(
             left_out[name] = "it never varies"
         elif letter == "f" and (infinite := int(column.isin([math.inf, -math.inf]).sum())):
             left_out[name] = f"it is infinite in {infinite:,} rows; make those null, or a number"
-        elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-            left_out[name] = "its name has other signs than letters, digits and _; rename it to use it"
         elif (alone := strength(column, truth, kind)) >= TOO_GOOD[kind]:
             left_out[name] = "alone it is nearly the outcome itself"
+        elif is_text and (one := _number_as_text(column)):
+            left_out[name] = f"its numbers are written as texts, such as {one}; make numbers of them in problem.py"
+            continue
         elif is_text and many > _MOST:
             left_out[name] = f"it has {many:,} distinct texts"
+        elif letter in "iu" and many > _MOST and _names_something(name):
+            left_out[name] = "its numbers name something and are no quantity"
         else:
             strengths[name] = alone
             features[name] = "string" if is_text else {"i": "int64", "u": "int64", "f": "float64", "b": "bool"}[letter]
-        repeats = is_text or (letter in "iu" and name.lower().endswith(("id", "no", "number", "code")))
+        repeats = is_text or (letter in "iu" and _names_something(name))
         named = name in features or many > _MOST  # an entity may have more names than a feature may have categories
         if repeats and named and 2 <= many <= len(frame) / 5 and column.notna().all():
             entities.append(name)
     return features, left_out, tuple(sorted(entities, key=lambda name: -frame[name].nunique())[:2]), strengths
+
+
+def _names_something(name: str) -> bool:
+    """Does the name of a column say that its numbers are names?
+
+    >>> [each for each in ("Patient ID", "customerId", "order_no", "paid", "volcano") if _names_something(each)]
+    ['Patient ID', 'customerId', 'order_no']
+    """
+    return bool(
+        re.search(r"(?:(?:^|[^a-z])(?:id|no|nr|number|code|key)|(?-i:[a-z](?:Id|ID|No)))$", name, re.IGNORECASE)
+    )
+
+
+def _number_as_text(column: pd.Series[Any]) -> str:
+    """One of its texts where nearly all are amounts or percentages; "" where they are not."""
+    texts = column.dropna().astype(str).str.strip()
+    amounts = texts.str.fullmatch(r"[-+(]?(?:[$€£]|[A-Z]{3})?\s?[-+]?\d[\d.,' ]*\s?(?:[%$€£)]|[A-Z]{3})?")
+    return one_line(str(texts.iloc[0])) if amounts.mean() >= _NEARLY else ""
+
+
+def word_of(name: str) -> str:
+    """A column's name as one word of letters, digits and _, which features and entities need.
+
+    >>> word_of("Außentemp °C"), word_of("2nd visit"), word_of("shop")
+    ('Aussentemp_C', 'c_2nd_visit', 'shop')
+    """
+    plain = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("°", "")).encode("ascii", "ignore").decode()
+    word = re.sub(r"\W+", "_", plain).strip("_") or "column"
+    return word if word[0].isalpha() else f"c_{word}"
 
 
 def one_line(text: str) -> str:
