@@ -15,9 +15,9 @@
     python3 start.py --help             show this text
 
 On Windows it is py instead of python3. The first start makes .venv beside this file and installs the packages of
-pyproject.toml at the versions of constraints.txt, with uv where it is on the path and with pip otherwise: a minute or
-two, once, and about 1 GB. Later starts use it at once, and repair it when it is incomplete. To begin again from
-nothing, delete the folder .venv.
+requirements.lock by their hashes, with uv where it is on the path and with pip otherwise: a minute or two, once, and
+about 1 GB. Later starts use it at once, and repair it when it is incomplete. To begin again from nothing, delete the
+folder .venv.
 """
 
 # This file parses on every Python since 2.7, so that one that is too old can say so. The rest needs no such care.
@@ -35,12 +35,13 @@ TIERS = {
 }
 FILES = (
     "pyproject.toml",
-    "constraints.txt",
+    "requirements.lock",
     "README.md",
     "LICENSE",
     "mlops_lab/__init__.py",
     "scripts/environment.py",
     "scripts/failures.py",
+    "scripts/locked.py",
 )
 
 

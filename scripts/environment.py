@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from failures import explain
+from locked import requirements
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -31,7 +32,7 @@ SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(SCRIPTS / ("python.exe" if os.name == "nt" else "python"))
 STAMP = VENV / "start.json"
 LOG = VENV / "start.log"
-PINNED = ("pyproject.toml", "constraints.txt")
+PINNED = ("pyproject.toml", "requirements.lock")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 # What may lead an installation elsewhere: of pip's and uv's variables all but those by which packages are reached.
 # And what keeps Python from keeping its bytecode, as containers often ask: hundreds of processes would compile anew.
@@ -166,19 +167,18 @@ def taken(descriptor: int) -> bool:
 
 
 def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: int) -> None:
-    """Bring `.venv` to what pyproject.toml and constraints.txt say, with uv, then with pip."""
+    """Bring `.venv` to what pyproject.toml and requirements.lock say, with uv, then with pip."""
     old = {} if what == "build" else read_stamp()
     extras = sorted({*extras, *old.get("extras", [])})
-    wanted = ["install", "--constraint", PINNED[1], "--editable", f".[{','.join(extras)}]" if extras else "."]
     base = getattr(sys, "_base_executable", None) or sys.executable  # the running one may be in .venv, which may go
     uv = shutil.which("uv")
-    ways = [("uv", [uv, "venv", "--seed", "--python", base, str(VENV)], [uv, "pip", *wanted, "--python", PYTHON])]
+    ways = [("uv", [uv, "venv", "--seed", "--python", base, str(VENV)], [uv, "pip"], ["--python", PYTHON])]
     if not uv:
         ways.clear()
         if what == "build" and not importlib.util.find_spec("ensurepip"):
             raise Stop(f"this Python cannot make environments; on Debian or Ubuntu: apt install python{VERSION}-venv")
-    ways.append(("pip", [base, "-m", "venv", str(VENV)], [PYTHON, "-m", "pip", *wanted]))
-    for name, make, fill in ways:
+    ways.append(("pip", [base, "-m", "venv", str(VENV)], [PYTHON, "-m", "pip"], []))
+    for name, make, tool, there in ways:
         if what == "build":
             clear()
         free = shutil.disk_usage(ROOT).free / 1e9
@@ -188,7 +188,7 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
         code, words = run(make, say, lock) if what == "build" else (0, "")
         if code == 0:
             write_stamp({"state": "installing"})
-            code, words = run(fill, say, lock)
+            code, words = fill([*tool, "install", *there], extras, say, lock)
         if code == 0:
             settings = VENV / "share" / "jupyter" / "lab" / "settings"
             settings.mkdir(parents=True, exist_ok=True)
@@ -202,6 +202,16 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
     if is_whole and what == "add":
         write_stamp(old)
     raise Stop(sentence)
+
+
+def fill(tool: list[str], extras: Sequence[str], say: Callable[[str], None], lock: int) -> tuple[int, str]:
+    """Install the packages by their hashes, and then, because a folder has none, the course itself."""
+    chosen = VENV / "locked.txt"
+    chosen.write_text(requirements(extras), "utf-8")
+    code, words = run([*tool, "--require-hashes", "--requirement", str(chosen)], say, lock)
+    if code == 0:
+        code, words = run([*tool, "--no-deps", "--no-build-isolation", "--editable", "."], say, lock)
+    return code, words
 
 
 def clear() -> None:

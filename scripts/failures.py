@@ -23,6 +23,8 @@ def explain(words: str, root: Path) -> tuple[str, bool]:
         return "the package index cannot be reached, and installing needs it; check the network and start again.", True
     if any(sign in low for sign in ("permission denied", "access is denied", "read-only file system", "not permitted")):
         return f"{root} cannot be written; copy the course into a folder of your own, or close what uses .venv.", False
+    if "do not match the hashes" in low or "hash mismatch" in low:
+        return "the index has other files than requirements.lock names by their hashes; use another index.", False
     last = " / ".join(line.strip() for line in words.strip().splitlines()[-3:])
     if "no matching distribution" in low or "no solution found" in low:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"

@@ -1,4 +1,7 @@
-"""Everything that is made from `pyproject.toml`: `constraints.txt`, and conda's files.
+"""Everything that is made from `pyproject.toml`: the lock, what is read off it, and conda's files.
+
+requirements.lock has each package with its hashes and the extras that need it (see `locked.py`); constraints.txt is the
+same without hashes, and deploy/requirements.lock the part that the image needs.
 
     python scripts/update_constraints.py             keep the pins that still fit, add and drop what pyproject.toml asks
     python scripts/update_constraints.py --upgrade   take the newest release of everything
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -20,12 +24,15 @@ import tomllib
 from pathlib import Path
 
 from engine_tests import ENGINES, pinned
+from locked import LOCK, MARK
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "constraints.txt"
+IMAGE = "deploy/requirements"
 EXTRAS = ("test", "bench", "teach", "serve", "site")
 SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 OLDEST = "3.11"
+FORM = ("--universal", "--python-version", OLDEST, "--no-annotate", "--no-header", "--quiet")
 HEADER = "# Made from pyproject.toml by scripts/update_constraints.py; do not edit by hand.\n"
 CONDA = """\
 # Made from pyproject.toml by scripts/update_constraints.py: its packages under their conda-forge names.
@@ -67,10 +74,38 @@ def uv() -> list[str]:
 def command(tool: list[str], target: str, extras: tuple[str, ...], shared: str, *, upgrade: bool) -> list[str]:
     """The call that resolves; with the old file as its output, uv keeps the pins that still fit."""
     wanted = [part for extra in extras for part in ("--extra", extra)]
-    form = ["--universal", "--python-version", OLDEST, "--no-annotate", "--no-header", "--quiet"]
     fresh = ["--upgrade"] if upgrade else []
     fixed = ["--constraint", shared] if shared else []
-    return [*tool, "pip", "compile", *form, *fresh, *fixed, *wanted, "pyproject.toml", "--output-file", target]
+    return [*tool, "pip", "compile", *FORM, *fresh, *fixed, *wanted, "pyproject.toml", "--output-file", target]
+
+
+def name_of(block: str) -> str:
+    """The package of a line or block of a lock."""
+    return block.partition("==")[0].strip()
+
+
+def lock(tool: list[str], *, upgrade: bool) -> int:
+    """Resolve once with all extras, ask which packages each of them needs, and write the three files; the exit code."""
+    keep = ["--quiet", "--group", "build", "--generate-hashes"]
+    call = [*command(tool, str(LOCK), EXTRAS, "", upgrade=upgrade), *keep]
+    if code := subprocess.run(call, cwd=ROOT, check=False).returncode:
+        return code
+    blocks = re.split(r"^(?=[a-z0-9])", re.sub(r"^#.*\n", "", LOCK.read_text("utf-8"), flags=re.MULTILINE), flags=re.M)
+    blocks = [each for each in blocks if each.strip()]
+    asked: dict[str, list[str]] = {"base": ["pyproject.toml", "--group", "build"], "image": [f"{IMAGE}.txt"]}
+    asked |= {extra: ["pyproject.toml", "--extra", extra] for extra in EXTRAS}
+    needed: dict[str, set[str]] = {}
+    for label, words in asked.items():
+        call = [*tool, "pip", "compile", *FORM, "--constraint", str(LOCK), *words]
+        lines = subprocess.run(call, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+        needed[label] = {name_of(line) for line in lines}
+    labelled = [([label for label in asked if name_of(block) in needed[label]], block) for block in blocks]
+    LOCK.write_text(HEADER + "".join(f"{MARK[1:]}{' '.join(labels)}\n{block}" for labels, block in labelled), "utf-8")
+    plain = (re.sub(r" \\\n *--hash=\S+", "", block) for block in blocks)
+    (ROOT / TARGET).write_text(HEADER + "".join(plain), "utf-8")
+    of_image = (block for labels, block in labelled if "image" in labels)
+    (ROOT / f"{IMAGE}.lock").write_text(HEADER + "".join(of_image), "utf-8")
+    return 0
 
 
 def shared_pins(own: tuple[str, ...]) -> str:
@@ -81,7 +116,7 @@ def shared_pins(own: tuple[str, ...]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the file; the exit code."""
-    parser = argparse.ArgumentParser(description="Write constraints.txt from pyproject.toml.")
+    parser = argparse.ArgumentParser(description="Write requirements.lock and what is read off it.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest release of everything")
     parser.add_argument("--conda", action="store_true", help="write the files for conda and Binder alone")
     own = [name for name, engine in ENGINES.items() if engine.extras]
@@ -95,15 +130,13 @@ def main(arguments: list[str] | None = None) -> int:
     if not tool:
         print("update_constraints.py: uv is needed and not installed; install it with: pip install uv", file=sys.stderr)
         return 1
-    target, extras = TARGET, EXTRAS
-    if asked.engine:
-        target, extras = pinned(asked.engine), ENGINES[asked.engine].extras
+    if not asked.engine:
+        return lock(tool, upgrade=asked.upgrade)
+    engine, target = ENGINES[asked.engine], pinned(asked.engine)
     with tempfile.TemporaryDirectory() as folder:
-        shared = ""
-        if asked.engine:
-            shared = str(Path(folder, "shared.txt"))
-            Path(shared).write_text(shared_pins(ENGINES[asked.engine].own), "utf-8")
-        call = command(tool, target, extras, shared, upgrade=asked.upgrade)
+        shared = Path(folder, "shared.txt")
+        shared.write_text(shared_pins(engine.own), "utf-8")
+        call = command(tool, target, engine.extras, str(shared), upgrade=asked.upgrade)
         code = subprocess.run(call, cwd=ROOT, check=False).returncode
     if code == 0:
         path = ROOT / target

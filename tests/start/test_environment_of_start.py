@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -24,7 +25,13 @@ READY = {"state": "ready", "extras": ["test"]}
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     """The module as it stands in a clone of its own, without uv on the path."""
-    for name in ("scripts/environment.py", "scripts/failures.py", "pyproject.toml", "constraints.txt"):
+    for name in (
+        "scripts/environment.py",
+        "scripts/failures.py",
+        "scripts/locked.py",
+        "pyproject.toml",
+        "requirements.lock",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.syspath_prepend(tmp_path / "scripts")
@@ -72,7 +79,7 @@ def test_more_extras_than_installed_are_added(environment):
     assert environment.look("pytest", ["test"])[0] == "add"
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock"])
 def test_a_changed_requirement_is_brought_up_to_date(environment, name):
     plant(environment, "mlops_lab", "pytest", "pip", stamp=ready(environment))
     with (environment.ROOT / name).open("a") as file:
@@ -149,7 +156,8 @@ def fake_uv(tmp_path, monkeypatch, on_install: str) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
     make = f'for last; do :; done; exec "{sys._base_executable}" -m venv --without-pip "$last"'
-    (folder / "uv").write_text(f"#!/bin/sh\ncase $1 in venv) {make} ;; *) {on_install} ;; esac\n")
+    ways = f'venv*) {make} ;; *--editable*) echo "told: $*" ;; *) {on_install} ;;'
+    (folder / "uv").write_text(f'#!/bin/sh\ncase "$*" in {ways} esac\n')
     (folder / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
@@ -186,7 +194,11 @@ def test_an_installation_leaves_a_stamp_and_silences_the_news(environment, tmp_p
     environment.prepare("pytest", ["test"], [].append)
 
     assert json.loads(environment.STAMP.read_text()) == ready(environment)
-    assert "told: pip install --constraint constraints.txt --editable .[test]" in environment.LOG.read_text()
+    packages, course = re.findall(r"^told: (.*)", environment.LOG.read_text(), re.MULTILINE)
+    there = f"pip install --python {environment.PYTHON}"
+    assert packages == f"{there} --require-hashes --requirement {environment.VENV / 'locked.txt'}"
+    assert course == f"{there} --no-deps --no-build-isolation --editable ."
+    assert "\npytest==" in (environment.VENV / "locked.txt").read_text()
     settings = environment.VENV / "share/jupyter/lab/settings/overrides.json"
     assert json.loads(settings.read_text())["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
 
@@ -205,7 +217,7 @@ def test_pip_is_tried_where_uv_fails(environment, tmp_path, monkeypatch):
 
     environment.prepare("pytest", ["test"], [].append)
 
-    assert [step.split(" ", 1)[1] for step in steps] == ["venv --seed", "-m venv", "-m pip"]
+    assert [step.split(" ", 1)[1] for step in steps] == ["venv --seed", "-m venv", "-m pip", "-m pip"]
 
 
 def child(environment, code: str) -> subprocess.Popen[bytes]:
@@ -348,6 +360,8 @@ def test_a_system_error_becomes_a_sentence(environment, monkeypatch, number, sen
         ("ERROR: Could not find a version (from versions: none)\nERROR: No matching distribution", "network", True),
         ("ERROR: No matching distribution found for numpy==2.4.6", "does not exist for Python", True),
         ("ERROR: [WinError 5] Access is denied: 'python.exe'", "cannot be written", False),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "by their hashes", False),
+        ("error: Hash mismatch for `x==1`", "by their hashes", False),
         ("ERROR: Failed building wheel for x", "start.log", False),
     ],
 )

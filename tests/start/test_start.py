@@ -28,8 +28,9 @@ def clone(tmp_path):
         "start.py",
         "scripts/environment.py",
         "scripts/failures.py",
+        "scripts/locked.py",
         "pyproject.toml",
-        "constraints.txt",
+        "requirements.lock",
         "README.md",
         "LICENSE",
     ):
@@ -100,7 +101,7 @@ def test_an_unknown_command_is_one_line_and_exit_1(clone):
     assert answer.stderr == f"start.py: {told}\n"
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt", "scripts/environment.py"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "requirements.lock", "scripts/environment.py"])
 def test_an_incomplete_clone_is_named(clone, name):
     (clone / name).unlink()
 
