@@ -272,3 +272,33 @@ def test_an_orphan_does_not_stay(home):
     with pytest.raises(ConnectionRefusedError):
         ask(port)
     assert '"event": "stopped"' in rest
+
+
+@pytest.mark.nightly
+def test_of_clients_that_come_at_once_none_waits_while_others_are_answered_again_and_again(home, serve):
+    # uvloop, where it is installed, takes one new connection in each turn of its loop.
+    server = serve(home, "--quiet")
+    server.read_until("ready")
+    body = json.dumps({"instances": [ROW] * 400}).encode()
+    head = "POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    question = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+    async def client(opened):
+        reader, writer = opened
+        waits = []
+        while sum(waits) < 2:
+            began = time.perf_counter()
+            writer.write(question)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(answer.split(b"content-length: ")[1].split(b"\r\n")[0]))
+            waits.append(time.perf_counter() - began)
+        writer.close()
+        return waits
+
+    async def crowd():
+        opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", server.port) for _ in range(64)))
+        return await asyncio.gather(*map(client, opened))
+
+    waits = asyncio.run(crowd())
+
+    assert max(found[0] for found in waits) < 5 * statistics.median(wait for found in waits for wait in found)
