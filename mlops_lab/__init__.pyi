@@ -150,9 +150,12 @@ from .teaching.drawing.plots import plot_roc as plot_roc
 from .teaching.panels import BreakPanel as BreakPanel
 from .teaching.panels import CanaryPanel as CanaryPanel
 from .teaching.panels import Dashboard as Dashboard
+from .teaching.panels import DailyRowPanel as DailyRowPanel
+from .teaching.panels import EmbargoPanel as EmbargoPanel
 from .teaching.panels import GatePanel as GatePanel
 from .teaching.panels import JoinTimelinePanel as JoinTimelinePanel
 from .teaching.panels import MatrixPanel as MatrixPanel
+from .teaching.panels import PeekingPanel as PeekingPanel
 from .teaching.panels import RegistryPanel as RegistryPanel
 from .teaching.panels import RetriesPanel as RetriesPanel
 from .teaching.panels import ThresholdPanel as ThresholdPanel

@@ -154,6 +154,20 @@ one_day[["landed_timestamp", "route_day_flights", "route_day_late_share"]].round
 # The row is *stamped* with the midnight at which 8 July begins, and *describes* all of 8 July, evening included. It
 # *landed* in the warehouse on the 9th at 08:00 UTC: 28 hours after its own stamp. The join on the date handed it to the
 # morning flights of the 8th. That is a **leak**: the training data knows what nobody could have known.
+
+# %%
+predict("01.p13")
+
+# %%
+from mlops_lab import DailyRowPanel
+
+of_the_day = (decisions["origin"] == "JFK") & (decisions["dest"] == "BOS") & (date == one_day.index[0])
+departures = asked[of_the_day].assign(departs=flights["sched_dep"], known_at=answers["event_timestamp"])
+DailyRowPanel(departures, to_boston, day=one_day.index[0].to_pydatetime())
+
+# %% [markdown]
+# Drag the line, or move it with the arrow keys. A flight at 06:00 is decided at 04:00, and the row of its date already
+# holds the late flights of the evening. Where must the line stand so that the row may be used?
 #
 # Every row of every table has these two times, whether its columns say so or not:
 #

@@ -189,6 +189,19 @@ print(f"{len(sides_of_july.train):,} flights to learn from, {sides_of_july.train
 # them, so neither may ours. They are few, and far from average: flights that are still on their way at midnight are
 # mostly late.
 #
+# Drag the split along the two days. And what if outcomes arrive later?
+
+# %%
+predict("02.p11")
+
+# %%
+from mlops_lab import EmbargoPanel
+
+EmbargoPanel(known.frame, july)
+
+# %% [markdown]
+# At night few rows are lost, in the evening many. The later the outcomes, the longer the embargo.
+#
 # **Exercise 02.1.** The split is at midnight, 00:00 on 2 July. On which side is each of these four flights? Write
 # "train", "holdout" or "neither" for each, in their order.
 

@@ -524,6 +524,25 @@ from mlops_lab import quiz
 quiz("07.q2")
 
 # %% [markdown]
+# ## What a daily look costs
+#
+# Versions 2 and 4 are one recipe, trained on two months and on one. The usual rule takes a challenger back when it is
+# worse by two standard errors. Would it spare a model that is *not* worse? We play 200 rollouts on the flights of these
+# two, and on each day a coin says which of them is called the challenger.
+
+# %%
+predict("07.p17")
+
+# %%
+from mlops_lab import PeekingPanel
+
+PeekingPanel(recent_traffic[answered_by_challenger(recent_traffic["key"], 5)])
+
+# %% [markdown]
+# Each look is one more chance to be wrong, and the flights of a day share their storm. The watch's bound holds at all
+# looks together. Is it blind, then? Move *truly worse by*, and see.
+
+# %% [markdown]
 # ## How stale is what it sees?
 #
 # A served model cannot compute a rolling delay over the whole year for every question. Its features lie ready in the

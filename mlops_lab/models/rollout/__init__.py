@@ -1,7 +1,7 @@
 """How is a version put to work, watched and taken back?"""
 
 from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of, promotion_of
-from mlops_lab.models.rollout.rollout import Judgement, answered_by_challenger, begin, judge, look, rollout, stop
+from mlops_lab.models.rollout.rollout import Judgement, answered_by_challenger, begin, judge, least, look, rollout, stop
 
 __all__ = [
     "Deployment",
@@ -13,6 +13,7 @@ __all__ = [
     "days_of",
     "deployment_of",
     "judge",
+    "least",
     "look",
     "promotion_of",
     "rollout",

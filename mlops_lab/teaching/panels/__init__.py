@@ -8,7 +8,9 @@ from mlops_lab.teaching.panels.controls import RangeInput
 from mlops_lab.teaching.panels.dashboard import Dashboard
 from mlops_lab.teaching.panels.gate import GatePanel
 from mlops_lab.teaching.panels.matrix import MatrixPanel
+from mlops_lab.teaching.panels.moments import DailyRowPanel, EmbargoPanel
 from mlops_lab.teaching.panels.panel import Panel
+from mlops_lab.teaching.panels.peeking import PeekingPanel
 from mlops_lab.teaching.panels.registry import RegistryPanel
 from mlops_lab.teaching.panels.retries import RetriesPanel
 from mlops_lab.teaching.panels.threshold import ThresholdPanel
@@ -19,11 +21,14 @@ from mlops_lab.teaching.panels.workflow import WorkflowPanel
 __all__ = [
     "BreakPanel",
     "CanaryPanel",
+    "DailyRowPanel",
     "Dashboard",
+    "EmbargoPanel",
     "GatePanel",
     "JoinTimelinePanel",
     "MatrixPanel",
     "Panel",
+    "PeekingPanel",
     "RangeInput",
     "RegistryPanel",
     "RetriesPanel",

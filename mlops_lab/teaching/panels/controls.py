@@ -2,7 +2,8 @@
 
 A slider of ipywidgets has no accessible name, and JupyterLab's command mode takes its arrow keys. `RangeInput` is the
 browser's own `<input type=range>` in a `<label>`, which has both. `OwnKeys` does the same for the lists, boxes and
-buttons beside it. Their code is part of the widgets: nothing is fetched.
+buttons beside it. A range with `drag` also follows the pointer that drags the picture's grip (`svg.grip`). Their code is
+part of the widgets: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -48,6 +49,29 @@ function render({ model, el }) {
   draw();
   label.append(name, input, shown);
   el.append(label);
+  let gone = false, held = false;
+  const follow = (event) => {
+    const picture = el.closest(".lab-panel").querySelector(".lab-picture svg"), box = picture.getBoundingClientRect();
+    const [from, to] = model.get("drag"), low = model.get("low"), before = input.value;
+    const share = ((event.clientX - box.left) * picture.viewBox.baseVal.width / box.width - from) / (to - from);
+    input.value = low + share * (model.get("high") - low);
+    if (input.value !== before) input.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const listen = () => {
+    const panel = el.closest(".lab-panel");
+    if (!panel) { if (!gone) requestAnimationFrame(listen); return; }
+    panel.addEventListener("pointerdown", (event) => {
+      if (!event.target.closest(".lab-grip")) return;
+      held = true;
+      panel.setPointerCapture(event.pointerId); // the picture is drawn anew while it is dragged
+      input.focus(); // and the arrow keys go on from here
+      event.preventDefault();
+    });
+    panel.addEventListener("pointermove", (event) => { if (held) follow(event); });
+    for (const end of ["pointerup", "pointercancel"]) panel.addEventListener(end, () => { held = false; });
+  };
+  if (model.get("drag").length) listen();
+  return () => { gone = true; };
 }
 export default { render };
 """
@@ -60,6 +84,7 @@ _CSS = """
 .lab-range > input { flex: 0 1 170px; min-width: 40px; }
 .lab-range, .lab-panel .lab-controls { max-width: 100%; }
 .lab-panel .widget-dropdown > .widget-label { text-align: left; }
+.lab-panel .lab-grip { cursor: ew-resize; touch-action: none; }
 """
 
 
@@ -84,6 +109,7 @@ class RangeInput(anywidget.AnyWidget):
     step = traitlets.Float(0.01).tag(sync=True)
     decimals = traitlets.Int(3).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    drag = traitlets.List(traitlets.Float(), help="where the picture's axis begins and ends, to drag").tag(sync=True)
 
     def __init__(
         self,
@@ -95,12 +121,12 @@ class RangeInput(anywidget.AnyWidget):
         step: float = 1.0,
         decimals: int = 3,
         names: Sequence[str] = (),
+        drag: Sequence[float] = (),
     ) -> None:
         if names:
             low, high, step = 0.0, float(len(names) - 1), 1.0
-        super().__init__(
-            label=label, low=low, high=high, step=step, decimals=decimals, names=list(names), value=float(value)
-        )
+        more = {"names": list(names), "drag": list(drag)}
+        super().__init__(label=label, low=low, high=high, step=step, decimals=decimals, value=float(value), **more)
 
     @traitlets.validate("value")
     def _within(self, proposal: Mapping[str, Any]) -> float:

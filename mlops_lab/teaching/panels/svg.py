@@ -80,14 +80,25 @@ def dot(x: float, y: float, *, colour: str, radius: float = 5, full: bool = True
 def box(x: float, y: float, *, width: float, height: float, look: Look, name: str = "", kind: str = "") -> str:
     """A box in the look of a state, with letters in its middle; `kind` is its class, for tests to find it."""
     dashes = {"dashed": ' stroke-dasharray="5 3"', "dotted": ' stroke-dasharray="2 3"'}.get(look.line, "")
-    thick = 2.5 if look.line == "bold" else 1.5
+    thick, corner = 2.5 if look.line == "bold" else 1.5, min(4, width / 4, height / 4)
     frame = (
-        f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="4" fill="{look.fill}" '
+        f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" rx="{_n(corner)}" fill="{look.fill}" '
         f'stroke="{look.border}" stroke-width="{thick}"{dashes}/>'
     )
     middle = (x + width / 2, y + height / 2 + 4.5)
     inside = text(*middle, name, colour=TEXT, anchor="middle", most=max(width - 8, 8)) if name else ""
     return f'<g class="{escape(kind)}">{frame}{inside}</g>' if kind else frame + inside
+
+
+def grip(x: float, top: float, bottom: float) -> str:
+    """A line that can be dragged from left to right; the range with `drag` follows it."""
+    arrows = line([(x - 3, top - 4), (x - 7, top), (x - 3, top + 4)], width=1.5, colour=INK)
+    arrows += line([(x + 3, top - 4), (x + 7, top), (x + 3, top + 4)], width=1.5, colour=INK)
+    wide = f'<rect x="{_n(x - 14)}" y="{_n(top - 14)}" width="28" height="{_n(bottom - top + 14)}" fill="#00000000"/>'
+    knob = f'x="{_n(x - 11)}" y="{_n(top - 11)}" width="22" height="22" rx="11" {_paint("fill", PAPER)}'
+    shown = line([(x, top), (x, bottom)], colour=INK, width=2.5)
+    shown += f'<rect {knob} {_paint("stroke", INK)} stroke-width="2"/>'
+    return f'<g class="lab-grip">{wide}{shown}{arrows}</g>'
 
 
 def caption(lines: Sequence[str], *, width: int) -> tuple[str, float]:

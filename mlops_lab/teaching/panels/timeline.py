@@ -11,7 +11,7 @@ from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import Entity, FeatureView, Field, Source
 from mlops_lab.teaching.drawing.plots.timeline import BAD, GOOD, SeenRow, judge_rows, span
-from mlops_lab.teaching.drawing.style import EDGE, INK, Look
+from mlops_lab.teaching.drawing.style import EDGE, Look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import RangeInput
 from mlops_lab.teaching.panels.panel import Panel, State
@@ -27,7 +27,7 @@ _STALE = timedelta(hours=1)  # after the last row, so that it can be seen growin
 _MOST_PLACES = 400  # a slider of 200 pixels has no more places to stand
 _TICKS = tuple(timedelta(minutes=each) for each in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 7 * 1440, 28 * 1440))
 _MOST_TICKS = 8
-_LEFT, _PLOT, _RIGHT, _ROW, _TOP = 130, 520, 330, 34, 46
+_LEFT, _PLOT, _RIGHT, _ROW, _TOP = 130, 520, 330, 34, 50
 
 
 class JoinTimelinePanel(Panel):
@@ -99,7 +99,10 @@ class JoinTimelinePanel(Panel):
         super().__init__(
             {
                 "decision": RangeInput(
-                    label="decision (UTC)", value=before, names=[f"{each:%m-%d %H:%M}" for each in self._places]
+                    label="decision (UTC)",
+                    value=before,
+                    names=[f"{each:%m-%d %H:%M}" for each in self._places],
+                    drag=(self._at(self._places[0]), self._at(self._places[-1])),
                 ),
                 "ttl": RangeInput(
                     label="ttl",
@@ -175,7 +178,7 @@ class JoinTimelinePanel(Panel):
         parts = [svg.box(oldest, _TOP - 14, width=max(now - oldest, 0.5), height=bottom - _TOP + 14, look=window)]
         if ttl is not None and decision - ttl > self._start:
             parts.append(svg.text(oldest, _TOP - 20, f"ttl {span(ttl)}", anchor="middle"))
-        parts.append(svg.line([(now, _TOP - 14), (now, bottom)], colour=INK, width=2.5))
+        parts.append(svg.grip(now, _TOP - 10, bottom))
         parts.append(svg.text(now, 16, f"decision {decision:%H:%M}", anchor="middle", bold=True))
         for number, row in enumerate(seen):
             parts += self._row(row, _TOP + _ROW * number + _ROW / 2 - 8)

@@ -60,7 +60,7 @@ class View:
         """The picture for a page; wider than the page, it scrolls by keyboard too."""
         name = re.search(r'aria-label="([^"]*)"', self.svg)
         about = name.group(1) if name else escape(self.line)
-        return f'<div tabindex="0" role="group" aria-label="{about}" style="overflow-x:auto">{self.svg}</div>'
+        return f'<div class="lab-picture" tabindex="0" role="group" aria-label="{about}" style="overflow-x:auto">{self.svg}</div>'
 
     def static_svg(self, title: str) -> str:
         """Title, verdict and picture on one white card, for where no kernel runs."""
