@@ -149,8 +149,8 @@ from .teaching.drawing.plots import plot_points as plot_points
 from .teaching.drawing.plots import plot_roc as plot_roc
 from .teaching.panels import BreakPanel as BreakPanel
 from .teaching.panels import CanaryPanel as CanaryPanel
-from .teaching.panels import Dashboard as Dashboard
 from .teaching.panels import DailyRowPanel as DailyRowPanel
+from .teaching.panels import Dashboard as Dashboard
 from .teaching.panels import EmbargoPanel as EmbargoPanel
 from .teaching.panels import GatePanel as GatePanel
 from .teaching.panels import JoinTimelinePanel as JoinTimelinePanel

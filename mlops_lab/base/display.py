@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from typing import Any, TypeVar
 
 MARKS: Mapping[str, str] = {
@@ -22,24 +23,11 @@ MARKS: Mapping[str, str] = {
 
 _TINTS = {"✓": "good", "✗": "bad", "…": "wait", "▸": "wait", "↻": "wait", "⊘": "lost"}
 
-STYLE = """<style>
-.lab-card{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:var(--jp-ui-font-size1,13px);\
-line-height:1.45;color:var(--jp-ui-font-color1,inherit);max-width:100%;overflow-x:auto}
-div.lab-card table.lab-table{border-collapse:collapse;margin:0 0 6px;font-size:inherit;color:inherit}
-div.lab-card table.lab-table caption{text-align:left;font-weight:600;padding:2px 0 4px;color:inherit}
-div.lab-card table.lab-table tr>*{text-align:left;vertical-align:top;padding:3px 14px 3px 4px;font-weight:400;\
-white-space:normal;word-break:normal;overflow-wrap:normal;border:0;\
-border-bottom:1px solid var(--jp-border-color2,#bdbdbd)}
-div.lab-card table.lab-table thead th{font-weight:600;white-space:nowrap}
-div.lab-card table.lab-table tr>.lab-number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-div.lab-card table.lab-table tr>.lab-name{white-space:nowrap}
-.lab-state{display:inline-block;white-space:nowrap;color:#1a1a1a;background:#ececec;border:1px solid #808080;\
-border-radius:3px;padding:0 6px}
-.lab-good{background:#c9ebdf;border-color:#009e73}
-.lab-bad{background:#fbdcc9;border-color:#d55e00;border-width:2px}
-.lab-wait{background:#faf3b8;border-color:#8a7a00;border-style:dashed}
-.lab-lost{background:#f4dcea;border-color:#b0568c;border-style:dotted}
-</style>"""
+SHEET = files("mlops_lab.base").joinpath("style.css").read_text("utf-8")
+"""The one stylesheet: of displays, controls, panels and the dashboard."""
+
+STYLE = f"<style>\n{SHEET.partition('/* live')[0]}</style>"
+"""Its first part, which is stored with each display."""
 
 _Item = TypeVar("_Item")
 
@@ -85,13 +73,17 @@ def page(body: str, *, kind: str = "") -> str:
     return f'{STYLE}<div class="{f"lab-card {kind}".strip()}">{body}</div>'
 
 
+def tint(mark: str) -> str:
+    """The class of the stylesheet for a mark, with a blank before it; nothing where the mark has no colour."""
+    return f" lab-{_TINTS[mark]}" if mark in _TINTS else ""
+
+
 def pill(state: str) -> str:
     """A state as its mark and word on a light tint; a word that is no state stays as it is."""
     mark = MARKS.get(state)
     if mark is None:
         return escape(state)
-    tint = f" lab-{_TINTS[mark]}" if mark in _TINTS else ""
-    return f'<span class="lab-state{tint}">{mark}&nbsp;{escape(state)}</span>'
+    return f'<span class="lab-state{tint(mark)}">{mark}&nbsp;{escape(state)}</span>'
 
 
 def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, state: str = "") -> str:

@@ -14,14 +14,14 @@ from mlops_lab.pipeline.problem import find_leaks, load_problem
 @click.command()
 @click.argument("file", metavar="[PROBLEM]", required=False)
 @click.option("--rows", default=20_000, type=click.IntRange(200, 10_000_000), help="Decisions to look at (20000).")
-@click.option("--plot", "picture", metavar="FILE", help="Draw paper and service of each feature: .svg, .png or .txt.")
+@click.option("--plot", "picture", metavar="FILE", help="Draw each feature offline and as served: .svg, .png or .txt.")
 @click.option("--strict", is_flag=True, help="End with 2 for a warning too, until each is explained or taken out.")
 @answer_options
 def leaks(file: str | None, rows: int, picture: str | None, strict: bool, home: Path, as_json: bool) -> int:
     r"""Look for leaks in every feature view of a problem, before anything is trained.
 
     PROBLEM is a Python file, whose code runs; without one it is the problem of the home folder. Each view is joined as
-    it stands on paper and as it would have been served, and each feature alone is asked how well it ranks the outcomes.
+    it stands offline and as it would have been served, and each feature alone is asked how well it ranks the outcomes.
 
     \b
     Examples:
@@ -40,7 +40,7 @@ def leaks(file: str | None, rows: int, picture: str | None, strict: bool, home: 
 
         shown = table.head(15)
         bars: dict[str, dict[str, float | None]] = {
-            f"{view}: {name}": {"on paper": paper, "in service": service}
+            f"{view}: {name}": {"offline": paper, "served": service}
             for view, name, paper, service in shown[["view", "feature", "paper", "service"]].itertuples(index=False)
         }
         plot_bars(f"{found.problem}: each feature alone", bars, found.figure, decimals=3).save(picture)
@@ -52,7 +52,7 @@ def leaks(file: str | None, rows: int, picture: str | None, strict: bool, home: 
             | {"unknown": found.unknown, "warnings": found.warnings, "exit_code": code}
         )
         return code
-    lines = [["", "view", "feature", f"{found.figure} on paper", "in service", "leak"]]
+    lines = [["", "view", "feature", f"{found.figure} offline", "served", "leak"]]
     for view, name, paper, service, leak in table.itertuples(index=False):
         lines.append([MARKS[not leak], view, name, f"{paper:.3f}", f"{service:.3f}", leak])
     click.echo(marked(columns(lines, right=(3, 4))))

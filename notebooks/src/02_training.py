@@ -57,10 +57,11 @@ predict("02.p1")
 from dataclasses import replace
 
 again = store.get_historical_features(asked, features="as_known")
-print("joined a second time:", again.fingerprint == known.fingerprint)
+print("this join:           ", known.fingerprint[:20])
+print("joined a second time:", again.fingerprint[:20])
 frame = known.frame.copy()
 frame.loc[0, "late"] = not frame.loc[0, "late"]
-print("one answer changed:  ", replace(known, frame=frame).fingerprint == known.fingerprint)
+print("one answer changed:  ", replace(known, frame=frame).fingerprint[:20])
 
 # %% [markdown]
 # The same content gives the same fingerprint, one changed answer among 57,595 another. Whoever writes the fingerprint
@@ -78,13 +79,14 @@ import numpy as np
 
 times = known.frame["event_timestamp"]
 order = np.random.default_rng(0).permutation(len(times))
-rows = known.frame.drop(columns="label_timestamp")
+rows = known.frame.drop(columns="label_timestamp")  # else rows near the split would be left out, see below
 shuffled = replace(known, frame=rows.assign(event_timestamp=times.iloc[order].array, decided=times))
 
 # %% [markdown]
-# Two kinds of model learn from it: a [**logistic**](GLOSSARY.md#logistic) regression, and [**gradient
-# boosting**](GLOSSARY.md#gradient-boosting), many small trees. Both have about half of the flights to learn from and
-# half for the exam. The AUC says how often a late flight is ranked above a punctual one; 0.5 is a coin, 1 is perfect.
+# Two kinds of model learn from it: a [**logistic**](GLOSSARY.md#logistic) regression (numbers enter by their rank), and
+# [**gradient boosting**](GLOSSARY.md#gradient-boosting), many small trees. Both have about half of the flights to learn
+# from and half for the exam. The AUC says how often a late flight is ranked above a punctual one; 0.5 is a coin, 1 is
+# perfect.
 
 # %%
 from mlops_lab import MODELS, Tracker, train
@@ -104,7 +106,7 @@ for model in MODELS:
 #
 # ## The right way: split by time
 #
-# In service a model is asked about days that come after everything it has learnt. So that is the exam: learn from June,
+# A served model is asked about days that come after everything it has learnt. So that is the exam: learn from June,
 # be examined on July.
 
 # %%
@@ -132,8 +134,9 @@ plot_points(f"Four models, the same {len(exam):,} flights of July", found, "AUC"
 
 # %% [markdown]
 # The trees promised 0.82 on these flights and would have kept 0.77. The logistic model promised 0.79 and keeps 0.78.
-# The lines say how far other days of July might have moved a point, and they overlap: a storm moves all four. But all
-# were examined on the same flights, so we can ask for the difference alone.
+# Each line reaches two standard errors to either side: every day of July is left out once, and the spread of the
+# figures tells how much the days matter. The lines overlap, for a storm moves all four. But all were examined on the
+# same flights, so we can ask for the difference.
 
 # %%
 for split in ("random", "time"):
@@ -157,9 +160,9 @@ print(f"{slot.loc[exam.index].isin(slot[learnt]).mean():.0%} of the examined fli
 
 # %% [markdown]
 # Nearly all. They share the weather, the queue, the very same row of the airport's delays. A model with a good memory
-# recognises the storm and knows how it ended. In service the storm has not ended yet. The better the memory, the
+# recognises the storm and knows how it ended. When it is served, the storm has not ended. The better the memory, the
 # greater the flattery, and that is why the trees gain most. (Part of the gain is plainly that a random split shows a
-# model some of July. That, too, is something service never does.)
+# model some of July. That, too, is something a served model never sees.)
 
 # %% [markdown]
 # ## Rows on neither side
@@ -189,7 +192,7 @@ print(f"{len(sides_of_july.train):,} flights to learn from, {sides_of_july.train
 # them, so neither may ours. They are few, and far from average: flights that are still on their way at midnight are
 # mostly late.
 #
-# Drag the split along the two days. And what if outcomes arrive later?
+# And if outcomes arrived a day later? In the next figure the split can be dragged.
 
 # %%
 predict("02.p11")
@@ -197,10 +200,13 @@ predict("02.p11")
 # %%
 from mlops_lab import EmbargoPanel
 
-EmbargoPanel(known.frame, july)
+two_days = EmbargoPanel(known.frame, july)
+two_days.set(delay=24)
+two_days
 
 # %% [markdown]
-# At night few rows are lost, in the evening many. The later the outcomes, the longer the embargo.
+# The later the outcomes, the longer the embargo. Bring them back in time, and look where in the day a split costs
+# least.
 #
 # **Exercise 02.1.** The split is at midnight, 00:00 on 2 July. On which side is each of these four flights? Write
 # "train", "holdout" or "neither" for each, in their order.
@@ -306,6 +312,9 @@ print("same bytes: ", second.artefact == run.artefact)
 # one file. Now another seed.
 
 # %%
+predict("02.p6")
+
+# %%
 clock.sleep(3600)
 other = train(known, tracker, served=served, seed=1, tags={"split": "time", "why": "another seed"}, **facts)
 print("same bytes: ", other.artefact == run.artefact)
@@ -336,9 +345,6 @@ plot_points("The model by airport, July", found, "AUC", decimals=3)
 #
 # [**ROC**](GLOSSARY.md#ROC). The AUC is the area under this curve. Each point of it is a threshold: how many of the
 # late flights do we find, and how many punctual ones do we alarm for nothing?
-
-# %%
-predict("02.p6")
 
 # %%
 from mlops_lab import plot_calibration, plot_roc, predict_proba
@@ -407,6 +413,7 @@ print(f"threshold {chosen}: {missed:,} missed and {alarms:,} false alarms cost {
 
 # %% [markdown]
 # Move the threshold and the two costs. One point walks along the ROC curve, along the calibration and along the bill.
+# It begins with costs that are the other way round.
 
 # %%
 predict("02.p10")
@@ -414,7 +421,9 @@ predict("02.p10")
 # %%
 from mlops_lab import ThresholdPanel
 
-ThresholdPanel(late, chance)
+bill = ThresholdPanel(late, chance)
+bill.set(missed=1, alarm=3)
+bill
 
 # %% [markdown]
 # ## Which run was that?

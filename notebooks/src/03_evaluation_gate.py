@@ -45,7 +45,9 @@ print(quiet_night["roc_auc"])
 
 # %% [markdown]
 # Nothing can be ranked above a punctual flight when no flight was late, so there is no AUC. `measure` says `nan`, *not
-# a number*, instead of making one up. **Before you run on: what will our gate say to it?**
+# a number*, instead of making one up.
+#
+# **Exercise 03.1.** Before you run on: what will our gate say to it, "yes" or "no"?
 
 # %%
 from mlops_lab import check
@@ -86,7 +88,8 @@ for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_
 
 # %% [markdown]
 # One pass, three fails, each with a sentence. That is the first law of this gate: *what was not measured cannot pass*.
-# Write such a floor yourself:
+#
+# **Exercise 03.2.** Write such a floor yourself.
 
 
 # %%
@@ -109,9 +112,13 @@ quiz("03.q2")
 # ## Three models
 #
 # Now real ones. On 1 June 2013 a model learns from March and April and is examined on May; it is the first, so it goes
-# to work. We call it June's model, after the month in which it began. A month later the pipeline runs again and learns
-# one month more: July's model, examined on June. (An exam is a month here, to save your time, so the
-# figures are others than in notebook 00.)
+# to work. A month later the pipeline runs again and learns one month more. Each is called after the month in which it
+# goes to work. (An exam is a month here, to save your time, so the figures are others than in notebook 00.)
+#
+# | | learns from | own exam |
+# |---|---|---|
+# | June's model | March, April | flights of May |
+# | July's model | March, April, May | flights of June |
 
 # %%
 import tempfile
@@ -185,7 +192,7 @@ print(f"July's model, on June's flights: {measured['July'].metrics['served.roc_a
 # *better* by 0.009. A gate that compares with the record keeps the worse model at work.
 #
 # The new model that wants to take its place is called the [**challenger**](GLOSSARY.md#challenger). A rule says how
-# much worse a challenger may be. A small margin keeps chance out of it:
+# much worse a challenger may be: here 0.005, because so small a difference may be chance.
 
 # %%
 from mlops_lab import NoWorseThanChampion
@@ -195,7 +202,7 @@ print(no_worse.judge(measured["July"]).sentence)
 print(no_worse.judge(measured["colleague"]).sentence)
 
 # %% [markdown]
-# The champion itself, trained once more without any change, has to pass even with a margin of 0.
+# And the champion itself, trained once more without any change, at a margin of 0?
 
 # %%
 predict("03.p2")
@@ -311,7 +318,7 @@ print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
 # ## Is the data as agreed?
 #
 # A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A
-# [**data contract**](GLOSSARY.md#data-contract) says what was agreed. Here it meets a frame that broke it four times:
+# [**data contract**](GLOSSARY.md#data-contract) says what was agreed. Here it meets a frame that is not as agreed:
 
 # %%
 predict("03.p8")
@@ -350,7 +357,7 @@ GatePolicy([floor, no_worse, every_airport])
 predict("03.p5")
 
 # %%
-from mlops_lab import Registry
+from mlops_lab import Registry, evaluate_gates
 
 registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 3)
@@ -365,7 +372,11 @@ predict("03.p7")
 
 # %%
 first = registry.get_gate_report("late_flights", 1)
-print(*[result.sentence for result in first.results[:3]], sep="\n")
+print(*[f"{'pass' if one.passed else 'fail'}  {one.sentence}" for one in first.results[:3]], sep="\n")
+only_compares = GatePolicy([no_worse])
+first_version = registry.get_model_version("late_flights", 1)
+alone = evaluate_gates(first_version, None, only_compares, measured=measured["June"], at=clock.now())
+print("by a policy that only compares:", *[one.sentence for one in alone.failures], sep="\n  ")
 
 # %% [markdown]
 # It had to reach the floor. A policy that only compares shows nothing about a first model, so by such a policy the gate
@@ -416,8 +427,8 @@ panel.reset()
 # June's model is 0.009 worse in AUC and just under 0.003 worse in Brier score, so two small changes of the margins let
 # it pass. Agree on a margin *before* anybody has seen the challenger.
 #
-# Now write a policy that refuses three models: one that leaks, one that fails one airport, and one that is clearly
-# worse than the champion. The champion itself, trained again, must pass. Four rules are enough.
+# **Exercise 03.3.** Write a policy that refuses three models: one that leaks, one that fails one airport, and one that
+# is clearly worse than the champion. The champion itself, trained again, must pass. Three or four rules are enough.
 
 # %%
 from mlops_lab import check
@@ -429,7 +440,7 @@ check("03.3", policy)
 # Your policy judges the two models of July; while it is not written, the pipeline's does.
 
 # %%
-from mlops_lab import FLIGHTS_POLICY, evaluate_gates
+from mlops_lab import FLIGHTS_POLICY
 
 mine = FLIGHTS_POLICY if policy is ... else policy
 june_1, july_2, hers_3 = (registry.get_model_version("late_flights", number) for number in (1, 2, 3))

@@ -105,10 +105,12 @@ from mlops_lab import draw_stages
 draw_stages()
 
 # %% [markdown]
-# At most one version of a model is in Production. Whoever was there before goes to Archived in the same step.
+# At most one version of a model is in Production. Whoever was there before goes to Archived in the same step. (A
+# rollback, further down, is the one move that is not drawn.)
 #
-# A version has been archived, and now we want it back in Production. Which stages does it pass? Write them in order,
-# the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and again for the next hint.)
+# **Exercise 04.1.** A version has been archived, and now we want it back in Production. Which stages does it pass?
+# Write them in order, the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and again for the
+# next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -118,7 +120,7 @@ moves = [...]
 check("04.1", moves)
 
 # %% [markdown]
-# An alias is looser: any name, moved to any version at any time. Say the colleagues who test want to find "their"
+# An alias is looser. Say the colleagues who test want to find "their"
 # version:
 
 # %%
@@ -129,10 +131,11 @@ registry.set_alias("late_flights", "for_the_testers", 1, actor="grace", why="we 
 registry.get_by_alias("late_flights", "for_the_testers")
 
 # %% [markdown]
-# Real registries have had both. MLflow began with exactly these four stages and [deprecated them in version
-# 2.9](https://github.com/mlflow/mlflow/issues/10336), because four fixed words do not fit every team: some have three
-# environments, some run two champions side by side. Aliases and tags took their place. What got lost is the ladder:
-# an alias can be pointed at anything. So here two of them are not free:
+# Anybody may move it, to any version. Real registries have had both stages and aliases. MLflow began with exactly these
+# four stages and [deprecated them in version 2.9](https://github.com/mlflow/mlflow/issues/10336), because four fixed
+# words do not fit every team: some have three environments, some run two champions side by side. Aliases and tags took
+# their place. What got lost is the ladder: an alias can be pointed at anything. And an alias that decides what the
+# passengers get?
 
 # %%
 predict("04.p2")
@@ -152,8 +155,8 @@ def attempt(step):
 attempt(lambda: registry.set_alias("late_flights", "champion", 1, actor="ada"))
 
 # %% [markdown]
-# Nobody sets `champion` by hand: it moves when the rollout of a promoted version has finished, and until then the new
-# version is `challenger`. `previous` follows whatever a rollback would bring back. Code that serves asks for the
+# Nobody sets `champion` by hand: it moves when the rollout of a promoted version has finished. Nor does anybody set
+# `previous`, which follows whatever a rollback would bring back. Code that serves asks for the
 # champion and cannot get anything that was not promoted.
 
 # %%
@@ -202,9 +205,10 @@ attempt(lambda: move("late_flights", 2, "Production", actor="ada", why="hurry"))
 attempt(lambda: move("late_flights", 2, "Staging", actor="ada", why="I may", report=report_of_1))
 
 # %% [markdown]
-# None. She is the author, and an approval is by somebody else, however the name is spelt. The stage cannot be jumped.
-# And a gate report is good for one version only: the one it measured. Grace reads the figures and says yes, two days
-# later.
+# None. She is the author, and an approval is by somebody else. The stage cannot be jumped. And a gate report is good
+# for one version only: the one it measured. (Who may call herself Grace is for your login to decide. And who switches
+# the policy off, as Grace switched it on, stands in the history with her name.) Grace reads the figures and says yes,
+# two days later.
 
 # %%
 wait_until("2013-10-02T09:00Z")
@@ -242,7 +246,9 @@ attempt(lambda: registry.promote(report, actor="ada", why="look at that chart"))
 # ## What was in production on 1 October?
 #
 # Back to the passenger. You have read all that happened: the run of 15 August, the run of 30 September, the approval
-# on 2 October. **Predict:** which version answered on 1 October? Give its number.
+# on 2 October.
+#
+# **Exercise 04.2.** Which version answered on 1 October? Give its number.
 
 # %%
 from mlops_lab import check
@@ -263,8 +269,9 @@ for date in ("2013-08-01", "2013-09-01", "2013-10-01", "2013-10-03"):
 # In the beginning there was nobody, and on 1 October it was the version that answered in September as well, although
 # its successor was already trained and had passed. The day of training says nothing about the day of service.
 #
-# Do the same yourself. Each event has `at`, `version`, `source` and `target`. `target` is the stage that the version
-# moved to, and `source` the one it came from. Some events move nothing: there both are None, or other words.
+# **Exercise 04.3.** Do the same yourself. Each event has `at`, `version`, `source` and `target`. `target` is the stage
+# that the version moved to, and `source` the one it came from. Some events move nothing: there both are None, or other
+# words.
 
 
 # %%
@@ -316,7 +323,7 @@ attempt(lambda: back("late_flights", actor="grace", why="once more"))
 
 # %% [markdown]
 # Neither. Without a rollback, the only way out of the archive is through Staging, with a new gate report. And Grace
-# cannot go back once more: a rollback strikes out the version that it takes back, and before version 1 there was
+# cannot go back once more: the version that was taken back does not count any more, and before version 1 there was
 # none.
 #
 # All of these moves again, now with buttons. Every click is played on a real registry that is thrown away afterwards;
@@ -392,7 +399,7 @@ for event in registry.history("late_flights"):
         print(event)
 
 # %% [markdown]
-# Each event carries the hash of the one before it. Whoever changes a line has to change every line after it.
+# Each event carries the hash of the one before it.
 
 # %%
 predict("04.p10")
@@ -405,8 +412,10 @@ print(all(after.prev_hash == before.hash for before, after in pairwise(events)))
 print(registry.verify(), "events, and the tables say what the events say")
 
 # %% [markdown]
-# **Exercise 04.5.** Write the search for the first event that does not hold. `digest(event)` is the hash that an event
-# should have; the first event's `prev_hash` is the empty text.
+# Whoever changes a line has to change its hash, and so every line after it.
+#
+# **Exercise 04.5.** Write the search for the first event that does not hold. Places count from 0. `digest(event)` is
+# the hash that an event should have; the first event's `prev_hash` is the empty text.
 
 
 # %%
@@ -460,9 +469,10 @@ try:
     Registry(copy.name, clock=clock).verify()
 except IntegrityError as error:
     print("damaged or changed:", error.what)
+    named = int(error.what.split()[1])
 
 # %%
-print(registry.history("late_flights")[10])
+print(*[event for event in registry.history() if event.seq == named])
 
 # %% [markdown]
 # `verify` computed every hash again and named the event. It cannot notice a file that was rewritten in full, with all

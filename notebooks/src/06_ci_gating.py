@@ -345,9 +345,9 @@ show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JF
 # %%
 from mlops_lab import check
 
-legs = ...
+matrix_jobs = ...
 
-check("06.3", legs)
+check("06.3", matrix_jobs)
 
 # %% [markdown]
 # One failing job stops its siblings, unless `fail-fast: false` is there:

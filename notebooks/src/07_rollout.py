@@ -7,7 +7,7 @@
 #
 # After this notebook you can
 #
-# - open a door for 5, 25 and then 100 percent of the traffic, so that nobody is sent back and forth,
+# - route 5, 25 and then 100 percent of the traffic to a new model, so that nobody is sent back and forth,
 # - watch a model on outcomes that are known by now, although they arrive late,
 # - say why two models are compared flight by flight, and not by AUC,
 # - take a model back: by the watch, by hand, and after a crash in the middle,
@@ -90,9 +90,9 @@ print(first, second, sep="\n")
 # passengers now, version 2 the *challenger*.
 
 # %% [markdown]
-# ## The door
+# ## Who answers?
 #
-# Who answers which flight? The obvious way is to throw a die for each question:
+# The obvious way is to throw a die for each question:
 
 # %%
 from mlops_lab import predict
@@ -131,11 +131,11 @@ at_5, at_25 = (answered_by_challenger(exam["flight_id"], weight) for weight in (
 print(f"{at_5.sum():,} flights at 5 %, {(at_5 & ~at_25).sum()} of them go back at 25 %")
 
 # %% [markdown]
-# None. A number below 5 is below 25 too. The door only ever opens.
+# None. A number below 5 is below 25 too: a share only ever grows.
 #
 # ### Exercise 07.1 (build)
 #
-# Write such a door yourself. `keys` is a list of texts, `weight` is percent. Return a list of True and False. The
+# Write this yourself. `keys` is a list of texts, `weight` is percent. Return a list of True and False. The
 # module `hashlib` is in Python's standard library. Stuck? `hint("07.1")` in a cell of your own.
 
 # %%
@@ -144,12 +144,12 @@ import hashlib
 from mlops_lab import check, hint
 
 
-def door(keys, weight):
+def route(keys, weight):
     """For each key: does the challenger answer it?"""
     ...
 
 
-check("07.1", door)
+check("07.1", route)
 
 # %% [markdown]
 # ## The traffic
@@ -208,8 +208,8 @@ check("07.2", judged_at_22)
 # %% [markdown]
 # ## What to compare
 #
-# At 5 percent the challenger answers some 45 flights a day. Is AUC a good figure for them? Take the flights at the 5
-# percent door, day by day, and ask which model has the better AUC.
+# At 5 percent the challenger answers some 45 flights a day. Is AUC a good figure for them? Take the flights of the 5
+# percent, day by day, and ask which model has the better AUC.
 
 # %%
 from mlops_lab import measure
@@ -285,7 +285,7 @@ good
 
 # %% [markdown]
 # Read it line by line. At the first two looks fewer than 100 outcomes are known. Then the challenger is a little
-# worse, *which may be chance*, and the watch waits. On the 6th it is better, and the door opens to 25 percent. A step
+# worse, *which may be chance*, and the watch waits. On the 6th it is better, and its share grows to 25 percent. A step
 # begins with new flights: 156 are enough. After one day at 100 percent version 2 has taken over.
 
 # %% [markdown]
@@ -322,8 +322,8 @@ bad
 
 # %% [markdown]
 # It was taken back, and that is the lesson: **the rollout finds out when the gate was not enough**. But look at the
-# weights. On the 126 flights of the first days the leaking model looked fine, and on the next 148 too. The door
-# opened to 100 percent, and the leaking model answered everybody: 0.392 against 0.292 on the first of these days. One
+# weights. On the 126 flights of the first days the leaking model looked fine, and on the next 148 too. It got
+# 100 percent, and the leaking model answered everybody: 0.392 against 0.292 on the first of these days. One
 # day may be a storm, so the watch waits. After the second it takes the model back.
 
 # %%
@@ -372,7 +372,7 @@ print(registry.get_model_version("late_flights", 3))
 # %% [markdown]
 # The registry brought version 2 back. Version 3 is archived; nothing was deleted.
 #
-# Here are both challengers again, to play with. Choose who comes, how fast the door opens, how many outcomes a look
+# Here are both challengers again, to play with. Choose who comes, how fast its share grows, how many outcomes a look
 # needs and how much worse it may be: each picture is the same call of `rollout` as above.
 
 # %%
@@ -762,8 +762,8 @@ kfp = to_vertex(flights_pipeline())
 print("Vertex AI: ", next(line.strip() for line in kfp.splitlines() if "dsl.If" in line))
 
 # %% [markdown]
-# Kubernetes has one overlay for each way of opening the door. SageMaker's pipeline ends in a condition, the gate; what
-# passes becomes a model package that waits for an approval. Vertex AI promotes only inside that `If`. Here is our
+# Kubernetes has one overlay for each way of sharing the traffic. SageMaker's pipeline ends in a condition, the gate;
+# what passes becomes a model package that waits for an approval. Vertex AI promotes only inside that `If`. Here is our
 # policy, 5, 25 and 100 percent, as Argo Rollouts reads it:
 
 # %%
@@ -828,11 +828,11 @@ check("07.6", look)
 # %% [markdown]
 # ## What you can do now
 #
-# You can open the door step by step so that no passenger is sent back and forth. You judge a model only on outcomes
+# You can shift traffic step by step so that no passenger is sent back and forth. You judge a model only on outcomes
 # that are known, and flight by flight. You have seen a good model take over, a leaking one taken back, and one that
 # went on after a crash and was stopped by hand. You know that a hasty policy costs a day, and that old features are
-# worse than none. You have sent a flight to a server, good and bad, and you know what a door must do so that no request
-# is lost and nobody hears a version that was taken back, on your machine and on three others.
+# worse than none. You have sent a flight to a server, good and bad, and you know what a router must do so that no
+# request is lost and nobody hears a version that was taken back, on your machine and on three others.
 #
 # **The same in real tools.** Weights and automatic rollback are called *canary* in [Argo
 # Rollouts](https://argo-rollouts.readthedocs.io/en/stable/features/canary/) on Kubernetes, *production variants* and
@@ -842,4 +842,4 @@ check("07.6", look)
 # [MLflow's](https://mlflow.org/docs/latest/ml/model-registry/).
 #
 # **What comes next.** Notebook 08 lets real engines, Feast and MLflow, do the work of the store and the registry. What
-# you bring along stays the same: a door by key, outcomes known by now, a policy, and a way back.
+# you bring along stays the same: a share by key, outcomes known by now, a policy, and a way back.

@@ -209,7 +209,7 @@ MORE = (  # beside the usual ones that the answer key lists
     ),
     ("06.2", 'conditions = {"job": "always()", "step": "always()"}', "it should be success"),
     ("06.2", 'conditions = {"job": "allways()", "step": "always()"}', "would not take that"),
-    ("06.3", "legs = 9", "not 9"),
+    ("06.3", "matrix_jobs = 9", "not 9"),
     (
         "06.4",
         (
@@ -260,7 +260,7 @@ MORE = (  # beside the usual ones that the answer key lists
     (
         "07.1",
         (
-            "def door(keys, weight):\n"
+            "def route(keys, weight):\n"
             '    draws = [int(hashlib.sha256(f"{key}{weight}".encode()).hexdigest(), 16) % 100 for key in '
             "keys]\n"
             "    return [draw < weight for draw in draws]"
@@ -269,10 +269,10 @@ MORE = (  # beside the usual ones that the answer key lists
     ),
     (
         "07.1",
-        ("def door(keys, weight):\n    return [key.encode()[-5] % 10 * 10 < weight for key in keys]"),
+        ("def route(keys, weight):\n    return [key.encode()[-5] % 10 * 10 < weight for key in keys]"),
         "of 4200 flights",
     ),
-    ("07.1", "door = 5", "write a function"),
+    ("07.1", "route = 5", "write a function"),
     ("07.2", "judged_at_22 = 2", "at that very minute"),
     ("07.2", "judged_at_22 = 'three'", "a whole number"),
     ("07.3", "careful = RolloutPolicy(margin=0.5)", "counts as good enough"),

@@ -32,7 +32,7 @@ def latest(rows, at, ttl):
     frame = frame.sort_values(["event", "created"])
     return None if frame.empty else frame["wind"].iloc[-1]"""
 _GENERATED = """\
-def door(keys, weight):
+def route(keys, weight):
     draws = (int(hashlib.md5(key.encode()).hexdigest(), 16) % 1000 for key in keys)
     return (draw < 10 * weight for draw in draws)"""
 _OWN_COLUMN = """\
@@ -246,7 +246,7 @@ TABLES = (
     ),
     Clauses(
         "07.1",
-        "def door(keys, weight):\n    return [<draw> < <bound> for place, key in enumerate(keys)]",
+        "def route(keys, weight):\n    return [<draw> < <bound> for place, key in enumerate(keys)]",
         {"draw": "int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10_000 / 100", "bound": "weight"},
         {
             "draw": {
@@ -262,7 +262,7 @@ TABLES = (
         (
             _GENERATED,
             (
-                "import numpy as np, zlib\ndef door(keys, weight):\n"
+                "import numpy as np, zlib\ndef route(keys, weight):\n"
                 "    return np.array([zlib.crc32(key.encode()) % 10_000 for key in keys]) < 100 * weight"
             ),
         ),
@@ -306,11 +306,11 @@ _REFUSED = (
     ("01.1", "wind = None", "as if no report"),
     ("04.2", "version = None", "as if nobody were in Production"),
     ("05.1", "order = {'features', 'train', 'evaluate', 'materialize', 'gate', 'promote'}", "has no order"),
-    ("07.1", "from mlops_lab import answered_by_challenger as door", "the package's own"),
+    ("07.1", "from mlops_lab import answered_by_challenger as route", "the package's own"),
     (
         "07.1",
         (
-            "from mlops_lab import answered_by_challenger\ndef door(keys, weight):\n"
+            "from mlops_lab import answered_by_challenger\ndef route(keys, weight):\n"
             "    return list(answered_by_challenger(keys, weight))"
         ),
         "the package's own",

@@ -67,7 +67,7 @@ RIGHT = (
     ("04.2", "import numpy as np\nversion = np.int64(1)"),
     ("04.2", "version = 1.0"),
     ("04.3", _TELL.format(returned="return current.version if current else None")),
-    ("06.3", "legs = 6.0"),
+    ("06.3", "matrix_jobs = 6.0"),
     ("06.2", "conditions = {'job': '${{ always() }}', 'step': \"join(needs.*.result) != 'success,success'\"}"),
     ("06.4", _repairs(_6="", _9="      - {run: bash gate.sh | tee report.txt, shell: bash}")),
     ("06.4", _repairs(_10=f'      - run: echo "judged $TITLE"\n        {_ENVIRONMENT}', _14="")),

@@ -1,4 +1,4 @@
-"""The matrix panel: its legs are those of the expansion, and a failing one stops its siblings or does not."""
+"""The matrix panel: its jobs are those of the expansion, and a failing one stops its siblings or does not."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def panel():
 @pytest.mark.parametrize(
     ("controls", "said"),
     [
-        ({}, "4 legs: logistic EWR, logistic LGA, boosted EWR, boosted LGA"),
-        ({"exclude_1": True}, "3 legs: logistic EWR, logistic LGA, boosted EWR"),
-        ({"include_1": True}, "4 legs: logistic EWR gpu, logistic LGA, boosted EWR gpu, boosted LGA"),
-        ({"include_2": True}, "5 legs: logistic EWR, logistic LGA, boosted EWR, boosted LGA, JFK logistic"),
+        ({}, "4 jobs: logistic EWR, logistic LGA, boosted EWR, boosted LGA"),
+        ({"exclude_1": True}, "3 jobs: logistic EWR, logistic LGA, boosted EWR"),
+        ({"include_1": True}, "4 jobs: logistic EWR gpu, logistic LGA, boosted EWR gpu, boosted LGA"),
+        ({"include_2": True}, "5 jobs: logistic EWR, logistic LGA, boosted EWR, boosted LGA, JFK logistic"),
     ],
     ids=str,
 )
-def test_the_legs_follow_the_switches(controls, said, panel):
+def test_the_jobs_follow_the_switches(controls, said, panel):
     panel.set(**controls)
 
     assert panel.view.line == said
@@ -48,8 +48,8 @@ def test_a_leg_that_is_not_there_cannot_fail(panel):
     panel.set(fails="JFK logistic")
 
     assert panel.run.conclusion == "success"
-    assert panel.view.said.startswith("– this matrix makes no leg JFK logistic, so nothing fails; it makes 4 legs: ")
+    assert panel.view.said.startswith("– this matrix makes no job JFK logistic, so nothing fails; it makes 4 jobs: ")
 
     panel.set(include_2=True)
 
-    assert panel.view.said.startswith("✗ 5 legs")
+    assert panel.view.said.startswith("✗ 5 jobs")

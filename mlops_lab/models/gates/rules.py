@@ -303,9 +303,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ServedSkew:
-    """The figure on the chart must be the figure in service: the gap between the two stays under a ceiling.
+    """The offline figure must hold as served: the gap between the two stays under a ceiling.
 
-    This is the rule that catches a leak. It looks at one side only: a model may do better in service than on paper.
+    This is the rule that catches a leak. It looks at one side only: a model may do better as served than offline.
 
     >>> measured = Measured({"offline.roc_auc": 0.89, "served.roc_auc": 0.64})
     >>> ServedSkew("roc_auc", 0.02).judge(measured).sentence

@@ -1,6 +1,6 @@
 """The leak check: which features of a problem know what nobody could have known when it was decided.
 
-Nothing is trained. Each view is joined twice, on paper (as the definitions say) and in service (as rows landed), and
+Nothing is trained. Each view is joined twice, offline (as the definitions say) and as served (as rows arrived), and
 each feature alone is asked how well it ranks the outcomes. A feature is accused only of what its rows show; what they
 do not say, such as when a row was written, is told as unknown.
 """
@@ -176,7 +176,7 @@ def told_of(name: str, label: str, strong: float, rest: float | None) -> str:
 
 
 class _Feature:
-    """One feature's values on paper and in service, and how well each ranks the outcomes."""
+    """One feature's values offline and as served, and how well each ranks the outcomes."""
 
     def __init__(
         self, view: FeatureView, name: str, paper: Any, service: Any, truth: np.ndarray[Any, Any], kind: str
@@ -309,7 +309,7 @@ def _span(period: pd.Timedelta) -> str:
 
 
 def _told(each: _Feature) -> str:
-    return f"alone it ranks {each.paper:.3f} on paper and {each.service:.3f} in service"
+    return f"alone it ranks {each.paper:.3f} offline and {each.service:.3f} as served"
 
 
 def _chance(truth: np.ndarray[Any, Any]) -> float:

@@ -36,7 +36,7 @@ POLICY = "sha256:7da279d5019a226d2e1f679da6aa8981bb393b1f14910345eed7ec70613b536
 
 _COVERED = 0.3  # share of decisions that must find a row
 _TIED = 0.05  # share of rows that may be alike in keys and times, as flights that land in the same minute are
-_TOO_GOOD = 0.03  # AUC over the champion in service; honest ideas on top of its features gained at most 0.007
+_TOO_GOOD = 0.03  # AUC over the champion as served; honest ideas on top of its features gained at most 0.007
 
 
 def judge_rows(my_rows: Callable[[pd.DataFrame], Any]) -> None:
@@ -128,7 +128,9 @@ def judge_view(view: Any) -> None:
     expect(not strange, f"the decisions have no column {strange[:1]} to join on; they have {', '.join(KEYS)}.")
     _expect_honest_view(view)
     known, served = (_of_june(view, live=live) for live in (False, True))
-    expect(known.equals(served), "training would see rows that had not landed in service: replay and join differ.")
+    expect(
+        known.equals(served), "training would see rows that had not landed when it is served: replay and join differ."
+    )
     found = float(known.notna().any(axis=1).mean())
     said = (
         f"only {found:.0%} of the decisions in June find a row. The newest row is often hours old two hours before "

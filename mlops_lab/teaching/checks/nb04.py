@@ -56,6 +56,7 @@ _HISTORY = _events(
     (1, 1, None, "passed"),
     (2, 1, "None", "Staging"),
     (3, 1, "Staging", "Production"),
+    (3.5, 1, "passed", "approved"),
     (4, 2, None, None),
     (5, 2, "None", "Staging"),
     (7, 1, "Production", "Archived"),

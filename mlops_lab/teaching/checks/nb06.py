@@ -203,12 +203,12 @@ _MATRIX: dict[str, Any] = {
 }
 
 
-def _count_legs(legs: Any) -> None:
-    expect(isinstance(legs, int | float) and not isinstance(legs, bool), "give a whole number.")
-    expect(legs != 8, "penalty contradicts nothing in the legs of logistic, so it joins them and makes no new one.")
-    expect(legs != 7, "exclude takes one of the six away.")
-    expect(legs != 5, "there is no leg with the model baseline, so that entry makes one of its own.")
-    expect(legs == len(expand_matrix(_MATRIX)), f"not {legs}: write the six pairs down and strike one out.")
+def _count_matrix_jobs(jobs: Any) -> None:
+    expect(isinstance(jobs, int | float) and not isinstance(jobs, bool), "give a whole number.")
+    expect(jobs != 8, "penalty contradicts nothing in the jobs of logistic, so it joins them and makes no new one.")
+    expect(jobs != 7, "exclude takes one of the six away.")
+    expect(jobs != 5, "there is no job with the model baseline, so that entry makes one of its own.")
+    expect(jobs == len(expand_matrix(_MATRIX)), f"not {jobs}: write the six pairs down and strike one out.")
 
 
 _FIXED = {
@@ -229,4 +229,4 @@ def _guesses(*values: bool) -> str:
     return f"guesses = {dict(zip(_SURPRISES, values, strict=True))!r}"
 
 
-EXERCISES = read_exercises("nb06.toml", {"06.1": _guess, "06.2": summarise, "06.3": _count_legs, "06.4": repair})
+EXERCISES = read_exercises("nb06.toml", {"06.1": _guess, "06.2": summarise, "06.3": _count_matrix_jobs, "06.4": repair})

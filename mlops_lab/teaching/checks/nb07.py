@@ -67,14 +67,14 @@ def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
 _WEIGHTS = (1, 5, 25, 60)
 
 
-def _build_door(door: Callable[..., Any]) -> None:
-    expect(callable(door), "write a function: def door(keys, weight).")
+def _build_route(route: Callable[..., Any]) -> None:
+    expect(callable(route), "write a function: def route(keys, weight).")
     keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
             for number in range(100, 150)]  # fmt: skip
 
     def given(some: list[str], weight: int) -> list[bool]:
         said = "return a list with True or False for every key."
-        answers = listed(asked(door, some, weight), said)
+        answers = listed(asked(route, some, weight), said)
         expect(len(answers) == len(some), f"{len(some)} keys were asked and {len(answers)} answers came.")
         expect(all(isinstance(one, bool) for one in answers), said)
         return answers
@@ -143,4 +143,4 @@ def _change_policy(policy: Any) -> None:
         expect(good.state == "finished", said)
 
 
-EXERCISES = read_exercises("nb07.toml", {"07.1": _build_door, "07.2": _predict_judged, "07.3": _change_policy})
+EXERCISES = read_exercises("nb07.toml", {"07.1": _build_route, "07.2": _predict_judged, "07.3": _change_policy})

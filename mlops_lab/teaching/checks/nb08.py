@@ -20,7 +20,8 @@ def _predict_stages(stages: Any) -> None:
     for name in ("v1", "v2"):
         expect(stages[name] in _STAGES, f"{stages[name]!r} is no stage; there is {', '.join(_STAGES)}.")
     expect(
-        stages["v2"] == "Production", "v2 was moved last, and nobody stands at MLflow's door: where was it moved to?"
+        stages["v2"] == "Production",
+        "v2 was moved last, and MLflow lets everybody move a version: where was it moved to?",
     )
     expect(
         stages["v1"] != "Archived",

@@ -1,4 +1,4 @@
-"""The exercises of the capstone: a new feature that is honest, well defined, good in service and through the gate."""
+"""The exercises of the capstone: a new feature that is honest, well defined, good as served and through the gate."""
 
 from __future__ import annotations
 

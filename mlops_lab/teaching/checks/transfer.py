@@ -168,7 +168,7 @@ def _honest_runs(find: Any) -> None:
     expect("exam" not in names, "a run is among them that has these rows as holdout: look at inputs['training_set'].")
     expect(set(names) == {"best", "plain", "leak"}, f"three runs were wanted, and there are: {', '.join(names)}.")
     expect(names != ["leak", "best", "plain"], "the order is that of the offline figure, in which a leak looks best.")
-    expect(names == ["best", "plain", "leak"], f"best in service first; the order is {', '.join(names)}.")
+    expect(names == ["best", "plain", "leak"], f"best as served first; the order is {', '.join(names)}.")
 
 
 def _replaces(replaces: Any) -> None:

@@ -1,4 +1,4 @@
-"""A workflow file as a graph of jobs, with the legs of a matrix, before it runs or after."""
+"""A workflow file as a graph of jobs, with the jobs of a matrix, before it runs or after."""
 
 from __future__ import annotations
 
@@ -103,14 +103,14 @@ def _job_box(job: JobBox) -> Box:
     )
 
 
-#: Of several legs, the box shows the state that matters most.
+#: of several matrix jobs, the box shows the state that matters most.
 _WEIGHT = ("failure", "cancelled", "waiting", "pending", "in_progress", "queued", "success", "skipped")
 
 
 def draw_workflow(workflow: Workflow, run: WorkflowRun | None = None) -> Drawing:
     """The jobs of a workflow in columns; in the place of a job that calls another workflow, that one's jobs.
 
-    Boxes bear the jobs' ids, which `needs` and `outcomes` use; the legs of a matrix share a box. A matrix computed by
+    Boxes bear the jobs' ids, which `needs` and `outcomes` use; the jobs of a matrix share a box. A matrix computed by
     an expression is unknown before a run. What several legs call, or a skipped job, stays one box.
 
     >>> from mlops_lab.ci import parse_workflow, simulate

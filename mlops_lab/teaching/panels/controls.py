@@ -2,8 +2,8 @@
 
 A slider of ipywidgets has no accessible name, and JupyterLab's command mode takes its arrow keys. `RangeInput` is the
 browser's own `<input type=range>` in a `<label>`, which has both. `OwnKeys` does the same for the lists, boxes and
-buttons beside it. A range with `drag` also follows the pointer that drags the picture's grip (`svg.grip`). Their code is
-part of the widgets: nothing is fetched.
+buttons beside it. A range with `drag` also follows the pointer that drags the picture's grip (`svg.grip`). Their code
+is part of the widgets: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from mlops_lab.base.display import SHEET
 from mlops_lab.base.errors import InvalidData, UnknownName
 
 _ESM = """
@@ -76,17 +77,6 @@ function render({ model, el }) {
 export default { render };
 """
 
-_CSS = """
-.lab-range { display: flex; align-items: center; gap: 8px; color: var(--jp-ui-font-color1, inherit); }
-.lab-range { font-family: var(--jp-ui-font-family, inherit); font-size: var(--jp-ui-font-size1, 13px); }
-.lab-range > span:first-child { min-width: 118px; }
-.lab-range > span:last-child { min-width: 52px; font-variant-numeric: tabular-nums; }
-.lab-range > input { flex: 0 1 170px; min-width: 40px; }
-.lab-range, .lab-panel .lab-controls { max-width: 100%; }
-.lab-panel .widget-dropdown > .widget-label { text-align: left; }
-.lab-panel .lab-grip { cursor: ew-resize; touch-action: none; }
-"""
-
 
 class RangeInput(anywidget.AnyWidget):
     """A slider with a name: `value` moves from `low` to `high` by `step`; `observe` as of any widget.
@@ -101,7 +91,7 @@ class RangeInput(anywidget.AnyWidget):
     """
 
     _esm = _ESM
-    _css = _CSS
+    _css = SHEET
     value = traitlets.Float(0.0).tag(sync=True)
     label = traitlets.Unicode("").tag(sync=True)
     low = traitlets.Float(0.0).tag(sync=True)
@@ -146,7 +136,7 @@ function render({ model, el }) {
   let gone = false, asked = 0, heard = 0;
   const said = document.createElement("div");
   said.setAttribute("role", "alert");
-  said.className = "lab-silent";
+  said.className = "lab-alert lab-bad";
   said.style.display = "none";
   el.append(said);
   // JupyterLab asks the element with the focus itself: around it, the mark would not be seen.
@@ -179,10 +169,6 @@ function render({ model, el }) {
 export default { render };
 """
 
-_KEYS_CSS = """
-.lab-silent { background: #fbdcc9; color: #1a1a1a; border: 2px solid #d55e00; padding: 6px 10px; }
-"""
-
 
 class OwnKeys(anywidget.AnyWidget):
     """Two promises of the box of class `lab-controls` around it: its keys are its own, and a silent kernel is told.
@@ -193,7 +179,7 @@ class OwnKeys(anywidget.AnyWidget):
     """
 
     _esm = _KEYS_ESM
-    _css = _KEYS_CSS
+    _css = SHEET
     patience = traitlets.Int(5_000, help="milliseconds").tag(sync=True)
 
     def __init__(self) -> None:

@@ -19,36 +19,6 @@ from mlops_lab.teaching.panels.retries import RetriesPanel
 from mlops_lab.teaching.panels.timeline import JoinTimelinePanel
 from mlops_lab.teaching.panels.workflow import WorkflowPanel
 
-#: A room with a projector: letters that the last row reads, and nothing wider than the page.
-_BIG = """<style>
-.lab-dashboard { font-size: 20px; --lab-ink: var(--jp-ui-font-color1, inherit); }
-.lab-dashboard h2 { font-size: 30px; margin: 8px 0; color: var(--lab-ink); }
-.lab-dashboard p { font-size: 20px; line-height: 1.4; margin: 4px 0 12px; color: var(--lab-ink); }
-.lab-dashboard .lab-verdict-line { font-size: 24px; }
-.lab-dashboard pre.lab-words { font-size: 17px !important; color: var(--lab-ink); }
-.lab-dashboard pre.lab-words { font-family: var(--jp-code-font-family, monospace); }
-.lab-dashboard .lab-range, .lab-dashboard .widget-label, .lab-dashboard .widget-checkbox label,
-.lab-dashboard select, .lab-dashboard button, .lab-dashboard .widget-html-content { font-size: 19px; }
-.lab-dashboard .lab-range > span:first-child { min-width: 190px; }
-.lab-dashboard select, .lab-dashboard button.jupyter-button { height: 40px; line-height: 38px; }
-.lab-dashboard .widget-dropdown { width: 460px; height: 44px; }
-.lab-dashboard .widget-dropdown > .widget-label { width: 190px !important; }
-.lab-dashboard .widget-checkbox { width: auto; max-width: none; }
-.lab-dashboard .widget-checkbox label { overflow: visible; }
-.lab-dashboard .lab-panel svg { max-width: 100%; height: auto; min-width: 70% !important; }
-.lab-dashboard .lab-tabs button { min-width: 0; padding: 0 16px; border-bottom: 4px solid transparent; }
-.lab-dashboard .lab-tabs button.mod-active { border-bottom-color: #d55e00; font-weight: bold; }
-@media (max-width: 700px) {
-.lab-dashboard h2, .lab-dashboard .lab-verdict-line { font-size: 20px; }
-.lab-dashboard .lab-panel svg { max-width: none; min-width: 640px !important; }
-.lab-dashboard .lab-range > span:first-child { min-width: 130px; }
-.lab-dashboard .lab-range > :last-child { min-width: 3.4em; }
-.lab-dashboard .widget-dropdown { width: 350px; max-width: 100%; }
-.lab-dashboard .widget-dropdown > .widget-label { width: 130px !important; }
-.lab-dashboard .widget-dropdown > select { min-width: 0; }
-}
-</style>"""
-
 
 @dataclass(frozen=True)
 class Lesson:
@@ -165,7 +135,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._place = widgets.VBox()
         self.tabs = widgets.ToggleButtons(options=list(self._lessons), style={"button_width": "auto"})
         self.tabs.add_class("lab-tabs")
-        super().__init__([widgets.HTML(_BIG), self.tabs, self._place])
+        super().__init__([self.tabs, self._place])
         self.add_class("lab-dashboard")
         self.tabs.observe(self._opened, names="value")
         self._opened({})

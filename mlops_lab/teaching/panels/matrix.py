@@ -1,4 +1,4 @@
-"""The matrix panel: the legs that a matrix makes, and what one that fails does to the others."""
+"""The matrix panel: the jobs that a matrix makes, and what one that fails does to the others."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NONE = "none"
 
 
 class MatrixPanel(Panel):
-    """Switch the entries of `exclude` and `include` on and off, let a leg fail, and see the legs.
+    """Switch the entries of `exclude` and `include` on and off, let a job fail, and see the jobs.
 
     Every picture is a `simulate` of a workflow with that matrix.
 
     Args:
-        vectors: name to values; all combinations are legs.
+        vectors: name to values; all combinations are jobs.
         exclude: entries, each with a switch.
         include: entries, each with a switch.
 
@@ -31,10 +31,10 @@ class MatrixPanel(Panel):
     ...     exclude=[{"airport": "LGA"}], include=[{"airport": "JFK"}],
     ... )
     >>> panel
-    The matrix: ✓ 4 legs: logistic EWR, logistic LGA, boosted EWR, boosted LGA
+    The matrix: ✓ 4 jobs: logistic EWR, logistic LGA, boosted EWR, boosted LGA
     >>> panel.set(exclude_1=True, include_1=True)
     >>> panel.view.line
-    '3 legs: logistic EWR, boosted EWR, JFK'
+    '3 jobs: logistic EWR, boosted EWR, JFK'
     >>> panel.set(fails="boosted EWR")
     >>> [job.conclusion for job in panel.run.jobs]
     ['cancelled', 'failure', 'cancelled']
@@ -58,11 +58,11 @@ class MatrixPanel(Panel):
         }
         every: dict[str, Any] = {**self._vectors, "include": [dict(entry) for entry in include]}
         both: tuple[dict[str, Any], ...] = (dict(self._vectors), every)
-        legs = dict.fromkeys(_title(leg) for matrix in both for leg in expand_matrix(matrix))
+        jobs = dict.fromkeys(_title(job) for matrix in both for job in expand_matrix(matrix))
         super().__init__(
             {
                 **entries,
-                "fails": choice("the leg that fails", [_NONE, *legs], _NONE),
+                "fails": choice("the job that fails", [_NONE, *jobs], _NONE),
                 "fail_fast": switch("fail-fast: true", value=True),
             }
         )
@@ -93,16 +93,16 @@ class MatrixPanel(Panel):
         return parse_workflow(json.dumps({"on": "push", "jobs": {"judge": job}}), file="matrix.yml")
 
     def render(self, state: State) -> View:
-        """The legs with what became of them, and the matrix in words."""
+        """The jobs with what became of them, and the matrix in words."""
         run, matrix = self.run_for(state), self.matrix_for(state)
-        legs = [_title(leg) for leg in expand_matrix(matrix)]
+        jobs = [_title(job) for job in expand_matrix(matrix)]
         words = [*(f"{name}: {json.dumps(value)}" for name, value in matrix.items()), "", run.outline()]
         drawing = draw_workflow(self._workflow(state), run)
-        line, mark = f"{len(legs)} legs: {', '.join(legs)}", run.conclusion or run.status
-        if state["fails"] not in (_NONE, *legs):
-            line, mark = f"this matrix makes no leg {state['fails']}, so nothing fails; it makes {line}", "skipped"
+        line, mark = f"{len(jobs)} jobs: {', '.join(jobs)}", run.conclusion or run.status
+        if state["fails"] not in (_NONE, *jobs):
+            line, mark = f"this matrix makes no job {state['fails']}, so nothing fails; it makes {line}", "skipped"
         return View(line, mark, svg.drawn(drawing), "\n".join(words))
 
 
-def _title(leg: Mapping[str, Any]) -> str:
-    return " ".join(map(str, leg.values()))
+def _title(job: Mapping[str, Any]) -> str:
+    return " ".join(map(str, job.values()))

@@ -67,8 +67,8 @@ class DailyRowPanel(Panel):
     >>> def utc(*times): return pd.to_datetime([f"2013-07-0{time}Z" for time in times])
     >>> flights = pd.DataFrame({"departs": utc("8T10:00", "8T23:00"), "known_at": utc("8T12:00", "9T02:00"),
     ...                         "late": [False, True]})
-    >>> rows = pd.DataFrame({"event_timestamp": utc("6T04:00", "8T04:00"), "landed_timestamp": utc("7T08:00", "9T08:00"),
-    ...                      "route_day_late_share": [0.25, 0.5]})
+    >>> rows = pd.DataFrame({"event_timestamp": utc("6T04:00", "8T04:00"), "route_day_late_share": [0.25, 0.5]})
+    >>> rows["landed_timestamp"] = rows["event_timestamp"] + pd.Timedelta("28h")
     >>> panel = DailyRowPanel(flights, rows, day="2013-07-08T04:00Z")
     >>> panel
     The row of the day: ✗ at 04:00 the row of 8 July says 50 % late, and 2 of its 2 outcomes are still to come
@@ -169,7 +169,8 @@ class EmbargoPanel(Panel):
 
     >>> import pandas as pd
     >>> decided = pd.date_range("2013-07-01", periods=300, freq="h", tz="UTC")
-    >>> frame = pd.DataFrame({"event_timestamp": decided, "label_timestamp": decided + pd.Timedelta("5h"), "late": False})
+    >>> frame = pd.DataFrame({"event_timestamp": decided, "late": False})
+    >>> frame["label_timestamp"] = decided + pd.Timedelta("5h")
     >>> panel = EmbargoPanel(frame, "2013-07-07T04:00Z")
     >>> panel
     The split and its embargo: ✓ split at 07-07 00:00: 4 rows on neither side, 0 % of them late
@@ -209,9 +210,7 @@ class EmbargoPanel(Panel):
         words = ["side         rows  late"]
         words += [f"{name:<10} {len(rows):>6,}  {shares[name]:>4}" for name, rows in named.items()]
         counts = {name: rows.groupby(rows["event_timestamp"].dt.floor(_STEP)).size() for name, rows in named.items()}
-        picture = svg.card(
-            "".join(self._picture(split, counts)), width=_LEFT + _PLOT + _RIGHT, height=278, name=line
-        )
+        picture = svg.card("".join(self._picture(split, counts)), width=_LEFT + _PLOT + _RIGHT, height=278, name=line)
         return View(line, "success", picture, "\n".join(words))
 
     def _picture(self, split: datetime, counts: dict[str, pd.Series[int]]) -> list[str]:

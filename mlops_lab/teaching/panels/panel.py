@@ -162,8 +162,8 @@ class Panel(widgets.VBox):  # type: ignore[misc]
                 self.error = str(error) if known else f"{type(error).__name__}: {error}"
                 said = f"{self.error} What is shown below is from before; Reset brings it back."
                 self._parts["error"].value = (
-                    '<div role="alert" style="background:#fbdcc9;color:#1a1a1a;border:2px solid #d55e00;'
-                    f'padding:6px 10px"><strong>✗ This did not work:</strong> {escape(said)}</div>'
+                    '<div class="lab-alert lab-bad" role="alert">'
+                    f"<strong>✗ This did not work:</strong> {escape(said)}</div>"
                 )
                 raise
 

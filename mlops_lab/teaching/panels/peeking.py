@@ -27,8 +27,8 @@ class PeekingPanel(Panel):
 
     Each of 200 rollouts plays the days of the traffic again, in an order of its own. On each day a coin says which of
     the two models is called the challenger, so that it is exactly as good as the other, and a storm stays one storm.
-    It is taken back at the first look at which a bound says that it is worse. The second bound is the watch's own; it is
-    made for two models of one recipe, which differ little on any day.
+    It is taken back at the first look at which a bound says that it is worse. The second bound is the watch's own; it
+    is made for two models of one recipe, which differ little on any day.
 
     Args:
         traffic: one row a request: `at` (UTC), `truth`, and the two chances `challenger` and `champion`.
@@ -113,8 +113,9 @@ class PeekingPanel(Panel):
         line = f"looked at every {_days(_EVERY[int(state['every'])])}, {model} is taken back in {plain[-1]:.0%} of "
         line += f"{_TIMES} rollouts at {bound}, and in {always[-1]:.0%} by the watch's bound"
         line = line.replace("every 1 day", "every day").replace("%", " %")
+        pairs = zip(plain, always, strict=True)
         words = [f"day  {bound:>19}  the watch's bound"]
-        words += [f"{day:>3}  {one:>19.0%}  {other:>17.0%}" for day, (one, other) in enumerate(zip(plain, always), 1)]
+        words += [f"{day:>3}  {one:>19.0%}  {other:>17.0%}" for day, (one, other) in enumerate(pairs, 1)]
         good = always[-1] <= 0.05 < plain[-1] if not state["worse"] else always[-1] >= plain[-1]
         picture = self._picture(plain, always, bound, equal=not state["worse"], name=line)
         return View(line, "success" if good else "skipped", picture, "\n".join(words))

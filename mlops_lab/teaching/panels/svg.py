@@ -36,7 +36,7 @@ def drawn(drawing: Drawing) -> str:
 
 
 def card(body: str, *, width: float, height: float, name: str) -> str:
-    """An `<svg>` on paper that says what it is."""
+    """An `<svg>` on a card that says what it is."""
     size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '

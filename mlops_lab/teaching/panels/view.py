@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from mlops_lab.teaching.drawing.style import TEXT, state_look
+from mlops_lab.base.display import tint
+from mlops_lab.teaching.drawing.style import state_look
 from mlops_lab.teaching.panels.svg import caption, card, nested
 
 _WIDE = 100  # letters a line under a picture
@@ -42,25 +43,23 @@ class View:
     @property
     def verdict_html(self) -> str:
         """The verdict for a page; a screen reader says it when it changes."""
-        look = state_look(self.state)
-        style = f"background:{look.fill};color:{TEXT};border-left:6px solid {look.border};padding:6px 10px"
+        mark = state_look(self.state).mark
         return (
-            f'<div class="lab-verdict-line" role="status" aria-live="polite" style="{style};line-height:1.4">'
-            f"<strong>{escape(look.mark)}</strong> {escape(self.line)}</div>"
+            f'<div class="lab-verdict-line{tint(mark)}" role="status" aria-live="polite">'
+            f"<strong>{escape(mark)}</strong> {escape(self.line)}</div>"
         )
 
     @property
     def words_html(self) -> str:
         """The words for a page, line by line, in the page's own colours."""
-        style = "white-space:pre-wrap;word-break:normal;margin:4px 0;font-size:12px;line-height:1.4"
-        return f'<pre class="lab-words" style="{style}">{escape(self.words)}</pre>'
+        return f'<pre class="lab-words">{escape(self.words)}</pre>'
 
     @property
     def picture_html(self) -> str:
         """The picture for a page; wider than the page, it scrolls by keyboard too."""
         name = re.search(r'aria-label="([^"]*)"', self.svg)
         about = name.group(1) if name else escape(self.line)
-        return f'<div class="lab-picture" tabindex="0" role="group" aria-label="{about}" style="overflow-x:auto">{self.svg}</div>'
+        return f'<div class="lab-picture" tabindex="0" role="group" aria-label="{about}">{self.svg}</div>'
 
     def static_svg(self, title: str) -> str:
         """Title, verdict and picture on one white card, for where no kernel runs."""
