@@ -146,12 +146,13 @@ registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 1)
 
 # %% [markdown]
-# Eleven rules, each with a figure and a reason. The most important one is `served_skew`. It compares the `offline`
-# figure with the `served` one: what the model would have reached with the features that were known in time. Here they
-# are equal.
+# Eleven rules, each with a figure and a reason; the last four are about the data. The most important is `served_skew`.
+# It compares the `offline` figure with the `served` one: what the model would have reached with the features that were
+# known in time. Here they are equal.
 #
-# If one rule fails, the task `gate` fails. From the drawing: which of `approve`, `promote`, `materialize`, `roll_out`
-# and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again for the next hint.)
+# **Exercise 00.1.** If one rule fails, the task `gate` fails. From the drawing: which of `approve`, `promote`,
+# `materialize`, `roll_out` and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again
+# for the next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -195,11 +196,12 @@ measured = {
 plot_bars("AUC offline and as served", measured, "AUC")
 
 # %% [markdown]
-# The average of a date contains its evening. In the training data the morning's flights were told about the evening. In
-# service nobody can tell them. This is a [**leak**](GLOSSARY.md#leak). Everybody makes this mistake, and no chart of
+# The average of a date contains its evening. In the training data the morning's flights were told about the evening.
+# Nobody can tell a served model. This is a [**leak**](GLOSSARY.md#leak). Everybody makes this mistake, and no chart of
 # the training data shows it. A replay of what was really known shows it.
 #
-# Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to served.
+# **Exercise 00.2.** Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to
+# served.
 
 
 # %%
@@ -229,8 +231,8 @@ registry.history("late_flights")
 
 # %% [markdown]
 # The [**registry**](GLOSSARY.md#registry) wrote down every step. Version 1 is in
-# [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work step by
-# step, the subject of notebook 07.
+# [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work (notebook
+# 07); 0.214 is its Brier score there. `failed` is what a refused report is called.
 
 # %% [markdown]
 # ## On other data

@@ -128,8 +128,10 @@ from mlops_lab import FakeClock, print_tasks, run_flights
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-07-01")
 short = {"train_from": "2013-03-01", "holdout_days": 30}
+print("June:")
 runs = {"June": run_flights(home.name, date="2013-06-01", params=short, clock=clock, on_event=print_tasks)}
-runs["July"] = run_flights(home.name, date="2013-07-01", params=short, clock=clock)
+print("July:")
+runs["July"] = run_flights(home.name, date="2013-07-01", params=short, clock=clock, on_event=print_tasks)
 print({name: run.state for name, run in runs.items()})
 
 # %% [markdown]
@@ -137,7 +139,7 @@ print({name: run.state for name, run in runs.items()})
 
 # %%
 hers = short | {"features": "daily_averages"}
-runs["colleague"] = run_flights(home.name, date="2013-07-01", params=hers, clock=clock)
+runs["colleague"] = run_flights(home.name, date="2013-07-01", params=hers, clock=clock, on_event=print_tasks)
 stopped = [name for name, state in runs["colleague"].states.items() if state == "failed"]
 print(runs["colleague"].state, "at:", stopped)
 

@@ -117,7 +117,9 @@ run
 # ## In which order?
 #
 # Before a run the executor puts the tasks in an order in which each finds ready what it needs: a [**topological
-# order**](GLOSSARY.md#topological-order). Do it once yourself. Here is what each of six tasks waits for:
+# order**](GLOSSARY.md#topological-order).
+#
+# **Exercise 05.1.** Do it once yourself. Here is what each of six tasks waits for:
 
 # %%
 needs = {
@@ -173,7 +175,8 @@ for moment in nightly.backfill("2013-07-08", "2013-07-10T23:00Z"):
 # %% [markdown]
 # Six in New York is 10:00 UTC in summer. Times are kept in UTC everywhere, and only the schedule knows of a place.
 #
-# **Predict:** another DAG has the schedule `0 6 * * 1-5`. How many runs from Monday 1 July to Sunday 14 July 2013?
+# **Exercise 05.2.** Another DAG has the schedule `0 6 * * 1-5`. How many runs does it have on the 14 days from Monday
+# 1 July to Sunday 14 July 2013?
 
 # %%
 from mlops_lab import check
@@ -334,7 +337,7 @@ RetriesPanel()
 # Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only tasks
 # that nobody waits for count, so one that tidies up at the end hides every failure before it. Rules come further down.
 #
-# Your turn. A service must be asked well:
+# **Exercise 05.3.** A service must be asked well:
 #
 # - it may be down for **10 minutes**, and the task has to get through all the same,
 # - a hiccup of **20 seconds** must not cost more than a minute,
@@ -433,7 +436,7 @@ pd.DataFrame(
 # `none_failed` lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as
 # `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`).
 #
-# Give three tasks their rules. All three wait for `gate` and for `approve`:
+# **Exercise 05.4.** Give three tasks their rules. All three wait for `gate` and for `approve`:
 #
 # - `promote` runs when the gate passed and nobody had to approve (then `approve` is skipped) or somebody did; never
 #   when one of the two failed,

@@ -137,13 +137,14 @@ for line in step.run.word.splitlines():
 # Ada's honest model and the one that leaks.
 
 # %%
-from mlops_lab import OUTCOMES, FakeClock, outcome, run_flights
+from mlops_lab import OUTCOMES, FakeClock, outcome, print_tasks, run_flights
 
 home = tempfile.TemporaryDirectory()
 clock = FakeClock("2013-06-01T04:00Z")
 short = {"train_from": "2013-05-01", "holdout_days": 10, "watch_days": 3, "author": "ada", "approval": True}
 for features in ("as_known", "daily_averages"):
-    done = run_flights(home.name, date="2013-06-01", params={**short, "features": features}, clock=clock)
+    facts = {**short, "features": features}
+    done = run_flights(home.name, date="2013-06-01", params=facts, clock=clock, on_event=print_tasks)
     print(f"{features:<15} {outcome(done):<8} exit code {OUTCOMES[outcome(done)]}")
 
 # %% [markdown]
@@ -185,8 +186,8 @@ draw_workflow(train, leaking)
 # Whether a job or a step runs is decided by its `if:`. What stands there is a small language of its own. It compares
 # things of different kinds without complaint, by rules that few people know by heart.
 #
-# Guess which of these five are true, then check. (Stuck? Run `hint("06.1")` in a cell of your own, and again for the
-# next hint.)
+# **Exercise 06.1.** Guess which of these five are true, then check. (Stuck? Run `hint("06.1")` in a cell of your own,
+# and again for the next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -276,9 +277,9 @@ quiz("06.q1")
 #       run: exit 1
 # ```
 #
-# Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure, cancelled or skipped?
-# Only success of both is green. It must never be skipped itself. (What each came to is in `needs.lint.result` and
-# `needs.test.result`.)
+# **Exercise 06.2.** Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure,
+# cancelled or skipped? Only success of both is green. It must never be skipped itself. (What each came to is in
+# `needs.lint.result` and `needs.test.result`.)
 
 # %%
 from mlops_lab import check
@@ -329,7 +330,7 @@ show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JF
 # The first entry joined both jobs of EWR. The second names an airport that no job has, so it became the fifth. Change
 # the three cells above as you like; nothing can break.
 #
-# Now without trying it out. How many jobs does this one make?
+# **Exercise 06.3.** Now without trying it out. How many jobs does this one make?
 #
 # ```yaml
 # matrix:
@@ -641,11 +642,11 @@ for number, line in enumerate(HOLES.splitlines(), 1):
     print(f"{number:>2}  {line}")
 
 # %% [markdown]
-# Close them: give the number of a line, and the line as it should be, spaces at its beginning included; an empty text
-# deletes it, and a whole step fits `- {env: {…}, run: …}`. The check puts
-# your lines in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever
-# title, a reviewer of `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint`
-# finds more, such as the missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
+# **Exercise 06.4.** Close them: give the number of a line, and the line as it should be, spaces at its beginning
+# included; an empty text deletes it, and a whole step fits `- {env: {…}, run: …}`. The check puts your lines in and
+# then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever title, a reviewer of
+# `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint` finds more, such as the
+# missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
 
 # %%
 from mlops_lab import check

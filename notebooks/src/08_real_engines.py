@@ -213,11 +213,12 @@ engines_of(home.name)
 predict("08.p5")
 
 # %%
-from mlops_lab import KEPT_RUN, FakeClock, kept_runs, open_tracker, outcome, run_flights
+from mlops_lab import KEPT_RUN, FakeClock, kept_runs, open_tracker, outcome, print_tasks, run_flights
 
 clock, figures = FakeClock(), {}
 for features in ("as_known", "daily_averages"):
-    run = run_flights(home.name, date="2013-06-01", params={**KEPT_RUN, "features": features}, clock=clock)
+    facts = {**KEPT_RUN, "features": features}
+    run = run_flights(home.name, date="2013-06-01", params=facts, clock=clock, on_event=print_tasks)
     metrics = open_tracker(home.name, clock=clock).get_run(run.result("train")["run_id"]).metrics
     figures[features] = {name: round(metrics[name], 3) for name in ("offline.roc_auc", "served.roc_auc")}
     figures[features]["verdict"] = outcome(run)

@@ -21,7 +21,7 @@ draw_map("10")
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from mlops_lab import FakeClock, find_leaks, load_problem, new_project, outcome, run_problem
+from mlops_lab import FakeClock, find_leaks, load_problem, new_project, outcome, print_tasks, run_problem
 
 place = TemporaryDirectory()
 new_project(Path(place.name) / "warm_days")
@@ -76,7 +76,10 @@ predict("10.p3")
 home = Path(place.name) / "home"
 clock = FakeClock("2016-01-02")
 told = {"model": "ridge", "author": "ada"}
-runs = {name: run_problem(problem, home, params={**told, "features": name}, clock=clock) for name in problem.services}
+runs = {}
+for name in problem.services:
+    print(f"{name}:")
+    runs[name] = run_problem(problem, home, params={**told, "features": name}, clock=clock, on_event=print_tasks)
 {name: outcome(run) for name, run in runs.items()}
 
 # %%
@@ -156,7 +159,11 @@ predict("10.p7")
 
 # %%
 own = load_problem(folder / "problem.py")
-{name: outcome(run_problem(own, Path(place.name) / "own", params={"features": name})) for name in own.services}
+ended = {}
+for name in own.services:
+    facts = {"features": name}
+    ended[name] = outcome(run_problem(own, Path(place.name) / "own", params=facts, on_event=print_tasks))
+ended
 
 # %%
 place.cleanup()

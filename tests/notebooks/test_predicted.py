@@ -25,7 +25,7 @@ SHOWN = {
     "01.p5": r"08:30:00\+00:00 +8\.0",
     "01.p6": r"BOS .* NaN",
     "01.p7": r"as known, offline +0\.776.*as known, served +0\.776",
-    "01.p8": r"online equals offline: True",
+    "01.p8": r"online +0 +(\S+ +[\d.]+ +[\d.]+) .*offline +0 +\1 ",
     "01.p9": r"no tail number +2512 +0",
     "01.p10": r"17:00.*used",
     "01.p11": r"landed_timestamp.*2013-07-09 08:00",

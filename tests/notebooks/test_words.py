@@ -49,7 +49,7 @@ def _texts(path: Path) -> Iterator[str]:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
     else:
-        yield path.read_text("utf-8")
+        yield re.sub(r"\s*\n# ?", " ", path.read_text("utf-8"))
 
 
 def _files() -> list[Path]:
