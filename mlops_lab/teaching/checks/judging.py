@@ -15,6 +15,7 @@ from html import escape
 from types import FunctionType, ModuleType, TracebackType
 from typing import Any, Literal
 
+from mlops_lab.base.display import page, tint
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.teaching.checks.catalogue import all_exercises, find_exercise
 from mlops_lab.teaching.checks.exercise import Exercise, NotYet, plain
@@ -22,7 +23,6 @@ from mlops_lab.teaching.checks.progress import Standing, record
 
 Status = Literal["not attempted", "not yet", "passed"]
 _MARK = {"passed": "✓", "not yet": "…", "not attempted": "–"}
-_EDGE = {"passed": "#009E73", "not yet": "#E69F00", "not attempted": "#808080"}  # Okabe-Ito; the word says it too
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,8 +55,8 @@ class Verdict:
             for number, hint in enumerate(self.hints, 1)
         )
         note = f"<p>{escape(self.note)}</p>" if self.note else ""
-        style = f"border-left:4px solid {_EDGE[self.status]};padding:.3em .8em"
-        return f'<div class="lab-verdict" role="status" style="{style}">{said}{folded}{note}</div>'
+        kind = f"lab-verdict{tint(_MARK[self.status])}"
+        return page(f'<div class="{kind}" role="status">{said}{folded}{note}</div>')
 
 
 def check(exercise_id: str, answer: object = ...) -> Verdict:
