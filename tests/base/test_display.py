@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.base.display import MARKS, STYLE, Listing, facts, html_table, pill
+from mlops_lab.base.display import MARKS, SHEET, STYLE, Listing, facts, html_table, pill
 from mlops_lab.models.registry import Event, GateReport, ModelVersion, RuleResult
 from mlops_lab.models.rollout.deployment import Deployment, Step
 from mlops_lab.models.tracking import Run
@@ -16,6 +17,8 @@ from mlops_lab.pipeline.dag import DAG, FailTask, Task, run_dag
 
 HOSTILE = "<img src=x onerror=alert(1)> & \"'"
 DAY = parse_utc("2014-01-01")
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def failing() -> None:
@@ -125,3 +128,29 @@ def test_ipython_shows_the_same_words(name):
 
     assert data["text/plain"] == shown._repr_mimebundle_()["text/plain"]
     assert data["text/html"].startswith("<style>")
+
+
+def _own_styles(code: str) -> list[str]:
+    """What would be a second stylesheet: rules in a text of the code, or a colour in an element's `style`."""
+    return re.findall(r"<style[^>]*>\s*[\w.#@:]|_css = \"\"\"|style=\\?\"[^\"{]*(?:background|(?<!-)color):", code)
+
+
+def test_there_is_one_stylesheet():
+    places = [path for path in (ROOT / "mlops_lab").rglob("*.py") if path.name != "display.py"]
+
+    assert {path.name: found for path in places if (found := _own_styles(path.read_text("utf-8")))} == {}
+    assert [path.name for path in (ROOT / "mlops_lab").rglob("*.css")] == ["style.css"]
+    assert SHEET.startswith(STYLE.removeprefix("<style>\n").removesuffix("</style>"))
+
+
+PLANTED = (
+    "x = '<style>.a{b:c}'",
+    '_css = """\n.a {}"""',
+    "'<p style=\"color:#fff\">'",
+    "'<p style=\"top:0;background:red\">'",
+)
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_second_stylesheet_is_seen(planted):
+    assert _own_styles(planted)
