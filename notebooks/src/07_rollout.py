@@ -257,9 +257,10 @@ wins = (brier["challenger"] < brier["champion"]).sum()
 print(f"by Brier score the challenger is the better one on {wins} of {len(brier)} days")
 
 # %% [markdown]
-# The same flights, 16 of 21. That is why the watch compares Brier scores in pairs. It looks every day, and whoever
-# looks often enough sees a difference by chance: flights of one day share their storm. So its bound counts days, and is
-# wide enough to hold at all looks together. Each look ends in one of three words:
+# 16 of 21. So the watch compares Brier scores, flight by flight. It takes a challenger back when the difference is
+# beyond a bound. The bound counts days and not flights, because the flights of one day share their storm. And it is
+# wide enough to hold at all looks together, because each look is one more chance to be wrong. Each look ends in one of
+# three words:
 #
 # | decision | when |
 # |---|---|
@@ -273,7 +274,7 @@ print(f"by Brier score the challenger is the better one on {wins} of {len(brier)
 # %%
 from mlops_lab import RolloutPolicy, rollout
 
-policy = RolloutPolicy()
+policy = RolloutPolicy()  # `shared`: how much two equal models may differ on one day
 policy
 
 # %%
@@ -373,7 +374,8 @@ print(registry.get_model_version("late_flights", 3))
 # The registry brought version 2 back. Version 3 is archived; nothing was deleted.
 #
 # Here are both challengers again, to play with. Choose who comes, how fast its share grows, how many outcomes a look
-# needs and how much worse it may be: each picture is the same call of `rollout` as above.
+# needs and how much worse it may be: each picture is the same call of `rollout` as above. (In the panel the champion is
+# always v1, and the challenger v2.)
 
 # %%
 from mlops_lab import CanaryPanel
@@ -387,8 +389,8 @@ CanaryPanel({"daily_averages": leaking_traffic, "as_known": traffic})
 #
 # Write a `RolloutPolicy` that is more careful than the default: a model like version 3 must never get more than its
 # first 5 percent, and a model like version 2 must still take over within three weeks. You can change `weights`,
-# `min_labels`, `margin`, `max_error_rate` and `patience_days`; the trace above says which of them was too hasty. The
-# check tries your policy on traffic that you have not seen.
+# `min_labels`, `margin`, `max_error_rate` and `patience_days` (how long a step may wait for outcomes); the trace above
+# says which of them was too hasty. The check tries your policy on traffic that you have not seen.
 
 # %%
 from mlops_lab import check
@@ -483,8 +485,7 @@ resumed
 # %% [markdown]
 # ## Stopped by hand
 #
-# Grace from operations calls: a storm is coming, no experiments this week. That needs no bad figure and no
-# discussion.
+# Grace from operations calls: a storm is coming, no experiments this week.
 
 # %%
 predict("07.p15")
@@ -494,29 +495,36 @@ predict("07.p15")
 # and `why`.
 
 # %%
+import shutil
+
 from mlops_lab import check, stop
 
 stopped = ...  # a call of stop
 check("07.5", stopped)
 
 # %%
-if deployment_of(after_restart, fourth).state == "running":  # then she does it herself
-    stop(fourth, after_restart, actor="grace", why="storm warning, no experiments this week")
-print(deployment_of(after_restart, fourth))
-print(after_restart.get_production("late_flights"))
+after = after_restart
+if stopped is ...:  # then she does it in a copy of the folder, and your turn is still to come
+    copy = tempfile.TemporaryDirectory()
+    shutil.copytree(home.name, copy.name, dirs_exist_ok=True)
+    after = Registry(copy.name, clock=clock)
+    stop(fourth, after, actor="grace", why="storm warning, no experiments this week")
+print(deployment_of(after, fourth))
+print(after.get_production("late_flights"))
 
 # %% [markdown]
-# Version 2 is back in one call. Now the history of what happened to version 4. Read who did it, and why:
+# Version 2 is back in one call. That needs no bad figure and no discussion. Here is the history
+# of version 4, with who did it and why:
 
 # %%
-for event in after_restart.history("late_flights", version=4)[2:]:
+for event in after.history("late_flights", version=4)[2:]:
     print(f"{event.actor:<8} {event.action:<17} {event.source or '':<10} {event.target or '':<10} {event.why[:60]}")
 
 # %% [markdown]
 # The whole history is a chain in which every line depends on the line before, and it can be checked:
 
 # %%
-print(after_restart.verify() == len(after_restart.history()))
+print(after.verify() == len(after.history()))
 
 # %%
 from mlops_lab import quiz
@@ -622,7 +630,7 @@ predict("07.p13")
 from mlops_lab import predict_proba
 
 row = pd.DataFrame([flight[["flight_id", "origin", "carrier", "tailnum", "dest"]]]).assign(event_timestamp=later)
-model = tracker.artefacts.load_model(registry.get_production("late_flights").artefact)
+model = tracker.artefacts.load_model(registry.get_by_alias("late_flights", "champion").artefact)
 round(float(predict_proba(model, store.get_historical_features(row, features="as_known").frame)[0]), 3)
 
 # %% [markdown]
@@ -691,8 +699,9 @@ if told and server.poll() is None:  # as long as it runs
 # %% [markdown]
 # ### Exercise 07.4 (build)
 #
-# Write the router that stands in front of two servers during a canary. `champion` and `challenger` are functions of the
-# key. A server that is down raises `ConnectionError`. `taken_back` is true after a rollback.
+# Write the router that stands in front of two servers during a canary, with your `route` of 07.1. `champion` and
+# `challenger` are functions of the key. A server that is down raises `ConnectionError`. `taken_back` is true after a
+# rollback.
 
 
 # %%
@@ -773,7 +782,7 @@ for line in rollout_file.splitlines():
         print(line.strip().split(" #")[0])
 
 # %% [markdown]
-# The same three words. `pause` waits a day, because outcomes arrive late, and `analysis` is the watch. What differs:
+# The same three weights. `pause` waits a day, because outcomes arrive late, and `analysis` is the watch. What differs:
 #
 # | | who answers which request | the smallest step | the way back |
 # |---|---|---|---|
@@ -830,9 +839,9 @@ check("07.6", look)
 #
 # You can shift traffic step by step so that no passenger is sent back and forth. You judge a model only on outcomes
 # that are known, and flight by flight. You have seen a good model take over, a leaking one taken back, and one that
-# went on after a crash and was stopped by hand. You know that a hasty policy costs a day, and that old features are
-# worse than none. You have sent a flight to a server, good and bad, and you know what a router must do so that no
-# request is lost and nobody hears a version that was taken back, on your machine and on three others.
+# went on after a crash and was stopped by hand. You know that a hasty policy costs a day, and that features which are
+# too old count as missing. You have sent a flight to a server, good and bad, and you know what a router must do so that
+# no request is lost and nobody hears a version that was taken back, on your machine and on three others.
 #
 # **The same in real tools.** Weights and automatic rollback are called *canary* in [Argo
 # Rollouts](https://argo-rollouts.readthedocs.io/en/stable/features/canary/) on Kubernetes, *production variants* and

@@ -93,7 +93,9 @@ def _build_route(route: Callable[..., Any]) -> None:
     for early, late, weight in zip(opened, opened[1:], _WEIGHTS[1:], strict=False):
         lost = sum(was and not stays for was, stays in zip(early, late, strict=True))
         expect(
-            not lost, f"at {weight} percent {lost} flights go back to the champion: the weight must not change draws."
+            not lost,
+            f"at {weight} percent {lost} flights go back to the champion: give each key one number, the same at every "
+            "weight, and let the challenger answer below the weight.",
         )
     for weight, answers in zip(_WEIGHTS, opened, strict=True):
         share = 100 * sum(answers) / len(keys)
@@ -103,7 +105,7 @@ def _build_route(route: Callable[..., Any]) -> None:
 
 
 def _predict_judged(answer: Any) -> None:
-    expect(isinstance(answer, int) and not isinstance(answer, bool), "give a whole number of flights.")
+    expect(type(answer) in (int, float), "give a whole number of flights.")
     expect(answer != 6, "six counts every flight in the table; f had not even asked at 22:00.")
     expect(answer != 5, "five had asked by 22:00, but of some of them nobody knew yet how it ended.")
     expect(answer != 4, "four had left by 22:00; a flight is late when it arrives, and two were still in the air.")
@@ -135,8 +137,8 @@ def _change_policy(policy: Any) -> None:
         expect(bad.state == "rolled_back", f"after three weeks the bad model is still {bad.state} at {most} percent.")
         good = rolled_out(policy, seed=seed, worse=False)
         said = (
-            f"now the good model is taken back too: {good.why}. At 5 percent some 45 outcomes a day arrive, so a step "
-            "that asks for more of them needs more patience."
+            f"now the good model is taken back too: {good.why}. At {first} percent some {9 * first} outcomes a day "
+            "arrive: min_labels and patience_days have to fit that."
         )
         expect(good.state != "rolled_back", said)
         said = f"after three weeks the good model is still at {good.weight} percent: ask for less, or in fewer steps."

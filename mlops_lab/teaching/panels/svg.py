@@ -95,9 +95,9 @@ def grip(x: float, top: float, bottom: float) -> str:
     arrows = line([(x - 3, top - 4), (x - 7, top), (x - 3, top + 4)], width=1.5, colour=INK)
     arrows += line([(x + 3, top - 4), (x + 7, top), (x + 3, top + 4)], width=1.5, colour=INK)
     wide = f'<rect x="{_n(x - 14)}" y="{_n(top - 14)}" width="28" height="{_n(bottom - top + 14)}" fill="#00000000"/>'
-    knob = f'x="{_n(x - 11)}" y="{_n(top - 11)}" width="22" height="22" rx="11" {_paint("fill", PAPER)}'
-    shown = line([(x, top), (x, bottom)], colour=INK, width=2.5)
-    shown += f'<rect {knob} {_paint("stroke", INK)} stroke-width="2"/>'
+    knob = f'<rect x="{_n(x - 11)}" y="{_n(top - 11)}" width="22" height="22" rx="11"'
+    shown = line([(x, top), (x, bottom)], colour=INK, width=2.5) + f"{knob} {_paint('fill', PAPER)}/>"
+    shown += f'{knob} fill="none" {_paint("stroke", INK)} stroke-width="2"/>'
     return f'<g class="lab-grip">{wide}{shown}{arrows}</g>'
 
 
