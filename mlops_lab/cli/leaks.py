@@ -41,7 +41,7 @@ def leaks(file: str | None, rows: int, picture: str | None, strict: bool, home: 
         shown = table.head(15)
         bars: dict[str, dict[str, float | None]] = {
             f"{view}: {name}": {"offline": paper, "served": service}
-            for view, name, paper, service in shown[["view", "feature", "paper", "service"]].itertuples(index=False)
+            for view, name, paper, service in shown[["view", "feature", "offline", "served"]].itertuples(index=False)
         }
         plot_bars(f"{found.problem}: each feature alone", bars, found.figure, decimals=3).save(picture)
     if as_json:

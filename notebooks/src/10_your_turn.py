@@ -53,11 +53,12 @@ predict("10.p1")
 
 # %%
 report = find_leaks(problem)
-report.to_frame().head(6)
+report.to_frame()
 
 # %% [markdown]
-# Nothing was trained. Each feature alone ranks the days: once as the definitions say, once as the rows landed. All of
-# `same_day` is accused, because its row of a date is written when the date is over.
+# Each feature alone ranks the days, and the rank correlation with their warmth says how well: `offline` as the
+# definitions say, `served` as the rows landed. All of `same_day` is accused, because its row of a date is written when
+# the date is over.
 
 # %%
 predict("10.p2")
@@ -88,8 +89,9 @@ runs["same_day"].task("gate").why
 # %% [markdown]
 # The leak is half a degree better offline, and worse as served. It is the story of the flights, in another unit.
 #
-# **Exercise 10.1.** On other data than the flights the repair is the same. Repair one column: `days` is a frame like
-# `problem.rows` above, with the column `rain`. Nobody may see the rain of a date before the date is over.
+# **Exercise 10.1.** On other data than the flights the repair is the same. `days` has a row for each date, with
+# `event_timestamp` (six in the morning), `label_timestamp` (when the date is over) and `rain`. Keep the event time, and
+# say since when the rain is known.
 
 
 # %%
@@ -120,8 +122,7 @@ from mlops_lab import FLIGHTS
 # ## Your own file
 #
 # Take a CSV with one row a decision. `mlops-lab new mine --from my.csv` looks at it, writes the page, says what it
-# guessed and what no file can say: above all, when each column was known. Here we make a small file; put the path of
-# yours in its place.
+# guessed and what no file can say. Here we make a small file; put the path of yours in its place.
 
 # %%
 predict("10.p5")
@@ -151,8 +152,11 @@ predict("10.p6")
 list(proposal.unknown)
 
 # %% [markdown]
-# Confirm the first list, and answer the second: that is the work which nobody can do for you. Then three commands:
-# `mlops-lab leaks problem.py`, `mlops-lab run problem.py` and `python -m pytest`.
+# Confirm the first list, and answer the second: that is the work which nobody can do for you. You do it here, in
+# `problem.py`, the one page of the project:
+
+# %%
+print((folder / "problem.py").read_text(encoding="utf-8"))
 
 # %%
 predict("10.p7")
@@ -165,8 +169,12 @@ for name in own.services:
     ended[name] = outcome(run_problem(own, Path(place.name) / "own", params=facts, on_event=print_tasks))
 ended
 
+# %% [markdown]
+# `same_day` is here for practice: means of the very day, which the gate refuses. Three commands do the same in a
+# terminal: `mlops-lab leaks problem.py`, `mlops-lab run problem.py` and `python -m pytest`.
+
 # %%
-place.cleanup()
+place.cleanup()  # a project of your own belongs into a folder that stays
 
 # %% [markdown]
 # ## What you can do now

@@ -81,18 +81,18 @@ class LeakReport:
         return f"LeakReport({self.problem}: leaking {found}; {counted(len(self.pictures), 'feature')} looked at)"
 
     def to_frame(self) -> pd.DataFrame:
-        """The pictures as a table, the largest loss first."""
+        """The pictures as a table: the leaks first, and of these the largest loss."""
         import pandas as pd
 
         named = {(leak.view, name): leak.kind for leak in self.leaks for name in leak.features}
         rows = [
-            {"view": p.view, "feature": p.feature, "paper": round(p.paper, 3), "service": round(p.service, 3)}
+            {"view": p.view, "feature": p.feature, "offline": round(p.paper, 3), "served": round(p.service, 3)}
             | {"leak": named.get((p.view, p.feature), "")}
             for p in self.pictures
         ]
-        table = pd.DataFrame(rows, columns=["view", "feature", "paper", "service", "leak"])
-        order = (table["service"] - table["paper"]).sort_values(kind="stable").index
-        return table.loc[order].reset_index(drop=True)
+        table = pd.DataFrame(rows, columns=["view", "feature", "offline", "served", "leak"])
+        ranked = table.assign(clean=table["leak"] == "", gain=table["served"] - table["offline"])
+        return table.loc[ranked.sort_values(["clean", "gain"], kind="stable").index].reset_index(drop=True)
 
 
 def find_leaks(problem: Problem, *, rows: int = 20_000) -> LeakReport:
@@ -245,7 +245,7 @@ def _of_view(
         named = tuple(each.name for each in late)
         if period is not None:
             worst, span = max(late, key=lambda each: each.paper - each.service), _span(period)
-            why = f"{span}'s {worst.name} counts from its first minute: {_told(worst)}, when that is over."
+            why = f"{span}'s {worst.name} counts from its first minute, and is known when that is over: {_told(worst)}."
             if is_guessed:
                 why += " Is it known before, say so with a created_timestamp_column."
         else:

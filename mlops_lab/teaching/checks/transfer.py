@@ -456,7 +456,10 @@ def _rain(known: Any) -> None:
     for name in ("event_timestamp", "created_timestamp"):
         aware = isinstance(rows[name].dtype, pd.DatetimeTZDtype)
         expect(aware, f"{name} has to hold moments with a time zone, as the frame has, not {rows[name].dtype}.")
-    expect(list(rows["event_timestamp"]) == list(days["event_timestamp"]), "a row speaks of its own day.")
+    expect(
+        list(rows["event_timestamp"]) == list(days["event_timestamp"]),
+        "leave event_timestamp as it is: a row speaks of its own day; say in the other one when it was known.",
+    )
     early = [one < late for one, late in zip(rows["created_timestamp"], days["label_timestamp"], strict=True)]
     expect(not any(early), "the rain of a date is known when the date is over; the column label_timestamp says when.")
     same = list(rows["created_timestamp"]) == list(days["label_timestamp"])
