@@ -206,8 +206,8 @@ attempt(lambda: move("late_flights", 2, "Staging", actor="ada", why="I may", rep
 
 # %% [markdown]
 # None. She is the author, and an approval is by somebody else. The stage cannot be jumped. And a gate report is good
-# for one version only: the one it measured. (Who may call herself Grace is for your login to decide. And who switches
-# the policy off, as Grace switched it on, stands in the history with her name.) Grace reads the figures and says yes,
+# for one version only: the one it measured. (Who may call herself Grace is for your login to decide. And had Ada
+# switched the rule off, her own version would still wait for somebody else.) Grace reads the figures and says yes,
 # two days later.
 
 # %%
