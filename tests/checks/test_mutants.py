@@ -295,12 +295,12 @@ _STYLES = (
 _REFUSED = (
     (  # imported where nobody sees it from outside
         "07.1",
-        "def door(keys, weight):\n    from mlops_lab import answered_by_challenger as a\n    return a(keys, weight)",
+        "def route(keys, weight):\n    from mlops_lab import answered_by_challenger as a\n    return a(keys, weight)",
         "the package's own",
     ),
     (
         "07.1",
-        "import mlops_lab as m\nat = m.FakeClock('2013-01-01')\ndef door(keys, weight):\n    return [at for _ in keys]",
+        "import mlops_lab as m\nat = m.FakeClock('2013-01-01')\ndef route(keys, weight):\n    return [at for _ in keys]",
         "it reads `at` of your notebook",
     ),
     ("01.1", "wind = None", "as if no report"),

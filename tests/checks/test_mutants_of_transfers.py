@@ -216,8 +216,8 @@ TABLES = (
          "same": 'run.inputs["training_set"] == training_set.fingerprint'},
         {
             "tags": {"{}": "random split", '{"split": "random"}': "random split", "None": "random split"},
-            "order": {'"metrics.served.roc_auc"': "best in service first", '"metrics.served.roc_auc ASC"': "best in",
-                      '"metrics.offline.roc_auc DESC"': "a leak looks best", '"metrics.offline.roc_auc"': "best in"},
+            "order": {'"metrics.served.roc_auc"': "best as served first", '"metrics.served.roc_auc ASC"': "best as",
+                      '"metrics.offline.roc_auc DESC"': "a leak looks best", '"metrics.offline.roc_auc"': "best as"},
             "same": {"True": "compare fingerprints", "training_set.fingerprint in run.inputs.values()": "as holdout",
                      'run.inputs["training_set"] != training_set.fingerprint': "compare fingerprints",
                      'run.inputs["training_set"] == training_set.fingerprint and run.metrics["offline.roc_auc"] < 0.9':
