@@ -300,7 +300,7 @@ _REFUSED = (
     ),
     (
         "07.1",
-        "import mlops_lab as m\nat = m.FakeClock('2013-01-01')\ndef route(keys, weight):\n    return [at for _ in keys]",
+        "import mlops_lab as m\nat = m.FakeClock('2013-01-01')\ndef route(keys, weight):\n    return [at] * len(keys)",
         "it reads `at` of your notebook",
     ),
     ("01.1", "wind = None", "as if no report"),
