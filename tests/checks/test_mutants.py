@@ -65,7 +65,7 @@ def choose(late, chance, missed, alarm):
         return missed * forgotten + alarm * false
     return min(THRESHOLDS, key=cost)"""
 _HASHED = """\
-def door(keys, weight):
+def route(keys, weight):
     texts = pd.Series(list(keys)).to_numpy(object)
     return pd.util.hash_array(texts, categorize=False) % 10_000 < weight * 100"""
 _POLICY = "policy = GatePolicy([<champion><slices><skew>])"
@@ -288,7 +288,7 @@ _STYLES = (
     ("02.2", _CONFUSED),
     (
         "07.1",
-        "import random\ndef door(keys, weight):\n    return [random.Random(k).random() * 100 < weight for k in keys]",
+        "import random\ndef route(keys, weight):\n    return [random.Random(k).random() * 100 < weight for k in keys]",
     ),
     ("07.1", "import pandas as pd\n" + _HASHED),
 )
