@@ -45,7 +45,7 @@ def drift(
     from mlops_lab.teaching.drawing.plots import plot_drift
 
     registry = open_registry(home)
-    open_problem(home)
+    problem = open_problem(home)
     version = version_of(registry, subject)
     seasons = season_drift(version, home=home, until=until and moment(until), per_month=per_month)
     asking = [each for each in seasons if each.report.retrain]
@@ -61,7 +61,12 @@ def drift(
         ]
         print_json({"version": version.version, "retrain": bool(asking), "command": again, "months": months})
         return
-    heads = [seasons[0].metric, seasons[0].label] if seasons else ["metric", "label"]
+    if not seasons:
+        needed = problem.drift.min_rows
+        click.echo(f"{version.name} v{version.version}: no month since it learnt has {needed:,} rows with an outcome.")
+        click.echo("Nothing is compared; drift=DriftPolicy(min_rows=…) on the page of the problem takes fewer.")
+        return
+    heads = [seasons[0].metric, seasons[0].label]
     rows = [["", "month", "answers", "drifted", *heads, "said", "why"]]
     for each in seasons:
         report = each.report

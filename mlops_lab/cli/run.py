@@ -12,7 +12,16 @@ from mlops_lab.cli.answers import Stopped, print_json
 from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem
 from mlops_lab.pipeline.dag import DagRun, get_run, list_runs, parse_params
 from mlops_lab.pipeline.engines import choose_engines
-from mlops_lab.pipeline.problem import OUTCOMES, Problem, load_problem, outcome, pipeline_of, remembered, run_problem
+from mlops_lab.pipeline.problem import (
+    OUTCOMES,
+    Problem,
+    load_problem,
+    outcome,
+    pipeline_of,
+    remembered,
+    run_problem,
+    unconfirmed,
+)
 
 _JUDGED = ("gate", "approve", "promote", "roll_out")  # tasks of every problem's pipeline
 _KINDS = {"features": "feature service", "model": "kind of model"}
@@ -108,6 +117,8 @@ def run(
     from mlops_lab.cli.verdict import print_verdict, verdict
 
     problem = open_problem(home) if file is None else load_problem(file)
+    if not quiet and (doubts := unconfirmed(file or _file_of(home))):
+        click.echo(f"note: {doubts}; a gate knows only what the page says (mlops-lab leaks).", err=True)
     before = None if resume is None else run_to_resume(home, resume)
     named = {"features": features, "model": model, "author": author}
     if author is None and before is None and not any(text.startswith("author=") for text in texts):

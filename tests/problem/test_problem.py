@@ -30,6 +30,7 @@ from mlops_lab.pipeline.problem import (
     remembered,
     run_problem,
     same_day_means,
+    unconfirmed,
 )
 from tests.problem.made import Made
 
@@ -535,6 +536,43 @@ def test_a_column_that_a_run_would_not_take_is_told_when_it_is_named(words, said
     assert all(each in told for each in said), told
     assert len(told.splitlines()) == 1
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_time_that_is_written_otherwise_is_left_out_and_one_that_is_none_is_shown(tmp_path, capsys):
+    frame = repairs().reset_index(drop=True).astype({"finished": str})
+    frame.loc[5, "finished"] = "31/12/2023"  # and 05/03/2023 would be two days
+    frame.to_csv(tmp_path / "repairs.csv", index=False)
+    frame.loc[range(100), "finished"] = "soon"
+    frame.to_csv(tmp_path / "soon.csv", index=False)
+
+    found = new_project(tmp_path / "mine", data=tmp_path / "repairs.csv", known="finished")
+    code = main(["new", str(tmp_path / "other"), "--from", str(tmp_path / "soon.csv"), "--known", "finished"])
+
+    assert any("such as order_id RO-5" in each and "left out" in each for each in found.guessed), found.guessed
+    assert code == 1
+    assert "100 cells are none, such as 'soon' in row 1" in capsys.readouterr().err
+
+
+def test_months_too_small_to_watch_are_said_and_no_empty_table_is_shown(weather, capsys):
+    capsys.readouterr()
+
+    assert main(["drift", "--home", str(weather[1])]) == 0
+
+    assert "no month since it learnt has 200 rows" in capsys.readouterr().out
+
+
+def test_what_new_asked_and_nobody_answered_is_said_by_each_run(tmp_path, capsys):
+    page = tmp_path / "mine" / "problem.py"
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+    new_project(tmp_path / "mine", data=tmp_path / "repairs.csv")
+    assert unconfirmed(page).startswith("problem.py still has 1 SUSPICION and ")
+    capsys.readouterr()
+
+    main(["run", str(page), "--home", str(tmp_path / "home"), "--param", "no=1"])
+    assert "still has 1 SUSPICION" in capsys.readouterr().err
+    page.write_text(re.sub(r"(?m)^ *#.*$|# .*$", "", page.read_text("utf-8")), "utf-8")
+
+    assert unconfirmed(page) == ""
 
 
 def test_a_time_of_outcomes_with_gaps_is_no_guess_and_is_told(tmp_path):

@@ -10,6 +10,7 @@ from mlops_lab.pipeline.problem.home import (
     problem_of,
     remember_problem,
     remembered,
+    unconfirmed,
 )
 from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
 from mlops_lab.pipeline.problem.new import new_project
@@ -58,5 +59,6 @@ __all__ = [
     "same_day_means",
     "season_drift",
     "seasons_table",
+    "unconfirmed",
     "unit_of",
 ]

@@ -67,6 +67,13 @@ def evaluate(
             offline = store.get_historical_features(rows, features=service).frame
             online = store.replay(rows, features=service).frame
         model = tracker.artefacts.load_model(champion.artefact)
+        gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(online.columns))
+        if gone:
+            raise InvalidData(
+                f"the champion {problem.name} v{champion.version} needs the feature {gone[0]!r}, which {service!r} no"
+                f" longer gives, so nobody can compare. Keep it under a name of its own, or take the champion out of"
+                f" service: mlops-lab registry archive {problem.name} {champion.version}."
+            )
         how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
         how |= {"threshold": float(its_run.params.get("threshold") or 0.5), "metrics": problem.figures}
         figures = score(model, offline, **how).flat("offline") | score(model, online, **how).flat("served")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -72,6 +73,20 @@ def load_problem(file: str | Path) -> Problem:
         many = "no Problem" if not found else f"{len(found)} of them"
         raise InvalidDefinition(f"{path.name} defines {many}; it defines one, for example: problem = Problem(…).")
     return _loaded.setdefault(mark, next(iter(found.values())))
+
+
+def unconfirmed(file: str | Path | None) -> str:
+    """What `new` marked in a problem's file and nobody has answered or taken out since; "" where there is nothing.
+
+    >>> unconfirmed(None)
+    ''
+    """
+    if file is None:
+        return ""
+    text = Path(file).read_text("utf-8", errors="replace").partition('"""')[2].partition('"""')[2]
+    found = {word: len(re.findall(rf"\b{word}:? ", text)) for word in ("SUSPICION", "UNKNOWN")}
+    marks = " and ".join(f"{many} {word}" for word, many in found.items() if many)
+    return f"{Path(file).name} still has {marks} to be answered" if marks else ""
 
 
 def _fingerprint(code: bytes) -> str:

@@ -114,7 +114,7 @@ def propose(file: str | Path, **told: str | None) -> Proposal:
     frame = frame[frame[label].notna()]
     times = {name: moments[frame.index] for name, moments in times.items()}
     faults = [
-        f"column {named!r} of {path.name} does not read as times."
+        f"column {named!r} of {path.name} does not read as times{_no_times(frame[named])}."
         for word in ("time", "known", "created")
         if (named := told.get(word)) and named not in times
     ]
@@ -219,6 +219,18 @@ def _left_out_rows(frame: pd.DataFrame, which: pd.Series[Any], why: str, key: st
         return ""
     verb, be = ("row has", "it is") if many == 1 else ("rows have", "they are")
     return f"{many:,} {verb} {why}, such as {_one(frame, which, key)}; {be} left out."
+
+
+def _no_times(column: pd.Series[Any]) -> str:
+    """How many cells of a column that somebody calls a time are none, and the first; "" where none is a time."""
+    import pandas as pd
+
+    read = pd.to_datetime(column.astype(str), utc=True, format="mixed", errors="coerce")
+    bad = column.index[column.notna() & read.isna()]
+    if not len(bad) or len(bad) == len(column):
+        return ""
+    cells = "cell is none" if len(bad) == 1 else "cells are none"
+    return f": {len(bad):,} {cells}, such as {str(column[bad[0]])!r} in row {bad[0] + 1:,}; mend it or leave it empty"
 
 
 def _one(frame: pd.DataFrame, which: pd.Series[Any], key: str | None) -> str:
@@ -361,10 +373,13 @@ def _times(column: pd.Series[Any]) -> tuple[pd.Series[Any], tuple[str, ...]] | N
     if texts.head(200).str.contains(r"\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}").mean() < 0.95:
         return None
     first = texts.str.extract(r"^\s*(\d{1,2})[-/.]\d{1,2}[-/.]\d{4}")[0].dropna().astype(int)
-    if (early := bool((first > 12).any())) and len(first) < _NEARLY * len(texts):
+    early, few = bool((first > 12).any()), 0 < len(first) <= (1 - _NEARLY) * len(texts)
+    if early and not few and len(first) < _NEARLY * len(texts):
         return None
-    how: dict[str, Any] = {"dayfirst": True} if early else {}
+    how: dict[str, Any] = {"dayfirst": True} if early and not few else {}
     tries: tuple[dict[str, Any], ...] = ({}, {"format": "mixed"}, {"format": "mixed", "errors": "coerce"})
+    if few:  # day or month first, nobody knows: they are none rather than wrong
+        tries = ({"format": "ISO8601", "errors": "coerce"},)
     for more in tries:
         try:
             found = pd.to_datetime(column, utc=True, **how, **more)
