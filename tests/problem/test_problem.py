@@ -483,6 +483,7 @@ def test_what_alone_tells_the_outcome_is_a_suspicion_and_few_bad_rows_are_told_a
     assert "known when? actual alone tells late apart with 0." in suspicion
     assert "the next best column with 0." in suspicion
     assert page.index(f"# SUSPICION: {suspicion}") < page.index("FACTS = [") < page.index('"actual"')
+    assert 'features=[…], landed_column="label_timestamp")' in page
     for sentence in (
         "finished is when the outcome was known.",
         "3 rows have no late, such as order_id RO-1000; they are left out.",
@@ -559,6 +560,21 @@ def test_months_too_small_to_watch_are_said_and_no_empty_table_is_shown(weather,
     assert main(["drift", "--home", str(weather[1])]) == 0
 
     assert "no month since it learnt has 200 rows" in capsys.readouterr().out
+
+
+def test_what_the_page_says_of_a_suspicion_has_it_found_as_a_leak(tmp_path, capsys):
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+    new_project(tmp_path / "mine", data=tmp_path / "repairs.csv")
+    page = tmp_path / "mine" / "problem.py"
+    text = page.read_text("utf-8")
+    view = re.search(r"(?m)^# +(late = .*)$", text)[1].replace("[…]", '["actual"]')
+    text = text.replace("honest = [", f"{view}\nhonest = [").replace(
+        "features={", 'features={"late": [*honest, late], '
+    )
+    page.write_text(text, "utf-8")
+
+    assert main(["leaks", str(page)]) == 2
+    assert "late, landed late" in capsys.readouterr().out
 
 
 def test_what_new_asked_and_nobody_answered_is_said_by_each_run(tmp_path, capsys):

@@ -151,7 +151,8 @@ def _own(found: Proposal) -> dict[str, str]:
         "LABELLED": skipped[0], "IN_ORDER": skipped[1],
         "LABEL_SAID": one_line(the_outcome if "label" in found.told else f"GUESS: {the_outcome}"),
         "KEY_SAID": one_line(names if "key" in found.told else f"GUESS: {names}"),
-        "SUSPICIONS": "".join(f"# SUSPICION: {one_line(each)}\n" for each in found.suspicions),
+        "SUSPICIONS": "".join(f"# SUSPICION: {one_line(each)}\n" for each in found.suspicions)
+        + (_LANDED.format(key=key) if found.suspicions else ""),
         "FILE": found.file.name, "READER": reader, "SEPARATED": found.separated,
         "LABEL": label, "LABEL_VALUE": value, "KEY": key,
         "TIME": time(found.time), "TIME_SAID": said["time"], "KNOWN": time(found.known), "KNOWN_SAID": said["known"],
@@ -164,6 +165,12 @@ def _own(found: Proposal) -> dict[str, str]:
         "HOLDOUT": str(max(2, int(found.days // 4))),
         "WATCH": str(int(min(60, max(2, found.days // 4), max(14, 400 // per_day)))),
     }  # fmt: skip
+
+
+_LANDED = """\
+# Was it known later? Take it out of FACTS. Or say when it landed, in a view of its own, and leaks and gate refuse it:
+#     late = feature_view("late", rows, entities="{key}", features=[…], landed_column="label_timestamp")
+"""
 
 
 def _notebook(text: str) -> str:
