@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gate": ("gate:gate", "May this version pass?"),
     "registry": ("registry:registry", "Versions, stages, approvals and their history."),
     "lineage": ("lineage:lineage", "Where did a version come from?"),
-    "refit": ("refit:refit", "Fit a version's last step again, on a GPU where one is."),
+    "refit": ("refit:refit", "Fit a version's model again, on a GPU where one is."),
     "rollout": ("rollout:rollout", "Rollouts: look, stop, go on."),
     "serve": ("serve:serve", "Serve a version: the champion, when none is named."),
     "drift": ("drift:drift", "Compare what is served with what the model learnt from, month by month."),

@@ -10,7 +10,7 @@ import click
 from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.display import counted
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
+from mlops_lab.cli.options import answer_options, open_problem, open_registry, subject, version_of
 from mlops_lab.models.lineage import training_rows
 from mlops_lab.models.training import refit as fitted_again
 from mlops_lab.models.training import time_split
@@ -22,10 +22,11 @@ from mlops_lab.pipeline.engines import open_tracker
 @subject
 @answer_options
 def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
-    r"""Fit a version's last step again, on a GPU where one is.
+    r"""Fit a version's model again, on a GPU where one is.
 
-    Takes the very rows that the version learnt from, has scikit-learn fit its logistic regression once more, with CuPy
-    on a GPU or with NumPy on the CPU, says which, and compares the answers with those of the version.
+    Takes the very rows that the version learnt from, has scikit-learn fit the model once more, says where, and compares
+    the answers with those of the version. A logistic regression is fitted with CuPy on a GPU where there is one, any
+    other model on the CPU.
 
     \b
     Examples:
@@ -41,13 +42,17 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     tracker = open_tracker(home, clock=SystemClock())
     run = tracker.get_run(version.run_id)
     rows = time_split(training_rows(version, tracker), parse_utc(str(run.params["split_at"]))).train
-    found = fitted_again(tracker.artefacts.load_model(version.artefact), rows, rows[str(run.params["label"])])
+    kind = open_problem(home).kind
+    found = fitted_again(
+        tracker.artefacts.load_model(version.artefact), rows, rows[str(run.params["label"])], kind=kind
+    )
     told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
     if not as_json:
         click.echo(f"computed on the {found.device}: {found.why}.")
         size = f"{counted(found.rows, 'row')}, {counted(found.columns, 'column')}"
-        click.echo(f"{size}, {counted(found.steps, 'step')} of L-BFGS.")
-        click.echo(f"A probability differs from v{version.version}'s by {found.difference:.4f} at most.")
+        click.echo(size + (f", {counted(found.steps, 'step')}." if found.steps else "."))
+        what = "A probability" if found.log_loss is not None else "In standard deviations, an answer"
+        click.echo(f"{what} differs from v{version.version}'s by {found.difference:.4f} at most.")
     if not found.is_same:
         why = f"{found.difference:.4f} is more than the {TOLERANCE} that is allowed: another model."
         raise Stopped(why, code=1, kind="AnotherModel", told=told)

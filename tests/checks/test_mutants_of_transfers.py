@@ -422,7 +422,10 @@ def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> Non
 
 
 def test_an_approval_is_given_and_not_switched_off() -> None:
-    expect_refused(Clauses("04.4", "<all>", {"all": ""}, {}), "all", _AROUND, "nobody agreed to version 2")
+    table = Clauses("04.4", "<all>", {"all": ""}, {})
+
+    expect_refused(table, "all", _AROUND, "the registry says no: ada is an author of no_shows v2 and loosened")
+    expect_refused(table, "all", _AROUND.replace('False, actor="ada"', 'False, actor="linus"'), "nobody agreed to v")
 
 
 def test_of_the_columns_of_the_clinic_one_set_is_right() -> None:

@@ -110,6 +110,7 @@ FLIGHTS_WORDS = re.compile(
                 "rollout status",
                 "leaks --rows 400",
                 "doctor",
+                "refit",
             )
         ),
         *(

@@ -103,10 +103,22 @@ def test_another_model_is_noticed(flights):
 
 
 @pytest.mark.slow
-def test_what_cannot_be_fitted_again_is_told(flights):
-    rows, late, model = flights
+def test_any_other_model_is_fitted_again_on_the_cpu(flights):
+    rows, late, _ = flights
+    delay = rows["delay"].fillna(0).to_numpy()
+    trees = build_model("gradient_boosting", rows).fit(prepare(rows), late)
+    line = build_model("ridge", rows, kind="regression").fit(prepare(rows), delay)
 
-    with pytest.raises(InvalidData, match="it is a HistGradientBoostingClassifier"):
-        refit(build_model("gradient_boosting", rows).fit(prepare(rows), late), rows, late)
+    found, numbers = refit(trees, rows, late), refit(line, rows, delay, kind="regression")
+
+    assert (found.is_same, found.device, found.why) == (True, "CPU", "a HistGradientBoostingClassifier computes there")
+    assert (numbers.is_same, numbers.log_loss) == (True, None)
+    assert not refit(trees, rows, ~late).is_same
+    assert not refit(line, rows, -delay, kind="regression").is_same
+
+
+def test_what_cannot_be_fitted_again_is_told(flights):
+    rows, _, model = flights
+
     with pytest.raises(InvalidData, match="one answer only"):
         refit(model, rows, np.zeros(3000))

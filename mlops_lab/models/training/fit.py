@@ -287,8 +287,8 @@ class Refit:
     rows: int
     columns: int
     steps: int
-    log_loss: float
-    difference: float  # the largest, of a probability
+    log_loss: float | None  # of a regression there is none
+    difference: float  # the largest, of a probability, or of a number in standard deviations of the label
 
     @property
     def is_same(self) -> bool:
@@ -322,20 +322,21 @@ def array_library() -> tuple[Any, str, str]:
     return cupy, f"GPU {name}", f"CuPy {cupy.__version__} found it"
 
 
-def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
-    """Fit a model's last step once more, on the GPU where one is, and compare the answers.
+def refit(estimator: Any, rows: pd.DataFrame, label: Any, *, kind: str = "classification") -> Refit:
+    """Fit a model once more, on the GPU where one is and can, and compare the answers.
 
-    It is scikit-learn's own fit of the same estimator with the same settings: its array API dispatch computes where
-    the arrays are, with NumPy on the CPU and with CuPy on a GPU. Set the variable SCIPY_ARRAY_API to 1 before scipy
-    is imported, or it stays on the CPU.
+    It is scikit-learn's own fit of the same estimator with the same settings. A logistic regression at the end of a
+    pipeline goes where the arrays are, by its array API dispatch: with CuPy on a GPU, with NumPy on the CPU. Set the
+    variable SCIPY_ARRAY_API to 1 before scipy is imported, or it stays on the CPU. Other models are fitted on the CPU.
 
     Args:
-        estimator: a fitted pipeline of ours, of kind `logistic`.
+        estimator: a fitted scikit-learn estimator or pipeline.
         rows: the rows it was fitted on.
-        label: True or False for every row.
+        label: True or False, or for a regression the number, of every row.
+        kind: `classification` or `regression`.
 
     Raises:
-        InvalidData: it is another kind of model, or a single answer is all there is to learn.
+        InvalidData: the labels do not belong to the rows, or a single answer is all there is to learn.
 
     See Also:
         https://scikit-learn.org/stable/modules/array_api.html
@@ -345,22 +346,29 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any) -> Refit:
     from sklearn.base import clone
     from sklearn.metrics import log_loss
 
-    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
-    if type(last).__name__ != "LogisticRegression":
-        raise InvalidData(f"only a logistic model is fitted again, on any device; it is a {type(last).__name__}.")
-    found = yes_or_no(label, what="the label").astype("float64")
+    number = kind == "regression"
+    found = np.asarray(label, "float64") if number else yes_or_no(label, what="the label").astype("float64")
     if len(found) != len(rows):
         raise InvalidData(f"{len(found):,} labels cannot belong to {len(rows):,} rows.")
-    if not 0 < found.sum() < len(found):
+    if found.min() == found.max():
         raise InvalidData("the rows hold one answer only; there is nothing to learn.")
-    expected = predict(estimator, rows)
-    numbers = estimator[:-1].transform(prepare(rows[list(estimator.feature_names_in_)]))
-    dense = numbers.toarray() if hasattr(numbers, "toarray") else np.asarray(numbers)
-    library, device, why = array_library()
-    with config_context(array_api_dispatch=library is not np):
-        matrix, truth = library.asarray(dense), library.asarray(found)
-        again = clone(last).fit(matrix, truth)
-        answers = again.predict_proba(matrix)[:, 1]
-        difference = float(library.max(library.abs(answers - library.asarray(expected))))
-        loss, steps = float(log_loss(truth, answers)), int(library.max(again.n_iter_))
-    return Refit(device, why, len(dense), dense.shape[1], steps, loss, difference)
+    expected, ready = predict(estimator, rows, kind=kind), prepare(rows[list(estimator.feature_names_in_)])
+    last = getattr(estimator, "steps", [("", estimator)])[-1][1]
+    if type(last).__name__ != "LogisticRegression":
+        again = clone(estimator).fit(ready, found if number else found.astype(bool))
+        answers = predict(again, rows, kind=kind)
+        steps = int(np.max(getattr(getattr(again, "steps", [("", again)])[-1][1], "n_iter_", None) or 0))
+        size, device, why = (len(ready), ready.shape[1]), "CPU", f"a {type(last).__name__} computes there"
+    else:
+        numbers = estimator[:-1].transform(ready)
+        dense = numbers.toarray() if hasattr(numbers, "toarray") else np.asarray(numbers)
+        library, device, why = array_library()
+        with config_context(array_api_dispatch=library is not np):
+            matrix, truth = library.asarray(dense), library.asarray(found)
+            fitted = clone(last).fit(matrix, truth)
+            answers = fitted.predict_proba(matrix)[:, 1]
+            steps, size = int(library.max(fitted.n_iter_)), (len(dense), dense.shape[1])
+            loss, far = float(log_loss(truth, answers)), library.abs(answers - library.asarray(expected))
+            return Refit(device, why, *size, steps, loss, float(library.max(far)))
+    far = np.abs(answers - expected) / (found.std() if number else 1)
+    return Refit(device, why, *size, steps, None if number else float(log_loss(found, answers)), float(far.max()))
