@@ -12,7 +12,7 @@
 # - look at a model from four sides, and choose its threshold by what mistakes cost,
 # - say why nobody should load a pickle from a stranger, and what happens here instead.
 #
-# You need notebook 01, and about 65 minutes.
+# You need notebook 01, and about 70 minutes.
 
 # %%
 from mlops_lab import draw_map

@@ -200,6 +200,9 @@ class Rollout:
     def __init__(self, folder: Path, github) -> None:
         self.folder, self.github, self.repo = folder, github, folder / "repo"
         shutil.copytree(ROOT / ".github", self.repo / ".github")
+        (self.repo / "scripts").mkdir()
+        for name in ("scripts/locked.py", "requirements.lock"):
+            shutil.copy(ROOT / name, self.repo / name)
         for name, text in FAKES.items():
             path = folder / "fakes" / name
             path.parent.mkdir(parents=True, exist_ok=True)

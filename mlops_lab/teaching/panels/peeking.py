@@ -104,7 +104,7 @@ class PeekingPanel(Panel):
                 if least(values.iloc[: ends[look]], days.iloc[: ends[look]]) > 0:
                     found[place, look:] = True
                     break
-        return found.mean(axis=0)
+        return np.asarray(found.mean(axis=0))
 
     def render(self, state: State) -> View:
         """Both shares day by day."""
