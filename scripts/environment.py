@@ -205,7 +205,12 @@ def install(what: str, extras: Sequence[str], say: Callable[[str], None], lock: 
 
 
 def fill(tool: list[str], extras: Sequence[str], say: Callable[[str], None], lock: int) -> tuple[int, str]:
-    """Install the packages by their hashes, and then, because a folder has none, the course itself."""
+    """Install the packages by their hashes, and then, because a folder has none, the course itself.
+
+    The environments of the engines have lists of their own, of versions without hashes.
+    """
+    if PINNED[1] != "requirements.lock":
+        return run([*tool, "--constraint", PINNED[1], "--editable", f".[{','.join(extras)}]"], say, lock)
     chosen = VENV / "locked.txt"
     chosen.write_text(requirements(extras), "utf-8")
     code, words = run([*tool, "--require-hashes", "--requirement", str(chosen)], say, lock)

@@ -56,3 +56,24 @@ def test_github_reads_the_answer_and_an_unknown_commit_runs_all(tmp_path, monkey
 
     assert code == 0
     assert (tmp_path / "output").read_text() == f"{told}\n"
+
+
+@pytest.mark.parametrize("name", [name for name, engine in ENGINES.items() if engine.extras])
+def test_an_engine_is_installed_at_the_versions_of_its_own_list(name, monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(engine_tests.environment, "run", lambda command, *_: ran.append(command) or (0, ""))
+    monkeypatch.setattr(engine_tests.environment, "PINNED", ("pyproject.toml", engine_tests.pinned(name)))
+
+    engine_tests.environment.fill(["pip", "install"], list(ENGINES[name].extras), print, 0)
+
+    assert ran == [
+        [
+            "pip",
+            "install",
+            "--constraint",
+            f"constraints/{name}.txt",
+            "--editable",
+            f".[{','.join(ENGINES[name].extras)}]",
+        ]
+    ]
+    assert (ROOT / ran[0][3]).is_file()
