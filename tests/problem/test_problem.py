@@ -578,6 +578,23 @@ def test_what_the_page_says_of_a_suspicion_has_it_found_as_a_leak(tmp_path, caps
     assert "late, landed late" in capsys.readouterr().out
 
 
+@pytest.mark.nightly
+def test_a_champion_whose_feature_was_taken_out_is_named_with_the_way_on(tmp_path, capsys):
+    repairs().to_csv(tmp_path / "repairs.csv", index=False)
+    new_project(tmp_path / "mine", data=tmp_path / "repairs.csv")
+    page, home = tmp_path / "mine" / "problem.py", ["--home", str(tmp_path / "home")]
+    assert main(["run", str(page), *home, "-q"]) == 0
+    page.write_text(re.sub(r'"actual", |, "actual"', "", page.read_text("utf-8"), count=1), "utf-8")
+    capsys.readouterr()
+
+    assert main(["run", str(page), *home, "-q"]) == 1
+    told = capsys.readouterr().err
+    assert "the champion mine v1 needs the feature 'actual'" in told
+    command = re.search(r"mlops-lab (registry archive mine 1)", told)[1]
+    assert main([*command.split(), "--why", "a leak", *home]) == 0
+    assert main(["run", str(page), *home, "-q"]) == 0
+
+
 def test_what_new_asked_and_nobody_answered_is_said_by_each_run(tmp_path, capsys):
     page = tmp_path / "mine" / "problem.py"
     repairs().to_csv(tmp_path / "repairs.csv", index=False)
