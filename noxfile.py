@@ -10,6 +10,7 @@ other versions of the packages, each in an environment of its own below .nox.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ PYTHONS = nox.project.python_versions({"project": PROJECT}, max_version="3.14")
 BOUND = ("numpy", "pandas", "scikit-learn", "scipy", "pyarrow")
 COURSE = "--editable=.[serve,teach,test]"
 PINNED = ("--constraint", "constraints.txt")
+BESIDE = ("-n", str(min(os.cpu_count() or 1, 4)))
 
 nox.needs_version = ">=2024.10.9"
 nox.options.sessions = ["lint", "fast"]
@@ -56,14 +58,14 @@ def lint(session: nox.Session) -> None:
 def fast(session: nox.Session) -> None:
     """What one runs while writing, on every Python that is promised and found."""
     session.install(*PINNED, COURSE)
-    pytest(session, "-m", "fast", "-q", "tests")
+    pytest(session, "-m", "fast", "-q", *BESIDE, "tests")
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The default tier: everything that a change must pass."""
     session.install(*PINNED, COURSE)
-    pytest(session, "-q")
+    pytest(session, "-q", *BESIDE)
 
 
 @nox.session
