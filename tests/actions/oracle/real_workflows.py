@@ -6,6 +6,7 @@ month of flights. Stood in for, in both alike:
 - `python -m pip` does nothing, for the course is installed already;
 - `python -m mlops_lab run` gets a short month, and is computed once: whoever asks second is handed the same home
   folder, words and exit code;
+- `python3.11`, `python3.12` and so on are that same `python`, for `actions/setup-python` here looks for them on the path;
 - `python start.py test FOLDER` runs the unittest files of a small repository in that FOLDER; without a FOLDER it does
   nothing; `scripts/*.py`, `nox` and `micromamba` only say what they were asked for;
 - `gh` answers what the workflows ask of GitHub: the default branch, the run that trained, who approved and who made it;
@@ -115,7 +116,8 @@ def repository(folder: Path, *, broken_test: bool = False) -> Path:
 def programs(folder: Path) -> Path:
     """The stand-ins for `python`, `gh` and `micromamba`, to be put before everything else on the path."""
     folder.mkdir(parents=True)
-    texts = {"python": PYTHON, "gh": GH, "micromamba": MICROMAMBA}
+    pythons = dict.fromkeys(["python", *(f"python3.{minor}" for minor in range(11, 16))], PYTHON)
+    texts = {**pythons, "gh": GH, "micromamba": MICROMAMBA}
     for name, text in texts.items():
         (folder / name).write_text(
             text.format(python=sys.executable, root=ROOT, kept=folder / "kept"), encoding="utf-8"
