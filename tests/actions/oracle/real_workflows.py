@@ -6,7 +6,7 @@ month of flights. Stood in for, in both alike:
 - `python -m pip` does nothing, for the course is installed already;
 - `python -m mlops_lab run` gets a short month, and is computed once: whoever asks second is handed the same home
   folder, words and exit code;
-- `python3.11`, `python3.12` and so on are that same `python`, for `actions/setup-python` here looks for them on the path;
+- `python3.11` and its like are that same `python`, for the stub of `actions/setup-python` looks for them on the path;
 - `python start.py test FOLDER` runs the unittest files of a small repository in that FOLDER; without a FOLDER it does
   nothing; `scripts/*.py`, `nox` and `micromamba` only say what they were asked for;
 - `gh` answers what the workflows ask of GitHub: the default branch, the run that trained, who approved and who made it;
