@@ -78,7 +78,7 @@ from .models.rollout import deployment_of as deployment_of
 from .models.rollout import judge as judge
 from .models.rollout import rollout as rollout
 from .models.rollout import stop as stop
-from .models.tracking import ArtefactStore as ArtefactStore
+from .models.tracking import ArtifactStore as ArtifactStore
 from .models.tracking import Run as Run
 from .models.tracking import Tracker as Tracker
 from .models.training import MODELS as MODELS

@@ -11,7 +11,8 @@ from types import ModuleType
 
 __all__ = ["RENAMED", "install", "now_called"]
 
-RENAMED = {"Refusal": "RequestError", "open_desk": "load_predictor"}  # of the public list
+# Of the public list.
+RENAMED = {"Refusal": "RequestError", "open_desk": "load_predictor", "ArtefactStore": "ArtifactStore"}
 
 # Longest first: a module that left its package is found before the package.
 MOVED = {

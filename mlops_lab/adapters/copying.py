@@ -87,7 +87,7 @@ def copy_registry(source: Registry, target: Registry, *, runs: Tracker, target_r
     ...         [stack.enter_context(closing(kind(home, clock=FakeClock()))) for kind in (Registry, Tracker)]
     ...         for home in (one, other)
     ...     ]
-    ...     run = b.log_run("train", artefact=b.artefacts.put_bytes(b"model"), author="ada")
+    ...     run = b.log_run("train", artifact=b.artifacts.put_bytes(b"model"), author="ada")
     ...     version = a.register_model(run, "late")
     ...     copied = copy_registry(a, c, runs=b, target_runs=d)
     ...     print(copied.runs, copied.events, copied.head == a.head(), c.get_model_version("late", 1) == version)
@@ -102,15 +102,15 @@ def copy_registry(source: Registry, target: Registry, *, runs: Tracker, target_r
         )
     kept = runs.search_runs(order_by="started ASC")
     for run in kept:
-        if run.artefact is not None and run.artefact not in target_runs.artefacts:
-            target_runs.artefacts.put_bytes(runs.artefacts.get_bytes(run.artefact))
+        if run.artifact is not None and run.artifact not in target_runs.artifacts:
+            target_runs.artifacts.put_bytes(runs.artifacts.get_bytes(run.artifact))
         values = {key: value for key, value in vars(run).items() if key not in ("run_id", "name")}
         again = target_runs.log_run(run.name, **values)
         if again.run_id != run.run_id:
             raise IntegrityError("a copied run", expected=run.run_id, found=again.run_id)
-    for artefact in {version.artefact for version in source.search()}:
-        if artefact not in target.artefacts:
-            target.artefacts.put_bytes(source.artefacts.get_bytes(artefact))
+    for artifact in {version.artifact for version in source.search()}:
+        if artifact not in target.artifacts:
+            target.artifacts.put_bytes(source.artifacts.get_bytes(artifact))
     for part in _parts(events[len(there) :]):
         _write(target, part)
     target.verify(head=source.head())

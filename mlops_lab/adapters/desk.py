@@ -45,9 +45,9 @@ class Desk:
     def run(self, *, author: str = "ada", **more: Any) -> Run:
         """A run with a model of its own."""
         self._made += 1
-        model = self.tracker.artefacts.put_bytes(f"model {self._made}".encode())
+        model = self.tracker.artifacts.put_bytes(f"model {self._made}".encode())
         return self.tracker.log_run(
-            "train", **{"params": {"n": self._made}, "artefact": model, "author": author, "metrics": _METRICS, **more}
+            "train", **{"params": {"n": self._made}, "artifact": model, "author": author, "metrics": _METRICS, **more}
         )
 
     def version(self, **more: Any) -> ModelVersion:
@@ -63,7 +63,7 @@ class Desk:
             champion = None if present is None else present.version
         rule = RuleResult("floor", passed, 0.70 if passed else 0.60, 0.65, "AUC against 0.65.")
         return GateReport(
-            name=version.name, version=version.version, artefact=version.artefact, results=(rule,),
+            name=version.name, version=version.version, artifact=version.artifact, results=(rule,),
             champion=champion if isinstance(champion, int) else None, holdout=_HOLDOUT, evaluated_at=self.clock.now(),
             metrics=_METRICS,
         )  # fmt: skip

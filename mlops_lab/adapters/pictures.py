@@ -25,7 +25,7 @@ PICTURES: Mapping[str, str] = {
     ),
     "mlflow_version": (
         "MLflow's page of version 1 of late_flights: the alias champion, the stage, which is called deprecated, and a"
-        " table of tags: the artefact's fingerprint, the author ada, the gate's verdict passed, the gate report."
+        " table of tags: the artifact's fingerprint, the author ada, the gate's verdict passed, the gate report."
     ),
     "feast_service": (
         "Feast's page of the feature service as_known: 34 features from 5 feature views, in a table with view, name and"

@@ -25,8 +25,8 @@ def _refused(call: Callable[[], Any]) -> str:
 
 
 def _same_run(desk: Desk) -> str:
-    model = desk.tracker.artefacts.put_bytes(b"model")
-    first, again = (desk.tracker.log_run("train", params={"c": 1.0}, artefact=model) for _ in range(2))
+    model = desk.tracker.artifacts.put_bytes(b"model")
+    first, again = (desk.tracker.log_run("train", params={"c": 1.0}, artifact=model) for _ in range(2))
     return f"{len({first.run_id, again.run_id})} run"
 
 
@@ -127,7 +127,7 @@ def _history(desk: Desk) -> str:
 def _changed_bytes(desk: Desk) -> str:
     version = desk.version()
     report = desk.report(version)
-    desk.tracker.artefacts.path(version.artefact).write_bytes(b"another model")
+    desk.tracker.artifacts.path(version.artifact).write_bytes(b"another model")
     return _refused(lambda: desk.registry.promote(report, actor="ada", why="now"))
 
 

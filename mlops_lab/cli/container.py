@@ -277,7 +277,7 @@ def _write_evaluation(path: Path, ended: list[TaskInstance], home: Path) -> None
     told: dict[str, Any] = {
         "gate": {"passed": passed, "why": next((one.why for one in ended if one.task_id == "gate"), "")},
         "version": versions[-1].version if versions else None,
-        "artefact": versions[-1].artefact if versions else None,
+        "artifact": versions[-1].artifact if versions else None,
         "metrics": {name: {"value": value} for name, value in sorted(metrics.items()) if math.isfinite(value)},
     }
     try:

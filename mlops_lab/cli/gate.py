@@ -87,7 +87,7 @@ def _judged(version: ModelVersion, registry: Registry, policy: GatePolicy, *, ho
     result = None if run is None else run.result("evaluate")
     if run is None or result is None:
         raise InvalidData(f"{version.name} v{version.version}: the run that made it kept no measurements.")
-    found = get_json(registry.artefacts, result["measured"])
+    found = get_json(registry.artifacts, result["measured"])
     champion = None if result["champion"] is None else registry.get_model_version(version.name, result["champion"])
     data = DataProfile.from_dict(found["data"])
     measured = Measured(found["metrics"], found["champion"], data, holdout=found["holdout"])

@@ -44,7 +44,7 @@ def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     rows = time_split(training_rows(version, tracker), parse_utc(str(run.params["split_at"]))).train
     kind = open_problem(home).kind
     found = fitted_again(
-        tracker.artefacts.load_model(version.artefact), rows, rows[str(run.params["label"])], kind=kind
+        tracker.artifacts.load_model(version.artifact), rows, rows[str(run.params["label"])], kind=kind
     )
     told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
     if not as_json:

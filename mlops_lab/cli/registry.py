@@ -265,7 +265,7 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
         "run": run.run_id,
         "features": str(run.params.get("feature_service", "")),
         "model": str(run.params.get("model", "")),
-        "artefact": version.artefact,
+        "artifact": version.artifact,
         "approval": "" if approval is None else f"{approval.state}, asked by {approval.requested_by}",
         **{f"tag {name}": value for name, value in version.tags.items()},
     }
@@ -301,7 +301,7 @@ def verify(head: str | None, home: Path, as_json: bool) -> None:
     """Is everything as it was written?
 
     Recomputes the chain of hashes, tells the history again and compares; then holds every gate report against the
-    figures of its run, every approval against the author, and reads every version's artefact, run and training rows.
+    figures of its run, every approval against the author, and reads every version's artifact, run and training rows.
 
     Exit codes: 0 all is as it was written, 1 something was damaged or changed (the line says what)
     """

@@ -61,7 +61,7 @@ def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
         "production": None if production is None else production.version,
     }
     if measured is not None and measured["champion"] is not None:
-        figures = get_json(tracker.artefacts, measured["measured"])["champion"] or {}
+        figures = get_json(tracker.artifacts, measured["measured"])["champion"] or {}
         told["champion"] = {"version": measured["champion"], **{name: figures.get(name) for name in names}}
     return told
 

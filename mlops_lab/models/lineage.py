@@ -78,8 +78,8 @@ def lineage(version: ModelVersion, registry: Registry, *, tracker: Tracker) -> L
     >>> from mlops_lab.models.tracking import Tracker
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
-    ...     model = tracker.artefacts.put_bytes(b"model")
-    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
+    ...     model = tracker.artifacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", params={"views": "weather"}, artifact=model, author="ada")
     ...     version = registry.register_model(run, "late")
     ...     lineage(version, registry, tracker=tracker)
     Lineage(3 nodes, view → run → version)
@@ -120,8 +120,8 @@ def used_by(view: str, registry: Registry, *, tracker: Tracker) -> Lineage:
     >>> from mlops_lab.models.tracking import Tracker
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=FakeClock()), Registry(home, clock=FakeClock())
-    ...     model = tracker.artefacts.put_bytes(b"model")
-    ...     run = tracker.log_run("train", params={"views": "weather"}, artefact=model, author="ada")
+    ...     model = tracker.artifacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", params={"views": "weather"}, artifact=model, author="ada")
     ...     version = registry.register_model(run, "late")
     ...     used_by("weather", registry, tracker=tracker).edges[0][0]
     'view:weather'
@@ -157,7 +157,7 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
         )
     from pyarrow import BufferReader, feather
 
-    data, expected = tracker.artefacts.get_bytes(kept), run.inputs.get("training_set", "their fingerprint")
+    data, expected = tracker.artifacts.get_bytes(kept), run.inputs.get("training_set", "their fingerprint")
     try:
         frame: pd.DataFrame = feather.read_feather(BufferReader(data))
     except (OSError, ValueError) as error:  # pyarrow's errors are children of these
@@ -207,7 +207,7 @@ def _run_node(run: Run) -> Node:
         "offline AUC": _figure(run, "offline.roc_auc"),
         "code": run.tags.get("code", ""),
         "author": run.author,
-        "artefact": run.artefact or "",
+        "artifact": run.artifact or "",
     }
     return Node(f"run:{run.run_id}", "run", run.run_id[:8], facts)
 

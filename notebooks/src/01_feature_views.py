@@ -588,7 +588,7 @@ from mlops_lab import score
 
 examined = known.frame[known.frame["event_timestamp"] >= july]
 with_number = examined[examined["tailnum"].notna()]
-found = score(tracker.artefacts.load_model(honest_run.artefact), with_number, label="late")
+found = score(tracker.artifacts.load_model(honest_run.artifact), with_number, label="late")
 print(f"{len(examined) - len(with_number)} flights of July have no tail number")
 print(f"AUC without them: {found.metrics['roc_auc']:.3f}")
 print(f"missing leg among flights with a number: {with_number['leg_delay'].isna().mean():.0%}")

@@ -126,7 +126,7 @@ from mlops_lab import plot_points, score_interval
 
 exam = shuffled.frame[(shuffled.frame["event_timestamp"] >= july) & (shuffled.frame["decided"] >= july)]
 days = exam["decided"].dt.date
-models = {key: tracker.artefacts.load_model(run.artefact) for key, run in runs.items()}
+models = {key: tracker.artifacts.load_model(run.artifact) for key, run in runs.items()}
 found = {}
 for (model, split), fitted in models.items():
     found.setdefault(model, {})[f"{split} split"] = score_interval(fitted, exam, label="late", group=days)
@@ -284,13 +284,13 @@ pd.DataFrame({kind: {name: run.metrics[f"{kind}.{name}"] for name in names} for 
 # and looks hardest at the flights ranked latest. `accuracy` is the share of right answers when 0.5 and more counts as
 # "late". `brier` is the mean of (probability − outcome)², and `calibration_error` the gap between promise and fact; in
 # these two less is better. Offline and served agree in every figure: that is what an honest join looks like.
-# [**Inputs**](GLOSSARY.md#Inputs) are fingerprints of what it was made of, the [**artefact**](GLOSSARY.md#artefact) is
+# [**Inputs**](GLOSSARY.md#Inputs) are fingerprints of what it was made of, the [**artifact**](GLOSSARY.md#artifact) is
 # the fingerprint of the fitted model:
 
 # %%
 print("inputs:", list(run.inputs))
 print("is that our training set?", run.inputs["training_set"] == known.fingerprint)
-print("is the model stored?", run.artefact in tracker.artefacts)
+print("is the model stored?", run.artifact in tracker.artifacts)
 
 # %% [markdown]
 # ## Again, please
@@ -305,7 +305,7 @@ clock.sleep(3600)  # an hour later, on the toy clock
 second = train(known, tracker, served=served, tags={"split": "time", "why": "once more"}, **facts)
 print("same run:   ", second.run_id == run.run_id)
 print("same metrics:", second.metrics == run.metrics)
-print("same bytes: ", second.artefact == run.artefact)
+print("same bytes: ", second.artifact == run.artifact)
 
 # %% [markdown]
 # It is another run, because it happened at another time. But the model is the same **to the byte**: same fingerprint,
@@ -317,7 +317,7 @@ predict("02.p6")
 # %%
 clock.sleep(3600)
 other = train(known, tracker, served=served, seed=1, tags={"split": "time", "why": "another seed"}, **facts)
-print("same bytes: ", other.artefact == run.artefact)
+print("same bytes: ", other.artifact == run.artifact)
 print(f"AUC: {run.metrics['offline.roc_auc']:.3f} and {other.metrics['offline.roc_auc']:.3f}")
 
 # %% [markdown]
@@ -334,7 +334,7 @@ print(f"AUC: {run.metrics['offline.roc_auc']:.3f} and {other.metrics['offline.ro
 # **By airport.** One figure for all can hide one airport that is served badly.
 
 # %%
-fitted = tracker.artefacts.load_model(run.artefact)
+fitted = tracker.artifacts.load_model(run.artifact)
 found = {}
 for airport, rows in served.frame.groupby("origin"):
     found[airport] = score_interval(fitted, rows, label="late", group=rows["event_timestamp"].dt.date)
@@ -481,7 +481,7 @@ opened = pickle.loads(received)
 # %% [markdown]
 # We called nothing, we only opened a file. Where `print` stands, somebody else writes "send me the passwords".
 #
-# So our artefacts are [skops](https://skops.readthedocs.io/en/stable/persistence.html) files: they name the types they
+# So our artifacts are [skops](https://skops.readthedocs.io/en/stable/persistence.html) files: they name the types they
 # are made of and hold their numbers, and a type must be trusted before it is built. Let us try to smuggle something in:
 # a step that looks like a transformation and calls a program.
 
@@ -494,9 +494,9 @@ from sklearn.preprocessing import FunctionTransformer
 from mlops_lab import IntegrityError, NotAllowed
 
 crafted = Pipeline([("clean", FunctionTransformer(subprocess.call)), ("model", fitted.named_steps["model"])])
-stranger = tracker.artefacts.save_model(crafted)
+stranger = tracker.artifacts.save_model(crafted)
 try:
-    tracker.artefacts.load_model(stranger)
+    tracker.artifacts.load_model(stranger)
 except NotAllowed as refusal:
     print(refusal)
 
@@ -510,15 +510,15 @@ except NotAllowed as refusal:
 predict("02.p9")
 
 # %%
-path = tracker.artefacts.path(run.artefact)
+path = tracker.artifacts.path(run.artifact)
 whole = path.read_bytes()
 path.write_bytes(whole[:-1] + b"?")
 try:
-    tracker.artefacts.load_model(run.artefact)
+    tracker.artifacts.load_model(run.artifact)
 except IntegrityError as refusal:
     print(type(refusal).__name__, "- one byte was changed, and it was noticed before loading")
 path.write_bytes(whole)
-print("restored:", type(tracker.artefacts.load_model(run.artefact)).__name__)
+print("restored:", type(tracker.artifacts.load_model(run.artifact)).__name__)
 
 # %%
 from mlops_lab import quiz
@@ -551,7 +551,7 @@ check("02.4", honest_runs)
 # You have named a training set by its content, seen a random split choose the wrong model, trained a run that can be
 # repeated to the byte, looked at it from four sides, and refused a file that wanted more than to be a model.
 #
-# **The same in real tools.** Runs, params, metrics, tags and artefacts are
+# **The same in real tools.** Runs, params, metrics, tags and artifacts are
 # [MLflow tracking](https://mlflow.org/docs/latest/ml/tracking/); `search_runs` with `order_by` is
 # [its search](https://mlflow.org/docs/latest/ml/search/search-runs/). Splitting by time is
 # [`TimeSeriesSplit`](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.TimeSeriesSplit.html) in

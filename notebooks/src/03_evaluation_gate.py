@@ -154,7 +154,7 @@ tracker = Tracker(home.name)
 
 
 def what_was_measured(run):
-    found = get_json(tracker.artefacts, run.result("evaluate")["measured"])
+    found = get_json(tracker.artifacts, run.result("evaluate")["measured"])
     data = DataProfile.from_dict(found["data"])
     return Measured(found["metrics"], found["champion"], data, holdout=found["holdout"])
 
@@ -248,8 +248,8 @@ from mlops_lab import LABEL, get_training_set, plot_calibration, predict_proba
 
 
 def promises(run):
-    served = get_training_set(tracker.artefacts, run.result("build_training_set")["served"]).frame
-    model = tracker.artefacts.load_model(run.result("train")["artefact"])
+    served = get_training_set(tracker.artifacts, run.result("build_training_set")["served"]).frame
+    model = tracker.artifacts.load_model(run.result("train")["artifact"])
     return served[LABEL].astype(int).tolist(), predict_proba(model, served).tolist()
 
 
@@ -273,8 +273,8 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 predict("03.p3")
 
 # %%
-asked = get_training_set(tracker.artefacts, runs["July"].result("build_training_set")["served"]).frame
-july = tracker.artefacts.load_model(runs["July"].result("train")["artefact"])
+asked = get_training_set(tracker.artifacts, runs["July"].result("build_training_set")["served"]).frame
+july = tracker.artifacts.load_model(runs["July"].result("train")["artifact"])
 last_hour, three_hours = "airport_dep_delay_1h", "airport_dep_delay_3h"
 cases = [{"airport_waiting": 10}, {"wind_speed": 15}, {"visib": -5}]
 cases += [{last_hour: 30}, {three_hours: 30}, {last_hour: 30, three_hours: 30}]

@@ -482,15 +482,15 @@ print(*[event for event in registry.history() if event.seq == named])
 # The model files are checked too, each time one is loaded. One changed bit is enough:
 
 # %%
-from mlops_lab import ArtefactStore
+from mlops_lab import ArtifactStore
 
-store = ArtefactStore(copy.name)
+store = ArtifactStore(copy.name)
 champion = registry.get_by_alias("late_flights", "champion")
-changed = bytearray(ArtefactStore(home.name).get_bytes(champion.artefact))
+changed = bytearray(ArtifactStore(home.name).get_bytes(champion.artifact))
 changed[1000] ^= 1
-store.path(champion.artefact).write_bytes(changed)
+store.path(champion.artifact).write_bytes(changed)
 try:
-    store.load_model(champion.artefact)
+    store.load_model(champion.artifact)
 except IntegrityError as error:
     print("refused:", error.what, "is not what was stored")
 

@@ -630,7 +630,7 @@ predict("07.p13")
 from mlops_lab import predict_proba
 
 row = pd.DataFrame([flight[["flight_id", "origin", "carrier", "tailnum", "dest"]]]).assign(event_timestamp=later)
-model = tracker.artefacts.load_model(registry.get_by_alias("late_flights", "champion").artefact)
+model = tracker.artifacts.load_model(registry.get_by_alias("late_flights", "champion").artifact)
 round(float(predict_proba(model, store.get_historical_features(row, features="as_known").frame)[0]), 3)
 
 # %% [markdown]

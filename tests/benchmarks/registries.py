@@ -73,19 +73,19 @@ def ours(home: Path, repeats: int, engines: Engines) -> tuple[dict[str, float], 
             "train",
             metrics={"auc": 0.7},
             params={"n": number},
-            artefact=tracker.artefacts.save_model(model),
+            artifact=tracker.artifacts.save_model(model),
             author="ada",
         )
         version = times.of("register", lambda run=run: registry.register_model(run, "late"))
         report = GateReport(
-            name="late", version=version.version, artefact=version.artefact, champion=champion,
+            name="late", version=version.version, artifact=version.artifact, champion=champion,
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             holdout="sha256:" + "0" * 64,
             metrics={"auc": 0.7}, evaluated_at=clock.now(),
         )  # fmt: skip
         times.of("promote", lambda report=report: registry.promote(report, actor="ada", why="better"))
         found = times.of("look up by alias", lambda: registry.get_by_alias("late", "champion"))
-        loaded = times.of("load", lambda found=found: tracker.artefacts.load_model(found.artefact))
+        loaded = times.of("load", lambda found=found: tracker.artifacts.load_model(found.artifact))
         answers.append(loaded.predict_proba(rows)[:5, 1].round(9).tolist())
         champion = version.version
     return times.medians(), answers

@@ -41,21 +41,21 @@ def medians(home: Path, repeats: int) -> dict[str, float]:
 
     champion = None
     model = make_pipeline(StandardScaler(), LogisticRegression())
-    tracker.artefacts.load_model(tracker.artefacts.save_model(model.fit(features, late)))  # imports are not counted
+    tracker.artifacts.load_model(tracker.artifacts.save_model(model.fit(features, late)))  # imports are not counted
     for number in range(repeats):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=1 + number)).fit(features, late)
-        artefact = timed("save_model", lambda model=model: tracker.artefacts.save_model(model))
+        artifact = timed("save_model", lambda model=model: tracker.artifacts.save_model(model))
         run = timed(
             "log_run",
-            lambda number=number, artefact=artefact: tracker.log_run(
-                "train", params={"n": number}, metrics={"auc": 0.7}, artefact=artefact, author="ada"
+            lambda number=number, artifact=artifact: tracker.log_run(
+                "train", params={"n": number}, metrics={"auc": 0.7}, artifact=artifact, author="ada"
             ),
         )
         version = timed("register_model", lambda run=run: registry.register_model(run, "late"))
         report = GateReport(
             name="late",
             version=version.version,
-            artefact=artefact,
+            artifact=artifact,
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=champion,
             holdout="sha256:" + "0" * 64,
@@ -65,7 +65,7 @@ def medians(home: Path, repeats: int) -> dict[str, float]:
         timed("promote", lambda report=report: registry.promote(report, actor="ada", why="better"))
         champion = version.version
         found = timed("get_by_alias", lambda: registry.get_by_alias("late", "champion"))
-        timed("load_model", lambda found=found: tracker.artefacts.load_model(found.artefact))
+        timed("load_model", lambda found=found: tracker.artifacts.load_model(found.artifact))
     while len(registry.history()) < 1000:
         registry.record_event("late", champion or 1, action="canary", actor="bot", why="a step")
     for _ in range(5):

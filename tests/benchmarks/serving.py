@@ -60,12 +60,12 @@ def prepare(home: Path) -> tuple[Any, pd.DataFrame]:
     run = train(known, tracker, label="late", split_at=datetime(2013, 5, 20, tzinfo=UTC), author="bench")
     version = registry.register_model(run, NAME)
     report = GateReport(
-        name=NAME, version=1, artefact=version.artefact, champion=None, holdout="sha256:" + "0" * 64,
+        name=NAME, version=1, artifact=version.artifact, champion=None, holdout="sha256:" + "0" * 64,
             metrics=run.metrics,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),), evaluated_at=clock.now(),
     )  # fmt: skip
     registry.promote(report, actor="bench", why="bench")
-    estimator = tracker.artefacts.load_model(version.artefact)
+    estimator = tracker.artifacts.load_model(version.artifact)
     # Whole rows: a column of nulls alone has no type that a frame made of JSON could find.
     rows = plain(known.frame[[str(name) for name in estimator.feature_names_in_]].dropna().iloc[-100:])
     return estimator, rows.reset_index(drop=True)

@@ -29,7 +29,7 @@ STATED = {
     "late-data": "100.0 % of temp are missing",
     "stale-view": "online is not offline: 6 of 6 values differ",
     "nan-metric": "served.roc_auc is nan, which is not a measurement",
-    "tampered-artefact": "an artefact is damaged or was changed",
+    "tampered-artifact": "an artifact is damaged or was changed",
     "edited-history": "event 8 of the history is damaged or was changed",
     "self-approval": "refused: ada cannot approve late_flights v2",
     "flaky-task": "fetch_weather failed after 3 attempts",
@@ -101,16 +101,16 @@ def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_
 
 
 def test_a_failure_is_shown_to_people_with_its_lesson_and_the_way_back(tmp_path):
-    code, out, err = command("break", "tampered-artefact", "--home", tmp_path)
+    code, out, err = command("break", "tampered-artifact", "--home", tmp_path)
 
     assert (code, err) == (0, "")
-    for words in ("before  ✓ verified", "damage    one bit", "after   ✗ an artefact", "(notebook 04)", "mend it:"):
+    for words in ("before  ✓ verified", "damage    one bit", "after   ✗ an artifact", "(notebook 04)", "mend it:"):
         assert words in out
     assert max(map(len, out.split("look closer:")[0].splitlines())) <= 100
 
 
 def test_a_long_line_goes_on_further_in_than_the_next_one_begins(tmp_path):
-    _, out, _ = command("break", "tampered-artefact", "--home", tmp_path)
+    _, out, _ = command("break", "tampered-artifact", "--home", tmp_path)
 
     lines = out.splitlines()
     event = next(number for number, line in enumerate(lines) if line.strip().startswith("9  "))

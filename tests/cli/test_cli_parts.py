@@ -25,7 +25,7 @@ LOOKS = [
     (["registry", "history"], {"events", "head"}),
     (
         ["registry", "verify"],
-        {"verified", "events", "reports", "approvals", "artefacts", "runs", "training_sets", "head"},
+        {"verified", "events", "reports", "approvals", "artifacts", "runs", "training_sets", "head"},
     ),
     (["registry", "pending"], {"pending"}),
     (["registry", "production-at", "2013-10-01"], {"at", "name", "version"}),

@@ -162,14 +162,14 @@ def test_a_champion_of_untrusted_types_is_never_loaded(empty):
     run = tracker.log_run(
         "late_flights",
         metrics={"auc": 0.7},
-        artefact=tracker.artefacts.save_model(Stranger()),
+        artifact=tracker.artifacts.save_model(Stranger()),
         author="mallory",
         params={"feature_service": "as_known", "threshold": 0.5},
     )
     version = registry.register_model(run, "late_flights")
     rule = RuleResult("floor", True, 0.9, 0.6, "0.9 is at least 0.6.")
     report = GateReport(
-        name="late_flights", version=1, artefact=version.artefact, results=(rule,), champion=None,
+        name="late_flights", version=1, artifact=version.artifact, results=(rule,), champion=None,
         holdout="sha256:" + "0" * 64,
             metrics={"auc": 0.7}, evaluated_at=SystemClock().now(),
     )  # fmt: skip
@@ -184,8 +184,8 @@ def test_a_champion_of_untrusted_types_is_never_loaded(empty):
 
 @pytest.mark.slow
 def test_changed_bytes_of_the_champion_end_the_run(terminal):
-    artefact = terminal("registry", "show", "1", "--json").json["version"]["artefact"]
-    path = Tracker(terminal.home).artefacts.path(artefact)
+    artifact = terminal("registry", "show", "1", "--json").json["version"]["artifact"]
+    path = Tracker(terminal.home).artifacts.path(artifact)
     path.chmod(0o644)
     path.write_bytes(path.read_bytes() + b"!")
 

@@ -160,11 +160,11 @@ def sdk_definition():
     home = prepare.properties.ProcessingOutputConfig.Outputs["home"].S3Output.S3Uri
     estimator = Estimator(**common, output_path="s3://bucket/Train", hyperparameters={"tasks": "train"})
     train = TrainingStep(name="Train", step_args=estimator.fit(inputs={"home": TrainingInput(home)}))
-    artefact = train.properties.ModelArtifacts.S3ModelArtifacts
+    artifact = train.properties.ModelArtifacts.S3ModelArtifacts
     file = PropertyFile(name="Evaluation", output_name="evaluation", path="evaluation.json")
-    evaluate = processing("Evaluate", artefact, ["home", "evaluation"], [file])
+    evaluate = processing("Evaluate", artifact, ["home", "evaluation"], [file])
     model = Model(
-        image_uri=IMAGE, role=ROLE, model_data=artefact, sagemaker_session=session, env={"MLOPS_LAB_VERSION": "latest"}
+        image_uri=IMAGE, role=ROLE, model_data=artifact, sagemaker_session=session, env={"MLOPS_LAB_VERSION": "latest"}
     )
     register = model.register(
         content_types=["application/json"],
@@ -327,10 +327,10 @@ def test_the_steps_one_after_the_other_give_the_model_and_the_verdict_of_the_emb
 
     embedded = run_flights(tmp_path / "embedded", date="2013-02-10", params=params)
     expected = Registry(tmp_path / "embedded").search(name=MODEL_NAME)[0]
-    assert answer["artefact"] == expected.artefact
+    assert answer["artifact"] == expected.artifact
     assert answer["gate"]["passed"] == (outcome(embedded) == "promoted")
     found = Registry(home).search(name=MODEL_NAME)[0]
-    assert (found.artefact, found.stage) == (expected.artefact, expected.stage)
+    assert (found.artifact, found.stage) == (expected.artifact, expected.stage)
 
 
 def test_the_second_night_finds_the_champion_of_the_first(tmp_path, definition):

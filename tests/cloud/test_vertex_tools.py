@@ -87,7 +87,7 @@ def test_a_real_run_gives_the_model_and_the_verdict_of_the_embedded_one(features
     states, home = promoted if features == "as_known" else run(pipeline, tmp_path / "vertex", features=features)
 
     found = Registry(home).search(name=MODEL_NAME)[0]
-    assert found.artefact == expected.artefact
+    assert found.artifact == expected.artifact
     assert found.stage == expected.stage
     verdict = Registry(home).get_gate_report(MODEL_NAME, 1)
     assert verdict.results == Registry(tmp_path / "embedded").get_gate_report(MODEL_NAME, 1).results

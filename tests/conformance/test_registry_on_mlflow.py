@@ -27,7 +27,7 @@ LEFT_OUT = {
     "test_a_model_of_another_home_cannot_be_registered": "refused as well, because the run is not in this MLflow",
     "test_a_changed_run_is_noticed": "changes the embedded file; on MLflow the test below does",
     "test_the_file_refuses_to_change_or_delete_a_run": "MLflow's runs can be changed by hand, which is then noticed",
-    "test_rollback_to_a_damaged_artefact_is_refused_and_changes_nothing": "a file that is gone is fetched from MLflow",
+    "test_rollback_to_a_damaged_artifact_is_refused_and_changes_nothing": "a file that is gone is fetched from MLflow",
 }
 
 
@@ -97,12 +97,12 @@ def test_a_run_changed_by_hand_is_noticed_here_too(lab):
 def test_a_model_file_that_is_gone_is_fetched_from_mlflow_again(lab):
     first = lab.promoted()
     lab.promoted()
-    lab.tracker.artefacts.path(first.artefact).unlink()
+    lab.tracker.artifacts.path(first.artifact).unlink()
 
     back = lab.registry.rollback("late", actor="grace", why="worse")
 
     assert back.version == 1
-    assert first.artefact in lab.tracker.artefacts
+    assert first.artifact in lab.tracker.artifacts
 
 
 def test_a_model_of_another_home_is_refused_here_too(lab, new_lab):

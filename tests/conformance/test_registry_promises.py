@@ -27,7 +27,7 @@ ENGINES = [
 ]
 DIFFERENCES = {
     "an alias with a dot": "MLflow's aliases are letters, digits, dashes and underscores",
-    "a run that this tracker does not know": "a version of MLflow's points to the artefacts of its run",
+    "a run that this tracker does not know": "a version of MLflow's points to the artifacts of its run",
 }
 
 

@@ -59,7 +59,7 @@ def test_every_task_in_a_process_and_a_folder_of_its_own_makes_the_same_model(tm
 
     assert {task_id: each["state"] for task_id, each in ended.items()} == dict(ours.states)
     version = Registry(home, clock=SystemClock()).get_production(MODEL_NAME)
-    assert version.artefact == ours.verdict.artefact == ended["train"]["result"]["artefact"]
+    assert version.artifact == ours.verdict.artifact == ended["train"]["result"]["artifact"]
 
 
 @pytest.mark.nightly

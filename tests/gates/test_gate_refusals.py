@@ -27,7 +27,7 @@ from mlops_lab.models.registry import ModelVersion
 
 NOW = parse_utc("2014-01-01")
 VERSION = ModelVersion(
-    name="late", version=2, run_id="r", artefact="sha256:" + "0" * 64, stage="None", aliases=(), tags={}, author="ada",
+    name="late", version=2, run_id="r", artifact="sha256:" + "0" * 64, stage="None", aliases=(), tags={}, author="ada",
     created=NOW, description="",
 )  # fmt: skip
 POLICY, MEASURED = GatePolicy([Floor("auc", 0.65)]), Measured({"auc": 0.7})

@@ -48,7 +48,7 @@ def _version(number: int) -> ModelVersion:
         name="late",
         version=number,
         run_id=f"run-{number}",
-        artefact="sha256:" + str(number) * 64,
+        artifact="sha256:" + str(number) * 64,
         stage="None",
         aliases=(),
         tags={},
@@ -134,7 +134,7 @@ def test_a_first_model_under_a_policy_without_a_floor_is_refused() -> None:
 def test_the_report_names_the_very_version_and_bytes_it_judged() -> None:
     report = evaluate_gates(_version(3), None, EVERY_RULE, measured=Measured({}), at=NOW)
 
-    assert (report.name, report.version, report.artefact) == ("late", 3, _version(3).artefact)
+    assert (report.name, report.version, report.artifact) == ("late", 3, _version(3).artifact)
 
 
 def test_an_empty_policy_cannot_be_made() -> None:
@@ -156,7 +156,7 @@ def test_a_rule_cannot_be_slipped_into_a_policy_or_taken_out_after_it_was_made()
 def test_a_report_holds_everything_it_was_judged_by():
     one, two = (
         ModelVersion(
-            name="late", version=number, run_id="r", artefact=f"sha256:{number}", stage="None", aliases=(), tags={},
+            name="late", version=number, run_id="r", artifact=f"sha256:{number}", stage="None", aliases=(), tags={},
             author="ada", created=NOW, description="",
         )
         for number in (1, 2)
@@ -167,7 +167,7 @@ def test_a_report_holds_everything_it_was_judged_by():
     report = evaluate_gates(two, one, policy, measured=measured, at=NOW)
     first = evaluate_gates(one, None, policy, measured=measured, at=NOW)
 
-    assert (report.name, report.version, report.artefact, report.champion) == ("late", 2, "sha256:2", 1)
+    assert (report.name, report.version, report.artifact, report.champion) == ("late", 2, "sha256:2", 1)
     assert (report.holdout, report.evaluated_at, report.policy) == ("sha256:h", NOW, policy.fingerprint)
     assert (report.metrics, report.champion_metrics) == ({"served.roc_auc": 0.7}, {"served.roc_auc": 0.69})
     assert (report.data, report.passed, [each.rule for each in report.results]) == (

@@ -67,7 +67,7 @@ def test_a_planted_leak_is_seen(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["~/work/notes", "${RUNNER_TEMP}/work/x", "tmp_path / 'x'", "the home folder home/artefacts"]
+    "line", ["~/work/notes", "${RUNNER_TEMP}/work/x", "tmp_path / 'x'", "the home folder home/artifacts"]
 )
 def test_an_innocent_line_passes(line):
     assert faults("x", line) == []

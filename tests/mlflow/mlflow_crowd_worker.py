@@ -16,8 +16,8 @@ from mlops_lab.models.registry import GateReport, RuleResult
 
 def new_version(tracker, registry, number):
     """A version of the model `late` whose run is told from others by a number."""
-    artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-    run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
+    artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+    run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artifact=artifact, author="ada")
     return registry.register_model(run, "late")
 
 
@@ -27,7 +27,7 @@ def good_report(registry, version):
     return GateReport(
         name="late",
         version=version.version,
-        artefact=version.artefact,
+        artifact=version.artifact,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=None if present is None else present.version,
         holdout="sha256:" + "0" * 64,

@@ -39,7 +39,7 @@ def kept(request, tmp_path_factory):
         run = train(known, tracker, label="late", split_at=times[60], seed=seed, author="ada", name="train")
         version = registry.register_model(run, name, description="a small one", tags={"team": "delays"})
         report = GateReport(
-            name=name, version=version.version, artefact=version.artefact,
+            name=name, version=version.version, artifact=version.artifact,
             results=(RuleResult("floor", True, 0.9, 0.65, "AUC 0.90 is at least 0.65."),),
             champion=seed or None, holdout="sha256:" + "0" * 64,
             metrics=run.metrics, evaluated_at=clock.now(),
@@ -70,7 +70,7 @@ def test_a_model_found_by_mlflow_s_own_address_predicts_the_same(kept, mlflow_of
     from mlops_lab.models.training.model import prepare
 
     registry, tracker, name, known, _ = kept
-    ours = predict(tracker.artefacts.load_model(registry.get_production(name).artefact), known.frame)
+    ours = predict(tracker.artifacts.load_model(registry.get_production(name).artifact), known.frame)
     rows = known.frame[["hour", "carrier"]]
 
     theirs = predict(load_model(address.format(name)), known.frame)
@@ -89,7 +89,7 @@ def test_the_bytes_in_mlflow_are_the_registered_bytes(kept, mlflow_of, tmp_path)
 
     folder = download_artifacts(f"models:/{name}@champion", dst_path=str(tmp_path))
 
-    assert fingerprint_bytes(Path(folder, "model.skops").read_bytes()) == registry.get_production(name).artefact
+    assert fingerprint_bytes(Path(folder, "model.skops").read_bytes()) == registry.get_production(name).artifact
 
 
 def test_another_machine_fetches_and_verifies_the_champion(kept, tmp_path):
@@ -101,9 +101,9 @@ def test_another_machine_fetches_and_verifies_the_champion(kept, tmp_path):
     other = MlflowRegistry(tmp_path, uri=uri)
     version = other.get_by_alias(name, "champion")
 
-    data = other.artefacts.get_bytes(version.artefact)
+    data = other.artifacts.get_bytes(version.artifact)
 
-    assert data == registry.artefacts.get_bytes(version.artefact)
+    assert data == registry.artifacts.get_bytes(version.artifact)
 
 
 def test_the_model_has_signature_and_example_and_the_run_its_dataset(kept, mlflow_of):

@@ -69,7 +69,7 @@ def told(desk, rows):
 def test_a_request_is_answered_by_feast_and_mlflow_as_by_the_courses_own(desks, rows):
     said = {name: told(desk, rows) for name, desk in desks.items()}
 
-    assert desks["engines"].model.artefact == desks["embedded"].model.artefact
+    assert desks["engines"].model.artifact == desks["embedded"].model.artifact
     assert said["engines"] == said["embedded"]
 
 
@@ -109,12 +109,12 @@ def promoted(home, name, *, versions):
     clock = FakeClock("2014-01-01")
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     for number in range(versions):
-        model = tracker.artefacts.put_bytes(f"{name} {number}".encode())
-        run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=model, author="ada")
+        model = tracker.artifacts.put_bytes(f"{name} {number}".encode())
+        run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artifact=model, author="ada")
         version = registry.register_model(run, name)
         champion = registry.get_production(name)
         report = GateReport(
-            name=name, version=version.version, artefact=version.artefact, holdout="sha256:" + "0" * 64,
+            name=name, version=version.version, artifact=version.artifact, holdout="sha256:" + "0" * 64,
             metrics={"auc": 0.7},
             results=(RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=None if champion is None else champion.version, evaluated_at=clock.now(),

@@ -17,7 +17,7 @@ from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName
 from mlops_lab.models.gates import Floor, GatePolicy
 from mlops_lab.models.lineage import lineage, training_rows, used_by
 from mlops_lab.models.registry import Registry
-from mlops_lab.models.tracking import ArtefactStore, Tracker
+from mlops_lab.models.tracking import ArtifactStore, Tracker
 from mlops_lab.pipeline.flights import (
     FLIGHTS,
     FLIGHTS_POLICY,
@@ -101,7 +101,7 @@ def test_a_refused_version_stays_out_and_production_stays_what_it_was(year: Simp
 def test_the_same_run_again_gives_the_same_bytes_and_passes_against_itself(year: SimpleNamespace) -> None:
     first, again = (year.registry.get_model_version(MODEL_NAME, number) for number in (1, 3))
 
-    assert first.artefact == again.artefact
+    assert first.artifact == again.artifact
     assert outcome(year.runs[2]) == "promoted"
     assert year.registry.get_gate_report(MODEL_NAME, 3).champion == 1
     assert first.stage == "Archived"
@@ -136,8 +136,8 @@ def test_a_gate_that_fails_promotes_nothing(year: SimpleNamespace, policy: GateP
 
 @pytest.mark.nightly  # the rules hold it too, the pipeline only at the cost of a run
 def test_a_nan_metric_is_refused(year: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nan_everywhere(artefacts: ArtefactStore, reference: str) -> dict[str, object]:
-        found = get_json(artefacts, reference)
+    def nan_everywhere(artifacts: ArtifactStore, reference: str) -> dict[str, object]:
+        found = get_json(artifacts, reference)
         return found | ({"metrics": dict.fromkeys(found["metrics"], math.nan)} if "metrics" in found else {})
 
     get_json = delivery.get_json
@@ -232,20 +232,20 @@ def _views(store):  # type: ignore[no-untyped-def]
 
 
 def test_a_training_set_survives_the_way_to_the_next_task(tmp_path: Path) -> None:
-    artefacts = Tracker(tmp_path, clock=FakeClock()).artefacts
+    artifacts = Tracker(tmp_path, clock=FakeClock()).artifacts
     store = flight_store(tmp_path, clock=FakeClock())
     known = store.get_historical_features(
         labelled_flights(parse_utc("2013-01-01"), parse_utc("2013-01-03")), features="as_known"
     )
 
-    again = get_training_set(artefacts, put_training_set(artefacts, known))
+    again = get_training_set(artifacts, put_training_set(artifacts, known))
 
     assert again.frame.equals(known.frame)
     assert (again.features, again.service, again.views) == (known.features, known.service, known.views)
     assert again.fingerprint == known.fingerprint
     with pytest.raises(InvalidData, match="not a training set"):
         get_training_set(
-            artefacts, {"artefact": artefacts.put_bytes(b"no arrow"), "features": [], "service": "", "fingerprint": ""}
+            artifacts, {"artifact": artifacts.put_bytes(b"no arrow"), "features": [], "service": "", "fingerprint": ""}
         )
 
 

@@ -86,9 +86,9 @@ def test_what_was_served_on_other_days_is_no_exam(home, tmp_path):
     place, leak, _ = home
     rows = dict(leak.result("build_training_set"))
     with closing(Tracker(place, clock=FakeClock())) as tracker:
-        served = get_training_set(tracker.artefacts, rows["served"], role="served")
+        served = get_training_set(tracker.artifacts, rows["served"], role="served")
         half = replace(served, frame=served.frame.iloc[: len(served.frame) // 2])
-        easier = put_training_set(tracker.artefacts, half, role="served")
+        easier = put_training_set(tracker.artifacts, half, role="served")
 
     run = played(place, train, features="daily_averages", build_training_set={**rows, "served": easier})
 

@@ -33,7 +33,7 @@ class Lab:
             "train",
             params={"n": self.made},
             metrics=METRICS,
-            artefact=self.tracker.artefacts.put_bytes(content),
+            artifact=self.tracker.artifacts.put_bytes(content),
             author=author,
         )
 
@@ -45,7 +45,7 @@ class Lab:
             present = self.registry.get_production(version.name)
             champion = None if present is None else present.version
         result = RuleResult(rule, passed, 0.70 if passed else 0.60, 0.65, "AUC against 0.65.")
-        values = {"artefact": version.artefact, "results": (result,), "holdout": HOLDOUT, "metrics": METRICS, **other}
+        values = {"artifact": version.artifact, "results": (result,), "holdout": HOLDOUT, "metrics": METRICS, **other}
         return GateReport(
             name=version.name,
             version=version.version,

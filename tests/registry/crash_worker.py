@@ -15,8 +15,8 @@ def main(home: str) -> None:
     print("open", flush=True)
     while True:
         number = len(registry.search()) + 1
-        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-        run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
+        artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artifact=artifact, author="ada")
         print("run", run.run_id, flush=True)
         version = registry.register_model(run, "late")
         print("registered", version.version, flush=True)
@@ -25,7 +25,7 @@ def main(home: str) -> None:
         report = GateReport(
             name="late",
             version=version.version,
-            artefact=artefact,
+            artifact=artifact,
             results=(rule,),
             champion=None if present is None else present.version,
             holdout="sha256:" + "0" * 64,

@@ -31,7 +31,7 @@ def play(home, seed, seconds):
     def register():
         n = rng.random()
         run = tracker.log_run(
-            "train", params={"n": n}, metrics={"auc": n}, artefact=tracker.artefacts.put_bytes(str(n).encode()),
+            "train", params={"n": n}, metrics={"auc": n}, artifact=tracker.artifacts.put_bytes(str(n).encode()),
             author=rng.choice(["ada", "bot", "unknown"]),
         )  # fmt: skip
         registry.register_model(run, "late", author=rng.choice([None, "bot"]))
@@ -44,7 +44,7 @@ def play(home, seed, seconds):
         if honest:
             figures = tracker.get_run(registry.get_model_version("late", version).run_id).metrics
         return GateReport(
-            name="late", version=version, artefact=registry.get_model_version("late", version).artefact,
+            name="late", version=version, artifact=registry.get_model_version("late", version).artifact,
             results=(RuleResult("floor", honest or rng.random() < 0.8, 0.7, 0.6, "x"),),
             champion=champion if honest else rng.choice([champion] * 3 + [None]),
             holdout="sha256:0", evaluated_at=clock.now(), metrics=figures if honest else rng.choice([figures, {}]),

@@ -22,7 +22,7 @@ def test_a_version_holds_what_was_registered(lab):
 
     version = lab.registry.register_model(run, "late", description="with weather", tags={"team": "delays"})
 
-    assert (version.run_id, version.artefact, version.author) == (run.run_id, run.artefact, "ada")
+    assert (version.run_id, version.artifact, version.author) == (run.run_id, run.artifact, "ada")
     assert (version.stage, version.aliases, version.tags) == ("None", (), {"team": "delays"})
     assert (version.created, version.description) == (lab.clock.now(), "with weather")
     assert lab.registry.get_model_version("late", 1) == version
@@ -41,13 +41,13 @@ def test_the_same_run_is_the_same_version(lab):
 def test_a_run_without_a_model_cannot_be_registered(lab):
     run = lab.tracker.log_run("train")
 
-    with pytest.raises(InvalidData, match="no artefact"):
+    with pytest.raises(InvalidData, match="no artifact"):
         lab.registry.register_model(run, "late")
 
 
 def test_a_model_that_changed_on_disk_cannot_be_registered(lab):
     run = lab.run()
-    lab.tracker.artefacts.path(run.artefact).write_bytes(b"something else")
+    lab.tracker.artifacts.path(run.artifact).write_bytes(b"something else")
 
     with pytest.raises(IntegrityError):
         lab.registry.register_model(run, "late")
@@ -56,7 +56,7 @@ def test_a_model_that_changed_on_disk_cannot_be_registered(lab):
 
 
 def test_a_model_of_another_home_cannot_be_registered(lab, new_lab):
-    with pytest.raises(UnknownName, match="artefact"):
+    with pytest.raises(UnknownName, match="artifact"):
         lab.registry.register_model(new_lab().run(), "late")
 
 

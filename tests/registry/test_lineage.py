@@ -16,7 +16,7 @@ def made(lab):
         metrics={"served.roc_auc": 0.7004, "offline.roc_auc": 0.75},
         tags={"sources": "weather=weather", "code": "abc"},
         inputs={"source.weather": "sha256:w", "training_set": "sha256:t"},
-        artefact=lab.tracker.artefacts.put_bytes(b"model"),
+        artifact=lab.tracker.artifacts.put_bytes(b"model"),
         author="ada",
     )  # fmt: skip
     return run, lab.registry.register_model(run, "late")
@@ -44,7 +44,7 @@ def test_a_lineage_is_told_under_stable_names(lab):
         {
             "id": train, "kind": "run", "title": run.run_id[:8],
             "facts": {"model": "logistic", "served AUC": "0.700", "offline AUC": "0.750", "code": "abc",
-                      "author": "ada", "artefact": run.artefact},
+                      "author": "ada", "artifact": run.artifact},
         },
         {"id": here, "kind": "version", "title": "late v1", "facts": {"stage": "None", "aliases": "", "author": "ada"}},
         {

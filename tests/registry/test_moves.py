@@ -129,8 +129,8 @@ def test_a_report_of_another_version_does_not_help(lab):
 def test_a_report_of_other_bytes_is_refused(lab):
     one, two = lab.version(), lab.version()
 
-    with pytest.raises(InvalidData, match="measured artefact"):
-        lab.registry.promote(lab.report(two, artefact=one.artefact), actor="ada", why="swap")
+    with pytest.raises(InvalidData, match="measured artifact"):
+        lab.registry.promote(lab.report(two, artifact=one.artifact), actor="ada", why="swap")
 
 
 def test_a_report_against_a_former_champion_is_out_of_date(lab):
@@ -160,7 +160,7 @@ def test_promotion_archives_the_former_champion_and_the_aliases_follow(lab):
     version = lab.version()
     promotion = lab.registry.promote(lab.report(version), actor="grace", why="better on snow days")
 
-    assert (promotion.version, promotion.archived_version, promotion.artefact) == (2, 1, version.artefact)
+    assert (promotion.version, promotion.archived_version, promotion.artifact) == (2, 1, version.artifact)
     assert (promotion.actor, promotion.why, promotion.at) == ("grace", "better on snow days", lab.clock.now())
     assert [each.stage for each in lab.registry.search(name="late")] == ["Archived", "Production"]
     assert lab.registry.get_by_alias("late", "champion").version == 1  # until the rollout has finished
@@ -261,9 +261,9 @@ def test_coming_back_from_the_archive_needs_fresh_evidence(lab):
     assert lab.registry.promote(lab.report(version), actor="ada", why="measured again").version == 1
 
 
-def test_a_changed_artefact_is_not_promoted(lab):
+def test_a_changed_artifact_is_not_promoted(lab):
     version = lab.version()
-    lab.tracker.artefacts.path(version.artefact).write_bytes(b"something else")
+    lab.tracker.artifacts.path(version.artifact).write_bytes(b"something else")
 
     with pytest.raises(IntegrityError):
         lab.registry.promote(lab.report(version), actor="ada", why="better")
@@ -274,7 +274,7 @@ def test_a_changed_artefact_is_not_promoted(lab):
 def test_bytes_that_changed_since_staging_enter_production_by_no_move(lab):
     version = lab.version()
     lab.registry.transition_stage("late", 1, "Staging", actor="ada", why="ready")
-    lab.tracker.artefacts.path(version.artefact).write_bytes(b"something else")
+    lab.tracker.artifacts.path(version.artifact).write_bytes(b"something else")
 
     with pytest.raises(IntegrityError):
         lab.registry.transition_stage(
@@ -361,10 +361,10 @@ def test_rollback_after_retiring_brings_the_retired_version_back(lab):
     assert lab.registry.get_by_alias("late", "previous").version == 1
 
 
-def test_rollback_to_a_damaged_artefact_is_refused_and_changes_nothing(lab):
+def test_rollback_to_a_damaged_artifact_is_refused_and_changes_nothing(lab):
     first = lab.promoted()
     lab.promoted()
-    lab.tracker.artefacts.path(first.artefact).unlink()
+    lab.tracker.artifacts.path(first.artifact).unlink()
     before = lab.registry.history()
 
     with pytest.raises((IntegrityError, UnknownName)):

@@ -11,7 +11,7 @@ import pytest
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import IntegrityError, NotAllowed
 from mlops_lab.models.registry import Registry, verify_home
-from mlops_lab.models.tracking import ArtefactStore, Tracker
+from mlops_lab.models.tracking import ArtifactStore, Tracker
 
 DUMP = Path(__file__).with_name("old_home.sql")
 HEAD = "sha256:ac9a91f761d0469c673dcf9588f40c179c2145ed3003b59c7d76d47cf9696d34"
@@ -28,7 +28,7 @@ def home(tmp_path):
             connection.execute(f"PRAGMA application_id={application}")
             connection.execute("PRAGMA user_version=1")
     for number in range(1, 7):
-        ArtefactStore(tmp_path).put_bytes(b"model %d" % number)
+        ArtifactStore(tmp_path).put_bytes(b"model %d" % number)
     return tmp_path
 
 
@@ -79,7 +79,7 @@ def test_runs_that_are_gone_or_edited_are_named(home, change, told):
 
 def test_lost_bytes_are_named(home):
     registry = Registry(home)
-    registry.artefacts.path(registry.get_model_version("late", 3).artefact).unlink()
+    registry.artifacts.path(registry.get_model_version("late", 3).artifact).unlink()
 
-    with pytest.raises(IntegrityError, match=r"the artefact of late v3 .* found nothing"):
+    with pytest.raises(IntegrityError, match=r"the artifact of late v3 .* found nothing"):
         verify_home(registry, Tracker(home))

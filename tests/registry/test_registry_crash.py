@@ -57,7 +57,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, kills):
         assert len(told) <= len(reigns) + len(acknowledged) + 1
         assert reigning == told[-1:]
         for each in versions.values():
-            registry.artefacts.get_bytes(each.artefact)
+            registry.artifacts.get_bytes(each.artifact)
         registry.close()
         tracker.close()
         reigns = told

@@ -15,8 +15,8 @@ CROWD = 8
 
 
 def _register(tracker, registry, number):
-    artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-    run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
+    artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+    run = tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artifact=artifact, author="ada")
     return registry.register_model(run, "late")
 
 
@@ -25,7 +25,7 @@ def _report(registry, version):
     return GateReport(
         name="late",
         version=version.version,
-        artefact=version.artefact,
+        artifact=version.artifact,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=None if present is None else present.version,
         holdout="sha256:" + "0" * 64,

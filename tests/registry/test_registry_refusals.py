@@ -26,8 +26,8 @@ CASES = {
     "no order": lambda r, t, run: t.search_runs(order_by=None),
     "a name in a list": lambda r, t, run: t.search_runs(name=["a"]),
     "a limit that is no number": lambda r, t, run: t.search_runs(limit=True),
-    "trust in nothing": lambda r, t, run: t.artefacts.load_model(run.artefact, trusted=None),
-    "a report of nothing": lambda r, t, run: r.record_gate_report(report(artefact=None)),
+    "trust in nothing": lambda r, t, run: t.artifacts.load_model(run.artifact, trusted=None),
+    "a report of nothing": lambda r, t, run: r.record_gate_report(report(artifact=None)),
     "results that are none": lambda r, t, run: report(results=None),
     "the lineage of a name": lambda r, t, run: lineage("late", r, tracker=t),
     "the rows of a name": lambda r, t, run: training_rows("late", t),
@@ -35,14 +35,14 @@ CASES = {
 
 
 def report(**words):
-    given = {"name": "late", "version": 1, "artefact": "", "results": (), "champion": None, "holdout": ""}
+    given = {"name": "late", "version": 1, "artifact": "", "results": (), "champion": None, "holdout": ""}
     return GateReport(**(given | {"evaluated_at": FakeClock().now()} | words))
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_value_of_another_kind_is_refused_and_changes_nothing(tmp_path, case):
     tracker, registry = Tracker(tmp_path, clock=FakeClock()), Registry(tmp_path, clock=FakeClock())
-    run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    run = tracker.log_run("train", artifact=tracker.artifacts.put_bytes(b"model"), author="ada")
     registry.register_model(run, "late")
 
     with pytest.raises(MlopsLabError) as refused:
@@ -56,8 +56,8 @@ def test_a_value_of_another_kind_is_refused_and_changes_nothing(tmp_path, case):
 
 def test_rows_that_are_no_table_are_damage(tmp_path):
     tracker, registry = Tracker(tmp_path, clock=FakeClock()), Registry(tmp_path, clock=FakeClock())
-    junk = tracker.artefacts.put_bytes(b"junk")
-    version = registry.register_model(tracker.log_run("train", inputs={"training_rows": junk}, artefact=junk), "late")
+    junk = tracker.artifacts.put_bytes(b"junk")
+    version = registry.register_model(tracker.log_run("train", inputs={"training_rows": junk}, artifact=junk), "late")
 
     with pytest.raises(IntegrityError, match="training set"):
         training_rows(version, tracker)

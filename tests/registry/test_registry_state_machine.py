@@ -68,8 +68,8 @@ class RegistryMachine(RuleBasedStateMachine):
             return
         self._tick()
         number = len(self.stage) + 1
-        artefact = self.tracker.artefacts.put_bytes(bytes([number]))
-        run = self.tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artefact=artefact, author="ada")
+        artifact = self.tracker.artifacts.put_bytes(bytes([number]))
+        run = self.tracker.log_run("train", metrics={"auc": 0.7}, params={"n": number}, artifact=artifact, author="ada")
 
         version = self.registry.register_model(run, "late")
 
@@ -82,7 +82,7 @@ class RegistryMachine(RuleBasedStateMachine):
         return GateReport(
             name="late",
             version=number,
-            artefact=self.registry.get_model_version("late", number).artefact,
+            artifact=self.registry.get_model_version("late", number).artifact,
             results=(result,),
             champion=champion,
             holdout="sha256:" + "0" * 64,

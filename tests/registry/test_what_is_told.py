@@ -53,15 +53,15 @@ def test_each_move_is_one_line_with_all_its_facts(lab):
 
     told = [(e.action, e.version, e.source, e.target, e.actor, e.why, e.details) for e in registry.history("late")]
 
-    expires, asked = (lab.clock.now() + month).isoformat(), {"artefact": first.artefact, "report": one.fingerprint}
-    again = {"artefact": second.artefact, "report": two.fingerprint}
+    expires, asked = (lab.clock.now() + month).isoformat(), {"artefact": first.artifact, "report": one.fingerprint}
+    again = {"artefact": second.artifact, "report": two.fingerprint}
     kept = {
         key: {"fingerprint": report.fingerprint, "report": report.to_dict()} for key, report in ((1, one), (2, two))
     }
     made = {
         version.version: {
             "run_id": version.run_id,
-            "artefact": version.artefact,
+            "artefact": version.artifact,
             "author": "ada",
             "description": text,
             "tags": tags,
@@ -112,7 +112,7 @@ def test_each_move_is_one_line_with_all_its_facts(lab):
         "late on Mondays",
         24,
     )
-    assert (promotion.artefact, promotion.at, promotion.name) == (first.artefact, lab.clock.now(), "late")
+    assert (promotion.artifact, promotion.at, promotion.name) == (first.artifact, lab.clock.now(), "late")
     assert (given.state, given.decided_by, given.decided_at, given.requested_by, given.why) == (
         "approved",
         "grace",
@@ -123,7 +123,7 @@ def test_each_move_is_one_line_with_all_its_facts(lab):
     assert registry.get_production("late") is None
     assert verify_home(registry, lab.tracker).head == registry.history()[-1].hash == registry.head()
     assert str(verify_home(registry, lab.tracker)).startswith(
-        "25 events, 2 reports, 3 approvals, 2 artefacts, 2 runs, 0 training sets, head sha256:"
+        "25 events, 2 reports, 3 approvals, 2 artifacts, 2 runs, 0 training sets, head sha256:"
     )
 
 
@@ -164,7 +164,7 @@ REFUSED = [
     (lambda r, lab: r.record_event("late", 1, action="approve", actor="x", why="y"), InvalidData, "'approve' is an action of the registry"),
     (lambda r, lab: r.record_event("late", 1, action="no/te", actor="x", why="y"), InvalidData, "an action"),
     (lambda r, lab: r.register_model("run", "late"), InvalidData, "not str"),
-    (lambda r, lab: r.register_model(lab.tracker.log_run("x"), "late"), InvalidData, "has no artefact"),
+    (lambda r, lab: r.register_model(lab.tracker.log_run("x"), "late"), InvalidData, "has no artifact"),
     (lambda r, lab: r.register_model(lab.run(), "la/te"), InvalidData, "a model"),
     (lambda r, lab: r.register_model(lab.run(), "late", description=5), InvalidData, "the description"),
     (lambda r, lab: r.register_model(lab.run(), "late", author=5), InvalidData, "the author"),
@@ -194,7 +194,7 @@ REFUSED = [
     (lambda r, lab: r.reject("late", 1, by="grace"), NotAllowed, "nobody asked"),
     (lambda r, lab: r.reject("late", 1, by="unknown"), InvalidData, "the person who rejects"),
     (lambda r, lab: r.record_gate_report("passed"), InvalidData, "not str"),
-    (lambda r, lab: r.record_gate_report(lab.report(r.get_model_version("late", 2), artefact="sha256:" + "1" * 64)), InvalidData, "late v2 is sha256:"),
+    (lambda r, lab: r.record_gate_report(lab.report(r.get_model_version("late", 2), artifact="sha256:" + "1" * 64)), InvalidData, "late v2 is sha256:"),
     (lambda r, lab: r.transition_stage("late", 2, "Production", actor="x", why="y"), IllegalMove, "Staging or Archived|Staging, Archived|Archived"),
     (lambda r, lab: r.transition_stage("late", 2, "Staging", actor="x", why=" "), InvalidData, r"the reason \(why\)"),
     (lambda r, lab: r.transition_stage("late", 2, "Staging", actor=" ", why="y"), InvalidData, "the actor"),
@@ -367,10 +367,10 @@ def test_the_rows_that_a_version_learnt_from_come_back_as_they_were(lab):
     rows = pd.DataFrame({"origin": ["EWR", "JFK"], "temp": [39.0, 41.0]})
     written = BytesIO()
     rows.to_feather(written)
-    kept, broken = (lab.tracker.artefacts.put_bytes(data) for data in (written.getvalue(), b"no table"))
+    kept, broken = (lab.tracker.artifacts.put_bytes(data) for data in (written.getvalue(), b"no table"))
     versions = [
         lab.registry.register_model(
-            lab.tracker.log_run("train", params={"n": n}, inputs=inputs, artefact=lab.tracker.artefacts.put_bytes(b"m"), author="ada"), "late"
+            lab.tracker.log_run("train", params={"n": n}, inputs=inputs, artifact=lab.tracker.artifacts.put_bytes(b"m"), author="ada"), "late"
         )
         for n, inputs in enumerate([
             {"training_rows": kept, "training_set": fingerprint_frame(rows)}, {"training_rows": kept, "training_set": "sha256:x"},
@@ -394,7 +394,7 @@ def test_the_rows_that_a_version_learnt_from_come_back_as_they_were(lab):
         with pytest.raises(InvalidData, match="what has a lineage"):
             ask()
     assert str(verify_home(lab.registry, lab.tracker)).startswith(
-        "5 events, 0 reports, 0 approvals, 1 artefact, 5 runs, 2 training sets, head"
+        "5 events, 0 reports, 0 approvals, 1 artifact, 5 runs, 2 training sets, head"
     )
 
 

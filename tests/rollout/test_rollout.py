@@ -42,14 +42,14 @@ def promote(registry: Registry) -> Promotion:
     tracker = Tracker(registry.home, clock=registry.clock)
     number = len(registry.search()) + 1
     run = tracker.log_run(
-        "train", metrics={"auc": 0.7}, artefact=tracker.artefacts.put_bytes(b"model %d" % number), author="ada"
+        "train", metrics={"auc": 0.7}, artifact=tracker.artifacts.put_bytes(b"model %d" % number), author="ada"
     )
     version = registry.register_model(run, "late")
     champion = registry.get_production("late")
     report = GateReport(
         name="late",
         version=version.version,
-        artefact=version.artefact,
+        artifact=version.artifact,
         results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
         champion=champion.version if champion else None,
         holdout="sha256:" + "0" * 64,
@@ -406,7 +406,7 @@ def test_traffic_without_a_column_or_without_rows_is_refused_and_nothing_is_writ
 def test_a_version_that_was_never_promoted_has_no_rollout(registry: Registry) -> None:
     tracker = Tracker(registry.home, clock=registry.clock)
     registry.register_model(
-        tracker.log_run("t", metrics={"auc": 0.7}, artefact=tracker.artefacts.put_bytes(b"m"), author="ada"), "late"
+        tracker.log_run("t", metrics={"auc": 0.7}, artifact=tracker.artifacts.put_bytes(b"m"), author="ada"), "late"
     )
 
     with pytest.raises(NotAllowed, match="never promoted"):

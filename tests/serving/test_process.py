@@ -72,9 +72,9 @@ def test_one_server_through_its_whole_life(home, serve):
     assert raw(server.port, head + b"content-length: 500\r\n\r\n{").startswith(b"HTTP/1.1 408")
     assert raw(server.port, b"not http at all\r\n\r\n").startswith(b"HTTP/1.1 400")
 
-    # the artefact is tampered with and the registry locked: what was verified goes on answering
-    artefact = Registry(home).get_model_version("late", 2).artefact
-    path = Registry(home).artefacts.path(artefact)
+    # the artifact is tampered with and the registry locked: what was verified goes on answering
+    artifact = Registry(home).get_model_version("late", 2).artifact
+    path = Registry(home).artifacts.path(artifact)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     holder = sqlite3.connect(home / "registry.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
@@ -141,8 +141,8 @@ def peak_mib(pid):
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) // 1024
 
 
-def test_a_tampered_artefact_is_never_served(home, serve):
-    path = Registry(home).artefacts.path(Registry(home).get_model_version("late", 2).artefact)
+def test_a_tampered_artifact_is_never_served(home, serve):
+    path = Registry(home).artifacts.path(Registry(home).get_model_version("late", 2).artifact)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
 
     server = serve(home)

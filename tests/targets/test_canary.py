@@ -43,13 +43,13 @@ def registry(tmp_path):
     clock = FakeClock("2013-12-01")
     registry, tracker = Registry(tmp_path, clock=clock), Tracker(tmp_path, clock=clock)
     for number in (1, 2):
-        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-        run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=artefact, author="ada")
+        artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", metrics={"auc": 0.7}, artifact=artifact, author="ada")
         version = registry.register_model(run, "late")
         report = GateReport(
             name="late",
             version=number,
-            artefact=version.artefact,
+            artifact=version.artifact,
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=number - 1 or None,
             holdout="sha256:" + "0" * 64,

@@ -104,13 +104,13 @@ def home(tmp_path):
     home = tmp_path / "home"
     registry, tracker = Registry(home, clock=clock), Tracker(home, clock=clock)
     for number in (1, 2):
-        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-        run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=artefact, author="ada")
+        artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", metrics={"auc": 0.7}, artifact=artifact, author="ada")
         version = registry.register_model(run, "late")
         report = GateReport(
             name="late",
             version=number,
-            artefact=version.artefact,
+            artifact=version.artifact,
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=number - 1 or None,
             holdout="sha256:" + "0" * 64,

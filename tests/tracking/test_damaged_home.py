@@ -43,7 +43,7 @@ LOOKS = {
 def files(tmp_path_factory):
     home, clock = tmp_path_factory.mktemp("home"), FakeClock()
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    registry.register_model(tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model")), "late")
+    registry.register_model(tracker.log_run("train", artifact=tracker.artifacts.put_bytes(b"model")), "late")
     rows = Source("rows", pd.DataFrame({"event_timestamp": []}))
     schema = [Field("wind", "float64")]
     FeatureStore(home, clock=clock).apply(

@@ -35,7 +35,7 @@ def fill(home):
     """Something of everything; the last event of the registry is in its write-ahead log only, as after a crash."""
     clock = FakeClock()
     tracker, registry, store = Tracker(home, clock=clock), Registry(home, clock=clock), FeatureStore(home, clock=clock)
-    run = tracker.log_run("train", artefact=tracker.artefacts.put_bytes(b"model"), author="ada")
+    run = tracker.log_run("train", artifact=tracker.artifacts.put_bytes(b"model"), author="ada")
     registry.register_model(run, "late")
     store.apply([weather()])
     store.materialize("2013-01-02")

@@ -110,8 +110,8 @@ def test_times_are_stored_in_utc(tracker):
         {"metrics": {"auc": [0.7]}},
         {"tags": {"team": 7}},
         {"inputs": {"training_set": None}},
-        {"artefact": "model.pkl"},
-        {"artefact": "sha256:" + "0" * 64},
+        {"artifact": "model.pkl"},
+        {"artifact": "sha256:" + "0" * 64},
         {"started": datetime(2013, 7, 1)},  # noqa: DTZ001
         {"started": datetime(2014, 1, 2, tzinfo=UTC), "ended": datetime(2014, 1, 1, tzinfo=UTC)},
     ],

@@ -46,7 +46,7 @@ def tracker(tmp_path: Path) -> Tracker:
 def test_the_same_data_and_seed_give_the_same_bytes(tracker: Tracker, model: str) -> None:
     runs = [train(rows(), tracker, label="late", split_at=SPLIT, model=model, seed=3) for _ in range(2)]
 
-    assert runs[0].artefact == runs[1].artefact
+    assert runs[0].artifact == runs[1].artifact
     assert runs[0].inputs == {"training_set": rows().fingerprint}
 
 
@@ -56,7 +56,7 @@ def test_a_stored_model_predicts_what_the_fitted_one_did(tracker: Tracker, model
     run = train(known, tracker, label="late", split_at=SPLIT, model=model, slice_by="origin")
     holdout = known.frame[known.frame["event_timestamp"] >= SPLIT]
 
-    loaded = tracker.artefacts.load_model(str(run.artefact))
+    loaded = tracker.artifacts.load_model(str(run.artifact))
 
     probability = predict(loaded, holdout)
     assert ((probability >= 0) & (probability <= 1)).all()
@@ -72,7 +72,7 @@ def test_a_value_never_seen_and_a_feature_that_is_missing_are_still_answered(tra
         {"waiting": "Int64", "in_air": "boolean"}
     )
 
-    assert predict(tracker.artefacts.load_model(str(run.artefact)), stranger).shape == (1,)
+    assert predict(tracker.artifacts.load_model(str(run.artifact)), stranger).shape == (1,)
 
 
 def test_the_holdout_is_never_learnt_from(tracker: Tracker) -> None:
@@ -84,7 +84,7 @@ def test_the_holdout_is_never_learnt_from(tracker: Tracker) -> None:
 
     one, two = (train(each, tracker, label="late", split_at=SPLIT) for each in (known, other))
 
-    assert one.artefact == two.artefact
+    assert one.artifact == two.artifact
     assert one.metrics["offline.roc_auc"] == pytest.approx(1 - two.metrics["offline.roc_auc"])
 
 
@@ -105,7 +105,7 @@ def test_a_column_without_any_value_is_survived(tracker: Tracker, model: str) ->
         known.frame.assign(delay=np.nan), features=known.features, service="s", views=("v",), time_range=None
     )
 
-    assert train(empty, tracker, label="late", split_at=SPLIT, model=model).artefact
+    assert train(empty, tracker, label="late", split_at=SPLIT, model=model).artifact
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_one_and_zero_are_yes_and_no_in_every_type(tracker, dtype):
 
     same = train(known(late=known().frame["late"].astype(dtype)), tracker, label="late", split_at=SPLIT)
 
-    assert (same.metrics, same.artefact) == (plain.metrics, plain.artefact)
+    assert (same.metrics, same.artifact) == (plain.metrics, plain.artifact)
 
 
 FAULTS = {

@@ -306,11 +306,11 @@ def promoted(home: Path) -> Path:
     clock = FakeClock("2013-12-01")
     registry, tracker = Registry(home, clock=clock), Tracker(home, clock=clock)
     for number in (1, 2):
-        artefact = tracker.artefacts.put_bytes(b"model %d" % number)
-        run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=artefact, author="ada")
+        artifact = tracker.artifacts.put_bytes(b"model %d" % number)
+        run = tracker.log_run("train", metrics={"auc": 0.7}, artifact=artifact, author="ada")
         version = registry.register_model(run, "late_flights")
         report = GateReport(
-            name="late_flights", version=number, artefact=version.artefact,
+            name="late_flights", version=number, artifact=version.artifact,
             results=(RuleResult("floor", True, 0.7, 0.65, "AUC 0.70 is at least 0.65."),),
             champion=number - 1 or None, holdout="sha256:" + "0" * 64, metrics={"auc": 0.7}, evaluated_at=clock.now(),
         )  # fmt: skip

@@ -195,7 +195,7 @@ def _verdict(runs: Mapping[str, Record], name: str) -> str:
     if found is None:
         return "no version"
     gate = {True: "passed", False: "refused", None: "not asked"}[found.passed]
-    return f"{gate}, {found.stage}, model {found.artefact.removeprefix('sha256:')[:12]}"
+    return f"{gate}, {found.stage}, model {found.artifact.removeprefix('sha256:')[:12]}"
 
 
 def _not_run(runs: Mapping[str, Record], name: str) -> str:

@@ -54,7 +54,7 @@ class Verdict:
     'Production'
     """
 
-    artefact: str
+    artifact: str
     passed: bool | None
     stage: str
 
@@ -246,4 +246,4 @@ def _verdict(home: Path) -> Verdict | None:
     if (name := next(iter(registry.list_models()), None)) is None:
         return None
     version, report = registry.get_model_version(name, 1), registry.get_gate_report(name, 1)
-    return Verdict(version.artefact, None if report is None else report.passed, str(version.stage))
+    return Verdict(version.artifact, None if report is None else report.passed, str(version.stage))

@@ -1,6 +1,6 @@
 """Which MLflow is spoken to, and what has to be there before anything is kept in it?
 
-A SQLite file and an artefact folder in the home folder, with no server; or, given a tracking URI, a running
+A SQLite file and an artifact folder in the home folder, with no server; or, given a tracking URI, a running
 `mlflow server` (http://…) or a database that several machines share (postgresql://…).
 """
 

@@ -1,7 +1,7 @@
 """How do the bytes of a model get into MLflow, and back out as they were?
 
 A skops file becomes an MLflow model (flavours sklearn and pyfunc, signature, input example) whose `model.skops` is our
-very bytes, so that the fingerprint still proves them. Other bytes become a plain artefact of the run.
+very bytes, so that the fingerprint still proves them. Other bytes become a plain artifact of the run.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.adapters.mlflow.connection import Connection
 from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName
-from mlops_lab.models.tracking import TRUSTED_TYPES, ArtefactStore
+from mlops_lab.models.tracking import TRUSTED_TYPES, ArtifactStore
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODEL_TAG", "RUN_TAG", "MlflowArtefacts", "find_run", "log_bytes", "source_of"]
+__all__ = ["MODEL_TAG", "RUN_TAG", "MlflowArtifacts", "find_run", "log_bytes", "source_of"]
 
 RUN_TAG = "mlops_lab.run_id"
-ARTEFACT_TAG = "mlops_lab.artefact"
+ARTIFACT_TAG = "mlops_lab.artefact"  # as servers keep it since version 0.1
 MODEL_TAG = "mlops_lab.model_id"
-_PLAIN = "artefact"  # the name of bytes that are no model
+_PLAIN = "artefact"  # the name of bytes that are no model, as servers keep it
 
 
-class MlflowArtefacts(ArtefactStore):
-    """The artefacts of a home folder; a model that is not here yet is fetched from MLflow, and verified."""
+class MlflowArtifacts(ArtifactStore):
+    """The artifacts of a home folder; a model that is not here yet is fetched from MLflow, and verified."""
 
     def __init__(self, home: str | Path, connection: Connection) -> None:
         super().__init__(home)
         self._mlflow = connection
 
     def get_bytes(self, fingerprint: str) -> bytes:
-        """The bytes of a fingerprint, verified; see `ArtefactStore.get_bytes`."""
+        """The bytes of a fingerprint, verified; see `ArtifactStore.get_bytes`."""
         try:
             return super().get_bytes(fingerprint)
         except UnknownName:
             with self._mlflow.in_our_words():
-                run = _first(self._mlflow, ARTEFACT_TAG, fingerprint)
+                run = _first(self._mlflow, ARTIFACT_TAG, fingerprint)
                 if run is None:
                     raise
                 with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +112,7 @@ def _environment() -> dict[str, Any]:
 
 def _estimator(data: bytes, folder: str) -> Any:
     """The estimator that the bytes are, or None where they are something else or not to be trusted."""
-    store = ArtefactStore(folder)
+    store = ArtifactStore(folder)
     try:
         return store.load_model(store.put_bytes(data))
     except (InvalidData, NotAllowed):

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from mlops_lab.adapters.mlflow.connection import MlflowRefused, connect
 from mlops_lab.adapters.mlflow.history import MlflowHistory, NotNewest
-from mlops_lab.adapters.mlflow.models import MlflowArtefacts, find_run
+from mlops_lab.adapters.mlflow.models import MlflowArtifacts, find_run
 from mlops_lab.adapters.mlflow.tables import compare, show
 from mlops_lab.adapters.mlflow.tracker import MlflowTracker
 from mlops_lab.base.clock import Clock, SystemClock
@@ -63,7 +63,7 @@ class MlflowRegistry(Registry):
         self.home = Path(home)
         self.clock = SystemClock() if clock is None else clock
         self._mlflow = connect(home, uri)
-        self.artefacts = MlflowArtefacts(home, self._mlflow)
+        self.artifacts = MlflowArtifacts(home, self._mlflow)
         self._history = MlflowHistory(self._mlflow, show=lambda tables, names: show(self._mlflow, tables, names))
         self._runs = MlflowTracker(home, clock=self.clock, uri=uri)
         self._database = self._history  # type: ignore[assignment]  # it has the methods that the registry uses
@@ -100,7 +100,7 @@ class MlflowRegistry(Registry):
         """
         for key in tags or {}:
             _check_tag(key)
-        if isinstance(run, Run) and run.artefact is not None:
+        if isinstance(run, Run) and run.artifact is not None:
             with self._mlflow.in_our_words():
                 known = find_run(self._mlflow, str(run.run_id)) is not None
             if not known:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.adapters.mlflow.connection import Connection, connect
-from mlops_lab.adapters.mlflow.models import ARTEFACT_TAG, RUN_TAG, MlflowArtefacts, find_run, log_bytes
+from mlops_lab.adapters.mlflow.models import ARTIFACT_TAG, RUN_TAG, MlflowArtifacts, find_run, log_bytes
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidData, UnknownName
-from mlops_lab.models.tracking import ArtefactStore, Run, Tracker
+from mlops_lab.models.tracking import ArtifactStore, Run, Tracker
 from mlops_lab.models.tracking.runs import write_run
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class MlflowTracker(Tracker):
         self.home = Path(home)
         self.clock = SystemClock() if clock is None else clock
         self._mlflow = connect(home, uri)
-        self.artefacts = MlflowArtefacts(home, self._mlflow)
+        self.artifacts = MlflowArtifacts(home, self._mlflow)
 
     def __repr__(self) -> str:
         return "MlflowTracker()"
@@ -57,7 +57,7 @@ class MlflowTracker(Tracker):
     def _keep(self, run: Run, example: pd.DataFrame | None) -> None:
         with self._mlflow.in_our_words(), self._mlflow.exclusive():
             if find_run(self._mlflow, run.run_id) is None:
-                _write(self._mlflow, run, self.artefacts, _rows_of(run, self.artefacts) if example is None else example)
+                _write(self._mlflow, run, self.artifacts, _rows_of(run, self.artifacts) if example is None else example)
 
     def _found(self, run_id: str) -> tuple[str | None, list[str]]:
         with self._mlflow.in_our_words():
@@ -84,7 +84,7 @@ class MlflowTracker(Tracker):
         return sorted(named)
 
 
-def _write(connection: Connection, run: Run, artefacts: ArtefactStore, example: pd.DataFrame | None) -> None:
+def _write(connection: Connection, run: Run, artifacts: ArtifactStore, example: pd.DataFrame | None) -> None:
     from mlflow.entities import Metric, Param, RunTag
 
     client, text = connection.client, write_run(run)
@@ -95,9 +95,9 @@ def _write(connection: Connection, run: Run, artefacts: ArtefactStore, example: 
     metrics = [Metric(key, value, ended, 0) for key, value in _shown(run.metrics).items()]
     tags = {key: value[:_PART] for key, value in _shown(run.tags).items() if not key.startswith("mlops_lab.")}
     tags |= {"mlflow.user": run.author[:_PART]} if run.author else {}
-    if run.artefact is not None:
-        tags |= log_bytes(connection, run_id, artefacts.get_bytes(run.artefact), example)
-        tags[ARTEFACT_TAG] = run.artefact
+    if run.artifact is not None:
+        tags |= log_bytes(connection, run_id, artifacts.get_bytes(run.artifact), example)
+        tags[ARTIFACT_TAG] = run.artifact
     tags |= {f"{_BODY}{n:03d}": text[at : at + _PART] for n, at in enumerate(range(0, len(text), _PART))}
     marks = [RunTag(key, value) for key, value in tags.items()]
     for start in range(0, max(len(params), len(marks)), 50):
@@ -110,11 +110,11 @@ def _write(connection: Connection, run: Run, artefacts: ArtefactStore, example: 
     client.set_terminated(run_id, "FINISHED", ended)
 
 
-def _rows_of(run: Run, artefacts: ArtefactStore) -> pd.DataFrame | None:
+def _rows_of(run: Run, artifacts: ArtifactStore) -> pd.DataFrame | None:
     """A few rows as the model reads them, of a run that kept the rows it learnt from."""
     kept, features = run.inputs.get("training_rows", ""), str(run.params.get("features", "")).split(",")
     try:
-        data = artefacts.get_bytes(kept)
+        data = artifacts.get_bytes(kept)
     except (InvalidData, UnknownName):
         return None
     from pyarrow import ArrowInvalid, BufferReader, feather

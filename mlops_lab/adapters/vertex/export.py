@@ -97,7 +97,7 @@ def run_task(
 def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: str = "2014-01-01") -> str:
     """The DAG as a Python file for KFP 2; run it to compile the pipeline that Vertex AI takes.
 
-    Every task runs in the course's image and takes the home folder as an artefact from the task before it, so tasks run
+    Every task runs in the course's image and takes the home folder as an artifact from the task before it, so tasks run
     one after the other. The task `condition` decides: what comes after it, unless that runs in any case, stands below a
     `dsl.If` and is skipped when it says no; the pipeline itself then succeeds, because the gate did its work.
 

@@ -117,7 +117,7 @@ async def live_rollout(
         InvalidData: a server does not start.
 
     >>> from mlops_lab.base.clock import parse_utc
-    >>> first = Promotion(name="late", version=1, artefact="sha256:0", archived_version=None, actor="ada",
+    >>> first = Promotion(name="late", version=1, artifact="sha256:0", archived_version=None, actor="ada",
     ...                   why="the first model", at=parse_utc("2014-01-01"), event=4)
     >>> asyncio.run(live_rollout(first, "home", traffic=None))
     Traceback (most recent call last):

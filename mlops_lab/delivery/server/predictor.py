@@ -67,7 +67,7 @@ _NAMED = 20  # unknown keys that an error lists
 class ServedModel:
     """A version in memory, ready to answer.
 
-    Attributes: `name`, `version`, `artefact` (the fingerprint of its bytes), `service` (the feature service it learnt
+    Attributes: `name`, `version`, `artifact` (the fingerprint of its bytes), `service` (the feature service it learnt
     from, "" when its run does not say), `kinds` (for each feature, in order, `number` or `text`), `score` (from columns
     to predictions), `compiled` (is `score` the fast one?), `words` (the texts that it saw in training, by column),
     `is_number` (does it predict a number, and no probability?).
@@ -81,7 +81,7 @@ class ServedModel:
 
     name: str
     version: int
-    artefact: str
+    artifact: str
     service: str
     kinds: Mapping[str, str]
     score: Scorer
@@ -137,7 +137,7 @@ def load_served_model(
     >>> estimator = DummyClassifier().fit(pd.DataFrame({"hour": [6, 7, 18, 19]}), [0, 0, 0, 1])
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker = Tracker(home)
-    ...     run = tracker.log_run("train", artefact=tracker.artefacts.save_model(estimator), author="ada")
+    ...     run = tracker.log_run("train", artifact=tracker.artifacts.save_model(estimator), author="ada")
     ...     version = Registry(home).register_model(run, "late")
     ...     load_served_model(home, "late", version=1).predict({"hour": [8.0]})
     [0.25]
@@ -149,7 +149,7 @@ def load_served_model(
         # While a canary runs the champion is out of the stage Production, and is still the one that answers.
         if found.stage == "Archived" and not archived and "champion" not in found.aliases:
             raise NotAllowed(f"{found.name} v{found.version} is archived; what was taken out of service is not served.")
-        estimator = tracker.artefacts.load_model(found.artefact)
+        estimator = tracker.artifacts.load_model(found.artifact)
         params = tracker.get_run(found.run_id).params
     finally:
         registry.close()
@@ -166,7 +166,7 @@ def load_served_model(
     return ServedModel(
         found.name,
         found.version,
-        found.artefact,
+        found.artifact,
         str(params.get("feature_service", "")),
         kinds_of(estimator),
         fast or slow,

@@ -206,7 +206,7 @@ class Metrics:
 
     def serves(self, model: ServedModel) -> None:
         """The version that answers from now on."""
-        self._model.info({"name": model.name, "version": str(model.version), "artefact": model.artefact})
+        self._model.info({"name": model.name, "version": str(model.version), "artifact": model.artifact})
 
     def features_are(self, seconds: float) -> None:
         """How old the features of an answer were."""
@@ -268,7 +268,7 @@ class ServerState:
         self.metrics.is_ready(True)
         model = predictor.model
         self.log.tell(
-            "ready", model=model.name, version=model.version, artefact=model.artefact, compiled=model.compiled
+            "ready", model=model.name, version=model.version, artifact=model.artifact, compiled=model.compiled
         )
 
     def close(self) -> None:

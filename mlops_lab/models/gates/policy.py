@@ -163,7 +163,7 @@ def evaluate_gates(
     >>> from mlops_lab.base.clock import parse_utc
     >>> moment = parse_utc("2014-01-01")
     >>> version = ModelVersion(
-    ...     name="late", version=1, run_id="r1", artefact="sha256:" + "0" * 64, stage="None", aliases=(), tags={},
+    ...     name="late", version=1, run_id="r1", artifact="sha256:" + "0" * 64, stage="None", aliases=(), tags={},
     ...     author="ada", created=moment, description="",
     ... )
     >>> policy, measured = GatePolicy([Floor("served.roc_auc", 0.65)]), Measured({"served.roc_auc": 0.6})
@@ -187,7 +187,7 @@ def evaluate_gates(
     return GateReport(
         name=version.name,
         version=version.version,
-        artefact=version.artefact,
+        artifact=version.artifact,
         results=tuple(results),
         champion=champion.version if champion else None,
         holdout=measured.holdout,

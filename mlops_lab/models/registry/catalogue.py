@@ -34,7 +34,7 @@ from mlops_lab.models.registry.records import (
     check_stage,
     check_version,
 )
-from mlops_lab.models.tracking import ArtefactStore, Run, Tracker
+from mlops_lab.models.tracking import ArtifactStore, Run, Tracker
 from mlops_lab.models.tracking.runs import check_text, check_texts, named
 
 
@@ -44,7 +44,7 @@ class Catalogue:
     def __init__(self, home: str | Path, *, clock: Clock | None = None) -> None:
         self.home = Path(home)
         self.clock = SystemClock() if clock is None else clock
-        self.artefacts = ArtefactStore(home)
+        self.artifacts = ArtifactStore(home)
         self._database = Database(
             self.home / "registry.db", kind="registry", application_id=APPLICATION_ID, version=VERSION, schema=SCHEMA,
             migrations=MIGRATIONS,
@@ -86,7 +86,7 @@ class Catalogue:
 
         Noticed: a changed, missing, added or moved event, a missing end, a table that says anything else than the
         history. Not noticed without a `head` that was noted elsewhere: somebody who rewrites the file in full, every
-        hash included, or puts back an older copy of it. Artefacts are verified when they are read.
+        hash included, or puts back an older copy of it. Artifacts are verified when they are read.
 
         Raises:
             IntegrityError: with the first event or row at fault.
@@ -136,23 +136,23 @@ class Catalogue:
         is the run's unless given.
 
         Raises:
-            InvalidData: the run has no artefact, or a name or text cannot be stored.
-            UnknownName: the run's artefact is not in this home folder.
-            IntegrityError: the artefact's bytes have changed.
+            InvalidData: the run has no artifact, or a name or text cannot be stored.
+            UnknownName: the run's artifact is not in this home folder.
+            IntegrityError: the artifact's bytes have changed.
         """
         check_name(name, "a model")
         if not isinstance(run, Run):
             raise InvalidData(f"register_model takes the Run that a tracker logged, not {type(run).__name__}.")
-        if run.artefact is None:
-            raise InvalidData(f"run {run.run_id[:8]} has no artefact, so there is no model to register.")
+        if run.artifact is None:
+            raise InvalidData(f"run {run.run_id[:8]} has no artifact, so there is no model to register.")
         details = {
             "run_id": check_text(run.run_id, "the run's id", needed=True),
-            "artefact": run.artefact,
+            "artefact": run.artifact,
             "author": check_text(run.author if author is None else author, "the author").strip(),
             "description": check_text(description, "the description"),
             "tags": check_texts(tags, "tag"),
         }
-        self.artefacts.get_bytes(run.artefact)
+        self.artifacts.get_bytes(run.artifact)
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT version FROM versions WHERE name = ? AND run_id = ?", (name, run.run_id)
@@ -373,11 +373,10 @@ def read_version(connection: sqlite3.Connection, row: sqlite3.Row) -> ModelVersi
     subject = (row["name"], row["version"])
     aliases = connection.execute("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", subject)
     tags = connection.execute("SELECT key, value FROM tags WHERE name = ? AND version = ? ORDER BY key", subject)
-    fields: dict[str, Any] = {
-        key: row[key] for key in ("name", "version", "run_id", "artefact", "stage", "author", "description")
-    }
+    fields: dict[str, Any] = {key: row[key] for key in ("name", "version", "run_id", "stage", "author", "description")}
     return ModelVersion(
         **fields,
+        artifact=row["artefact"],
         aliases=tuple(each[0] for each in aliases),
         tags=dict(tuple(each) for each in tags),
         created=parse_utc(row["created"]),

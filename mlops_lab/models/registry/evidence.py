@@ -24,7 +24,7 @@ class Subject(NamedTuple):
 
     name: str
     version: int
-    artefact: str
+    artifact: str
 
 
 _SKEW = timedelta(days=1)  # how far ahead of our clock another's may be: a logical date is a day
@@ -38,9 +38,9 @@ def new_report(connection: sqlite3.Connection, report: GateReport, row: sqlite3.
         NotAllowed: the report is older than the standing one, or was replaced before.
     """
     subject = f"{row['name']} v{row['version']}"
-    if report.artefact != row["artefact"]:
+    if report.artifact != row["artefact"]:
         raise InvalidData(
-            f"the report measured artefact {str(report.artefact)[:19]}…, but {subject} is {row['artefact'][:19]}…;"
+            f"the report measured artifact {str(report.artifact)[:19]}…, but {subject} is {row['artefact'][:19]}…;"
             " evaluate the version that is registered."
         )
     if report.evaluated_at > now + _SKEW:
@@ -95,7 +95,7 @@ def check_bound(report: GateReport, version: Subject | ModelVersion, run: Run, g
     subject = f"{version.name} v{version.version}"
     if not report.metrics:
         raise NotAllowed(f"the gate report of {subject} holds no measurement; evaluate the gates on its run's figures.")
-    if not report.artefact == version.artefact == run.artefact:
+    if not report.artifact == version.artifact == run.artifact:
         raise NotAllowed(f"the gate report of {subject} and the run {run.run_id[:8]} are of other bytes than it is.")
     for name, value in report.metrics.items():
         kept = run.metrics.get(name)
@@ -255,7 +255,8 @@ def read_approval(connection: sqlite3.Connection, row: sqlite3.Row, now: datetim
         state = "outdated"  # it was measured again since
     elif state != "rejected" and now >= times["expires_at"]:
         state = "expired"
-    return Approval(**{**dict(found), **times, "decided_at": decided, "state": state})
+    kept = {("artifact" if key == "artefact" else key): value for key, value in dict(found).items()}
+    return Approval(**{**kept, **times, "decided_at": decided, "state": state})
 
 
 def _reports(connection: sqlite3.Connection, row: sqlite3.Row) -> list[Event]:

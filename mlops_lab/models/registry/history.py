@@ -18,6 +18,7 @@ from mlops_lab.models.registry.records import Event
 APPLICATION_ID = 0x4D4C5247
 VERSION = 2
 
+#: Columns, and what is hashed, keep the spelling `artefact` of version 0.1: its homes must go on verifying.
 STATE = """
 CREATE TABLE models (
   name TEXT PRIMARY KEY, requires_approval INTEGER NOT NULL DEFAULT 0, separate_promoter INTEGER NOT NULL DEFAULT 0,

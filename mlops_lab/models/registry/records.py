@@ -22,10 +22,10 @@ STAGES = ("None", "Staging", "Production", "Archived")
 
 @dataclass(frozen=True, repr=False)
 class ModelVersion:
-    """One numbered version of a registered model. `artefact` is its bytes' fingerprint, `created` is in UTC.
+    """One numbered version of a registered model. `artifact` is its bytes' fingerprint, `created` is in UTC.
 
     >>> from mlops_lab.base.clock import parse_utc
-    >>> ModelVersion(name="late", version=2, run_id="1f", artefact="sha256:" + "0" * 64, stage="Production",
+    >>> ModelVersion(name="late", version=2, run_id="1f", artifact="sha256:" + "0" * 64, stage="Production",
     ...              aliases=("champion",), tags={}, author="ada", created=parse_utc("2014-01-01"), description="")
     ModelVersion(late v2, Production, aliases: champion)
     """
@@ -33,7 +33,7 @@ class ModelVersion:
     name: str
     version: int
     run_id: str
-    artefact: str
+    artifact: str
     stage: str
     aliases: tuple[str, ...]
     tags: dict[str, str]
@@ -64,13 +64,13 @@ class ModelVersion:
 class Approval:
     """A request to let one version into Production, and what became of it. Times are UTC.
 
-    It is bound to the version's artefact and gate report: another report is another question. `state` is `pending`,
+    It is bound to the version's artifact and gate report: another report is another question. `state` is `pending`,
     `approved`, `rejected`, `expired` (nobody answered, or nobody used the answer, in time) or `outdated`.
     """
 
     name: str
     version: int
-    artefact: str
+    artifact: str
     report: str
     state: str
     requested_by: str
@@ -98,14 +98,14 @@ class Promotion:
     `archived_version` is the one it replaced, None if there was none; `event` is the number of its line in the history.
 
     >>> from mlops_lab.base.clock import parse_utc
-    >>> Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada", why="better",
+    >>> Promotion(name="late", version=2, artifact="sha256:0", archived_version=1, actor="ada", why="better",
     ...           at=parse_utc("2014-01-01"), event=9)
     Promotion(late v2 in Production, v1 archived)
     """
 
     name: str
     version: int
-    artefact: str
+    artifact: str
     archived_version: int | None
     actor: str
     why: str
@@ -206,12 +206,12 @@ class RuleResult:
 class GateReport:
     """The gate's verdict on one version: every rule's result, and the evidence that it is bound to.
 
-    Attributes: `name`, `version`, `artefact` (the fingerprint of the bytes that were judged), `results` (none is no
+    Attributes: `name`, `version`, `artifact` (the fingerprint of the bytes that were judged), `results` (none is no
     pass), `champion` (the version it was compared with, or None), `holdout` (the fingerprint of the rows both were
     scored on), `evaluated_at`, `policy` (the fingerprint of the demands), `metrics` (the figures that were judged,
     which must be those of the version's run), `champion_metrics`, `data` (the fingerprint of the data's profile).
 
-    >>> report = GateReport(name="late", version=2, artefact="sha256:" + "0" * 64, champion=1,
+    >>> report = GateReport(name="late", version=2, artifact="sha256:" + "0" * 64, champion=1,
     ...     results=(RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65."),),
     ...     holdout="sha256:" + "1" * 64, evaluated_at=parse_utc("2014-01-01"))
     >>> report, report.passed, GateReport.from_dict(report.to_dict()) == report
@@ -220,7 +220,7 @@ class GateReport:
 
     name: str
     version: int
-    artefact: str
+    artifact: str
     results: tuple[RuleResult, ...]
     champion: int | None
     holdout: str
@@ -264,8 +264,9 @@ class GateReport:
         return fingerprint_json(self._measured()) if self.metrics else ""
 
     def _measured(self) -> dict[str, Any]:
-        names = ("artefact", "champion", "holdout", "metrics", "champion_metrics", "data")
-        found: dict[str, Any] = jsonable({name: getattr(self, name) for name in names}, nan="text")
+        names = ("champion", "holdout", "metrics", "champion_metrics", "data")
+        values = {"artefact": self.artifact} | {name: getattr(self, name) for name in names}  # see STATE
+        found: dict[str, Any] = jsonable(values, nan="text")
         return found
 
     def table(self) -> str:
@@ -284,7 +285,7 @@ class GateReport:
         return {
             "name": self.name,
             "version": self.version,
-            "artefact": self.artefact,
+            "artefact": self.artifact,
             "passed": self.passed,
             "results": [jsonable(result, nan="text") for result in self.results],
             "champion": self.champion,
@@ -307,6 +308,7 @@ class GateReport:
             )
             derived = {"passed", "measurement"}
             given: dict[str, Any] = {key: value for key, value in values.items() if key not in derived}
+            given["artifact"] = given.pop("artefact")
             for name in {"metrics", "champion_metrics"} & set(given):
                 given[name] = given[name] and {key: _spoken(each) for key, each in given[name].items()}
             report = cls(**{**given, "results": results, "evaluated_at": parse_utc(values["evaluated_at"])})

@@ -64,11 +64,11 @@ class Registry(Catalogue):
     >>> clock = FakeClock()
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    ...     model = tracker.artefacts.put_bytes(b"model")
-    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=model, author="ada")
+    ...     model = tracker.artifacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artifact=model, author="ada")
     ...     first = registry.register_model(run, "late")
     ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
-    ...     report = GateReport(name="late", version=1, artefact=first.artefact, results=(rule,), champion=None,
+    ...     report = GateReport(name="late", version=1, artifact=first.artifact, results=(rule,), champion=None,
     ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now(), metrics=run.metrics)
     ...     print(registry.promote(report, actor="ada", why="the first model"))
     ...     print(registry.get_production("late"), registry.verify())
@@ -302,7 +302,7 @@ class Registry(Catalogue):
             IllegalMove: no such way from the version's stage.
             NotAllowed: evidence or approval is missing; `waiting` says whether an approval would help.
             UnknownName: there is no such version or stage.
-            IntegrityError: the artefact's bytes have changed.
+            IntegrityError: the artifact's bytes have changed.
         """
         check_stage(stage)
         _check_reason(actor, why)
@@ -311,7 +311,7 @@ class Registry(Catalogue):
                 raise NotAllowed(f"{report!r} is no gate report of {name} v{version}.")
             self.record_gate_report(report)
         if stage == "Production":
-            self.artefacts.get_bytes(self.get_model_version(name, version).artefact)
+            self.artifacts.get_bytes(self.get_model_version(name, version).artifact)
         with self._database.transaction() as connection:
             self._transition(connection, name, version, stage, actor=actor, why=why, approval=approval)
             return self._version(connection, name, version)
@@ -330,13 +330,13 @@ class Registry(Catalogue):
             NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
             IllegalMove: the version is archived.
             UnknownName: there is no such version.
-            IntegrityError: the artefact's bytes have changed.
+            IntegrityError: the artifact's bytes have changed.
         """
         _check_reason(actor, why)
         self.record_gate_report(report)
         name, version = report.name, report.version
         check_passed(report)
-        self.artefacts.get_bytes(report.artefact)
+        self.artifacts.get_bytes(report.artifact)
         with self._database.transaction() as connection:
             row = self._row(connection, name, version)
             if row["stage"] == "Production":
@@ -363,7 +363,7 @@ class Registry(Catalogue):
             NotAllowed: there is nothing to go back to, its evidence does not hold any more, or `present` is not in
                 Production.
             UnknownName: there is no such model.
-            IntegrityError: the artefact's bytes have changed; the present version stays.
+            IntegrityError: the artifact's bytes have changed; the present version stays.
         """
         _check_reason(actor, why)
         with self._database.transaction() as connection:
@@ -381,7 +381,7 @@ class Registry(Catalogue):
                 connection, row, self._run(row), gate_policy=policy["gate_policy"],
                 requires_approval=bool(policy["requires_approval"]),
             )  # fmt: skip
-            self.artefacts.get_bytes(row["artefact"])
+            self.artifacts.get_bytes(row["artefact"])
             if reigning is not None:
                 self._append(
                     connection, "transition_stage", name, reigning, actor=actor, why=why, source="Production",
@@ -492,7 +492,7 @@ class Registry(Catalogue):
         return Promotion(
             name=name,
             version=version,
-            artefact=self._row(connection, name, version)["artefact"],
+            artifact=self._row(connection, name, version)["artefact"],
             archived_version=event.details["archived_version"],
             actor=event.actor,
             why=event.why,

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 class Verified:
     """How much was read and found as it was written.
 
-    Attributes: `events`, `reports`, `approvals`, `artefacts`, `runs`, `training_sets` (counts), `head` (the hash that
+    Attributes: `events`, `reports`, `approvals`, `artifacts`, `runs`, `training_sets` (counts), `head` (the hash that
     the history ends in).
     """
 
     events: int
     reports: int
     approvals: int
-    artefacts: int
+    artifacts: int
     runs: int
     training_sets: int
     head: str
 
     def __str__(self) -> str:
-        names = ("events", "reports", "approvals", "artefacts", "runs", "training_sets")
+        names = ("events", "reports", "approvals", "artifacts", "runs", "training_sets")
         told = [counted(getattr(self, name), name.replace("_", " ").removesuffix("s")) for name in names]
         return ", ".join([*told, f"head {self.head}"])
 
 
 def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None) -> Verified:
-    """Verify the history, its gate reports and approvals, every version's artefact and run, and the training data.
+    """Verify the history, its gate reports and approvals, every version's artifact and run, and the training data.
 
     Args:
         registry: whose home.
@@ -52,9 +52,9 @@ def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None
     events = registry.verify(head=head)
     versions = {(each.name, each.version): each for each in registry.search()}
     runs = {version.run_id: _run_of(version, tracker) for version in versions.values()}
-    artefacts, training = {version.artefact for version in versions.values()}, set()
+    artifacts, training = {version.artifact for version in versions.values()}, set()
     for version in versions.values():
-        _check_bytes(registry, version.artefact, f"the artefact of {version.name} v{version.version}")
+        _check_bytes(registry, version.artifact, f"the artifact of {version.name} v{version.version}")
         rows = runs[version.run_id].inputs.get("training_rows")
         if rows is not None and rows not in training:
             training.add(rows)
@@ -72,7 +72,7 @@ def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None
             else:
                 _check_report(event, version, runs[version.run_id])
     return Verified(
-        events, found["record_gate_report"], found["approve"], len(artefacts), len(runs), len(training), registry.head()
+        events, found["record_gate_report"], found["approve"], len(artifacts), len(runs), len(training), registry.head()
     )
 
 
@@ -82,14 +82,14 @@ def _run_of(version: ModelVersion, tracker: Tracker) -> Run:
         run = tracker.get_run(version.run_id)
     except UnknownName:
         raise IntegrityError(what, expected=f"run {version.run_id}", found="no such run") from None
-    if run.artefact != version.artefact:
-        raise IntegrityError(what, expected=version.artefact, found=str(run.artefact))
+    if run.artifact != version.artifact:
+        raise IntegrityError(what, expected=version.artifact, found=str(run.artifact))
     return run
 
 
 def _check_bytes(registry: Registry, fingerprint: str, what: str) -> None:
     try:
-        registry.artefacts.get_bytes(fingerprint)
+        registry.artifacts.get_bytes(fingerprint)
     except UnknownName:
         raise IntegrityError(what, expected=fingerprint, found="nothing") from None
 

@@ -181,7 +181,7 @@ def deployment_of(registry: Registry, promotion: Promotion) -> Deployment | None
 
     >>> import tempfile
     >>> from mlops_lab.base.clock import FakeClock
-    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    >>> promotion = Promotion(name="late", version=2, artifact="sha256:0", archived_version=1, actor="ada",
     ...                       why="better", at=parse_utc("2014-01-01"), event=9)
     >>> with tempfile.TemporaryDirectory() as home:
     ...     deployment_of(Registry(home, clock=FakeClock()), promotion)
@@ -212,7 +212,7 @@ def promotion_of(registry: Registry, name: str, version: int | None = None) -> P
     return Promotion(
         name=name,
         version=number,
-        artefact=registry.get_model_version(name, number).artefact,
+        artifact=registry.get_model_version(name, number).artifact,
         archived_version=last.details["archived_version"],
         actor=last.actor,
         why=last.why,

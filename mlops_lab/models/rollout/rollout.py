@@ -254,11 +254,11 @@ def rollout(
     ...                         "challenger": 0.1, "champion": float("nan")})
     >>> with tempfile.TemporaryDirectory() as home:
     ...     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
-    ...     model = tracker.artefacts.put_bytes(b"model")
-    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artefact=model, author="ada")
+    ...     model = tracker.artifacts.put_bytes(b"model")
+    ...     run = tracker.log_run("train", metrics={"auc": 0.7}, artifact=model, author="ada")
     ...     version = registry.register_model(run, "late")
     ...     rule = RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65.")
-    ...     report = GateReport(name="late", version=1, artefact=version.artefact, results=(rule,), champion=None,
+    ...     report = GateReport(name="late", version=1, artifact=version.artifact, results=(rule,), champion=None,
     ...                         holdout="sha256:" + "0" * 64, evaluated_at=clock.now(), metrics=run.metrics)
     ...     promotion = registry.promote(report, actor="ada", why="the first model")
     ...     rollout(promotion, registry, traffic=traffic)
@@ -329,7 +329,7 @@ def stop(promotion: Promotion, registry: Registry, *, actor: str, why: str) -> D
 
     >>> import tempfile
     >>> from mlops_lab.base.clock import FakeClock, parse_utc
-    >>> promotion = Promotion(name="late", version=2, artefact="sha256:0", archived_version=1, actor="ada",
+    >>> promotion = Promotion(name="late", version=2, artifact="sha256:0", archived_version=1, actor="ada",
     ...                       why="better", at=parse_utc("2014-01-01"), event=9)
     >>> with tempfile.TemporaryDirectory() as home:
     ...     stop(promotion, Registry(home, clock=FakeClock()), actor="grace", why="the crew system is down")

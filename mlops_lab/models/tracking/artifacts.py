@@ -123,15 +123,15 @@ def _text(node: Any, renamed: dict[str, str]) -> str:
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class ArtefactStore:
-    """Content-addressed files below `home/artefacts`, each written whole or not at all.
+class ArtifactStore:
+    """Content-addressed files below `home/artifacts`, each written whole or not at all.
 
-    Like git's object store (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects), and unlike MLflow's artefact
+    Like git's object store (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects), and unlike MLflow's artifact
     folders, which go by run and name and are not verified. Nothing is ever deleted.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as home:
-    ...     store = ArtefactStore(home)
+    ...     store = ArtifactStore(home)
     ...     fingerprint = store.put_bytes(b"flights")
     ...     print(fingerprint[:20], store.get_bytes(fingerprint), list(store) == [fingerprint])
     sha256:c8cf489ed229d b'flights' True
@@ -139,13 +139,15 @@ class ArtefactStore:
 
     def __init__(self, home: str | Path) -> None:
         self.home = Path(home)
+        old = self.home / "artefacts"  # as version 0.1 spelled it
+        self._folder = old if old.is_dir() else self.home / "artifacts"
 
     def __repr__(self) -> str:
-        return "ArtefactStore()"
+        return "ArtifactStore()"
 
     def __iter__(self) -> Iterator[str]:
         """The fingerprints of everything stored, sorted."""
-        for path in sorted((self.home / "artefacts").glob("??/*")):
+        for path in sorted(self._folder.glob("??/*")):
             fingerprint = f"sha256:{path.parent.name}{path.name}"
             if _FINGERPRINT.fullmatch(fingerprint):
                 yield fingerprint
@@ -163,7 +165,7 @@ class ArtefactStore:
             shown = repr(fingerprint) if len(repr(fingerprint)) <= 90 else repr(fingerprint)[:90] + "…"
             raise InvalidData(f"{shown} is not a fingerprint; one reads sha256: and 64 digits 0-9a-f.")
         digits = fingerprint.removeprefix("sha256:")
-        return self.home / "artefacts" / digits[:2] / digits[2:]
+        return self._folder / digits[:2] / digits[2:]
 
     def put_bytes(self, data: bytes) -> str:
         """Store bytes and return their fingerprint; on disk, for good, when this returns.
@@ -173,7 +175,7 @@ class ArtefactStore:
             HomeError: the disk refuses.
         """
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise InvalidData(f"an artefact is bytes, not {type(data).__name__}; use save_model for an estimator.")
+            raise InvalidData(f"an artifact is bytes, not {type(data).__name__}; use save_model for an estimator.")
         data = bytes(data)
         fingerprint = fingerprint_bytes(data)
         path = self.path(fingerprint)
@@ -200,12 +202,12 @@ class ArtefactStore:
         try:
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
-            raise UnknownName("artefact", fingerprint, self) from None
+            raise UnknownName("artifact", fingerprint, self) from None
         except OSError as error:
             raise HomeError(self.home, error.strerror or str(error)) from None
         found = fingerprint_bytes(data)
         if not hmac.compare_digest(found, fingerprint):
-            raise IntegrityError("an artefact", expected=fingerprint, found=found)
+            raise IntegrityError("an artifact", expected=fingerprint, found=found)
         return data
 
     def save_model(self, estimator: Any) -> str:
@@ -229,7 +231,7 @@ class ArtefactStore:
             UnknownName: nothing is stored under the fingerprint.
             IntegrityError: the bytes have changed.
         """
-        return restore_model(self.get_bytes(fingerprint), trusted=trusted, what=f"artefact {fingerprint[:19]}…")
+        return restore_model(self.get_bytes(fingerprint), trusted=trusted, what=f"artifact {fingerprint[:19]}…")
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -239,7 +241,7 @@ def _write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp lets only its maker read, and artefacts are shared
+        os.chmod(name, 0o644)  # mkstemp lets only its maker read, and artifacts are shared
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

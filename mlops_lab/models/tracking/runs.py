@@ -18,7 +18,7 @@ from mlops_lab.base.display import Listing, facts, html_table, shown
 from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import Database
-from mlops_lab.models.tracking.artifacts import ArtefactStore
+from mlops_lab.models.tracking.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,13 +139,13 @@ CREATE TRIGGER runs_are_kept BEFORE DELETE ON runs BEGIN SELECT RAISE(ABORT, 'a 
 class Run:
     """One finished attempt: what went in, what came out, who and when. Times are UTC.
 
-    `inputs` maps a role to a fingerprint, such as `{"training_set": "sha256:…"}`; `artefact` is the fingerprint of
+    `inputs` maps a role to a fingerprint, such as `{"training_set": "sha256:…"}`; `artifact` is the fingerprint of
     the model's bytes, or None. A metric may be NaN or infinite: it is kept as it was measured.
 
     >>> from mlops_lab.base.clock import parse_utc
     >>> day = parse_utc("2014-01-01")
     >>> run = Run(run_id="0" * 32, name="late", params={"c": 1.0}, metrics={"auc": 0.7}, tags={}, inputs={},
-    ...           artefact=None, author="ada", started=day, ended=day)
+    ...           artifact=None, author="ada", started=day, ended=day)
     >>> run, run.metrics["auc"]
     (Run(late, 00000000, auc=0.7), 0.7)
     """
@@ -156,7 +156,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
-    artefact: str | None = None
+    artifact: str | None = None
     author: str = ""
     started: datetime = field(kw_only=True)
     ended: datetime = field(kw_only=True)
@@ -195,7 +195,7 @@ class Run:
             "metrics": {key: written(value) for key, value in self.metrics.items()},
             "tags": dict(self.tags),
             "inputs": dict(self.inputs),
-            "artefact": self.artefact,
+            "artefact": self.artifact,  # as version 0.1 spelled it: the id is made of this
             "author": self.author,
             "started": self.started.isoformat(),
             "ended": self.ended.isoformat(),
@@ -203,7 +203,7 @@ class Run:
 
 
 class Tracker:
-    """The log of runs of one home folder, in `tracking.db`, beside the `artefacts` they made.
+    """The log of runs of one home folder, in `tracking.db`, beside the `artifacts` they made.
 
     Like MLflow tracking (https://mlflow.org/docs/latest/tracking), simplified: a run is logged once, when it has
     ended, and never changed; its id is made of its content, so logging the same run again (a retried task) gives
@@ -228,7 +228,7 @@ class Tracker:
         """`create=False` makes no file before the first run is logged."""
         self.home = Path(home)
         self.clock = SystemClock() if clock is None else clock
-        self.artefacts = ArtefactStore(home)
+        self.artifacts = ArtifactStore(home)
         self._database = Database(
             self.home / "tracking.db", kind="run log", application_id=0x4D4C5452, version=1, schema=_SCHEMA,
             create=create,
@@ -249,7 +249,7 @@ class Tracker:
         metrics: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         inputs: Mapping[str, str] | None = None,
-        artefact: str | None = None,
+        artifact: str | None = None,
         author: str = "",
         started: datetime | None = None,
         ended: datetime | None = None,
@@ -263,7 +263,7 @@ class Tracker:
 
         Raises:
             InvalidData: a value of another kind, a time without a zone, an end before its start.
-            UnknownName: the artefact is not in the store; save it first.
+            UnknownName: the artifact is not in the store; save it first.
             HomeError: the disk refuses.
         """
         given, measured = named(params, "parameter").items(), named(metrics, "metric").items()
@@ -272,8 +272,8 @@ class Tracker:
         finished = max(began, now) if ended is None else to_utc(ended)
         if finished < began:
             raise InvalidData(f"run {name!r} ends at {finished.isoformat()}, before it starts at {began.isoformat()}.")
-        if artefact is not None and artefact not in self.artefacts:
-            raise UnknownName("artefact", artefact, self.artefacts)
+        if artifact is not None and artifact not in self.artifacts:
+            raise UnknownName("artifact", artifact, self.artifacts)
         run = Run(
             run_id="",
             name=check_text(name, "the name of a run", needed=True),
@@ -281,7 +281,7 @@ class Tracker:
             metrics={check_text(key, "a metric's name"): figure(key, value) for key, value in measured},
             tags=check_texts(tags, "tag"),
             inputs=check_texts(inputs, "input"),
-            artefact=artefact,
+            artifact=artifact,
             author=check_text(author, "an author").strip(),
             started=began,
             ended=finished,
@@ -367,7 +367,8 @@ def read_run(run_id: str, text: str) -> Run:
         body = json.loads(text)
         figures = {kind: {key: spoken(value) for key, value in body[kind].items()} for kind in ("params", "metrics")}
         times = {key: parse_utc(body[key]) for key in ("started", "ended")}
-        run = Run(**{**body, **figures, **times, "run_id": run_id})
+        artifact = body.pop("artefact")
+        run = Run(**{**body, **figures, **times, "artifact": artifact, "run_id": run_id})
         found = _run_id(run)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise IntegrityError(f"run {run_id}", expected="its content", found=str(error)) from None

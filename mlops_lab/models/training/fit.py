@@ -158,7 +158,7 @@ def train(
 
     Returns:
         The run: params, metrics `offline.*` (and `served.*`), the fingerprint of the training set among its inputs,
-        and the fitted model as its artefact.
+        and the fitted model as its artifact.
 
     Raises:
         UnknownName: no such label, feature, slice or model.
@@ -235,7 +235,7 @@ def train(
         metrics=figures,
         tags=dict(tags or {}),
         inputs={"training_set": training_set.fingerprint, **(inputs or {})},
-        artefact=tracker.artefacts.save_model(estimator),
+        artifact=tracker.artifacts.save_model(estimator),
         author=author,
         started=started,
         example=prepare(split.holdout[features].head(5)),

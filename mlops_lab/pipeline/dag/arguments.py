@@ -54,7 +54,7 @@ def _plain(value: object, what: str, at: str, error: type[MlopsLabError], keep: 
         return {str(key): _plain(each, what, f"{at or ' at '}[{key!r}]", error, keep) for key, each in value.items()}
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     raise error(
-        f"{what} holds a {kind}{at}, which is no JSON value; store it as an artefact or a file and return its name."
+        f"{what} holds a {kind}{at}, which is no JSON value; store it as an artifact or a file and return its name."
     )
 
 

@@ -50,8 +50,8 @@ def evaluate(
 
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     problem, run = problem_of(home), tracker.get_run(train["run_id"])
-    known = get_training_set(tracker.artefacts, build_training_set["known"], role="known")
-    served = get_training_set(tracker.artefacts, build_training_set["served"], role="served")
+    known = get_training_set(tracker.artifacts, build_training_set["known"], role="known")
+    served = get_training_set(tracker.artifacts, build_training_set["served"], role="served")
     if fingerprint_frame(known.frame) != run.inputs["training_set"]:
         raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
     rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
@@ -66,7 +66,7 @@ def evaluate(
             store = problem_store(home, clock=clock)
             offline = store.get_historical_features(rows, features=service).frame
             online = store.replay(rows, features=service).frame
-        model = tracker.artefacts.load_model(champion.artefact)
+        model = tracker.artifacts.load_model(champion.artifact)
         gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(online.columns))
         if gone:
             raise InvalidData(
@@ -79,15 +79,15 @@ def evaluate(
         figures = score(model, offline, **how).flat("offline") | score(model, online, **how).flat("served")
     measured = {
         "run_id": run.run_id,
-        "artefact": run.artefact,
-        "champion_artefact": None if champion is None else champion.artefact,
+        "artifact": run.artifact,
+        "champion_artifact": None if champion is None else champion.artifact,
         "metrics": run.metrics,
         "champion": figures,
         "data": profile(known.frame, logical_date).to_dict(),
         "holdout": fingerprint_frame(rows[[problem.key, problem.label]]),
     }
     number = champion.version if champion is not None else None
-    return {"measured": put_json(tracker.artefacts, measured), "champion": number}
+    return {"measured": put_json(tracker.artifacts, measured), "champion": number}
 
 
 @task
@@ -98,9 +98,10 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
     champion = None
     if evaluate["champion"] is not None:
         champion = registry.get_model_version(register["name"], evaluate["champion"])
-    found = get_json(open_tracker(home, clock=clock).artefacts, evaluate["measured"])
-    measured_of = (found.get("run_id"), found.get("artefact"), found.get("champion_artefact"))
-    if measured_of != (version.run_id, version.artefact, None if champion is None else champion.artefact):
+    found = get_json(open_tracker(home, clock=clock).artifacts, evaluate["measured"])
+    found = {key.replace("artefact", "artifact"): value for key, value in found.items()}  # of version 0.1
+    measured_of = (found.get("run_id"), found.get("artifact"), found.get("champion_artifact"))
+    if measured_of != (version.run_id, version.artifact, None if champion is None else champion.artifact):
         raise InvalidData(
             f"what was measured is not of {version.name} v{version.version} against {champion or 'no champion'}; a gate"
             " takes what its own run has measured."
@@ -220,7 +221,7 @@ def canary_traffic(
 
     def answers(version: ModelVersion) -> Any:
         service = str(tracker.get_run(version.run_id).params["feature_service"])
-        model = tracker.artefacts.load_model(version.artefact)
+        model = tracker.artifacts.load_model(version.artifact)
         return predict(model, store.replay(rows, features=service).frame, kind=problem.kind) / unit
 
     truth = rows[problem.label].astype("int8" if problem.kind == "classification" else "float64")
@@ -268,7 +269,7 @@ def report(register: Result | None, clock: Clock, home: Path) -> Result:
         metric=str(problem_of(home).metric),
         noun=problem_of(home).noun,
     )
-    return {"markdown": tracker.artefacts.put_bytes(text.encode())}
+    return {"markdown": tracker.artifacts.put_bytes(text.encode())}
 
 
 def model_report(
@@ -304,7 +305,7 @@ def model_report(
         "examined on": f"{run.params.get('holdout_rows'):,} {noun}s",
         "training set": run.inputs.get("training_set"),
         "run": run.run_id,
-        "artefact": version.artefact,
+        "artifact": version.artifact,
         "code": run.tags.get("code"),
         "author": version.author,
     }

@@ -1,6 +1,6 @@
 """Frames on their way from one task to the next, which may run on another machine.
 
-They go by reference: the rows are an artefact of the home folder, and the task's result names it. Where only the home
+They go by reference: the rows are an artifact of the home folder, and the task's result names it. Where only the home
 folder is shared, that is enough.
 """
 
@@ -14,13 +14,13 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import TrainingSet
 
 if TYPE_CHECKING:
-    from mlops_lab.models.tracking import ArtefactStore
+    from mlops_lab.models.tracking import ArtifactStore
 
 
 _KEY = b"mlops_lab"  # in the Arrow file's own metadata, so that no reference can say anything else of the rows
 
 
-def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet, *, role: str = "known") -> dict[str, Any]:
+def put_training_set(artifacts: ArtifactStore, training_set: TrainingSet, *, role: str = "known") -> dict[str, Any]:
     """Store a training set as an Arrow file and return its reference: small JSON values.
 
     The file itself says what the rows are: its `role` ("known", or "served" for what the online store would have
@@ -37,34 +37,40 @@ def put_training_set(artefacts: ArtefactStore, training_set: TrainingSet, *, rol
     table, sink = Table.from_pandas(training_set.frame, preserve_index=False), io.BytesIO()
     kept = {**(table.schema.metadata or {}), _KEY: json.dumps({"role": role, **told}, sort_keys=True).encode()}
     feather.write_feather(table.replace_schema_metadata(kept), sink, compression="lz4")
-    return {"artefact": artefacts.put_bytes(sink.getvalue()), "rows": len(training_set), **told}
+    return {"artifact": artifacts.put_bytes(sink.getvalue()), "rows": len(training_set), **told}
 
 
-def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, role: str | None = None) -> TrainingSet:
+def rows_of(reference: dict[str, Any]) -> str:
+    """The fingerprint of the rows that a reference names; `artefact` is how version 0.1 wrote the key."""
+    return str(reference.get("artifact") or reference["artefact"])
+
+
+def get_training_set(artifacts: ArtifactStore, reference: dict[str, Any], *, role: str | None = None) -> TrainingSet:
     """The training set that a reference names; its bytes are verified, and what they are is read from them.
 
     Args:
-        artefacts: where the rows are.
+        artifacts: where the rows are.
         reference: what `put_training_set` returned.
         role: what the rows must have been stored as; None for either.
 
     Raises:
         InvalidData: what the reference names is not a stored training set, or one in another role.
-        UnknownName: the artefact is not in this home folder.
+        UnknownName: the artifact is not in this home folder.
         IntegrityError: its bytes have changed.
     """
     from pyarrow import ArrowInvalid, BufferReader, feather
 
+    fingerprint = rows_of(reference)
     try:
-        table = feather.read_table(BufferReader(artefacts.get_bytes(reference["artefact"])))
+        table = feather.read_table(BufferReader(artifacts.get_bytes(fingerprint)))
     except ArrowInvalid:
-        raise InvalidData(f"artefact {reference['artefact'][:19]}… is not a training set.") from None
+        raise InvalidData(f"artifact {fingerprint[:19]}… is not a training set.") from None
     written = (table.schema.metadata or {}).get(_KEY)
     told = json.loads(written) if written is not None else {**reference, "role": None}
     if role is not None and told["role"] != role:
         stored = "before rows said what they are" if told["role"] is None else f"as {told['role']} rows"
         raise InvalidData(
-            f"artefact {reference['artefact'][:19]}… was stored {stored}, and {role} rows are wanted; start a new run."
+            f"artifact {fingerprint[:19]}… was stored {stored}, and {role} rows are wanted; start a new run."
         )
     frame = table.to_pandas(split_blocks=True, self_destruct=True)  # else every column would be there twice
     del table
@@ -81,11 +87,11 @@ def get_training_set(artefacts: ArtefactStore, reference: dict[str, Any], *, rol
     return known
 
 
-def put_json(artefacts: ArtefactStore, value: Any) -> str:
+def put_json(artifacts: ArtifactStore, value: Any) -> str:
     """Store a JSON value, NaN included, and return the fingerprint of its bytes."""
-    return artefacts.put_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+    return artifacts.put_bytes(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
 
 
-def get_json(artefacts: ArtefactStore, reference: str) -> Any:
+def get_json(artifacts: ArtifactStore, reference: str) -> Any:
     """The JSON value that a fingerprint names."""
-    return json.loads(artefacts.get_bytes(reference))
+    return json.loads(artifacts.get_bytes(reference))

@@ -102,7 +102,7 @@ def season_drift(
     with TemporaryDirectory(ignore_cleanup_errors=True) as aside:  # who looks writes no definitions into the home
         store = problem_store(aside, clock=keeper, problem=problem)
         served = store.replay(kept, features=str(run.params["feature_service"]))
-    model = tracker.artefacts.load_model(version.artefact)
+    model = tracker.artifacts.load_model(version.artifact)
     frame = served.frame.assign(**{_SCORE: predict(model, served.frame, kind=problem.kind)})
     reference = frame[frame["period"] == ""]
     service: dict[str, Any] = {"features": served.features, "score": _SCORE, "policy": rules}

@@ -22,7 +22,7 @@ from mlops_lab.data.features import FeatureStore
 from mlops_lab.models.gates import profile
 from mlops_lab.pipeline.dag import task
 from mlops_lab.pipeline.engines import open_feature_store, open_registry, open_tracker
-from mlops_lab.pipeline.problem.frames import get_training_set, put_json, put_training_set
+from mlops_lab.pipeline.problem.frames import get_training_set, put_json, put_training_set, rows_of
 from mlops_lab.pipeline.problem.home import problem_of
 from mlops_lab.pipeline.problem.problem import Problem
 
@@ -97,7 +97,7 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
     """Join the features to every decision whose outcome is known, and replay what serving would have seen."""
     problem = problem_of(home)
     rows = problem.labelled(parse_utc(params["train_from"]), logical_date)
-    store, artefacts = problem_store(home, clock=clock), open_tracker(home, clock=clock).artefacts
+    store, artifacts = problem_store(home, clock=clock), open_tracker(home, clock=clock).artifacts
     known = store.get_historical_features(rows, features=params["features"])
     holdout = rows[rows["event_timestamp"] >= _split_at(params, logical_date)]
     if holdout.empty:
@@ -108,9 +108,9 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
     tables = {name: str((view.tags or {}).get("table", view.source.name)) for name, view in views.items()}
     looked = profile(known.frame, logical_date).to_dict()
     return {
-        "known": put_training_set(artefacts, known),
-        "served": put_training_set(artefacts, served, role="served"),
-        "profile": put_json(artefacts, looked),
+        "known": put_training_set(artifacts, known),
+        "served": put_training_set(artifacts, served, role="served"),
+        "profile": put_json(artifacts, looked),
         "sources": {f"source.{table}": check_data[table] for table in sorted(set(tables.values()))},
         "views": [f"{view}={table}" for view, table in tables.items()],
     }
@@ -123,7 +123,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
 
     tracker, problem = open_tracker(home, clock=clock), problem_of(home)
     run = train(
-        get_training_set(tracker.artefacts, build_training_set["known"], role="known"),
+        get_training_set(tracker.artifacts, build_training_set["known"], role="known"),
         tracker,
         label=problem.label,
         split_at=_split_at(params, logical_date),
@@ -132,12 +132,12 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
         model_name=params["model"],
         kind=problem.kind,
         metrics=problem.figures,
-        served=get_training_set(tracker.artefacts, build_training_set["served"], role="served"),
+        served=get_training_set(tracker.artifacts, build_training_set["served"], role="served"),
         slice_by=problem.slice_by,
         seed=params["seed"],
         author=params["author"],
         inputs={
-            "training_rows": build_training_set["known"]["artefact"],
+            "training_rows": rows_of(build_training_set["known"]),
             **build_training_set["sources"],
         },
         tags={
@@ -146,7 +146,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
             "sources": ",".join(build_training_set["views"]),
         },
     )
-    return {"run_id": run.run_id, "artefact": run.artefact}
+    return {"run_id": run.run_id, "artifact": run.artifact}
 
 
 @task

@@ -75,7 +75,7 @@ def _judged(policy: GatePolicy, *, champion: Mapping[str, float] = _CHAMPION, **
         metrics[f"{kind}.roc_auc" + (f".{part}" if part else "")] = figure
     versions = [
         ModelVersion(
-            name="late_flights", version=number, run_id=f"r{number}", artefact=f"sha256:{number:064d}", stage="None",
+            name="late_flights", version=number, run_id=f"r{number}", artifact=f"sha256:{number:064d}", stage="None",
             aliases=(), tags={}, author="ada", created=_AT, description="",
         )
         for number in (1, 2)

@@ -50,8 +50,8 @@ def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
         registry = Registry(home, clock=clock)
         promotion, before = None, None
         for name in ("champion", "challenger"):
-            model = tracker.artefacts.put_bytes(name.encode())
-            run = tracker.log_run(name, metrics={"served.roc_auc": 0.7}, artefact=model, author="ada")
+            model = tracker.artifacts.put_bytes(name.encode())
+            run = tracker.log_run(name, metrics={"served.roc_auc": 0.7}, artifact=model, author="ada")
             version = registry.register_model(run, "late")
             measured = Measured(run.metrics)
             report = evaluate_gates(

@@ -219,9 +219,9 @@ def _clinic_registry() -> Iterator[tuple[Registry, GateReport]]:
         with closing(registry):
             registry.set_policy("no_shows", requires_approval=True, actor="grace", why="patients are called")
             for number in (1, 2):
-                artefact = tracker.artefacts.put_bytes(b"model %d" % number)
+                artifact = tracker.artifacts.put_bytes(b"model %d" % number)
                 run = tracker.log_run(
-                    "no_shows", metrics={"served.roc_auc": 0.7 + number / 100}, artefact=artefact, author="ada"
+                    "no_shows", metrics={"served.roc_auc": 0.7 + number / 100}, artifact=artifact, author="ada"
                 )
                 version = registry.register_model(run, "no_shows")
                 before = registry.get_production("no_shows")

@@ -176,25 +176,25 @@ def _verify(home: Path) -> Sight:
             events = registry.verify()
             versions = registry.search(name=MODEL_NAME)
             for version in versions:
-                registry.artefacts.get_bytes(version.artefact)
+                registry.artifacts.get_bytes(version.artifact)
         except IntegrityError as error:
             return Sight(False, str(error), history)
-    return Sight(True, f"verified: {events} events, {len(versions)} artefacts", history)
+    return Sight(True, f"verified: {events} events, {len(versions)} artifacts", history)
 
 
 def _swap_bytes(home: Path) -> None:
     with closing(Registry(home, clock=FakeClock(_DAY))) as registry:
         version = registry.get_production(MODEL_NAME)
         assert version is not None  # noqa: S101  the scene has just promoted one
-        path = registry.artefacts.path(version.artefact)
+        path = registry.artifacts.path(version.artifact)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(bytes(data))
 
 
-TAMPERED_ARTEFACT = Fault(
-    name="tampered-artefact",
+TAMPERED_ARTIFACT = Fault(
+    name="tampered-artifact",
     title="The model on disk is no longer the model that was judged",
     notebook="04",
     damage="one bit of the file of the model in Production is turned",

@@ -10,7 +10,7 @@ from mlops_lab.teaching.classroom.breaking_registry import (
     LEAK,
     NAN_METRIC,
     SELF_APPROVAL,
-    TAMPERED_ARTEFACT,
+    TAMPERED_ARTIFACT,
 )
 from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK, SKIPPED_GATE, UNPINNED_ACTION
 from mlops_lab.teaching.classroom.fault import Fault
@@ -21,7 +21,7 @@ FAULTS: tuple[Fault, ...] = (
     LATE_DATA,
     STALE_VIEW,
     NAN_METRIC,
-    TAMPERED_ARTEFACT,
+    TAMPERED_ARTIFACT,
     EDITED_HISTORY,
     SELF_APPROVAL,
     FLAKY_TASK,

@@ -124,9 +124,9 @@ def register(home: Path, *, clock: Clock) -> ModelVersion:
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
     try:
         number = len(registry.search(name=MODEL_NAME)) + 1 if MODEL_NAME in registry.list_models() else 1
-        artefact = tracker.artefacts.put_bytes(f"stands for version {number}\n".encode() * 40)
+        artifact = tracker.artifacts.put_bytes(f"stands for version {number}\n".encode() * 40)
         run = tracker.log_run(
-            "train", artefact=artefact, author=AUTHOR, params={"number": number}, metrics={"served.roc_auc": 0.74}
+            "train", artifact=artifact, author=AUTHOR, params={"number": number}, metrics={"served.roc_auc": 0.74}
         )
         return registry.register_model(run, MODEL_NAME)
     finally:

@@ -62,13 +62,13 @@ def load_traffic() -> dict[str, pd.DataFrame]:
 
 def measured_bytes(home: Path) -> bytes:
     """The table of measurements, from the home folder of the scene `leak`."""
-    from mlops_lab.models.tracking import ArtefactStore
+    from mlops_lab.models.tracking import ArtifactStore
     from mlops_lab.pipeline.dag import list_runs
     from mlops_lab.pipeline.flights import get_json
 
     runs, found = list_runs(home, dag_id="flights"), {}
     for run in runs:
-        one = get_json(ArtefactStore(home), run.result("evaluate")["measured"])
+        one = get_json(ArtifactStore(home), run.result("evaluate")["measured"])
         found[str(run.params["features"])] = {
             "metrics": {name: round(value, 4) for name, value in sorted(one["metrics"].items())},
             "champion": one["champion"],

@@ -149,7 +149,7 @@ def _version(number: int, stage: str) -> ModelVersion:
         name=MODEL_NAME,
         version=number,
         run_id=f"run-{number}",
-        artefact=f"sha256:{number:064d}",
+        artifact=f"sha256:{number:064d}",
         stage=stage,
         aliases=("champion",) if stage == "Production" else (),
         tags={},

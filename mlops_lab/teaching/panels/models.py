@@ -17,8 +17,8 @@ def register_versions(home: Path, measured: Sequence[Measured], *, name: str, cl
     """Register a version for each measurement, by one author and with bytes of its own; none of them predicts."""
     tracker, registry = Tracker(home, clock=clock), Registry(home, clock=clock)
     for number, one in enumerate(measured, 1):
-        artefact = tracker.artefacts.put_bytes(f"stands for version {number}".encode())
-        run = tracker.log_run("train", artefact=artefact, author=AUTHOR, params={"number": number}, metrics=one.metrics)
+        artifact = tracker.artifacts.put_bytes(f"stands for version {number}".encode())
+        run = tracker.log_run("train", artifact=artifact, author=AUTHOR, params={"number": number}, metrics=one.metrics)
         registry.register_model(run, name)
     tracker.close()
     registry.close()

@@ -10,7 +10,7 @@ month of flights. Stood in for, in both alike:
 - `python start.py test FOLDER` runs the unittest files of a small repository in that FOLDER; without a FOLDER it does
   nothing; `scripts/*.py`, `nox` and `micromamba` only say what they were asked for;
 - `gh` answers what the workflows ask of GitHub: the default branch, the run that trained, who approved and who made it;
-- actions of other repositories: artefacts are kept in a folder, all others do nothing.
+- actions of other repositories: artifacts are kept in a folder, all others do nothing.
 
 For act alone, which does not know them, `$/` becomes `./`, and `queue:`, `deployment:` and `timezone:` are taken out.
 """

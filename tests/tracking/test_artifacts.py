@@ -1,4 +1,4 @@
-"""Do artefacts stay what they were, and does nothing strange come out of them?"""
+"""Do artifacts stay what they were, and does nothing strange come out of them?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, NotAllowed, UnknownName
-from mlops_lab.models.tracking import ArtefactStore
+from mlops_lab.models.tracking import ArtifactStore
 
 NUMBERS = np.column_stack([np.arange(40.0), np.arange(40.0)[::-1] % 7])
 LATE = np.arange(40) % 3 == 0
@@ -45,7 +45,7 @@ MODELS = {
 
 @given(data=st.binary(max_size=2000))
 def test_bytes_come_back_and_are_named_by_their_sha256(tmp_path_factory, data):
-    store = ArtefactStore(tmp_path_factory.mktemp("home"))
+    store = ArtifactStore(tmp_path_factory.mktemp("home"))
 
     fingerprint = store.put_bytes(data)
 
@@ -54,7 +54,7 @@ def test_bytes_come_back_and_are_named_by_their_sha256(tmp_path_factory, data):
 
 
 def test_the_same_bytes_are_stored_once_and_leave_no_other_file(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     for _ in range(3):
         store.put_bytes(b"model")
@@ -82,7 +82,7 @@ def test_the_same_bytes_are_stored_once_and_leave_no_other_file(tmp_path):
     ids=lambda value: repr(value)[:24],
 )
 def test_what_is_no_fingerprint_never_becomes_a_path(tmp_path, name):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     with pytest.raises(InvalidData, match="is not a fingerprint"):
         store.path(name)
@@ -91,7 +91,7 @@ def test_what_is_no_fingerprint_never_becomes_a_path(tmp_path, name):
 
 
 def test_changed_bytes_are_noticed_and_storing_them_again_heals(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     fingerprint = store.put_bytes(b"model")
     store.path(fingerprint).write_bytes(b"modem")
 
@@ -103,8 +103,8 @@ def test_changed_bytes_are_noticed_and_storing_them_again_heals(tmp_path):
     assert store.get_bytes(fingerprint) == b"model"
 
 
-def test_a_truncated_artefact_is_noticed(tmp_path):
-    store = ArtefactStore(tmp_path)
+def test_a_truncated_artifact_is_noticed(tmp_path):
+    store = ArtifactStore(tmp_path)
     fingerprint = store.put_bytes(b"model" * 100)
     os.truncate(store.path(fingerprint), 0)
 
@@ -112,8 +112,8 @@ def test_a_truncated_artefact_is_noticed(tmp_path):
         store.get_bytes(fingerprint)
 
 
-def test_a_missing_artefact_is_an_unknown_name(tmp_path):
-    store = ArtefactStore(tmp_path)
+def test_a_missing_artifact_is_an_unknown_name(tmp_path):
+    store = ArtifactStore(tmp_path)
     there = store.put_bytes(b"model")
 
     with pytest.raises(UnknownName) as caught:
@@ -126,12 +126,12 @@ def test_a_home_that_is_a_file_is_a_home_error(tmp_path):
     (tmp_path / "home").write_text("not a folder")
 
     with pytest.raises(HomeError):
-        ArtefactStore(tmp_path / "home").put_bytes(b"model")
+        ArtifactStore(tmp_path / "home").put_bytes(b"model")
 
 
-def test_text_is_no_artefact(tmp_path):
+def test_text_is_no_artifact(tmp_path):
     with pytest.raises(InvalidData, match="bytes"):
-        ArtefactStore(tmp_path).put_bytes("model")
+        ArtifactStore(tmp_path).put_bytes("model")
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -141,13 +141,13 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", full)
 
     with pytest.raises(HomeError, match="No space left"):
-        ArtefactStore(tmp_path).put_bytes(b"model")
+        ArtifactStore(tmp_path).put_bytes(b"model")
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_many_threads_storing_the_same_bytes_agree(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     found = []
     threads = [threading.Thread(target=lambda: found.append(store.put_bytes(b"x" * 100_000))) for _ in range(8)]
 
@@ -162,7 +162,7 @@ def test_many_threads_storing_the_same_bytes_agree(tmp_path):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_loaded_model_predicts_exactly_what_the_saved_one_did(tmp_path, kind):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     model = MODELS[kind]().fit(NUMBERS, LATE)
 
     loaded = store.load_model(store.save_model(model))
@@ -172,7 +172,7 @@ def test_a_loaded_model_predicts_exactly_what_the_saved_one_did(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_same_training_gives_the_same_fingerprint(tmp_path, kind):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     fingerprints = {store.save_model(MODELS[kind]().fit(NUMBERS, LATE)) for _ in range(3)}
 
@@ -180,7 +180,7 @@ def test_the_same_training_gives_the_same_fingerprint(tmp_path, kind):
 
 
 def test_other_training_gives_another_fingerprint(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     one = store.save_model(LogisticRegression(C=1.0).fit(NUMBERS, LATE))
     other = store.save_model(LogisticRegression(C=0.5).fit(NUMBERS, LATE))
@@ -192,10 +192,10 @@ def test_other_training_gives_another_fingerprint(tmp_path):
 def test_another_process_with_another_hash_seed_gives_the_same_fingerprint(tmp_path):
     script = (
         "import sys; from sklearn.linear_model import LogisticRegression\n"
-        "from mlops_lab.models.tracking import ArtefactStore\n"
+        "from mlops_lab.models.tracking import ArtifactStore\n"
         "model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])\n"
         "model.airports = {'EWR', 'JFK', 'LGA', 'BOS', 'ORD'}\n"
-        "print(ArtefactStore(sys.argv[1]).save_model(model))"
+        "print(ArtifactStore(sys.argv[1]).save_model(model))"
     )
 
     found = {
@@ -219,7 +219,7 @@ def test_skops_itself_does_not_give_the_same_bytes_twice():
 
 
 def test_a_function_in_the_file_is_refused_by_name(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     fingerprint = store.put_bytes(skops.io.dumps(FunctionTransformer(os.system)))
 
     with pytest.raises(NotAllowed, match=rf"{os.system.__module__}\.system") as caught:
@@ -229,7 +229,7 @@ def test_a_function_in_the_file_is_refused_by_name(tmp_path):
 
 
 def test_trees_can_be_refused_too(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     fingerprint = store.save_model(RandomForestClassifier(1, random_state=0).fit(NUMBERS, LATE))
 
     with pytest.raises(NotAllowed, match=r"sklearn\.tree\._tree\.Tree"):
@@ -237,7 +237,7 @@ def test_trees_can_be_refused_too(tmp_path):
 
 
 def test_a_type_can_be_trusted_by_name(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     fingerprint = store.save_model(FunctionTransformer(os.path.basename))
 
     loaded = store.load_model(fingerprint, trusted=["posixpath.basename", "ntpath.basename"])
@@ -269,7 +269,7 @@ def _zip(**parts: bytes) -> bytes:
     ids=["empty", "cut", "text", "no schema", "empty schema", "list", "no root", "no loader", "deep"],
 )
 def test_bytes_that_are_no_model_are_invalid_data(tmp_path, data):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
 
     with pytest.raises(InvalidData):
         store.load_model(store.put_bytes(data))
@@ -277,11 +277,11 @@ def test_bytes_that_are_no_model_are_invalid_data(tmp_path, data):
 
 def test_what_skops_cannot_write_is_invalid_data(tmp_path):
     with pytest.raises(InvalidData, match="cannot be stored as a model"):
-        ArtefactStore(tmp_path).save_model(Birch())
+        ArtifactStore(tmp_path).save_model(Birch())
 
 
 def test_a_tampered_model_is_not_loaded(tmp_path):
-    store = ArtefactStore(tmp_path)
+    store = ArtifactStore(tmp_path)
     fingerprint = store.save_model(LogisticRegression().fit(NUMBERS, LATE))
     path = Path(store.path(fingerprint))
     data = bytearray(path.read_bytes())
