@@ -21,7 +21,7 @@ from mlops_lab.teaching.checks.capstone_flights import (
     tied,
     with_another_future,
 )
-from mlops_lab.teaching.checks.exercise import expect
+from mlops_lab.teaching.checks.exercise import expect, read_exercises
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -243,3 +243,8 @@ def judge_report(report: Any) -> None:
     expect(gain <= _TOO_GOOD, said)
     reasons = " ".join(result.sentence for result in report.failures)
     expect(report.passed, f"the gate refused it: {reasons}")
+
+
+EXERCISES = read_exercises(
+    "nb09.toml", {"09.1": judge_rows, "09.2": judge_view, "09.3": judge_service, "09.4": judge_report}
+)

@@ -19,7 +19,7 @@ def _exercises() -> dict[str, Exercise]:
     known: dict[str, Exercise] = {}
     package = import_module("mlops_lab.teaching.checks")
     names = (found.name for found in iter_modules(package.__path__))
-    for name in sorted(name for name in names if re.fullmatch(r"nb\d\d|built_by_hand|transfer", name)):
+    for name in sorted(name for name in names if re.fullmatch(r"nb\d\d|built_by_hand|capstone|transfer", name)):
         module = f"mlops_lab.teaching.checks.{name}"
         try:
             found = import_module(module).EXERCISES

@@ -211,22 +211,4 @@ def _count_matrix_jobs(jobs: Any) -> None:
     expect(jobs == len(expand_matrix(_MATRIX)), f"not {jobs}: write the six pairs down and strike one out.")
 
 
-_FIXED = {
-    6: "    continue-on-error: false",
-    9: "      - run: set -o pipefail; bash gate.sh | tee report.txt",
-    10: '      - {env: {TITLE: "${{ github.event.pull_request.title }}"}, run: \'echo "judged $TITLE"\'}',
-    14: "    if: ${{ !cancelled() && needs.gate.result == 'success' }}",
-    15: "    environment: production",
-}
-
-
-def _without(number: int, **other: str) -> str:
-    left = {line: text for line, text in _FIXED.items() if line != number}
-    return f"repairs = {left | {int(line[1:]): text for line, text in other.items()}!r}"
-
-
-def _guesses(*values: bool) -> str:
-    return f"guesses = {dict(zip(_SURPRISES, values, strict=True))!r}"
-
-
 EXERCISES = read_exercises("nb06.toml", {"06.1": _guess, "06.2": summarise, "06.3": _count_matrix_jobs, "06.4": repair})

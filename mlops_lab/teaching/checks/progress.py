@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from html import escape
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from mlops_lab.base.display import html_table, page
 from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.storage import write_atomically
 from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes
 
 _STATUS = ("not attempted", "not yet", "passed")
@@ -96,18 +96,7 @@ def record(entry: str, change: Callable[[Standing], Standing]) -> tuple[Standing
 
 
 def _write(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            json.dump(content, file, indent=1, sort_keys=True)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    write_atomically(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 @dataclass(frozen=True, repr=False)
