@@ -56,6 +56,19 @@ at = pd.date_range("2013-12-01", periods=1200, freq="15min", tz="UTC")
 keys = [f"flight {number}" for number in range(1200)]
 traffic = pd.DataFrame({"key": keys, "at": at, "known_at": at, "truth": 0, "challenger": 0.1, "champion": 0.1})
 CanaryPanel({"good": traffic, "leaking": traffic.assign(challenger=0.9)})
+
+# %%
+import time
+from mlops_lab.teaching.panels.controls import RangeInput, switch
+from mlops_lab.teaching.panels.panel import Panel
+from mlops_lab.teaching.panels.view import View
+
+class Lagging(Panel):
+    def render(self, state):
+        time.sleep(0.5)
+        return View(f"{state['number']:.0f}, {state['seen']}", "success", "<svg></svg>", "")
+
+Lagging({"number": RangeInput(label="number", low=0, high=9, value=0), "seen": switch("seen")})
 """
 
 
@@ -72,7 +85,7 @@ def browser(browser_over: Callable[[Path], Browser], tmp_path_factory: pytest.Te
 def panels(browser: Browser) -> Iterator[Opened]:
     with browser.open("panels.ipynb") as opened:
         assert opened.run_all() == []
-        opened.page.locator(".lab-panel").nth(4).wait_for()
+        opened.page.locator(".lab-panel").nth(5).wait_for()
         yield opened
 
 
@@ -168,7 +181,7 @@ def test_lists_and_buttons_keep_the_keys_that_jupyterlab_would_take(panels: Open
     keyboard.type("dd")  # in command mode: delete the cell
     keyboard.press("ArrowDown")
     expect(challenger).to_have_value("leaking")
-    assert panels.page.evaluate("() => window.labPanel.content.widgets.length") == 6
+    assert panels.page.evaluate("() => window.labPanel.content.widgets.length") == 7
 
     press(panels, 0, "floor", "ArrowRight", times=10)
     expect(verdict(panels, 0)).to_contain_text("below the floor")
@@ -177,6 +190,20 @@ def test_lists_and_buttons_keep_the_keys_that_jupyterlab_would_take(panels: Open
 
     expect(verdict(panels, 0)).to_contain_text("the gate passed")
     assert panels.page.evaluate("() => window.labPanel.content.mode") == "command"
+
+
+def test_a_reset_is_not_undone_by_what_a_slider_held_back(panels: Opened) -> None:
+    from playwright.sync_api import expect
+
+    lagging = panels.page.locator(".lab-panel").nth(5)
+    press(panels, 5, "number", "ArrowRight", times=5)  # the first is on its way, the others wait for its answer
+    lagging.get_by_role("button", name="Reset").focus()
+    panels.page.keyboard.press("Enter")
+    slider = lagging.get_by_role("slider", name="number", exact=True)
+    expect(slider).to_have_attribute("aria-valuetext", "0.000")
+    lagging.get_by_role("checkbox", name="seen").check()
+
+    expect(verdict(panels, 5)).to_contain_text("0, True")
 
 
 def test_a_panel_says_that_its_kernel_is_gone(browser: Browser) -> None:

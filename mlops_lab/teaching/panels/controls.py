@@ -151,15 +151,29 @@ function render({ model, el }) {
     const mine = asked = Date.now();
     try { model.send({ asked: mine }); } catch (error) { /* no kernel to send to: nobody will answer */ }
     setTimeout(silent, model.get("patience"), mine);
+    return mine;
+  };
+  let waiting = [];
+  // A control holds its newest value back until the kernel is done with the one before, and a click would overtake it:
+  // Reset, and then the old value. So the click waits for an answer, which comes after what was held back is sent.
+  const click = (event) => {
+    const button = event.target.closest("button");
+    if (!button || !event.isTrusted) return;
+    event.stopPropagation();
+    waiting.push([ask(), button]);
   };
   model.on("msg:custom", (answer) => {
     heard = Math.max(heard, answer.asked);
     if (heard >= asked) said.style.display = "none";
+    const now = waiting.filter(([mine]) => mine <= heard);
+    waiting = waiting.filter(([mine]) => mine > heard);
+    if (!gone) now.forEach(([, button]) => button.click());
   });
   const listen = () => {
     const controls = el.closest(".lab-controls");
     if (controls) {
       controls.addEventListener("focusin", mark);
+      controls.addEventListener("click", click, true);
       for (const moved of ["input", "change", "click"]) controls.addEventListener(moved, ask);
     } else if (!gone) requestAnimationFrame(listen);
   };
@@ -171,7 +185,9 @@ export default { render };
 
 
 class OwnKeys(anywidget.AnyWidget):
-    """Two promises of the box of class `lab-controls` around it: its keys are its own, and a silent kernel is told.
+    """Three promises of the box of class `lab-controls` around it.
+
+    Its keys are its own, a silent kernel is told, and a button acts after the moves before it.
 
     Without it the letters `dd`, typed to find a name in a list, delete the cell, and the space bar that presses a
     button turns the slide. And a control that moves where no kernel runs any more would stand above a picture and a
