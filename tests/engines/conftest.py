@@ -8,6 +8,7 @@ import pytest
 
 from mlops_lab.adapters.engines import Asked, run_all
 from mlops_lab.adapters.engines.comparing import DATES, missed_since, questions
+from mlops_lab.adapters.engines.planted import sequence
 from mlops_lab.pipeline.problem import load_problem, new_project, pipeline_of
 
 NAMED = [each for each in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",") if each]
@@ -33,6 +34,7 @@ def asked(tmp_path_factory):
     dag, told = pipeline_of(load_problem(page)), {"model": "ridge", "author": "ada"}
     return {
         **questions(),
+        "sequence": Asked(sequence(3), "2013-10-01"),  # what it is asked for there is how long it takes
         "weather passed": Asked(dag, "2016-01-02", told, problem=page),
         "weather refused": Asked(dag, "2016-01-02", {**told, "features": "same_day"}, problem=page),
     }

@@ -33,7 +33,7 @@ def theirs(engine, dags, homes):
         {"text": ENGINES[engine](dag), "dag_id": dag.dag_id, "logical_date": DATE, "params": {}, "home": str(home)}
         for dag, home in zip(dags, homes, strict=True)
     ]
-    answers = ask(engine, {"runs": runs, "keep_server": True}, timeout=240 + 60 * len(dags))["runs"]
+    answers = ask(engine, {"runs": runs}, timeout=240 + 60 * len(dags))["runs"]
     words = ("state", "states", "attempts")
     return [
         {word: answer[word] for word in words} | {"given": given(home)}

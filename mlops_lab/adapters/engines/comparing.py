@@ -67,7 +67,7 @@ def questions() -> dict[str, Asked]:
         "refused": Asked(flights, "2013-10-02", {**_SHORT, "features": "daily_averages"}),
         "manners": Asked(manners(), "2013-10-01", {"size": 4}),
         **errors,
-        "sequence": Asked(sequence(_LENGTH), "2013-10-01"),
+        "sequence": Asked(sequence(_LENGTH), "2013-10-01", brief=True),
     }
 
 
@@ -226,5 +226,5 @@ _LOOKS: Mapping[str, Callable[[Mapping[str, Record]], str]] = {
 
 
 def _overhead(run: Record) -> str:
-    milliseconds = run.seconds * 1000 / max(len(run.tasks), 1)
+    milliseconds = run.seconds * 1000 / _LENGTH
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"

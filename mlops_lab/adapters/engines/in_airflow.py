@@ -6,11 +6,13 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from mlops_lab.adapters.engines.airflow_service import run_and_answer
 from mlops_lab.adapters.engines.ending import end_with_parent
@@ -20,17 +22,20 @@ __all__ = ["main"]
 
 def run(asked: dict[str, Any]) -> dict[str, Any]:
     """Run the DAG of a file once with `dag.test()`, and tell what became of it."""
-    from airflow.dag_processing.dagbag import DagBag
+    from airflow.sdk.execution_time import supervisor
 
-    bag = DagBag(dag_folder=str(_file(asked)), load_op_links=False)
+    bag = _bag(_file(asked))
     if bag.import_errors:
         return {"import_errors": list(bag.import_errors.values())}
     dag: Any = bag.dags[asked["dag_id"]]
     told = {"dags": sorted(bag.dags), "schedule": getattr(dag.timetable, "expression", "")}
+    server = None if asked.get("brief") else _server()
+    kept = nullcontext() if server is None else patch.object(supervisor, "in_process_api_server", lambda: server)
     began = time.monotonic()
     os.environ["MLOPS_LAB_HOME"] = asked["home"]
     try:
-        ended = dag.test(logical_date=datetime.fromisoformat(asked["logical_date"]), run_conf=asked["params"])
+        with kept:
+            ended = dag.test(logical_date=datetime.fromisoformat(asked["logical_date"]), run_conf=asked["params"])
     except ValueError as error:  # how Airflow refuses a param
         return {"refused": f"{type(error).__name__}: {error}"}
     seconds = time.monotonic() - began
@@ -42,14 +47,23 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _keep_server() -> None:
+@cache
+def _bag(place: Path) -> Any:
+    """What Airflow reads in a file or a folder, each of them once."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(place), load_op_links=False)
+
+
+@cache
+def _server() -> Any:
     """One API server for all tasks; `dag.test()` builds one for each, which takes seconds on a small machine.
 
-    What a task may do, and when, is the same with one. How long it takes is not, so nothing that is timed asks for it.
+    What a task may do, and when, is the same with one. How long it takes is not, so a run that is timed has none.
     """
-    from airflow.sdk.execution_time import supervisor
+    from airflow.sdk.execution_time.supervisor import in_process_api_server
 
-    supervisor.in_process_api_server = cache(supervisor.in_process_api_server)
+    return in_process_api_server()
 
 
 def _file(asked: dict[str, Any]) -> Path:
@@ -63,10 +77,9 @@ def _shape(dag: Any) -> dict[str, Any]:
 
 def read(asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What Airflow reads in each of the files, and whether its scheduler could keep it."""
-    from airflow.dag_processing.dagbag import DagBag
     from airflow.serialization.serialized_objects import DagSerialization
 
-    bag = DagBag(dag_folder=str(_file(asked[0]).parent), load_op_links=False) if asked else None
+    bag = _bag(_file(asked[0]).parent) if asked else None
     found = []
     for each in asked:
         dag: Any = bag and bag.dags.get(each["dag_id"])
@@ -164,8 +177,6 @@ def main(job: str, answer: str) -> None:
     if "missed" in asked:
         found["missed"] = missed(*asked["missed"])
     found["read"] = read(asked.get("read", []))
-    if asked.get("keep_server"):
-        _keep_server()
     found["runs"] = [run_and_answer(each) if "answers" in each else run(each) for each in asked.get("runs", [])]
     Path(answer).write_text(json.dumps(found), "utf-8")
 
