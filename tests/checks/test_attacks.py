@@ -183,9 +183,19 @@ def _in_plain_words(verdict: Verdict, exercise: Exercise) -> None:
     assert verdict._repr_html_()
 
 
+def _pairs() -> list[Any]:
+    """Each exercise with each strange answer; by day every fourth, so that each answer meets a dozen exercises."""
+    return [
+        pytest.param(
+            exercise, name, id=f"{exercise.id}-{name}", marks=[] if (row + column) % 4 == 0 else pytest.mark.nightly
+        )
+        for row, exercise in enumerate(all_exercises())
+        for column, name in enumerate(STRANGE)
+    ]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STRANGE)
-@EXERCISES
+@pytest.mark.parametrize(("exercise", "name"), _pairs())
 def test_a_strange_answer_is_refused_in_plain_words(exercise: Exercise, name: str, monkeypatch) -> None:
     monkeypatch.setattr(judging, "expect_as_delivered", list)  # has tests of its own, and takes its time
     _in_plain_words(judge(exercise, STRANGE[name]), exercise)
