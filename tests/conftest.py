@@ -21,11 +21,11 @@ settings.load_profile("course")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# What is not among the fast, whoever marks what: they need a browser, an engine, a kernel, a whole run of the pipeline,
-# an environment of their own or the linters of workflows.
+# What is not among the fast, whoever marks what: they need a browser, an engine, a kernel, a server, a whole run of the
+# pipeline, an environment of their own or the linters of workflows.
 NOT_FAST = {
     *("benchmarks", "browser", "classroom", "cli", "cloud", "conformance", "engines", "feast", "mlflow", "notebooks"),
-    *("pipeline", "playground", "site", "start", "tecton", "workflows"),
+    *("pipeline", "playground", "problem", "serving", "site", "start", "tecton", "workflows"),
 }
 
 

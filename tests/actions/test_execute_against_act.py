@@ -18,7 +18,10 @@ spec = importlib.util.spec_from_file_location("acted_workflows", ORACLE / "acted
 acted = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(acted)
 
-pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="the steps are bash scripts")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("bash") is None, reason="the steps are bash scripts"),
+]
 
 
 def ours(text: str, folder: Path) -> WorkflowRun:

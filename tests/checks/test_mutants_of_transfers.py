@@ -14,6 +14,8 @@ from mlops_lab.teaching.checks import find_exercise
 from mlops_lab.teaching.checks.judging import judge
 from tests.checks.clauses import Clauses, expect_accepted, expect_refused, mutants, whole
 
+pytestmark = pytest.mark.slow
+
 _VIEW = """\
 clinic_view = FeatureView(
     "clinic_counts",
