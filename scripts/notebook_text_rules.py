@@ -104,7 +104,8 @@ def unsolved(stored: Stored) -> Iterator[str]:
             hay += [(cell.id, squeeze(text)) for output in cell.outputs for text in texts(output)]
     for exercise in all_exercises():
         if exercise.id.startswith(stored.number + "."):
-            places = sorted({cell for cell, text in hay if any(needle in text for needle in needles(exercise))})
+            known_by = needles(exercise)
+            places = sorted({cell for cell, text in hay if any(needle in text for needle in known_by)})
             if places:
                 yield f"the solution of {exercise.id} stands in {', '.join(places)}"
 

@@ -76,7 +76,10 @@ def normal(jobs: dict) -> dict:
 RECORDS = [json.loads(line) for line in acted.RECORDED.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.mark.parametrize("record", RECORDS, ids=range(len(RECORDS)))
+@pytest.mark.parametrize(
+    "record",
+    [pytest.param(one, marks=[] if at % 3 == 0 else pytest.mark.nightly, id=str(at)) for at, one in enumerate(RECORDS)],
+)
 def test_recorded_runs_of_act_are_ours(record, tmp_path):
     run = normal(shown(ours(record["workflow"], tmp_path)))
 
@@ -93,7 +96,9 @@ def act_program() -> str | None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(act_program() is None, reason="act is not installed; MLOPS_LAB_ACT may say where it is")
-@pytest.mark.parametrize("seed", range(1000, 1006))
+@pytest.mark.parametrize(
+    "seed", [1000, 1001, *(pytest.param(one, marks=pytest.mark.nightly) for one in range(1002, 1006))]
+)
 def test_fresh_runs_of_act_are_ours(seed, tmp_path):
     text = acted.generate(seed + int(os.environ.get("MLOPS_LAB_SEED", "0")))
     answer = acted.ask(text, act_program())

@@ -76,7 +76,10 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(one, marks=[] if at < 3 else pytest.mark.nightly, id=one.stem) for at, one in enumerate(FILES)],
+)
 def test_whatever_is_broken_in_a_file_it_is_told_or_it_runs(file, root):
     chance = random.Random(file.stem)  # noqa: S311 (no secret)
     told, ran = [], 0

@@ -118,11 +118,16 @@ def test_a_version_of_train_on_the_default_branch_is_promoted_by_whom_another_ap
     "changed",
     [
         {"path": ".github/workflows/evil.yml"},
-        {"path": "dynamic/evil/.github/workflows/train.yml"},
         {"head_branch": "topic"},
-        {"head_repository": {"full_name": "eve/octo-repo"}},
         {"event": "pull_request"},
-        {"event": "push"},
+        *map(
+            at_night,
+            [
+                {"path": "dynamic/evil/.github/workflows/train.yml"},
+                {"head_repository": {"full_name": "eve/octo-repo"}},
+                {"event": "push"},
+            ],
+        ),
     ],
     ids=str,
 )
@@ -136,7 +141,7 @@ def test_a_run_of_anything_but_train_on_the_default_branch_is_refused(promotion,
 
 
 @pytest.mark.parametrize(
-    "signed", [{"workflow": "ci.yml"}, {"ref": "refs/heads/topic"}, {"ref": "refs/tags/main"}, None]
+    "signed", [{"workflow": "ci.yml"}, None, *map(at_night, [{"ref": "refs/heads/topic"}, {"ref": "refs/tags/main"}])]
 )
 def test_bytes_that_train_on_the_default_branch_did_not_sign_are_refused(promotion, signed):
     if signed is None:
@@ -168,7 +173,7 @@ def test_nobody_can_switch_off_the_digest(promotion, digest):
 @pytest.mark.parametrize(
     ("author", "trained", "actor", "approved", "promoted"),
     [
-        ("ada", "ada", "ada", ["grace"], True),
+        at_night("ada", "ada", "ada", ["grace"], True),
         ("ada", "ada", "ada", ["ada"], False),
         at_night("ada", "ada", "grace", ["ada"], False),
         at_night("ada", "ada", "grace", ["grace"], False),
@@ -178,7 +183,7 @@ def test_nobody_can_switch_off_the_digest(promotion, digest):
         at_night("nightly", "", "ada", ["grace"], True),
         at_night("nightly", "grace", "ada", ["grace"], False),
         at_night("nightly", "", "ada", ["ada", "grace"], True),
-        ("nightly", "", "ada", ["grace", "ada"], True),
+        at_night("nightly", "", "ada", ["grace", "ada"], True),
         at_night("ada", "ada", "ada", [], False),
     ],
 )
@@ -214,13 +219,13 @@ def test_a_version_that_was_compared_with_an_older_champion_is_refused(promotion
 @pytest.mark.parametrize(
     "release",
     [
-        {"draft": True, "tag_name": "home/v2-run6-local-1"},
-        {"draft": False, "tag_name": "v1.0.0"},
         {
             "draft": False,
             "tag_name": "home/v2-run6-local-1",
             "assets": [{"name": "x", "state": "uploaded", "digest": "y"}],
         },
+        at_night({"draft": True, "tag_name": "home/v2-run6-local-1"}),
+        at_night({"draft": False, "tag_name": "v1.0.0"}),
     ],
 )
 def test_what_is_no_kept_home_folder_is_no_champion(promotion, release):
