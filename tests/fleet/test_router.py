@@ -155,6 +155,10 @@ def test_a_refusal_of_the_rows_is_passed_on_and_no_failure():
         pytest.param(200, {"predictions": [7.5] * 200}, id="no-probability"),
         pytest.param(200, {"predictions": [0.5]}, id="too-few"),
         pytest.param(200, [], id="no-object"),
+        pytest.param(200, {"error": "overloaded"}, id="a-200-that-is-an-error"),
+        pytest.param(200, {"predictions": [0.5] * 200, "errors": [{"row": 777}]}, id="an-error-of-no-row"),
+        pytest.param(200, {"predictions": [None] + [0.5] * 199, "errors": [{"row": False}]}, id="a-row-that-is-false"),
+        pytest.param(429, {"error": "slow down"}, id="too-many-requests"),
     ],
 )
 def test_what_the_challenger_garbles_the_champion_answers_and_it_is_counted(status, said):
@@ -495,10 +499,21 @@ def test_kept_connections_that_the_server_closes_are_replaced_and_every_form_of_
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}"],
-    ids=["nothing", "no-length", "nonsense", "cut-off"],
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+        b"HTTP/1.1 103 Hints\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx: " + b"x" * 60_000,
+    ],
+    ids=["nothing", "no-length", "nonsense", "cut-off", "two-lengths", "chunks", "hints-only", "headers-for-ever"],
 )
-def test_an_answer_that_is_none_counts_as_no_answer(answer):
+def test_an_answer_that_is_none_counts_as_no_answer(answer, monkeypatch):
+    monkeypatch.setattr("mlops_lab.delivery.live.client._MOST_BYTES", 50_000)
+
     async def ask():
         async def serve(reader, writer):
             await reader.readuntil(b"\r\n\r\n")
@@ -515,6 +530,35 @@ def test_an_answer_that_is_none_counts_as_no_answer(answer):
 
     with pytest.raises(Unreachable):
         asyncio.run(ask())
+
+
+def test_a_server_that_drips_is_too_late_and_what_it_says_unasked_is_nobody_s_answer():
+    asked = []
+
+    async def ask():
+        async def serve(reader, writer):
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while question := await reader.readuntil(b"\r\n\r\n"):
+                    asked.append(question)
+                    good = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+                    writer.write(good * 2 if b"/two" in question else good[:40])
+                    while b"/drip" in question and not writer.is_closing():
+                        writer.write(b" ")
+                        await asyncio.sleep(0.02)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            client = Client("127.0.0.1", server.sockets[0].getsockname()[1], seconds=0.2)
+            first = await client.ask("GET", "/two")
+            with pytest.raises(Unreachable, match="too late") as late:
+                await client.ask("GET", "/drip")
+            await client.close()
+            await asyncio.sleep(0.1)  # until the server has seen it
+        return first.body, late.value.heard
+
+    assert asyncio.run(ask()) == (b"{}", True)
+    assert len(asked) == 2
 
 
 def test_the_plan_follows_the_history_event_by_event(home, promotion, traffic):

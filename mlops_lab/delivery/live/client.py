@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -41,10 +40,69 @@ class Answer:
     body: bytes = b""
 
 
+class _Connection(asyncio.Protocol):
+    """One connection, over which one question at a time is asked; httptools calls the methods that begin with `on_`."""
+
+    def __init__(self) -> None:
+        import httptools
+
+        self._parser = httptools.HttpResponseParser(self)
+        self._found: asyncio.Future[Answer] | None = None
+        self.kept = True  # may another question be asked?
+
+    async def ask(self, question: bytes) -> Answer:
+        """Send a request; its whole answer. Raises: `EOFError`, `OSError`, there is none."""
+        self._size = 0
+        self._found = asyncio.get_running_loop().create_future()
+        self.transport.write(question)
+        return await self._found
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        from httptools import HttpParserError
+
+        self._size += len(data)
+        try:
+            if self._size > _MOST_BYTES:
+                raise EOFError(f"the answer is longer than {_MOST_BYTES:,} bytes")
+            self._parser.feed_data(data)
+        except (EOFError, HttpParserError) as error:
+            self._fail(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(error if isinstance(error, OSError) else EOFError("closed before the end of an answer"))
+
+    def _fail(self, error: Exception) -> None:
+        self.kept = False
+        self.transport.close()
+        if self._found is not None and not self._found.done():
+            self._found.set_exception(error if isinstance(error, OSError) else EOFError(str(error)))
+
+    def on_message_begin(self) -> None:
+        self._headers: dict[str, str] = {}
+        self._parts: list[bytes] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, part: bytes) -> None:
+        self._parts.append(part)
+
+    def on_message_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._found is None or self._found.done():
+            self._fail(EOFError("an answer to nothing"))
+        elif status >= 200:  # before it may come hints
+            self.kept = self._parser.should_keep_alive()
+            self._found.set_result(Answer(status, self._headers, b"".join(self._parts)))
+
+
 class Client:
     """Kept connections to one server on this machine.
 
-    On h11, uvicorn's own parser: of 2.1 ms that a request cost the router on httpx, 1.7 ms were httpx.
+    On httptools, as uvicorn is, because it is what a request costs the router: see tests/benchmarks/router.py.
 
     >>> client = Client("127.0.0.1", 9)  # the discard port: nobody listens
     >>> asyncio.run(client.ask("POST", "/invocations", b"{}"))  # doctest: +ELLIPSIS
@@ -54,13 +112,13 @@ class Client:
 
     def __init__(self, host: str, port: int, *, seconds: float = 10.0) -> None:
         try:
-            import h11  # noqa: F401
+            import httptools  # noqa: F401
         except ImportError:
             raise MissingExtra("serve") from None
         self.host = host
         self.port = port
         self._seconds = seconds
-        self._kept: list[tuple[Any, asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._kept: list[_Connection] = []
 
     def __repr__(self) -> str:
         return f"Client({self.host}:{self.port})"
@@ -73,76 +131,36 @@ class Client:
         Raises:
             Unreachable: no whole answer came in time.
         """
-        import h11
-
-        told = {"host": f"{self.host}:{self.port}", "content-type": "application/json", **(headers or {})}
-        told["content-length"] = str(len(body))
-        writer = None
+        told = {"content-type": "application/json", **(headers or {})}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        where = f"{method} {quote(path, safe='/:')} HTTP/1.1\r\nhost: {self.host}:{self.port}\r\n"
+        question = f"{where}{lines}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
+        connection = None
         try:
             async with asyncio.timeout(self._seconds):
-                parser, reader, writer = await self._connection()
-                request = h11.Request(method=method, target=quote(path, safe="/:"), headers=list(told.items()))
-                sent = (request, h11.Data(data=body), h11.EndOfMessage())
-                writer.write(b"".join(parser.send(part) for part in sent))
-                found = await _answer(parser, reader)
-            if parser.our_state is h11.DONE is parser.their_state and len(self._kept) < _KEPT:
-                parser.start_next_cycle()
-                self._kept.append((parser, reader, writer))
-                writer = None
+                connection = await self._connection()
+                found = await connection.ask(question)
+            if connection.kept and len(self._kept) < _KEPT:
+                self._kept.append(connection)
+                connection = None
             return found
         except TimeoutError:
             raise Unreachable(f"{self.host}:{self.port}: too late", heard=True) from None
-        except (OSError, EOFError, h11.ProtocolError) as error:
+        except (OSError, EOFError) as error:
             why = f"{self.host}:{self.port}: {type(error).__name__}: {error}"
-            raise Unreachable(why, heard=writer is not None) from None
+            raise Unreachable(why, heard=connection is not None) from None
         finally:
-            if writer is not None:
-                writer.close()
+            if connection is not None:
+                connection.transport.close()
 
-    async def _connection(self) -> tuple[Any, asyncio.StreamReader, asyncio.StreamWriter]:
-        import h11
-
+    async def _connection(self) -> _Connection:
         while self._kept:
-            parser, reader, writer = self._kept.pop()
-            if not (reader.at_eof() or reader.exception() or writer.is_closing()):
-                return parser, reader, writer
-            writer.close()
-        return (h11.Connection(h11.CLIENT), *await asyncio.open_connection(self.host, self.port))
+            found = self._kept.pop()
+            if found.kept and not found.transport.is_closing():
+                return found
+        return (await asyncio.get_running_loop().create_connection(_Connection, self.host, self.port))[1]
 
     async def close(self) -> None:
         """Close every kept connection."""
         while self._kept:
-            writer = self._kept.pop()[2]
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-
-
-async def _answer(parser: Any, reader: asyncio.StreamReader) -> Answer:
-    """The whole answer on a connection.
-
-    Raises:
-        EOFError: it ended too early, does not say where it ends, or is too long.
-        h11.ProtocolError: it is not HTTP.
-    """
-    import h11
-
-    head, parts, size = None, [], 0
-    while True:
-        event = parser.next_event()
-        if event is h11.NEED_DATA:
-            parser.receive_data(await reader.read(65536))
-        elif isinstance(event, h11.Response):
-            head = {name.decode(): value.decode("latin-1") for name, value in event.headers}
-            status = event.status_code
-            if not {"content-length", "transfer-encoding"} & head.keys():
-                raise EOFError("the answer does not say where it ends")
-        elif isinstance(event, h11.Data):
-            parts.append(bytes(event.data))
-            size += len(event.data)
-            if size > _MOST_BYTES:
-                raise EOFError(f"the answer is longer than {_MOST_BYTES:,} bytes")
-        elif isinstance(event, h11.EndOfMessage):
-            return Answer(status, head or {}, b"".join(parts))
-        elif not isinstance(event, h11.InformationalResponse):
-            raise EOFError("closed without an answer")
+            self._kept.pop().transport.close()

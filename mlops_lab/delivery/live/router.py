@@ -1,4 +1,4 @@
-"""One address in front of the servers of a rollout, on Starlette and h11.
+"""One address in front of the servers of a rollout, on Starlette and httptools.
 
 Every row goes to the version that its key decides. A version that cannot answer is replaced by the other one; an answer
 of a version that was taken back meanwhile does not leave the router, the question is asked again.
@@ -23,8 +23,9 @@ from mlops_lab.base.errors import MissingExtra
 from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Plan, Routing
 from mlops_lab.delivery.server import AccessLog, RequestError, ServerState
-from mlops_lab.delivery.server.app import Facts, Handler, handled, read_body, reply
-from mlops_lab.delivery.server.process import logged, polite_protocol
+from mlops_lab.delivery.server.app import Facts, Handler, handled, predictions, read_body, reply
+from mlops_lab.delivery.server.bodies import parse_json
+from mlops_lab.delivery.server.process import logged, server_options
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,6 +58,11 @@ class Part:
     seconds: float = 0.0
     failed: bool = False
     heard: bool = False  # was its server asked at all?
+    body: bytes = b""  # the request as it came, where all of its rows are here
+
+    def to(self, version: int) -> Part:
+        """The same rows, to be asked of another version."""
+        return Part(self.places, self.rows, version, body=self.body)
 
 
 class Router:
@@ -104,9 +110,12 @@ class Router:
         self.last_delivered: dict[int, float] = {}
 
     async def answer(
-        self, rows: Rows, *, headers: Mapping[str, str] | None = None, errors: list[dict[str, Any]] | None = None
-    ) -> list[tuple[int, float | None]]:
+        self, rows: Rows, *, headers: Mapping[str, str] | None = None, errors: list[dict[str, Any]] | None = None,
+        body: bytes = b"",
+    ) -> list[tuple[int, float | None]]:  # fmt: skip
         """The version that answered and what it said, for each row in order; None where `errors` is told why.
+
+        `body` is the request that the rows came in, if that is to be passed on as it is.
 
         Raises:
             RequestError: no server could answer in time, or one refused the rows themselves.
@@ -114,6 +123,8 @@ class Router:
         told, until = dict(headers or {}), time.perf_counter() + self._seconds
         waiting, done = self._parts(list(range(len(rows))), rows, await self._look()), list[Part]()
         failed, tries, answered = set[int](), 0, 0
+        if len(waiting) == 1:
+            waiting[0].body = body
         while waiting:
             tries += 1
             if tries > 2:  # neither could: their keeper is starting them again
@@ -129,7 +140,7 @@ class Router:
             self.counts.update(f"withheld v{part.version}" for part in late)
             if (waiting or late) and (moment > until or answered >= _TRIES):
                 raise self._nobody(answered)
-            waiting = [Part(part.places, part.rows, now.instead(part.version)) for part in waiting] + [
+            waiting = [part.to(now.instead(part.version)) for part in waiting] + [
                 again for part in late for again in self._parts(part.places, rows, now)
             ]
             if waiting:
@@ -230,22 +241,26 @@ class Router:
             RequestError: the server refused the rows.
         """
         part.failed = False
-        body = json.dumps({"instances": part.rows}).encode()
+        body = part.body or json.dumps({"instances": part.rows}).encode()
         began = time.perf_counter()
         found, part.heard = await self._try(part.version, "/invocations", body, headers)
         part.seconds = time.perf_counter() - began
+        refused: RequestError | None = None
         try:
             if found is None:
                 raise ValueError("no answer")
-            told = json.loads(found.body)
+            told = parse_json(found.body)
             if found.status in (400, 404, 413, 422):
-                raise RequestError(found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused.")))
-            part.scores, part.errors = self._scores(found.status, told, len(part.rows))
-        except RequestError:
-            raise
+                refused = RequestError(
+                    found.status, str(told.get("kind", "Refused")), str(told.get("error", "refused."))
+                )
+            else:
+                part.scores, part.errors = self._scores(found.status, told, len(part.rows))
         except (ValueError, KeyError, TypeError, AttributeError):  # no JSON, a redirect, NaN, null, 7.5
             part.failed = True
             self.counts[f"failed v{part.version}"] += 1
+        if refused is not None:
+            raise refused
 
     async def _ask_or_fail(self, part: Part, headers: Mapping[str, str]) -> None:
         """Ask; what the challenger alone refuses, a single row even, the champion is asked about."""
@@ -288,7 +303,7 @@ class Router:
     async def _note(self, rows: Rows, done: list[Part], plan: Plan, failed: set[int]) -> None:
         """Ask the other model, whom nobody hears, and write down what both said."""
         for part in done:
-            other = Part(part.places, part.rows, plan.other(part.version))
+            other = part.to(plan.other(part.version))
             champion_is_missing = other.version != plan.challenger
             if champion_is_missing or not failed & set(
                 part.places
@@ -326,9 +341,9 @@ class Router:
             ValueError, KeyError, TypeError: it is no such answer.
         """
         scores, errors = told["predictions"], told.get("errors") or []
-        unanswered = {one["row"] for one in errors}
+        unanswered = {one["row"]: type(one["row"]) for one in errors}
         good = status == 200 and isinstance(scores, list) and len(scores) == rows
-        if not good or any((one is None) != (at in unanswered) for at, one in enumerate(scores)):
+        if not good or unanswered != {at: int for at, one in enumerate(scores) if one is None}:
             raise ValueError("not a prediction for each row")
         if not all(one is None or (type(one) in (int, float) and self._least <= one <= self._most) for one in scores):
             raise ValueError("no such predictions")
@@ -345,9 +360,9 @@ class Router:
             elif kind.startswith("text/csv"):
                 values = [float(line) for line in answer.body.split()]
             elif kind.startswith("application/jsonlines"):
-                values = [json.loads(line)["prediction"] for line in answer.body.splitlines()]
+                values = [parse_json(line)["prediction"] for line in answer.body.splitlines()]
             else:
-                told = json.loads(answer.body)
+                told = parse_json(answer.body)
                 values = told["outputs"][0]["data"] if "outputs" in told else told["predictions"]
             good = answer.status == 200 and values and all(self._least <= one <= self._most for one in values)
             return sum(values) / len(values) if good else None
@@ -375,9 +390,8 @@ async def listening_router(
     """
     try:
         import uvicorn
-        from starlette.applications import Starlette
+        from starlette import routing
         from starlette.responses import Response
-        from starlette.routing import Route
     except ImportError:
         raise MissingExtra("serve") from None
     state = ServerState(name=name, log=AccessLog(quiet=True) if log is None else log)
@@ -409,7 +423,7 @@ async def listening_router(
             kept = {one: found.headers[one] for one in _HANDED_BACK if one in found.headers}
             return Response(found.body, status_code=found.status, headers=kept)
         errors: list[dict[str, Any]] = []
-        answers = await router.answer(rows, headers=told, errors=errors)
+        answers = await router.answer(rows, headers=told, errors=errors, body=body)
         facts.scores = [score for _, score in answers if score is not None]
         versions = [version for version, _ in answers]
         version = ",".join(map(str, sorted(set(versions))))
@@ -419,20 +433,18 @@ async def listening_router(
             "model_version": version,
         }
         said |= {"versions": versions} | ({"errors": sorted(errors, key=lambda one: one["row"])} if errors else {})
-        response = reply(said)
+        response = predictions(said)
         response.headers["x-model-version"] = version
         return response
 
-    def route(path: str, handler: Handler, method: str = "GET") -> Route:
-        return Route(path, handled(state, path, handler, bounded=method == "POST"), methods=[method])
+    def route(path: str, handler: Handler, method: str = "GET") -> routing.Route:
+        return routing.Route(path, handled(state, path, handler, bounded=method == "POST"), methods=[method])
 
-    routes = [route(path, ready) for path in ("/ping", "/health", "/v2/health/ready", f"/v2/models/{name}/ready")]
+    routes = [route(path, ask, "POST") for path in ("/invocations", "/predict", f"/v2/models/{name}/infer")]
+    routes += [route(path, ready) for path in ("/ping", "/health", "/v2/health/ready", f"/v2/models/{name}/ready")]
     routes += [route("/v2/health/live", live), route("/metrics", metrics)]
-    routes += [route(path, ask, "POST") for path in ("/invocations", "/predict", f"/v2/models/{name}/infer")]
-    config = uvicorn.Config(
-        Starlette(routes=routes), http=polite_protocol(state.limits), lifespan="off", log_config=None,
-        access_log=False, server_header=False, ws="none",
-    )  # fmt: skip
+    app = routing.Router(routes, redirect_slashes=False)
+    config = uvicorn.Config(app, **server_options(state.limits), lifespan="off")
     server = uvicorn.Server(config)
     with logged(state.log), socket.create_server(("127.0.0.1", port), backlog=2048) as listening:
         serving = asyncio.create_task(server._serve([listening]))  # `serve` would take our signals
@@ -451,8 +463,8 @@ def _rows(body: bytes, kind: str) -> list[dict[str, Any]] | None:
     if kind.partition(";")[0].strip().lower() != "application/json":
         return None
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = parse_json(body)
+    except RequestError:
         return None
     rows = found.get("instances") if isinstance(found, dict) else None
     good = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Facts", "Handler", "create_app", "handled", "read_body", "reply"]
+__all__ = ["Facts", "Handler", "create_app", "handled", "predictions", "read_body", "reply"]
 
 _CLOSED = {408, 413}  # the rest of the body is still on its way; only closing the connection spares us reading it
 # A client that is still sending does not read: it would find its connection reset and never see why. So a body that is
@@ -76,6 +76,7 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
     """
     try:
         from fastapi import FastAPI
+        from fastapi.routing import APIRoute
         from starlette.exceptions import HTTPException
         from starlette.requests import Request
         from starlette.responses import JSONResponse, PlainTextResponse
@@ -85,10 +86,17 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
         raise MissingExtra("serve") from None
     from mlops_lab import __version__
 
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+            """The handler itself, which reads the request and makes the response."""
+            handler: Callable[[Request], Awaitable[Response]] = self.endpoint
+            return handler
+
     routes, found = _Routes(state), Contract() if contract is None else contract
     app = FastAPI(
         title=f"mlops-lab: {state.name}", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False
     )
+    app.router.route_class = Route
     failures = {"model": protocol.Failure, "description": "The request gets no answer; the body says why."}
     errors: dict[int | str, dict[str, Any]] = dict.fromkeys((404, 422, 503), failures)
     body_errors = errors | dict.fromkeys((400, 406, 408, 413, 415, 500), failures)
@@ -255,8 +263,8 @@ def reply(value: Any, *, status: int = 200) -> Response:
     return Response(json.dumps(value, allow_nan=False), status_code=status, media_type="application/json")
 
 
-def _predictions(said: Mapping[str, Any]) -> Response:
-    """A JSON answer of many finite numbers, in a tenth of the time of `reply`."""
+def predictions(said: Mapping[str, Any]) -> Response:
+    """A JSON answer of many finite numbers, for which `reply` takes ten times as long."""
     from pydantic_core import to_json
     from starlette.responses import Response
 
@@ -433,8 +441,7 @@ class _Routes:
         if answer.errors:
             said["errors"] = [{"row": at, "kind": kind, "error": told} for at, (kind, told) in answer.errors.items()]
             facts.log["row_errors"] = len(answer.errors)
-            return reply(said)
-        return _predictions(said)
+        return predictions(said)
 
     async def infer(self, request: Request, facts: Facts) -> Response:
         """Tensors in, a tensor out, in the form of KServe's V2; the tensors may be in binary."""

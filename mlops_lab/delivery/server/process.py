@@ -21,7 +21,7 @@ from mlops_lab.delivery.server.app import create_app
 from mlops_lab.delivery.server.predictor import Predictor
 from mlops_lab.delivery.server.state import AccessLog, Contract, Limits, ServerState
 
-__all__ = ["logged", "polite_protocol", "serve"]
+__all__ = ["logged", "serve", "server_options"]
 
 _AGAIN_SECONDS = 0.5  # between two tries to read a home folder that somebody else holds
 _LAST_SECONDS = 1.0  # that a kept connection without a question is left open when the server stops
@@ -73,15 +73,8 @@ def serve(
     listening = _listening(host, port)
     config = uvicorn.Config(
         create_app(state, contract=contract),
-        http=polite_protocol(bounds),
-        loop="asyncio",  # uvloop costs as much here, and lets one new client in a turn: 64 at once waited 2 s
-        ws="none",
+        **server_options(bounds),
         lifespan="auto",  # FastAPI sets its OpenTelemetry up there, where FASTAPI_OTEL_AUTO_CONFIGURE asks for it
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=75,  # longer than the load balancers' 60, so that it is they who close
         timeout_graceful_shutdown=max(1, round(bounds.grace_seconds)),
     )
     server = _server(config, state)
@@ -120,6 +113,20 @@ def serve(
     state.log.tell("stopped")
     if failure:
         raise failure[0]
+
+
+def server_options(limits: Limits) -> dict[str, Any]:
+    """What the server and the router of a rollout tell uvicorn."""
+    return {
+        "http": polite_protocol(limits),
+        "loop": "asyncio",  # uvloop costs as much here, and lets one new client in a turn: 64 at once waited 2 s
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 75,  # longer than the load balancers' 60, so that it is they who close
+    }
 
 
 def _listening(host: str, port: int) -> socket.socket:
