@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.base.storage import lock_file
 from mlops_lab.delivery.live import Journal, Servers, live_rollout
 from mlops_lab.delivery.server import load_served_model
 from mlops_lab.models.registry import Registry
@@ -182,9 +183,10 @@ def test_when_both_servers_are_gone_for_good_the_command_ends_with_the_reason(ho
 
 
 def test_of_two_who_roll_out_the_same_version_the_second_is_told_at_once(home, promotion, traffic):
-    from mlops_lab.delivery.live import alone
-
-    with alone(home, promotion.event, "late v2"), pytest.raises(NotAllowed, match="another process is rolling it out"):
+    with (
+        lock_file(home / "rollouts" / f"{promotion.event}.lock"),
+        pytest.raises(NotAllowed, match="another process is rolling it out"),
+    ):
         go(promotion, home, traffic)
 
     assert deployment_of(Registry(home), promotion) is None

@@ -8,7 +8,7 @@ the watch of `mlops_lab.models.rollout` decide. The registry's history says at e
 from __future__ import annotations
 
 from mlops_lab.delivery.live.client import Answer, Client, Unreachable
-from mlops_lab.delivery.live.plan import Entry, Journal, Plan, Routing, alone
+from mlops_lab.delivery.live.plan import Entry, Journal, Plan, Routing
 from mlops_lab.delivery.live.rollout import LiveRollout, Servers, live_rollout
 from mlops_lab.delivery.live.router import Router, listening_router
 
@@ -23,7 +23,6 @@ __all__ = [
     "Routing",
     "Servers",
     "Unreachable",
-    "alone",
     "listening_router",
     "live_rollout",
 ]

@@ -13,18 +13,18 @@ import json
 import sqlite3
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from mlops_lab.base.clock import SystemClock
-from mlops_lab.base.errors import HomeError, NotAllowed
+from mlops_lab.base.errors import HomeError
 from mlops_lab.delivery.server import RequestError
 from mlops_lab.models.rollout import answered_by_challenger, deployment_of, promotion_of
 from mlops_lab.pipeline.engines import engines_of, open_registry
 
-__all__ = ["Entry", "Journal", "Plan", "Routing", "alone"]
+__all__ = ["Entry", "Journal", "Plan", "Routing"]
 
 
 @dataclass(frozen=True)
@@ -282,37 +282,3 @@ class Journal:
             with suppress(OSError):  # what does not fit on a full disk was told when it was written
                 self._file.close()
             self._file = None
-
-
-@contextmanager
-def alone(home: str | Path, event: int, what: str) -> Iterator[None]:
-    """Hold a rollout for this process: two watches would judge each other's answers.
-
-    The lock is an empty SQLite file held by a transaction; the system lets go of it when the process dies.
-
-    Raises:
-        NotAllowed: another process holds it.
-        HomeError: the home folder cannot be written.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as home, alone(home, 9, "v2"), alone(home, 9, "v2"):  # doctest: +ELLIPSIS
-    ...     pass
-    Traceback (most recent call last):
-    mlops_lab.base.errors.NotAllowed: v2: another process is rolling it out; see: mlops-lab rollout status, ...
-    """
-    path, held = Path(home) / "rollouts" / f"{int(event)}.lock", None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        held.execute("BEGIN EXCLUSIVE")
-    except (OSError, sqlite3.Error) as error:
-        if held is not None:
-            held.close()
-        if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
-            why = "another process is rolling it out; see: mlops-lab rollout status, and end it with: rollout stop"
-            raise NotAllowed(f"{what}: {why}") from None
-        raise HomeError(home, f"rollouts/{path.name}: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        yield
-    finally:
-        held.close()

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.base.storage import lock_file
 from mlops_lab.delivery.live.client import Client, Unreachable
-from mlops_lab.delivery.live.plan import Entry, Journal, Routing, alone
+from mlops_lab.delivery.live.plan import Entry, Journal, Routing
 from mlops_lab.delivery.live.router import Router, listening_router
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
@@ -135,7 +136,11 @@ async def live_rollout(
         policy = replace(policy, shared=None)
     keeper = Servers(home, promotion.name) if servers is None else servers
     with ExitStack() as held:
-        held.enter_context(alone(home, promotion.event, f"{promotion.name} v{promotion.version}"))
+        try:  # two watches would judge each other's answers
+            held.enter_context(lock_file(Path(home) / "rollouts" / f"{promotion.event}.lock"))
+        except BlockingIOError:
+            why = "another process is rolling it out; see: mlops-lab rollout status, and end it with: rollout stop"
+            raise NotAllowed(f"{promotion.name} v{promotion.version}: {why}") from None
         registry = held.enter_context(closing(open_registry(home, clock=SystemClock())))
         begin(promotion, registry, policy=policy, actor=actor)
         routing = held.enter_context(closing(Routing(home, promotion.name, shadow=shadow)))

@@ -407,8 +407,10 @@ async def listening_router(
 
     async def metrics(_request: Request, facts: Facts) -> Response:
         facts.is_probe = True
-        state.metrics.routed(router.counts)
-        state.metrics.is_ready(bool(router.servers))
+        for what, count in router.counts.items():
+            did, _, version = what.rpartition(" ")
+            state.metrics.routed.labels(did, version).set(count)
+        state.metrics.ready.set(bool(router.servers))
         return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def ask(request: Request, facts: Facts) -> Response:

@@ -19,7 +19,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -87,9 +87,9 @@ def create_app(state: ServerState, *, contract: Contract | None = None) -> FastA
     from mlops_lab import __version__
 
     class Route(APIRoute):
-        def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             """The handler itself, which reads the request and makes the response."""
-            handler: Callable[[Request], Awaitable[Response]] = self.endpoint
+            handler: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
             return handler
 
     routes, found = _Routes(state), Contract() if contract is None else contract
@@ -233,7 +233,7 @@ def _finish(state: ServerState, route: str, request: Request, response: Response
     headers.append((b"x-request-id", facts.request_id.encode()))
     if facts.features_age is not None:
         headers.append((b"x-features-age-seconds", f"{facts.features_age:.0f}".encode()))
-        state.metrics.features_are(facts.features_age)
+        state.metrics.features_age.set(facts.features_age)
         facts.log["features_age"] = facts.features_age
     if state.stopping:
         headers.append((b"connection", b"close"))  # whoever asks again should ask another server
@@ -243,8 +243,9 @@ def _finish(state: ServerState, route: str, request: Request, response: Response
         headers.append((b"x-model-version", str(model.version).encode()))
         facts.log |= {"model": model.name, "version": model.version}
     state.metrics.answered(route, response.status_code, seconds=seconds, scores=facts.scores)
+    for column, count in facts.unknown_words.items():
+        state.metrics.unknown_words.labels(column).inc(count)
     if facts.unknown_words:
-        state.metrics.words_are_unknown(facts.unknown_words)
         facts.log["unknown_words"] = facts.unknown_words
     if facts.scores is not None:
         facts.log["rows"] = len(facts.scores)

@@ -163,49 +163,37 @@ def load_served_model(
         )
     slow = estimator_scorer(estimator)
     fast = compiled_scorer(estimator, slow)
+    kinds, words = features_of(estimator)
     return ServedModel(
         found.name,
         found.version,
         found.artifact,
         str(params.get("feature_service", "")),
-        kinds_of(estimator),
+        kinds,
         fast or slow,
         compiled=fast is not None,
-        words=words_of(estimator),
+        words=words,
         is_number=is_number,
     )
 
 
-def kinds_of(estimator: Any) -> dict[str, str]:
-    """For each column the estimator was fitted on, in its order: `text` or `number`.
+def features_of(estimator: Any) -> tuple[dict[str, str], dict[str, frozenset[str]]]:
+    """For each column the estimator was fitted on `text` or `number`; and the texts it saw, for each column of text.
 
     >>> import pandas as pd
     >>> from mlops_lab.models.training import build_model
-    >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
-    >>> kinds_of(build_model("logistic", frame).fit(frame, [0, 1]))
-    {'carrier': 'text', 'wind_speed': 'number'}
-    """
-    steps = getattr(estimator, "named_steps", {})
-    parts = getattr(steps.get("columns"), "transformers_", ())
-    texts = {str(name) for part, _, names in parts if part == "text" for name in names}
-    return {str(name): "text" if str(name) in texts else "number" for name in estimator.feature_names_in_}
-
-
-def words_of(estimator: Any) -> dict[str, frozenset[str]]:
-    """The texts that the estimator saw in training, for each column of text.
-
-    >>> import pandas as pd
-    >>> from mlops_lab.models.training import build_model
-    >>> frame = pd.DataFrame({"carrier": ["UA", "AA"], "wind_speed": [3.0, 11.0]})
-    >>> sorted(words_of(build_model("logistic", frame).fit(frame, [0, 1]))["carrier"])
-    ['AA', 'UA']
+    >>> frame = pd.DataFrame({"carrier": ["UA", "UA"], "wind_speed": [3.0, 11.0]})
+    >>> features_of(build_model("logistic", frame).fit(frame, [0, 1]))
+    ({'carrier': 'text', 'wind_speed': 'number'}, {'carrier': frozenset({'UA'})})
     """
     parts = getattr(getattr(estimator, "named_steps", {}).get("columns"), "transformers_", ())
-    return {
-        str(name): frozenset(map(str, found))
-        for part, step, names in parts
-        if part == "text" and hasattr(step, "categories_")
-        for name, found in zip(names, step.categories_, strict=True)
+    texts = [(step, [str(name) for name in names]) for part, step, names in parts if part == "text"]
+    kinds = {str(name): "number" for name in estimator.feature_names_in_}
+    kinds |= {name: "text" for _, names in texts for name in names}
+    return kinds, {
+        name: frozenset(map(str, found))
+        for step, names in texts
+        for name, found in zip(names, getattr(step, "categories_", ()), strict=False)
     }
 
 

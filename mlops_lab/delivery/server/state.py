@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.delivery.server.bodies import RequestError
-from mlops_lab.delivery.server.predictor import Predictor, ServedModel
+from mlops_lab.delivery.server.predictor import Predictor
 
 __all__ = ["AccessLog", "Contract", "Limits", "Metrics", "ServerState", "contract_of"]
 
@@ -181,15 +181,15 @@ class Metrics:
         self._rows = prometheus.Counter("rows", "Rows predicted.", **shared)
         self._scores = _Scores()
         self._registry.register(self._scores)
-        self._model = prometheus.Info("model", "The version that answers.", **shared)
-        self._ready = prometheus.Gauge("ready", "1 when the server takes requests.", **shared)
-        self._age = prometheus.Gauge(
+        self.model = prometheus.Info("model", "The version that answers.", **shared)
+        self.ready = prometheus.Gauge("ready", "1 when the server takes requests.", **shared)
+        self.features_age = prometheus.Gauge(
             "features_age_seconds", "How long ago the features of the last answer were materialised.", **shared
         )
-        self._words = prometheus.Counter(
+        self.unknown_words = prometheus.Counter(
             "unknown_words", "Texts that the model never saw in training, by column.", ["column"], **shared
         )
-        self._routed = prometheus.Gauge("routed", "What a router did so far.", ["did", "version"], **shared)
+        self.routed = prometheus.Gauge("routed", "What a router did so far.", ["did", "version"], **shared)
         self._children: dict[tuple[str, int], tuple[Any, Any]] = {}
 
     def answered(self, route: str, status: int, *, seconds: float, scores: list[float] | None = None) -> None:
@@ -203,29 +203,6 @@ class Metrics:
         if scores:
             self._rows.inc(len(scores))
             self._scores.observe(scores)
-
-    def serves(self, model: ServedModel) -> None:
-        """The version that answers from now on."""
-        self._model.info({"name": model.name, "version": str(model.version), "artifact": model.artifact})
-
-    def features_are(self, seconds: float) -> None:
-        """How old the features of an answer were."""
-        self._age.set(seconds)
-
-    def words_are_unknown(self, counts: Mapping[str, int]) -> None:
-        """How many texts of an answer the model never saw in training, by column."""
-        for column, count in counts.items():
-            self._words.labels(column).inc(count)
-
-    def routed(self, counts: Mapping[str, int]) -> None:
-        """What a router did with the requests so far: `delivered v1`, `failed v2` and so on."""
-        for what, count in counts.items():
-            did, _, version = what.rpartition(" ")
-            self._routed.labels(did, version).set(count)
-
-    def is_ready(self, ready: bool) -> None:
-        """Does the server take requests?"""
-        self._ready.set(int(ready))
 
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -264,9 +241,9 @@ class ServerState:
     def open(self, predictor: Predictor) -> None:
         """Take requests from now on."""
         self.predictor = predictor
-        self.metrics.serves(predictor.model)
-        self.metrics.is_ready(True)
         model = predictor.model
+        self.metrics.model.info({"name": model.name, "version": str(model.version), "artifact": model.artifact})
+        self.metrics.ready.set(1)
         self.log.tell(
             "ready", model=model.name, version=model.version, artifact=model.artifact, compiled=model.compiled
         )
@@ -274,7 +251,7 @@ class ServerState:
     def close(self) -> None:
         """Say that it is not ready; what is asked all the same is still answered."""
         self.stopping, self.why = True, "the server is stopping"
-        self.metrics.is_ready(False)
+        self.metrics.ready.set(0)
 
     def working_predictor(self) -> Predictor:
         """The predictor that answers.
