@@ -14,7 +14,7 @@ import pytest
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.models.training import build_model, refit
 from mlops_lab.models.training.fit import array_library
-from mlops_lab.models.training.model import prepare
+from mlops_lab.models.training.model import free_threads, prepare
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,9 @@ def test_another_model_is_noticed(flights):
 def test_any_other_model_is_fitted_again_on_the_cpu(flights):
     rows, late, _ = flights
     delay = rows["delay"].fillna(0).to_numpy()
-    trees = build_model("gradient_boosting", rows).fit(prepare(rows), late)
-    line = build_model("ridge", rows, kind="regression").fit(prepare(rows), delay)
+    with free_threads():
+        trees = build_model("gradient_boosting", rows).fit(prepare(rows), late)
+        line = build_model("ridge", rows, kind="regression").fit(prepare(rows), delay)
 
     found, numbers = refit(trees, rows, late), refit(line, rows, delay, kind="regression")
 

@@ -355,7 +355,8 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any, *, kind: str = "classi
     expected, ready = predict(estimator, rows, kind=kind), prepare(rows[list(estimator.feature_names_in_)])
     last = getattr(estimator, "steps", [("", estimator)])[-1][1]
     if type(last).__name__ != "LogisticRegression":
-        again = clone(estimator).fit(ready, found if number else found.astype(bool))
+        with free_threads():
+            again = clone(estimator).fit(ready, found if number else found.astype(bool))
         answers = predict(again, rows, kind=kind)
         steps = int(np.max(getattr(getattr(again, "steps", [("", again)])[-1][1], "n_iter_", None) or 0))
         size, device, why = (len(ready), ready.shape[1]), "CPU", f"a {type(last).__name__} computes there"
@@ -365,8 +366,9 @@ def refit(estimator: Any, rows: pd.DataFrame, label: Any, *, kind: str = "classi
         library, device, why = array_library()
         with config_context(array_api_dispatch=library is not np):
             matrix, truth = library.asarray(dense), library.asarray(found)
-            fitted = clone(last).fit(matrix, truth)
-            answers = fitted.predict_proba(matrix)[:, 1]
+            with free_threads():
+                fitted = clone(last).fit(matrix, truth)
+                answers = fitted.predict_proba(matrix)[:, 1]
             steps, size = int(library.max(fitted.n_iter_)), (len(dense), dense.shape[1])
             loss, far = float(log_loss(truth, answers)), library.abs(answers - library.asarray(expected))
             return Refit(device, why, *size, steps, loss, float(library.max(far)))
