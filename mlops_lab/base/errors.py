@@ -196,6 +196,21 @@ def expect(value: object, kind: type[_Kind], what: str) -> _Kind:
     raise InvalidData(f"{what} is {article} {kind.__name__}, not {type(value).__name__}{told}.")
 
 
+def expect_fields(record: object, error: type[MlopsLabError] = InvalidData, /, **kinds: Any) -> None:
+    """Raise the error unless each of these fields is of its kind; a truth is no number, a blank no name.
+
+    >>> expect_fields(DuplicateName("task", "train"), kind=str, name=int | None)
+    Traceback (most recent call last):
+    mlops_lab.base.errors.InvalidData: name of DuplicateName is 'train'; it takes int | None.
+    """
+    for name, kind in kinds.items():
+        value = getattr(record, name)
+        blank = name in ("name", "metric", "rule") and isinstance(value, str) and not value.strip()
+        if blank or not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            taken = "text that is not blank" if blank else getattr(kind, "__name__", str(kind))
+            raise error(f"{name} of {type(record).__name__} is {value!r}; it takes {taken}.")
+
+
 class HomeError(MlopsLabError, OSError):
     """The home folder cannot be used. Attributes: `path`, `why`."""
 

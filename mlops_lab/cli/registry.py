@@ -115,7 +115,7 @@ def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_j
         reasons = " ".join(result.sentence for result in report.failures)
         raise Stopped(f"the gate refused {_subject(version)}: {reasons}", code=2, kind="NotAllowed")
     if version.name == model_of(home):
-        check_policy(report, open_problem(home))
+        check_policy(report, open_problem(home), registry)
     try:
         found = registry.promote(report, actor=by or login_name(), why=why or "promoted from the command line")
     except NotAllowed as error:

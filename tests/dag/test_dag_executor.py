@@ -549,3 +549,12 @@ def test_the_last_words_of_a_forked_child_are_not_lost(tmp_path, monkeypatch) ->
         monkeypatch.undo()
 
     assert (tmp_path / "out").read_text() == "last words"
+
+
+def test_the_way_on_from_a_changed_dag_is_the_command_with_what_was_asked_then() -> None:
+    dag, other = (DAG("one", params={"n": 1, "m": 2}) for _ in range(2))
+    dag.add(Task("it", lambda: 1))
+    other.add(Task("new", lambda: 1))
+
+    with pytest.raises(InvalidData, match=r"start a new run: --date 2013-09-01T00:00:00Z --param n=3 instead of"):
+        run_dag(other, resume=run_dag(dag, params={"n": 3}, logical_date="2013-09-01", clock=FakeClock()))

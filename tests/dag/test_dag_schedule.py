@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import islice
+from itertools import islice, product
 
 import pytest
 from croniter import croniter
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, UnknownName
 from mlops_lab.pipeline.dag import DAG, PRESETS, Schedule
 
@@ -239,3 +240,22 @@ def test_each_preset_means_what_airflow_means_by_it(preset, moments):
 def test_what_is_no_schedule_is_told_with_what_one_is(cron, error, told):
     with pytest.raises(error, match=told):
         Schedule(cron)
+
+
+def test_due_is_what_a_list_of_all_moments_says() -> None:
+    schedule = Schedule("0 6 * * *")
+    moments = schedule.between("2013-08-20", "2013-09-20")
+    asked = ["2013-09-03T05:59:00Z", "2013-09-03T06:00:00Z", "2013-09-03T06:01:00Z"]
+    bounds = [None, "2013-09-01T06:00:00Z", "2013-09-03T06:00:00Z", "2013-09-04T06:00:00Z", "2013-09-01T07:00:00Z"]
+    for now, start, last, catchup in product(asked, bounds, bounds, (False, True)):
+        there = [each for each in moments if each <= parse_utc(now)]
+        if last is not None:
+            there = [each for each in there if each > parse_utc(last)]
+        if start is not None and not (catchup and last):  # what ran already began later than any start
+            there = [each for each in there if each >= parse_utc(start)]
+        if not catchup:
+            there = there[-1:]
+        elif start is None and last is None:
+            there = []
+        assert schedule.due(now, start=start, last=last, catchup=catchup) == there, (now, start, last, catchup)
+    assert schedule.due(asked[2], start=bounds[1]) == moments[14:15]  # without a word about it, nothing is caught up

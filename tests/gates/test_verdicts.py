@@ -91,7 +91,7 @@ VERDICTS = [
     (lost(1.0, 2.0, "ms", higher_is_better=True), "served_skew", True, -1, 0.02, "ms rises from 1.000"),
     (Schema({"temp": "number"}).judge(Measured({}, data=SEEN)), "schema", True, 0, 0, "All 1 agreed columns"),
     (Schema({"gust": "number", "hour": "time"}).judge(Measured({}, data=SEEN)), "schema", False, 2, 0, "2 of 2 columns not as agreed: gust is text, not number, hour is missing."),
-    (Schema({}).judge(Measured({})), "schema", False, None, 0, "Nobody looked at the data"),
+    (Schema({"a": "text"}).judge(Measured({})), "schema", False, None, 0, "Nobody looked at the data"),
     (RowCount(1000).judge(Measured({}, data=SEEN)), "row_count", True, 1200, 1000, "1,200 rows, at least the 1,000 agreed."),
     (RowCount(2000).judge(Measured({}, data=SEEN)), "row_count", False, 1200, 2000, "1,200 rows, fewer than the 2,000 agreed."),
     (RowCount(0).judge(Measured({}, data=BARE)), "row_count", True, 0, 0, "0 rows, at least the 0 agreed."),

@@ -15,7 +15,7 @@ from mlops_lab.models.registry import Registry
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.dag import DAG, run_dag, task
 from mlops_lab.pipeline.flights import flights_pipeline, outcome, run_flights
-from mlops_lab.pipeline.problem import get_training_set, put_training_set
+from mlops_lab.pipeline.problem import delivery, get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.delivery import evaluate, gate, promote
 from mlops_lab.pipeline.problem.steps import train
 
@@ -177,3 +177,69 @@ def test_a_verdict_that_its_own_figures_contradict_does_not_promote(home, tmp_pa
     told = "was judged by policy" if what == "no policy" else "passed, and it did not"
     assert told in run.task("promote").why
     assert Registry(place).get_production("late_flights") is None
+
+
+@pytest.fixture(scope="module")
+def beaten(tmp_path_factory):
+    """A champion (v1), and a version that it beats (v2), refused."""
+    home = tmp_path_factory.mktemp("home")
+    champion = run_flights(home, date=DATE, params=SHORT, clock=FakeClock())
+    worse = run_flights(home, date=DATE, params={**SHORT, "features": "schedule_only"}, clock=FakeClock())
+    return home, champion, worse
+
+
+def _forged(place, run):
+    """The artifact of what was measured, written anew with a champion that is easily beaten."""
+    with closing(Tracker(place, clock=FakeClock())) as tracker:
+        found = get_json(tracker.artifacts, run.result("evaluate")["measured"])
+        worst = {name: 1.0 if "log_loss" in name or "brier" in name else 0.1 for name in found["champion"]}
+        return put_json(tracker.artifacts, found | {"champion": worst})
+
+
+def test_a_champion_made_worse_by_hand_is_measured_again(beaten, tmp_path, monkeypatch):
+    place, worse = tmp_path / "home", beaten[2]
+    shutil.copytree(beaten[0], place)
+    assert (outcome(beaten[1]), outcome(worse)) == ("promoted", "refused")
+    monkeypatch.setattr(delivery, "_MEASURED_HERE", set())  # as in a process of the attacker's own
+    with closing(sqlite3.connect(place / "dag_runs.db")) as file, file:
+        file.execute(
+            "UPDATE steps SET result = json_set(result, '$.measured', ?) WHERE task_id = 'evaluate' AND run = 2",
+            (_forged(place, worse),),
+        )
+
+    again = run_flights(place, date=DATE, resume=worse.run_id, clock=FakeClock())
+
+    assert "of the champion late_flights v1 was handed in as" in again.task("gate").why
+    with closing(Registry(place)) as registry:
+        assert registry.get_production("late_flights").version == 1
+        assert not registry.get_gate_report("late_flights", 2).passed
+
+
+def test_a_report_with_a_champion_made_worse_by_hand_does_not_promote(beaten, tmp_path, monkeypatch):
+    place = tmp_path / "home"
+    shutil.copytree(beaten[0], place)
+    monkeypatch.setattr(delivery, "_MEASURED_HERE", set())
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        refused = registry.get_gate_report("late_flights", 2)
+        forged = replace(
+            refused,
+            champion_metrics=dict.fromkeys(refused.champion_metrics, 0.1),
+            results=tuple(replace(each, passed=True) for each in refused.results),
+            evaluated_at=FakeClock().now(),
+        )
+        registry.record_gate_report(forged)
+
+    run = played(place, promote, register={"name": "late_flights", "version": 2})
+
+    assert "late_flights" in run.task("promote").why
+    assert Registry(place).get_production("late_flights").version == 1
+
+
+def test_an_honest_measurement_of_another_process_still_holds(beaten, tmp_path, monkeypatch):
+    place, worse = tmp_path / "home", beaten[2]
+    shutil.copytree(beaten[0], place)
+    monkeypatch.setattr(delivery, "_MEASURED_HERE", set())
+
+    again = run_flights(place, date=DATE, resume=worse.run_id, clock=FakeClock())
+
+    assert "the gate refused late_flights v2" in again.task("gate").why

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.display import counted
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest, expect_fields
 from mlops_lab.models.registry import RuleResult
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ class DataProfile:
     null_rates: Mapping[str, float]
     newest: datetime | None
     at: datetime
+
+    def __post_init__(self) -> None:
+        kinds = {"rows": int, "columns": Mapping, "null_rates": Mapping, "newest": datetime | None, "at": datetime}
+        expect_fields(self, **kinds)
 
     def to_dict(self) -> dict[str, Any]:
         """The profile as JSON values."""
@@ -84,6 +88,9 @@ class Measured:
     data: DataProfile | None = None
     holdout: str = ""
 
+    def __post_init__(self) -> None:
+        expect_fields(self, metrics=Mapping, champion=Mapping | None, data=DataProfile | None, holdout=str)
+
     def figure(self, name: str) -> float | None:
         """A figure of the challenger, or None where it is missing, NaN or infinite: none of these is a measurement."""
         return finite(self.metrics.get(name))
@@ -91,6 +98,12 @@ class Measured:
     def __repr__(self) -> str:
         champion, data = ("no" if it is None else "yes" for it in (self.champion, self.data))
         return f"Measured(metrics={len(self.metrics)}, champion={champion}, data={data})"
+
+
+def are_names(values: object) -> bool:
+    """Is this a list of names, with at least one, and none of them blank?"""
+    listed = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
+    return listed and all(isinstance(each, str) and each.strip() for each in values)
 
 
 def finite(value: Any) -> float | None:
@@ -180,7 +193,7 @@ class Schema:
     rule: ClassVar[str] = "schema"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.columns, Mapping):
+        if not isinstance(self.columns, Mapping) or not are_names(list(self.columns)):
             raise InvalidDefinition("a schema maps column names to kinds, for example {temp: number}.")
         for name, kind in self.columns.items():
             if kind not in _KINDS:
@@ -258,6 +271,8 @@ class NullRate:
         if isinstance(self.columns, str):
             raise InvalidDefinition(f"a null rate names its columns in a list: [{self.columns}], not {self.columns!r}.")
         if self.columns is not None:
+            if not are_names(self.columns):
+                raise InvalidDefinition(f"a null rate names its columns in a list, not as {self.columns!r}.")
             object.__setattr__(self, "columns", tuple(self.columns))
 
     def judge(self, measured: Measured) -> RuleResult:

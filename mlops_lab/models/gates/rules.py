@@ -9,10 +9,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mlops_lab.base.errors import InvalidDefinition
-from mlops_lab.models.gates.measured import Measured, finite, told_apart
+from mlops_lab.models.gates.measured import Measured, are_names, finite, told_apart
 from mlops_lab.models.registry import RuleResult
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
@@ -29,50 +29,24 @@ class Rule(Protocol):
         """Pass or fail, with the figure, the bound and one sentence."""
 
 
-def _bounded(name: str, value: float, *, low: float = 0.0, high: float = float("inf")) -> None:
-    if finite(value) is None or not low <= value <= high:
-        raise InvalidDefinition(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
-
-
-def _told(value: object) -> None:
-    if not isinstance(value, bool | None):
-        raise InvalidDefinition(f"higher_is_better is {value!r}; say True or False, or nothing for a known metric.")
+def _check(rule: Any, bound: float, what: str, *, low: float = 0.0, high: float = math.inf) -> None:
+    if not isinstance(rule.metric, str) or not rule.metric.strip():
+        raise InvalidDefinition(f"a metric is a name, not {rule.metric!r}.")
+    if finite(bound) is None or not low <= bound <= high:
+        raise InvalidDefinition(f"{what} must be a number from {low:g} to {high:g}, not {bound!r}.")
+    told = getattr(rule, "higher_is_better", None)
+    if not isinstance(told, bool | None):
+        raise InvalidDefinition(f"higher_is_better is {told!r}; say True or False, or nothing for a known metric.")
 
 
 #: Figures of which less is better, by the names that scikit-learn and its users give them.
-_LOWER = frozenset(
-    [
-        "brier",
-        "brier_score",
-        "brier_score_loss",
-        "calibration_error",
-        "ece",
-        "error_rate",
-        "false_positive_rate",
-        "hamming_loss",
-        "hinge_loss",
-        "log_loss",
-        "mae",
-        "mape",
-        "max_error",
-        "mean_absolute_error",
-        "mean_absolute_percentage_error",
-        "mean_gamma_deviance",
-        "mean_pinball_loss",
-        "mean_poisson_deviance",
-        "mean_squared_error",
-        "mean_squared_log_error",
-        "medae",
-        "median_absolute_error",
-        "mse",
-        "msle",
-        "rmse",
-        "rmsle",
-        "root_mean_squared_error",
-        "root_mean_squared_log_error",
-        "zero_one_loss",
-    ]
-)
+_LOWER = {
+    "brier", "brier_score", "brier_score_loss", "calibration_error", "ece", "error_rate", "false_positive_rate",
+    "hamming_loss", "hinge_loss", "log_loss", "mae", "mape", "max_error", "mean_absolute_error",
+    "mean_absolute_percentage_error", "mean_gamma_deviance", "mean_pinball_loss", "mean_poisson_deviance",
+    "mean_squared_error", "mean_squared_log_error", "medae", "median_absolute_error", "mse", "msle", "rmse",
+    "rmsle", "root_mean_squared_error", "root_mean_squared_log_error", "zero_one_loss",
+}  # fmt: skip
 _HIGHER = {"auc", "auroc", "cohen_kappa", "kappa", "mcc", "pr_auc", "r2_score", "sensitivity", "specificity"}
 
 
@@ -140,8 +114,7 @@ class Floor:
     rule: ClassVar[str] = "floor"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of a floor", self.bound, low=-math.inf)
-        _told(self.higher_is_better)
+        _check(self, self.bound, "the bound of a floor", low=-math.inf)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when the figure is at the bound or on its better side."""
@@ -177,8 +150,7 @@ class FirstModel:
     rule: ClassVar[str] = "first_model"
 
     def __post_init__(self) -> None:
-        _bounded("the bound for a first model", self.bound, low=-math.inf)
-        _told(self.higher_is_better)
+        _check(self, self.bound, "the bound for a first model", low=-math.inf)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when there is a champion, or when the figure reaches the floor."""
@@ -206,8 +178,7 @@ class NoWorseThanChampion:
     rule: ClassVar[str] = "no_worse_than_champion"
 
     def __post_init__(self) -> None:
-        _bounded("the margin to the champion", self.margin)
-        _told(self.higher_is_better)
+        _check(self, self.margin, "the margin to the champion")
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when there is no champion (other rules judge a first model), or when the margin is kept."""
@@ -256,9 +227,8 @@ class SliceFloor:
     rule: ClassVar[str] = "slice_floor"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of a slice floor", self.bound, low=-math.inf)
-        _told(self.higher_is_better)
-        if isinstance(self.slices, str) or not isinstance(self.slices, Sequence) or not list(self.slices):
+        _check(self, self.bound, "the bound of a slice floor", low=-math.inf)
+        if not are_names(self.slices):
             raise InvalidDefinition(
                 "a slice floor names the slices that must be measured, for example [EWR, JFK, LGA]."
             )
@@ -293,7 +263,7 @@ class Calibration:
     rule: ClassVar[str] = "calibration"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of the calibration error", self.bound, high=1.0)
+        _check(self, self.bound, "the bound of the calibration error", high=1.0)
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when the mean gap between promised and observed shares is at most the bound."""
@@ -318,8 +288,7 @@ class ServedSkew:
     rule: ClassVar[str] = "served_skew"
 
     def __post_init__(self) -> None:
-        _bounded("the bound of the skew", self.bound)
-        _told(self.higher_is_better)
+        _check(self, self.bound, "the bound of the skew")
 
     def judge(self, measured: Measured) -> RuleResult:
         """Pass when serving costs no more than the bound."""

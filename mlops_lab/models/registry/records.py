@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.display import facts, html_table, one_line, shown
-from mlops_lab.base.errors import InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData, UnknownName, expect_fields
 from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.base.storage import check_name, jsonable
 from mlops_lab.models.tracking.runs import check_text
@@ -193,6 +193,7 @@ class RuleResult:
             object.__setattr__(self, "passed", bool(self.passed))
         else:
             raise InvalidData(f"rule {self.rule!r} passed={self.passed!r}; say True or False.")
+        expect_fields(self, rule=str, sentence=str)
         for name in ("figure", "bound"):
             object.__setattr__(self, name, _number(getattr(self, name)))
         if self.passed and self.figure is not None and not math.isfinite(self.figure):
@@ -232,6 +233,8 @@ class GateReport:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evaluated_at", to_utc(self.evaluated_at))
+        expect_fields(self, name=str, version=int, artifact=str, champion=int | None, holdout=str, policy=str, data=str)
+        expect_fields(self, metrics=Mapping, champion_metrics=Mapping | None)
         if not isinstance(self.results, Sequence):
             raise InvalidData(f"the results of a gate report are a list, not {type(self.results).__name__}.")
         object.__setattr__(self, "results", tuple(self.results))

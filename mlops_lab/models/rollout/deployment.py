@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
 from mlops_lab.base.display import html_table, shown
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName, expect_fields
 from mlops_lab.models.registry import Event, Promotion, Registry
 
 if TYPE_CHECKING:
@@ -54,7 +54,13 @@ class RolloutPolicy:
     noun: str = "flights"
 
     def __post_init__(self) -> None:
+        words = {"error": str, "noun": str, "min_labels": int, "patience_days": int, "weights": Sequence}
+        figures = {"margin": int | float, "max_error_rate": int | float}
+        some = {"shared": int | float | None, "max_seconds": int | float | None}
+        expect_fields(self, InvalidDefinition, **words, **figures, **some)
         weights = tuple(self.weights)
+        if not all(isinstance(each, int | float) for each in weights):
+            raise InvalidDefinition(f"weights must rise from above 0 to 100, not {weights}.")
         object.__setattr__(self, "weights", weights)
         rising = all(early < late for early, late in pairwise(weights))
         if not weights or not rising or weights[0] <= 0 or weights[-1] != 100:

@@ -124,8 +124,9 @@ class DAG:
         self.catchup = expect(catchup, bool, "catchup")
         self.timezone = Schedule("@daily", timezone).timezone
         self.params: Mapping[str, Param] = MappingProxyType(declare(params or {}))
-        self.description = description
-        self.tags = (tags,) if isinstance(tags, str) else tuple(expect(tags, Iterable, "what a DAG's tags are in"))  # type: ignore[type-abstract]
+        self.description = expect(description, str, "the description of a DAG")
+        given = (tags,) if isinstance(tags, str) else tuple(expect(tags, Iterable, "what a DAG's tags are in"))  # type: ignore[type-abstract]
+        self.tags = tuple(expect(each, str, "a tag of a DAG") for each in given)
         self._tasks: dict[str, Task] = {}
         self._upstream: dict[str, dict[str, None]] = {}  # a dict for its order and its look-ups
         self._arguments: dict[str, dict[str, Any]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName, expect_fields
 
 JsonScalar = str | int | float | bool | None
 
@@ -66,6 +66,7 @@ class Param:
     enum: tuple[Any, ...] | None = None
 
     def __post_init__(self) -> None:
+        expect_fields(self, InvalidDefinition, type=str, description=str)
         values: Any = self.enum
         if values is not None and (isinstance(values, str) or not isinstance(values, Sequence) or not values):
             raise InvalidDefinition(f"the enum of a param is a list of values, not {values!r}.")

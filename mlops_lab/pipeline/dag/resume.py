@@ -60,9 +60,11 @@ def resumable(
         raise InvalidData(f"run {run.run_id} belongs to DAG {run.dag_id}, not to {dag.dag_id}.")
     changes = _changes(run.shape.get("tasks", {}), shape_of(dag)["tasks"])
     if changes:
+        asked = [f"--param {name}={value}" for name, value in run.params.items() if _was_asked(dag, name, value)]
         raise InvalidData(
             f"DAG {dag.dag_id} has changed since run {run.run_id} ({'; '.join(changes)}), so its results no longer fit "
-            "together; start a new run."
+            f"together; start a new run: {' '.join([f'--date {run.logical_date:%Y-%m-%dT%H:%M:%SZ}', *asked])} "
+            "instead of --resume."
         )
     for name, value in (params or {}).items():
         if name not in run.params or run.params[name] != value:
@@ -76,6 +78,10 @@ def resumable(
         if date != run.logical_date:
             raise InvalidData(f"run {run.run_id} is for {run.logical_date.isoformat()}, not for {date.isoformat()}.")
     return run
+
+
+def _was_asked(dag: DAG, name: str, value: object) -> bool:
+    return name in dag.params and dag.params[name].default != value
 
 
 def _params_now(dag: DAG, run: DagRun) -> dict[str, Any]:

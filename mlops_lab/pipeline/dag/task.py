@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Protocol, overload
 
-from mlops_lab.base.errors import InvalidDefinition, UnknownName, expect
+from mlops_lab.base.errors import InvalidDefinition, UnknownName, expect, expect_fields
 from mlops_lab.pipeline.dag.rules import TRIGGER_RULES
 
 
@@ -208,6 +208,7 @@ class Task:
 
     def __post_init__(self) -> None:
         name = check_name("task", self.task_id)
+        expect_fields(self, InvalidDefinition, description=str, source=str, trigger_rule=str)
         if name in CONTEXT:
             raise InvalidDefinition(
                 f"a task cannot be called {name!r}: task functions ask for the {name} by that word."

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.clock import Clock
+from mlops_lab.base.clock import Clock, parse_utc
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.base.fingerprint import fingerprint_frame
 from mlops_lab.models.gates import DATA_RULES, DataProfile, Measured, evaluate_gates, profile
-from mlops_lab.models.registry import GateReport, ModelVersion
+from mlops_lab.models.registry import GateReport, ModelVersion, Registry
 from mlops_lab.models.tracking import Run
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
 from mlops_lab.pipeline.dag import SkipTask, task
@@ -23,6 +24,8 @@ from mlops_lab.pipeline.problem.steps import problem_store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_lab.data.features import TrainingSet
 
 
 Result = dict[str, Any]
@@ -46,8 +49,6 @@ def evaluate(
     build_training_set: Result, train: Result, params: Params, logical_date: datetime, clock: Clock, home: Path
 ) -> Result:
     """Score the champion again on the challenger's holdout, with the champion's own features."""
-    from mlops_lab.models.training import score
-
     tracker, registry = open_tracker(home, clock=clock), open_registry(home, clock=clock)
     problem, run = problem_of(home), tracker.get_run(train["run_id"])
     known = get_training_set(tracker.artifacts, build_training_set["known"], role="known")
@@ -58,25 +59,10 @@ def evaluate(
     champion = registry.get_production(problem.name) if problem.name in registry.list_models() else None
     figures = None
     if champion is not None:
-        its_run = tracker.get_run(champion.run_id)
-        service = str(its_run.params["feature_service"])
-        offline = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()]
-        online = served.frame
-        if service != params["features"]:
-            store = problem_store(home, clock=clock)
-            offline = store.get_historical_features(rows, features=service).frame
-            online = store.replay(rows, features=service).frame
-        model = tracker.artifacts.load_model(champion.artifact)
-        gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(online.columns))
-        if gone:
-            raise InvalidData(
-                f"the champion {problem.name} v{champion.version} needs the feature {gone[0]!r}, which {service!r} no"
-                f" longer gives, so nobody can compare. Keep it under a name of its own, or take the champion out of"
-                f" service: mlops-lab registry archive {problem.name} {champion.version}."
-            )
-        how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
-        how |= {"threshold": float(its_run.params.get("threshold") or 0.5), "metrics": problem.figures}
-        figures = score(model, offline, **how).flat("offline") | score(model, online, **how).flat("served")
+        frames = None
+        if tracker.get_run(champion.run_id).params["feature_service"] == params["features"]:
+            frames = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()], served.frame
+        figures = _champion_figures(champion, rows, home, clock, frames)
     measured = {
         "run_id": run.run_id,
         "artifact": run.artifact,
@@ -87,7 +73,69 @@ def evaluate(
         "holdout": fingerprint_frame(rows[[problem.key, problem.label]]),
     }
     number = champion.version if champion is not None else None
-    return {"measured": put_json(tracker.artifacts, measured), "champion": number}
+    kept = put_json(tracker.artifacts, measured)
+    _MEASURED_HERE.add(kept)
+    return {"measured": kept, "champion": number}
+
+
+_MEASURED_HERE: set[str] = set()  # by this process itself: what others hand over is measured again
+
+
+def _champion_figures(
+    champion: ModelVersion,
+    rows: pd.DataFrame,
+    home: Path,
+    clock: Clock,
+    frames: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+) -> dict[str, float]:
+    """The champion's figures on the challenger's holdout; `frames` are its features there, where they are at hand."""
+    from mlops_lab.models.training import score
+
+    tracker, problem = open_tracker(home, clock=clock), problem_of(home)
+    its_run = tracker.get_run(champion.run_id)
+    service = str(its_run.params["feature_service"])
+    if frames is None:
+        store = problem_store(home, clock=clock)
+        offline = store.get_historical_features(rows, features=service).frame
+        frames = offline, store.replay(rows, features=service).frame
+    model = tracker.artifacts.load_model(champion.artifact)
+    gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(frames[1].columns))
+    if gone:
+        raise InvalidData(
+            f"the champion {problem.name} v{champion.version} needs the feature {gone[0]!r}, which {service!r} no"
+            f" longer gives, so nobody can compare. Keep it under a name of its own, or take the champion out of"
+            f" service: mlops-lab registry archive {problem.name} {champion.version}."
+        )
+    how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
+    how |= {"threshold": float(its_run.params.get("threshold") or 0.5), "metrics": problem.figures}
+    return score(model, frames[0], **how).flat("offline") | score(model, frames[1], **how).flat("served")
+
+
+def _known(version: ModelVersion, home: Path, clock: Clock) -> TrainingSet:
+    """The rows that the version's run learnt from and was examined on, as the run names them."""
+    tracker = open_tracker(home, clock=clock)
+    rows = tracker.get_run(version.run_id).inputs["training_rows"]
+    return get_training_set(tracker.artifacts, {"artifact": rows}, role="known")
+
+
+def check_champion(
+    theirs: Mapping[str, float] | None, champion: ModelVersion, version: ModelVersion, home: Path, clock: Clock
+) -> None:
+    """Raise unless these are the champion's figures on the rows that the version's run kept for its exam.
+
+    Raises:
+        InvalidData: somebody else measured them, or wrote them.
+    """
+    known, run = _known(version, home, clock), open_tracker(home, clock=clock).get_run(version.run_id)
+    exam = known.frame[known.frame["event_timestamp"] >= parse_utc(str(run.params["split_at"]))]
+    rows = exam[[name for name in exam.columns if name not in known.features]].reset_index(drop=True)
+    for name, value in _champion_figures(champion, rows, home, clock).items():
+        told = float((theirs or {}).get(name, math.inf))
+        if not (math.isclose(told, value, rel_tol=1e-6, abs_tol=1e-9) or (math.isnan(told) and math.isnan(value))):
+            raise InvalidData(
+                f"{name} of the champion {champion.name} v{champion.version} was handed in as {told:g}, and it is"
+                f" {value:g} on these rows; a gate takes what its own run has measured."
+            )
 
 
 @task
@@ -106,10 +154,16 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
             f"what was measured is not of {version.name} v{version.version} against {champion or 'no champion'}; a gate"
             " takes what its own run has measured."
         )
+    if evaluate["measured"] not in _MEASURED_HERE:
+        if found["data"] != profile(_known(version, home, clock).frame, logical_date).to_dict():
+            raise InvalidData(f"what was seen of the data is not what {version.name} v{version.version} knew.")
+        if champion is not None:
+            check_champion(found["champion"], champion, version, home, clock)
     measured = Measured(
         found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
     )
     report = evaluate_gates(version, champion, problem_of(home).policy, measured=measured, at=logical_date)
+    _MEASURED_HERE.add(report.measurement)
     registry.record_gate_report(report)
     if not report.passed:
         reasons = " ".join(result.sentence for result in report.failures)
@@ -148,13 +202,13 @@ def promote(register: Result, params: Params, clock: Clock, home: Path) -> Resul
     report = registry.get_gate_report(register["name"], register["version"])
     if report is None:
         raise NotAllowed(f"{register['name']} v{register['version']} has no gate report.")
-    check_policy(report, problem_of(home))
+    check_policy(report, problem_of(home), registry)
     promotion = registry.promote(report, actor=params["author"], why="the gate passed")
     return {"version": promotion.version, "archived_version": promotion.archived_version}
 
 
-def check_policy(report: GateReport, problem: Problem) -> None:
-    """Raise unless the report judged by the problem's own policy, and its figures pass it.
+def check_policy(report: GateReport, problem: Problem, registry: Registry) -> None:
+    """Raise unless the report judged by the problem's own policy, its figures pass it, and the champion has its own.
 
     Raises:
         NotAllowed: it judged by another one, without one of its rules, or otherwise than its figures say; a report of
@@ -174,6 +228,10 @@ def check_policy(report: GateReport, problem: Problem) -> None:
         found = rule.judge(measured)
         if rule.rule not in judged or not (found.passed or isinstance(rule, DATA_RULES)):
             raise NotAllowed(f"the report of {subject} says that {rule.rule} passed, and it did not: {found.sentence}")
+    if report.champion is not None and report.measurement not in _MEASURED_HERE:
+        champion = registry.get_model_version(report.name, report.champion)
+        version = registry.get_model_version(report.name, report.version)
+        check_champion(report.champion_metrics, champion, version, registry.home, registry.clock)
 
 
 @task
