@@ -43,7 +43,7 @@ def change(source: str, name: str) -> str:
 
 
 def _body(source: str, mangled: str) -> list[str]:
-    function = rf"^( *)(?:async )?def {mangled}\(.*?(?=^\1(?:def |@|class )|\Z)"
+    function = rf"^( *)(?:async )?def {mangled}\(.*?(?=^\1[^\s)]|\Z)"
     found = re.search(function, source, re.MULTILINE | re.DOTALL)
     lines = found[0].splitlines()[1:] if found else []
     return [" ".join(line.split()) for line in lines if line.strip()]

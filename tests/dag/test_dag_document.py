@@ -247,3 +247,22 @@ def test_a_function_put_into_a_module_by_another_is_not_found() -> None:
 
     with pytest.raises(UnknownName, match="module planted"):
         from_dict(document(tasks=[{"task_id": "t", "function": "planted:extract"}]), modules=[module])
+
+
+def test_an_error_without_a_text_has_no_place_before_it():
+    with pytest.raises(InvalidData, match=r"^this is no DAG: its format is not 'mlops-lab/dag'\.$"):
+        from_dict({"format": "another"})
+
+
+def test_a_circle_through_arguments_is_said_at_the_task_that_it_begins_with():
+    text = """format: mlops-lab/dag
+version: 1
+dag_id: ring
+tasks:
+  - task_id: first
+    arguments: {x: {from: second}}
+  - task_id: second
+    arguments: {x: {from: first}}
+"""
+    with pytest.raises(CycleError, match=r"^line 5, column 5: "):
+        from_yaml(text)
