@@ -10,16 +10,14 @@ billing, queues of runners, re-runs of single jobs, a file's meaning on another 
 
 from __future__ import annotations
 
-from mlops_lab.ci.admission import ConcurrencyGroups, Environment, Review, environments_from
-from mlops_lab.ci.chains import simulate_chain
-from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.executing import execute
 from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate
 from mlops_lab.ci.loading import load_workflow, parse_workflow
 from mlops_lab.ci.matrix import expand_matrix
-from mlops_lab.ci.nodes import read_yaml
+from mlops_lab.ci.nodes import Problem, WorkflowError, read_yaml
 from mlops_lab.ci.results import JobRun, Moment, StepRun, WorkflowRun
-from mlops_lab.ci.simulating import simulate
+from mlops_lab.ci.run_state import ConcurrencyGroups, Environment, Review, environments_from
+from mlops_lab.ci.simulating import simulate, simulate_chain
 from mlops_lab.ci.step_runner import Outcome
 from mlops_lab.ci.stubs import ActionCall
 from mlops_lab.ci.trigger import Trigger

@@ -7,18 +7,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mlops_lab.ci.expressions import ExpressionError, Hole, evaluate, interpolate, is_truthy, split, to_text
+from mlops_lab.ci.expressions import ExpressionError, Hole, interpolate, is_truthy, split, to_text
 from mlops_lab.ci.expressions.evaluator import asks_for_status, references
 from mlops_lab.ci.expressions.functions import FUNCTIONS
 from mlops_lab.ci.expressions.parser import Node as Tree
 from mlops_lab.ci.expressions.parser import parse
-from mlops_lab.ci.expressions.template import is_insertion, is_mixed, lone
+from mlops_lab.ci.expressions.template import is_insertion, is_mixed
 from mlops_lab.ci.expressions.values import Value, to_number
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.reader import PLACES
 from mlops_lab.ci.workflow import Concurrency
-
-__all__ = ["Evaluator", "TemplateError", "evaluating"]
 
 _ARITIES = {
     **{name: (function.fewest, function.most) for name, function in FUNCTIONS.items()},
@@ -65,7 +63,7 @@ class Evaluator:
         self.workspace = workspace
         self.on_reference = on_reference
 
-    def value(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> Value:
+    def value(self, node: Node | None, contexts: Mapping[str, Value]) -> Value:
         """The value of a node, whatever its kind.
 
         Raises:
@@ -76,7 +74,7 @@ class Evaluator:
         if node.kind == "sequence":
             found: list[Value] = []
             for item in node.items():
-                one = self.value(item, contexts, status)
+                one = self.value(item, contexts)
                 spliced = isinstance(one, list) and item.kind == "string"  # an expression for several elements
                 found += one if spliced and isinstance(one, list) else [one]
             return found
@@ -86,13 +84,13 @@ class Evaluator:
             plain: Value = node.value
             return plain
         try:
-            return interpolate(node.value, contexts, status=status, workspace=self.workspace, watch=self.on_reference)
+            return interpolate(node.value, contexts, workspace=self.workspace, watch=self.on_reference)
         except ExpressionError as error:
             raise TemplateError(self.file, node, error) from None
 
-    def text(self, node: Node | None, contexts: Mapping[str, Value], status: str | None = None) -> str:
+    def text(self, node: Node | None, contexts: Mapping[str, Value]) -> str:
         """The value of a node as text; the empty string for none."""
-        return to_text(self.value(node, contexts, status))
+        return to_text(self.value(node, contexts))
 
     def texts(self, nodes: Mapping[str, Node], contexts: Mapping[str, Value]) -> dict[str, str]:
         """The values of a mapping, as text."""
@@ -153,33 +151,21 @@ class Evaluator:
             return status == "success"
         text = node.word
         try:
-            if is_mixed(text):
-                trees = list(self._trees(text, contexts))
-                asked = any(asks_for_status(tree) for tree in trees)
-                truth = is_truthy(interpolate(text, contexts, status=status, workspace=self.workspace))
-            else:
-                expression = text if (inner := lone(text)) is None else inner
-                tree = parse(expression, names=contexts, functions=_ARITIES)
-                for path in references(tree):
-                    self.on_reference(path)
-                asked = asks_for_status(tree)
-                if not asked and status != "success":
-                    return False
-                truth = tree is None or is_truthy(
-                    evaluate(expression, contexts, status=status, workspace=self.workspace)
-                )
+            trees = self._trees(text, contexts)
+            asked = any(map(asks_for_status, trees))
+            for path in () if is_mixed(text) else (path for tree in trees for path in references(tree)):
+                self.on_reference(path)
+            if not asked and status != "success":
+                return False
+            whole = text if "${{" in text else f"${{{{ {text} }}}}"
+            return trees == [None] or is_truthy(interpolate(whole, contexts, status=status, workspace=self.workspace))
         except ExpressionError as error:
             raise TemplateError(self.file, node, error) from None
-        return truth and (asked or status == "success")
 
     def looks_past_status(self, node: Node | None, contexts: Mapping[str, Value]) -> bool:
         """Does an `if` call a status function, so that what failed before does not decide by itself?"""
-        if node is None:
-            return False
-        text = node.word
-        text = text if is_mixed(text) or lone(text) is not None else f"${{{{ {text} }}}}"
         try:
-            return any(asks_for_status(tree) for tree in self._trees(text, contexts))
+            return node is not None and any(map(asks_for_status, self._trees(node.word, contexts)))
         except ExpressionError:
             return False
 
@@ -187,8 +173,7 @@ class Evaluator:
         """The names that an `if` or a template reads."""
         text = node.word if node is not None and node.kind == "string" else ""
         try:
-            return [path for tree in self._trees(text if "${{" in text else f"${{{{ {text} }}}}", contexts)
-                    for path in references(tree)] if text else []  # fmt: skip
+            return [path for tree in self._trees(text, contexts) for path in references(tree)]
         except ExpressionError:
             return []
 
@@ -199,7 +184,8 @@ class Evaluator:
         inner = [*node.items(), *(value for _, value in node.pairs())]
         return self.paths(node, contexts) + [path for one in inner for path in self.paths_below(one, contexts)]
 
-    def _trees(self, text: str, contexts: Mapping[str, Value]) -> Iterator[Tree | None]:
-        for part in split(text):
-            if isinstance(part, Hole):
-                yield parse(part.expression, names=contexts, functions=_ARITIES)
+    @staticmethod
+    def _trees(text: str, contexts: Mapping[str, Value]) -> list[Tree | None]:
+        """The expressions of a text, parsed; an `if` without braces is one by itself."""
+        inner = [part.expression for part in split(text) if isinstance(part, Hole)] if "${{" in text else [text]
+        return [parse(each, names=contexts, functions=_ARITIES) for each in inner]

@@ -15,24 +15,22 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.clock import Clock, FakeClock, SystemClock
 from mlops_lab.base.errors import InvalidData, MlopsLabError
-from mlops_lab.ci.admission import Environment, Review, environments_from
 from mlops_lab.ci.expressions.values import Value, to_text
 from mlops_lab.ci.results import WorkflowRun
+from mlops_lab.ci.run_state import Environment, Review, environments_from
 from mlops_lab.ci.runner_commands import LogReader, Masks, command_line, parse_assignments, parse_lines, suffix
 from mlops_lab.ci.simulating import Circumstances, run_workflow
-from mlops_lab.ci.step_runner import Outcome, StepRequest
+from mlops_lab.ci.step_runner import Outcome, StepRequest, StepRunner
 from mlops_lab.ci.stubs import ActionCall, ActionStub, find_stub
 from mlops_lab.ci.trigger import Trigger
 from mlops_lab.ci.workflow import Workflow
-
-__all__ = ["LocalRunner", "copy_repository", "execute"]
-
 
 _LEFT_OUT = shutil.ignore_patterns(
     ".git", ".venv*", "node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis",
@@ -97,31 +95,13 @@ _TRACKING = "RUNNER_TRACKING_ID"
 _SYSTEMS = {"win32": "Windows", "darwin": "macOS"}
 _GRACE = 300.0  # seconds a step has that still runs when the time of its job is over
 _FORBIDDEN = ("NODE_OPTIONS",)  # GitHub does not let a step set it for the steps after it
-_FROM_GITHUB = [
-    "actor",
-    "api_url",
-    "base_ref",
-    "event_name",
-    "graphql_url",
-    "head_ref",
-    "job",
-    "ref",
-    "ref_name",
-    "ref_type",
-    "repository",
-    "repository_owner",
-    "run_attempt",
-    "run_id",
-    "run_number",
-    "server_url",
-    "sha",
-    "triggering_actor",
-    "workflow",
-    "workflow_ref",
-]
+_FROM_GITHUB = (
+    "actor api_url base_ref event_name graphql_url head_ref job ref ref_name ref_type repository repository_owner "
+    "run_attempt run_id run_number server_url sha triggering_actor workflow workflow_ref"
+)
 
 
-class LocalRunner:
+class LocalRunner(StepRunner):
     """Runs steps in folders under `scratch`, one workspace a job; nothing of the caller's environment but the path."""
 
     real = True
@@ -156,7 +136,7 @@ class LocalRunner:
         return self.workspaces[job_name]
 
     def places(self, job_name: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (a path of this machine)
-        """Where the job's own folder is, and the one for what is thrown away."""
+        """The job's own folder, and the one for what is thrown away."""
         return str(self.workspace(job_name)), str(self.scratch / "temp")
 
     def relocated(self, folder: Path) -> Path:
@@ -289,7 +269,7 @@ class LocalRunner:
         """`GITHUB_…`, which no `env` of a workflow can overwrite."""
         github = request.contexts.get("github")
         known = github if isinstance(github, Mapping) else {}
-        return {f"GITHUB_{name.upper()}": to_text(known[name]) for name in _FROM_GITHUB if name in known}
+        return {f"GITHUB_{name.upper()}": to_text(known[name]) for name in _FROM_GITHUB.split() if name in known}
 
     def close(self) -> None:
         """End what the steps left running, found by the mark that each of them carries, as GitHub's runner does."""
@@ -399,28 +379,21 @@ def execute(
         UnknownName: an event or input that the workflow does not have.
         InvalidData: an input with a value it cannot have.
     """
-    if scratch is None:
-        with tempfile.TemporaryDirectory(prefix="mlops-lab-", ignore_cleanup_errors=True) as folder:
-            return execute(
-                workflow, event, inputs=inputs, actions=actions, environments=environments, approvals=approvals,
-                clock=clock, secrets=secrets, variables=variables, scratch=folder, inherit=inherit,
-                step_timeout=step_timeout,
-            )  # fmt: skip
-    runner = LocalRunner(
-        workflow.root,
-        Path(scratch).resolve(),
-        secrets=list((secrets or {}).values()),
-        actions=actions or {},
-        inherit=inherit,
-        seconds=step_timeout,
-    )
     around = Circumstances(
         dict(inputs or {}), environments_from(environments or {}), tuple(approvals), clock or FakeClock(),
         dict(secrets or {}), dict(variables or {}),
     )  # fmt: skip
-    try:
-        run = run_workflow(workflow, event, runner, around)
-    finally:
-        runner.close()
-    notes = dict.fromkeys([*run.notes, *runner.notes])
-    return replace(run, notes=tuple(notes), summary=runner.summary)
+    with (
+        nullcontext(scratch)
+        if scratch is not None
+        else tempfile.TemporaryDirectory(prefix="mlops-lab-", ignore_cleanup_errors=True) as folder
+    ):
+        runner = LocalRunner(
+            workflow.root, Path(folder).resolve(), secrets=list(around.secrets.values()), actions=actions or {},
+            inherit=inherit, seconds=step_timeout,
+        )  # fmt: skip
+        try:
+            run = run_workflow(workflow, event, runner, around)
+        finally:
+            runner.close()
+    return replace(run, notes=tuple(dict.fromkeys([*run.notes, *runner.notes])), summary=runner.summary)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-__all__ = ["file_matches", "glob_matches", "ref_matches"]
-
 
 @dataclass(frozen=True)
 class _Atom:

@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.expressions.template import is_mixed
 from mlops_lab.ci.matrix import expand_matrix
-from mlops_lab.ci.nodes import Node, read_yaml
-from mlops_lab.ci.read_jobs import excess, read_concurrency, read_defaults, read_jobs, read_permissions
-from mlops_lab.ci.read_steps import read_action
+from mlops_lab.ci.nodes import Node, Problem, WorkflowError, read_yaml
+from mlops_lab.ci.read_jobs import excess, read_action, read_concurrency, read_defaults, read_jobs, read_permissions
 from mlops_lab.ci.read_triggers import read_triggers
 from mlops_lab.ci.reader import Reader
 from mlops_lab.ci.workflow import Action, Event, Job, Step, Workflow, levels_of
-
-__all__ = [
-    "MAX_NESTING",
-    "Suspicion",
-    "check_call",
-    "check_uses_of_job",
-    "is_local",
-    "load_action",
-    "load_workflow",
-    "local_path",
-    "parse_workflow",
-    "suspicions",
-]
 
 
 def is_local(uses: str) -> bool:
@@ -89,31 +74,32 @@ def check_call(reader: Reader, caller: Workflow, job: Job, callee: Workflow, nod
 
 def _check_inputs(reader: Reader, job: Job, event: Event, node: Node) -> None:
     known = {name.lower(): entry for name, entry in event.inputs.items()}
-    given = {name.lower() for name in job.arguments}
     for name, value in job.arguments.items():
         entry = known.get(name.lower())
-        if entry is None:
-            reason = f"Invalid input, {name} is not defined in the referenced workflow."
-            reader.problem(value, reason, meant=reader.meant(name, event.inputs))
-        elif entry.kind in ("boolean", "number") and value.kind != entry.kind and "${{" not in value.word:
+        if entry and entry.kind in ("boolean", "number") and value.kind != entry.kind and "${{" not in value.word:
             reader.problem(value, f"Unexpected value '{value.word}'")
-    for name, entry in event.inputs.items():
-        if entry.required and entry.default is None and name.lower() not in given:
-            reader.problem(node, f"Input {name} is required, but not provided while calling.")
+    required = [name for name, entry in event.inputs.items() if entry.required and entry.default is None]
+    _check_names(reader, "input", job.arguments, event.inputs, required, node)
 
 
 def _check_secrets(reader: Reader, job: Job, event: Event, node: Node) -> None:
-    if job.inherits_secrets:
-        return
-    known = {name.lower() for name in event.secrets} | {"github_token"}
-    given = {name.lower() for name in job.secrets}
-    for name, value in job.secrets.items():
-        if name.lower() not in known:
-            reason = f"Invalid secret, {name} is not defined in the referenced workflow."
-            reader.problem(value, reason, meant=reader.meant(name, event.secrets))
-    for name, required in event.secrets.items():
-        if required and name.lower() not in given:
-            reader.problem(node, f"Secret {name} is required, but not provided while calling.")
+    if not job.inherits_secrets:
+        required = [name for name, needed in event.secrets.items() if needed]
+        _check_names(reader, "secret", job.secrets, event.secrets, required, node, also="github_token")
+
+
+def _check_names(
+    reader: Reader, what: str, given: Mapping[str, Node], known: Collection[str], required: Sequence[str], node: Node,
+    *, also: str = "",
+) -> None:  # fmt: skip
+    """Names that the called workflow does not have, and those it needs; their case does not count."""
+    for name, value in given.items():
+        if name.lower() not in {one.lower() for one in known} | {also}:
+            reason = f"Invalid {what}, {name} is not defined in the referenced workflow."
+            reader.problem(value, reason, meant=reader.meant(name, known))
+    for name in required:
+        if name.lower() not in {one.lower() for one in given}:
+            reader.problem(node, f"{what.title()} {name} is required, but not provided while calling.")
 
 
 MAX_NESTING = 10  # levels of workflows, the first included; GitHub raised it from 4
@@ -132,7 +118,7 @@ def load_workflow(path: str | Path, *, root: str | Path | None = None) -> Workfl
     ...     _ = file.write_text("on: push\njobs:\n  a:\n    needs: b\n    runs-on: x\n  bb:\n    runs-on: x\n")
     ...     load_workflow(file)
     Traceback (most recent call last):
-    mlops_lab.ci.errors.WorkflowError: ci.yml:4:12: Job 'a' depends on unknown job 'b'. Did you mean 'bb'?
+    mlops_lab.ci.nodes.WorkflowError: ci.yml:4:12: Job 'a' depends on unknown job 'b'. Did you mean 'bb'?
 
     Args:
         path: the file.
@@ -231,7 +217,7 @@ class _Loader:
         steps = [step for job in workflow.jobs.values() for step in job.steps]
         actions = {step.uses: action for step in steps if step.uses and (action := self._action(step))}
         self.nested_actions(actions)
-        return Workflow(**{**workflow.__dict__, "called": called, "actions": actions})
+        return replace(workflow, called=called, actions=actions)
 
     def _called(
         self, reader: Reader, workflow: Workflow, places: Mapping[str, Node], chain: tuple[str, ...]

@@ -19,8 +19,6 @@ from itertools import product
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.ci.expressions.values import Value, equals, fold, is_primitive, lookup, number_text, to_number, to_text
 
-__all__ = ["MAX_JOBS", "Combination", "combination_title", "combinations", "expand_matrix"]
-
 MAX_JOBS = 256
 MAX_VALUES = 100_000  # that all `include` entries together may add
 

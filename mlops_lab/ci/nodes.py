@@ -1,4 +1,4 @@
-"""The YAML values of a file, with the line and column of each.
+"""The YAML values of a file, with the line and column of each, and what is wrong with them.
 
 YAML 1.2 with its core schema, so that `on` stays a word and `3.10` is the number 3.1, as on GitHub. Anchors and aliases
 work; merge keys do not, as on GitHub. Nothing is ever constructed from a tag, and what an alias expands to is counted,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,50 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from mlops_lab.ci.errors import Problem, WorkflowError
+from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.ci.expressions.values import Value, to_number, to_text
 
-__all__ = ["MAX_CHARACTERS", "MAX_DEPTH", "MAX_NODES", "Node", "read_yaml"]
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that is wrong: its place (line and column from 1) and what GitHub says about it.
+
+    >>> print(Problem(7, 9, "Unexpected value 'runn'", meant="run"))
+    7:9: Unexpected value 'runn'. Did you mean 'run'?
+    """
+
+    line: int
+    column: int
+    reason: str
+    meant: str | None = None
+
+    def __str__(self) -> str:
+        hint = f". Did you mean {self.meant!r}?" if self.meant else ""
+        reason = self.reason.removesuffix(".") if hint else self.reason
+        return f"{self.line}:{self.column}: {reason}{hint}"
+
+
+class WorkflowError(InvalidDefinition):
+    """A workflow file that GitHub would refuse. One line for the first problem; `problems` has them all.
+
+    Attributes: `file`, `problems`, and `line`, `column`, `reason`, `meant` of the first one.
+
+    >>> print(WorkflowError("ci.yml", [Problem(7, 9, "Unexpected value 'runn'", "run"), Problem(9, 1, "…")]))
+    ci.yml:7:9: Unexpected value 'runn'. Did you mean 'run'? (and 1 more)
+    """
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        self.line = first.line
+        self.column = first.column
+        self.reason = first.reason
+        self.meant = first.meant
+        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
+        said = f"{file}:{first}{more}".splitlines() or [""]
+        super().__init__(" ".join(said))  # a file's own words may hold whatever ends a line
+
 
 MAX_CHARACTERS = 1024 * 1024
 MAX_NODES = 40_000  # after aliases are written out

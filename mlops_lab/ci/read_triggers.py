@@ -17,9 +17,6 @@ from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.reader import Reader
 from mlops_lab.ci.workflow import Event, Input
 
-__all__ = ["EVENTS", "read_inputs", "read_triggers"]
-
-
 _COMMENTS = "created edited deleted"
 _PULL_REQUEST = (
     "assigned unassigned labeled unlabeled opened edited closed reopened synchronize converted_to_draft locked "

@@ -15,15 +15,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlops_lab.base.errors import closest
-from mlops_lab.ci.errors import Problem, WorkflowError
 from mlops_lab.ci.expressions import ExpressionError, Hole, split
 from mlops_lab.ci.expressions.functions import FUNCTIONS
 from mlops_lab.ci.expressions.parser import MAX_LENGTH, Arity, parse
 from mlops_lab.ci.expressions.template import INSERT, is_insertion
-from mlops_lab.ci.nodes import Node
-
-__all__ = ["PLACES", "Place", "Reader"]
-
+from mlops_lab.ci.nodes import Node, Problem, WorkflowError
 
 _STATUS_OF_JOBS: Mapping[str, Arity] = {"success": (0, 255), "failure": (0, 255), "always": (0, 0), "cancelled": (0, 0)}
 _STATUS_OF_STEPS: Mapping[str, Arity] = dict.fromkeys(_STATUS_OF_JOBS, (0, 0))

@@ -9,8 +9,6 @@ from datetime import datetime
 from mlops_lab.base.errors import UnknownName
 from mlops_lab.ci.expressions.values import Value
 
-__all__ = ["JobRun", "Moment", "StepRun", "WorkflowRun"]
-
 
 @dataclass(frozen=True)
 class Moment:
@@ -112,21 +110,18 @@ class WorkflowRun:
         raise UnknownName("job", name, [job.name for job in self.jobs], where=f"the run of {self.workflow}")
 
     def outline(self) -> str:
-        """The run as indented text."""
-        return outline_of(self)
+        """The run as text: one line for it, one a job, one a step; reasons behind a dash, notes at the end."""
+        lines = [
+            f"{self.name} ({self.workflow}) on {self.event}: {self.conclusion or self.status}{_because(self.reason)}"
+        ]
+        for job in self.jobs:
+            lines += ["  " + line for line in _job(job)]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(" ".join(line.splitlines()) for line in lines)  # a name with a line break forges no line
 
     def __repr__(self) -> str:
         jobs = ", ".join(job.name for job in self.jobs)
         return f"WorkflowRun({self.workflow!r}, {self.conclusion or self.status}: {jobs})"
-
-
-def outline_of(run: WorkflowRun) -> str:
-    """One line for the run, one a job, one a step; reasons behind a dash, notes at the end."""
-    lines = [f"{run.name} ({run.workflow}) on {run.event}: {run.conclusion or run.status}{_because(run.reason)}"]
-    for job in run.jobs:
-        lines += ["  " + line for line in _job(job)]
-    lines += [f"note: {note}" for note in run.notes]
-    return "\n".join(" ".join(line.splitlines()) for line in lines)  # a name with a line break cannot forge a line
 
 
 def _because(reason: str) -> str:

@@ -21,9 +21,6 @@ from dataclasses import dataclass, field
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 
-__all__ = ["LogReader", "Masks", "command_line", "parse_assignments", "parse_lines", "suffix"]
-
-
 _KNOWN = {
     "": ("bash -e {0}", ".sh"),
     "bash": ("bash --noprofile --norc -eo pipefail {0}", ".sh"),

@@ -1,27 +1,39 @@
-"""What would happen if a workflow ran now; nothing is executed."""
+"""What would happen if a workflow ran now, and what would follow from that; nothing is executed.
+
+`workflow_run` starts a workflow on the default branch when a run of a named one was requested or has completed, at most
+three levels down. A called workflow (`workflow_call`) is part of its caller's run and needs nothing of this; what a
+step starts with the token of its run (only dispatches can be) is not modelled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mlops_lab.base.clock import Clock, FakeClock, to_utc
-from mlops_lab.base.errors import InvalidData
-from mlops_lab.ci.admission import ConcurrencyGroups, Environment, Review, environments_from
+from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
 from mlops_lab.ci.expressions.values import Value, to_text
-from mlops_lab.ci.job_graph import JobGraph, records_of
+from mlops_lab.ci.jobs import JobGraph, records_of
 from mlops_lab.ci.loading import suspicions
 from mlops_lab.ci.results import WorkflowRun
-from mlops_lab.ci.run_state import Process, ReviewQueue, RunState, Scheduler, Sleep
+from mlops_lab.ci.run_state import (
+    ConcurrencyGroups,
+    Environment,
+    Process,
+    Review,
+    ReviewQueue,
+    RunState,
+    Scheduler,
+    Sleep,
+    environments_from,
+)
 from mlops_lab.ci.step_runner import GivenOutcomes, Outcome, StepRunner
 from mlops_lab.ci.trigger import Trigger, called_inputs, dispatched_inputs, starts
 from mlops_lab.ci.workflow import Workflow
-
-__all__ = ["Circumstances", "run_workflow", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +133,7 @@ def run_workflow(workflow: Workflow, event: str | Trigger, runner: StepRunner, a
     values = _inputs(workflow, trigger, around.inputs)
     if trigger.event == "workflow_dispatch":
         payload = {**trigger.payload, "inputs": {name: to_text(value) for name, value in values.items()}}
-        trigger = Trigger(**{**trigger.__dict__, "payload": payload})
+        trigger = replace(trigger, payload=payload)
     state = RunState(
         scheduler=Scheduler(to_utc(around.started) if around.started is not None else around.clock.now()),
         clock=around.clock,
@@ -232,3 +244,85 @@ def _record(
         notes=tuple(state.notes),
         outputs=outputs,
     )
+
+
+MAX_RUNS = 200
+MAX_LEVELS = 3  # of `workflow_run`, below the run that began
+
+
+def simulate_chain(
+    workflows: Iterable[Workflow],
+    event: str | Trigger = "push",
+    *,
+    outcomes: Mapping[str, Mapping[str, Outcome | str]] | None = None,
+    **settings: Any,
+) -> tuple[WorkflowRun, ...]:
+    r"""Run what an event starts in a repository, and what that starts, in the order in which it begins.
+
+    >>> from mlops_lab.ci import parse_workflow
+    >>> ci = parse_workflow("name: ci\non: push\njobs: {a: {runs-on: x, steps: [{run: a}]}}", file="ci.yml")
+    >>> text = "on: {workflow_run: {workflows: [ci], types: [completed]}}\njobs: {b: {runs-on: x, steps: [{run: b}]}}"
+    >>> simulate_chain([ci, parse_workflow(text, file="deploy.yml")])
+    (WorkflowRun('ci.yml', success: a), WorkflowRun('deploy.yml', success: b))
+
+    Args:
+        workflows: those of the default branch; each is known by its file.
+        event: what happened.
+        outcomes: for each file, the `outcomes` of `simulate`.
+        settings: what else `simulate` takes, for every run: environments, approvals, secrets, inputs …
+
+    Raises:
+        UnknownName: `outcomes` name a file that is not there.
+        InvalidData: more than 200 runs follow.
+    """
+    known = {workflow.file: workflow for workflow in workflows}
+    told = outcomes or {}
+    for name in told:
+        if name not in known:
+            raise UnknownName("workflow", name, known, where="the repository")
+    first = Trigger(event) if isinstance(event, str) else event
+    found: list[WorkflowRun] = []
+    waiting = [(first, 0)]
+    while waiting:
+        trigger, level = waiting.pop(0)
+        for workflow in known.values():
+            if trigger.event not in workflow.events or not _names(workflow, trigger):
+                continue
+            given = settings if trigger is first else {**settings, "inputs": {}}
+            run_trigger = replace(trigger, run_number=len(found) + 1)
+            run = simulate(workflow, run_trigger, outcomes=told.get(workflow.file), **given)
+            if run.status == "not_triggered":
+                continue
+            if level > MAX_LEVELS:
+                why = f"not more than {MAX_LEVELS} levels of workflow_run follow one another"
+                found.append(replace(run, status="not_triggered", conclusion=None, reason=why, jobs=(), edges=()))
+                continue
+            found.append(run)
+            if len(found) > MAX_RUNS:
+                raise InvalidData(f"{trigger.event} after {trigger.event} starts more than {MAX_RUNS} runs.")
+            waiting += [(each, level + 1) for each in _followed(run, workflow, run_trigger)]
+    return tuple(found)
+
+
+def _names(workflow: Workflow, trigger: Trigger) -> bool:
+    """Does it ask for this workflow's runs? A `workflow_run` names workflows by their `name`."""
+    if trigger.event != "workflow_run":
+        return True
+    run = trigger.payload["workflow_run"]
+    return isinstance(run, Mapping) and run["name"] in workflow.events["workflow_run"].filters.get("workflows", ())
+
+
+def _followed(run: WorkflowRun, workflow: Workflow, trigger: Trigger) -> list[Trigger]:
+    """What the run's own beginning and end are, as events."""
+    ref = trigger.ref.partition("refs/heads/")[2] or trigger.ref.rpartition("/")[2]
+    head = trigger.head_ref if trigger.is_pull_request else ref
+    facts: dict[str, Value] = {"name": workflow.name, "path": workflow.file, "head_branch": head}
+    facts |= {"event": trigger.event, "run_number": float(trigger.run_number), "head_sha": trigger.sha}
+    ended = [("completed", run.conclusion)] if run.status == "completed" else []
+    return [
+        Trigger(
+            "workflow_run", ref="refs/heads/main", actor=trigger.actor, activity=activity, sha=trigger.sha,
+            repository=trigger.repository, payload={"workflow_run": {**facts, "conclusion": conclusion}},
+        )
+        for activity, conclusion in [("requested", None), *ended]
+    ]  # fmt: skip

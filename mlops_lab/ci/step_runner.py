@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.ci.expressions.values import Value
 from mlops_lab.ci.workflow import Job, Step
-
-__all__ = ["NOMINAL_SECONDS", "GivenOutcomes", "Outcome", "StepRequest", "StepRunner"]
-
 
 NOMINAL_SECONDS = 1.0  # how long a step takes of which nobody said how long it takes
 _MOST_SECONDS = 35 * 24 * 3600.0  # a run may last thirty-five days
@@ -76,36 +72,48 @@ class StepRequest:
     runs_on: str = ""
 
 
-class StepRunner(Protocol):
-    """Answers for steps."""
+class StepRunner:
+    """Answers for steps; what it says of itself here is what a machine of GitHub's would, where nothing is executed."""
 
-    real: bool
+    real = False
 
     def run(self, request: StepRequest) -> Outcome:
         """What comes of this step."""
+        raise NotImplementedError(request)
 
-    def workspace(self, job_name: str) -> Path | None:
+    def tells(self, request: StepRequest) -> bool:  # noqa: ARG002 (nothing was told)
+        """Was the step's own outcome told? Then a composite action is not looked into."""
+        return False
+
+    def of_job(self, names: Sequence[str]) -> Outcome | None:  # noqa: ARG002 (nothing was told)
+        """The outcome told for a job that has no steps here: one that calls a workflow of another repository."""
+        return None
+
+    def workspace(self, job_name: str) -> Path | None:  # noqa: ARG002 (there is none)
         """The folder a job works in, where `hashFiles` looks."""
+        return None
 
-    def places(self, job_name: str, repository: str) -> tuple[str, str]:
+    def places(self, job_name: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
         """What a job reads in `github.workspace` and in `runner.temp`."""
+        name = repository.rpartition("/")[2]
+        return f"/home/runner/work/{name}/{name}", "/home/runner/work/_temp"
 
     def relocated(self, folder: Path) -> Path:
         """Where a folder of the repository is for the steps."""
+        return folder
 
-    def conceals(self, value: str) -> bool:
+    def conceals(self, value: str) -> bool:  # noqa: ARG002 (nothing was masked)
         """Is there something in the text that must not leave the job?"""
+        return False
 
 
-class GivenOutcomes:
+class GivenOutcomes(StepRunner):
     """Every step succeeds unless the caller says otherwise.
 
     The keys are `job`, `job/step` or, in a composite action, `job/step/inner step`. A job is named by its id or by its
     full name (`test (3.12)`, `deploy / upload`), a step by its id, its name, or its number from 1. For a whole job, the
     outcome is that of its first step that runs.
     """
-
-    real = False
 
     def __init__(self, told: Mapping[str, Outcome | str], root: Path | None = None) -> None:
         self.root = root
@@ -132,7 +140,7 @@ class GivenOutcomes:
         return Outcome(knows_outputs=False)
 
     def tells(self, request: StepRequest) -> bool:
-        """Was the step's own outcome told? Then a composite action is not looked into."""
+        """Was the step's own outcome told?"""
         return any(key in self.told for key in self._keys(request))
 
     def _keys(self, request: StepRequest) -> list[str]:
@@ -145,21 +153,8 @@ class GivenOutcomes:
         """The repository itself: nothing is written."""
         return self.root
 
-    def places(self, job_name: str, repository: str) -> tuple[str, str]:  # noqa: ARG002 (all jobs are alike)
-        """Where they are on a machine of GitHub's."""
-        name = repository.rpartition("/")[2]
-        return f"/home/runner/work/{name}/{name}", "/home/runner/work/_temp"
-
-    def relocated(self, folder: Path) -> Path:
-        """The folder itself."""
-        return folder
-
-    def conceals(self, value: str) -> bool:  # noqa: ARG002 (nothing was masked)
-        """No: no step has run that could have masked it."""
-        return False
-
     def of_job(self, names: Sequence[str]) -> Outcome | None:
-        """The outcome told for a job that has no steps here: one that calls a workflow of another repository."""
+        """The outcome told under one of these names."""
         self.seen.update(dict.fromkeys(names))
         for name in names:
             if name in self.told:

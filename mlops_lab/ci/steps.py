@@ -6,9 +6,9 @@ Conditions, outcome and conclusion, timeouts, cancellation, outputs, composite a
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any
 
 from mlops_lab.ci.evaluation import Evaluator
 from mlops_lab.ci.expressions import ExpressionError
@@ -16,39 +16,79 @@ from mlops_lab.ci.expressions.values import Value, to_text
 from mlops_lab.ci.loading import is_local, local_path
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.results import StepRun
-from mlops_lab.ci.run_state import RunState, Sleep, Wait
-from mlops_lab.ci.step_runner import GivenOutcomes, Outcome, StepRequest
+from mlops_lab.ci.run_state import RunState, Sleep, Task, Wait
+from mlops_lab.ci.step_runner import Outcome, StepRequest
 from mlops_lab.ci.workflow import Action, Job, Step, Workflow
 
-__all__ = ["RunningJob", "Scope", "run_steps"]
+_DEFAULT_MINUTES = 360.0
 
 
-class RunningJob(Protocol):
-    """A job as its steps see it."""
+class RunningJob:
+    """A job as its steps see it: what it may read, until when it may run, and how it is stopped."""
 
-    name: str
-    definition: Job
-    workflow: Workflow
-    state: RunState
-    secrets: dict[str, str]
-    runs_on: str
-    minutes: float
-    deadline: datetime
-    cancelled: str
-    interrupted: bool
+    def __init__(
+        self, name: str, definition: Job, workflow: Workflow, state: RunState, *, contexts: Mapping[str, Value],
+        secrets: Mapping[str, str],
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.definition = definition
+        self.workflow = workflow
+        self.state = state
+        self.contexts = dict(contexts)
+        self.secrets = dict(secrets)
+        self.runs_on = ""
+        self.status = "queued"
+        self.conclusion: str | None = None
+        self.minutes = _DEFAULT_MINUTES
+        self.deadline = self.now
+        self.cancelled = ""
+        self.interrupted = False
+        self.cancel_called: Callable[[str], None] = lambda _: None  # the jobs of a called workflow
+        self.asked_at: datetime | None = None
+        self.decision = ("", "")
+        self.task: Task | None = None
 
     @property
     def now(self) -> datetime:
         """The moment in the run."""
+        return self.state.scheduler.now
 
     def note(self, text: str) -> None:
         """Say what was not modelled."""
+        self.state.note(f"{self.name}: {text}")
+
+    def wake(self) -> None:
+        """Look again at what it waits for."""
+        if self.task is not None:
+            self.state.scheduler.wake(self.task)
 
     def cancel(self, why: str) -> None:
-        """Cancel it."""
+        """Cancel it, if it is not done; a step that runs is interrupted, and `always()` steps still run."""
+        if self.conclusion is not None or self.cancelled:
+            return
+        self.cancelled = why
+        self.interrupted = self.status == "in_progress"
+        self.state.reviews.forget(self)
+        self.cancel_called(why)
+        self.wake()
+
+    def decide(self, decision: str, why: str) -> None:
+        """A reviewer has decided, or time has."""
+        self.decision = (decision, why)
+        self.state.moment(self.name, decision, why)
+        self.wake()
 
     def evaluator(self, file: str, unknown: Callable[[], set[str]]) -> Evaluator:
         """An evaluator for a file, which notes what is read and not known."""
+
+        def watch(path: tuple[str, ...]) -> None:
+            if len(path) >= 4 and path[0] == "steps" and path[2] == "outputs" and path[1] in unknown():
+                self.note(f"{'.'.join(path)} is not known when nothing is executed; it was taken as empty")
+            self.state.read(path, self.contexts.get("github"))
+            if len(path) == 2 and path[0] == "secrets" and path[1] not in map(str.lower, self.secrets):
+                self.note(f"the secret {path[1].upper()} was not given; it was taken as empty")
+
+        return Evaluator(file, workspace=self.state.runner.workspace(self.name), on_reference=watch)
 
 
 @dataclass
@@ -98,37 +138,37 @@ def _run_step(job: RunningJob, step: Step, number: int, scope: Scope) -> Generat
     status = "cancelled" if job.cancelled else scope.status
     if step.unmodelled:
         job.note(f"{step.unmodelled!r} steps are not modelled; {name!r} did not run")
-        return StepRun(step.id, name, "skipped", "skipped", f"{step.unmodelled} steps are not modelled")
+        return _ended(step, name, "skipped", f"{step.unmodelled} steps are not modelled")
     try:
         contexts = scope.all()
         env = {**scope.env, **scope.evaluator.texts(step.env, contexts)}
         contexts["env"] = dict(env)
         name = scope.evaluator.text(step.name, contexts) if step.name is not None else name
         if not scope.evaluator.condition(step.condition, contexts, status):
-            return StepRun(step.id, name, "skipped", "skipped", _why_skipped(step, status, scope, contexts))
+            return _ended(step, name, "skipped", _why_skipped(step, status, scope, contexts))
         forgiving = _truth(scope.evaluator.value(step.continue_on_error, contexts))
         minutes = scope.evaluator.minutes(step.timeout_minutes, contexts) if step.timeout_minutes else None
         request = _request(job, step, number, scope, name, env, contexts, minutes)
     except ExpressionError as error:
         scope.status = "failure"
         why = f"The template is not valid. {error}{_cure(job, step, scope)}"
-        return StepRun(step.id, name, "failure", "failure", why, started=started, ended=started)
+        return _ended(step, name, "failure", why, started=started, ended=started)
     action, missing = _local_action(job, step, number)
     if missing:
-        run = StepRun(step.id, name, "failure", "failure", missing)
-    elif action is not None and action.using == "composite" and not _is_told(job, request):
+        run = _ended(step, name, "failure", missing)
+    elif action is not None and action.using == "composite" and not job.state.runner.tells(request):
         run = yield from _run_composite(job, request, action, scope)
     else:
         run = yield from _perform(job, request, scope)
     conclusion = "success" if run.outcome == "failure" and forgiving else run.outcome
     if conclusion == "failure" and scope.status == "success":
         scope.status = "failure"
-    return StepRun(**{**run.__dict__, "conclusion": conclusion, "started": started, "ended": job.now})
+    return replace(run, conclusion=conclusion, started=started, ended=job.now)
 
 
-def _is_told(job: RunningJob, request: StepRequest) -> bool:
-    runner = job.state.runner
-    return isinstance(runner, GivenOutcomes) and runner.tells(request)
+def _ended(step: Step, name: str, outcome: str, reason: str = "", **more: Any) -> StepRun:
+    """The record of a step before `continue-on-error` is looked at."""
+    return StepRun(step.id, name, outcome, outcome, reason, **more)
 
 
 def _local_action(job: RunningJob, step: Step, number: int) -> tuple[Action | None, str]:
@@ -242,22 +282,12 @@ def _perform(job: RunningJob, request: StepRequest, scope: Scope) -> Generator[S
         job.cancel(outcome.reason or "The operation was canceled.")
     if job.interrupted:
         job.interrupted = False
-        return StepRun(
-            request.step.id, request.name, "cancelled", "cancelled", "The operation was canceled.", log=outcome.log
-        )
+        return _ended(request.step, request.name, "cancelled", "The operation was canceled.", log=outcome.log)
     scope.env.update(outcome.exported)
     if not outcome.knows_outputs:
         scope.unknown.add(request.step.id.lower())
-    return StepRun(
-        request.step.id,
-        request.name,
-        outcome.conclusion,
-        outcome.conclusion,
-        outcome.reason,
-        outputs=dict(outcome.outputs),
-        log=outcome.log,
-        stubbed=outcome.stubbed,
-    )
+    more = {"outputs": dict(outcome.outputs), "log": outcome.log, "stubbed": outcome.stubbed}
+    return _ended(request.step, request.name, outcome.conclusion, outcome.reason, **more)
 
 
 def _pass_time(job: RunningJob, seconds: float, *, urgent: bool) -> Generator[Sleep | Wait, None, None]:
@@ -288,12 +318,12 @@ def _run_composite(
         inner = yield from run_steps(job, action.steps, scope)
         outputs = {name: evaluator.text(node, scope.all()) for name, node in action.outputs.items() if node is not None}
     except ExpressionError as error:
-        return StepRun(step.id, request.name, "failure", "failure", f"The template is not valid. {error}")
+        return _ended(step, request.name, "failure", f"The template is not valid. {error}")
     changed = {name: value for name, value in scope.env.items() if before.get(name) != value}
     outer.env.update(changed)
     outcome = "cancelled" if job.cancelled and any(run.conclusion == "cancelled" for run in inner) else scope.status
     reason = next((run.reason for run in inner if run.conclusion == "failure"), "")
-    return StepRun(step.id, request.name, outcome, outcome, reason, outputs=outputs, steps=inner)
+    return _ended(step, request.name, outcome, reason, outputs=outputs, steps=inner)
 
 
 def _action_inputs(action: Action, given: Mapping[str, str], evaluator: Evaluator, scope: Scope) -> dict[str, Value]:

@@ -19,8 +19,6 @@ from typing import TypeAlias
 from mlops_lab.ci.globs import file_matches
 from mlops_lab.ci.step_runner import Outcome
 
-__all__ = ["STUBS", "ActionCall", "ActionStub", "find_stub"]
-
 
 @dataclass(frozen=True)
 class ActionCall:

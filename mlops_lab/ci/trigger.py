@@ -15,9 +15,6 @@ from mlops_lab.ci.globs import glob_matches
 from mlops_lab.ci.nodes import Node
 from mlops_lab.ci.workflow import Event, Input, Workflow
 
-__all__ = ["Trigger", "called_inputs", "dispatched_inputs", "starts"]
-
-
 _SKIPS = ("[skip ci]", "[ci skip]", "[no ci]", "[skip actions]", "[actions skip]")
 _TRAILER = re.compile(r"\n\n(?:.*\n)*?skip-checks: ?true\s*$")
 _PRIVILEGED = ("pull_request_target", "workflow_run", "issue_comment")

@@ -13,18 +13,6 @@ from pathlib import Path
 
 from mlops_lab.ci.nodes import Node
 
-__all__ = [
-    "Action",
-    "Concurrency",
-    "Event",
-    "Input",
-    "Job",
-    "Step",
-    "Strategy",
-    "Workflow",
-    "levels_of",
-]
-
 
 def levels_of(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
     """Names by level: the length of the longest way to a name that needs nothing; those in a cycle are left out.

@@ -87,26 +87,6 @@ def test_a_workflow_that_follows_itself_ends():
     assert len(simulate_chain([flow("a", "push"), after("b", "b, a", ", types: [completed]")])) == 5
 
 
-@pytest.mark.parametrize(
-    ("sends", "starts"),
-    [
-        (Trigger("repository_dispatch", activity="ship"), ["ci.yml success", "ship.yml success"]),
-        (Trigger("workflow_dispatch"), ["ci.yml success", "hand.yml success"]),
-        (Trigger("push"), ["ci.yml success"]),  # a run's token starts nothing by a push
-        (Trigger("release", activity="published"), ["ci.yml success"]),
-    ],
-    ids=["repository_dispatch", "workflow_dispatch", "push", "release"],
-)
-def test_what_a_step_sends_with_the_runs_token_starts_only_dispatches(sends, starts):
-    others = [flow("ship", "repository_dispatch"), flow("hand", "workflow_dispatch"), flow("news", "release")]
-    flows = [flow("ci", "push", "steps: [{id: s, run: x}]"), *others]
-
-    assert shown(simulate_chain(flows, sends={"ci.yml: ci/s": sends})) == starts
-    assert shown(simulate_chain(flows, sends={"ci.yml: ci/s": sends}, outcomes={"ci.yml": {"ci/s": "failure"}})) == [
-        "ci.yml failure"
-    ]
-
-
 def test_a_file_that_is_not_there_is_an_error():
     with pytest.raises(UnknownName, match=r"cii\.yml"):
         simulate_chain([flow("ci", "push")], outcomes={"cii.yml": {}})

@@ -125,8 +125,7 @@ def test_a_local_action_may_have_keys_of_its_authors_own(tmp_path):
 
 def test_the_list_of_what_is_not_simulated_names_every_key_that_is_only_read():
     import mlops_lab.ci
-    from mlops_lab.ci.read_jobs import _UNMODELLED
-    from mlops_lab.ci.read_steps import _OTHER
+    from mlops_lab.ci.read_jobs import _OTHER, _UNMODELLED
 
     told = mlops_lab.ci.__doc__ or ""
 

@@ -1,13 +1,23 @@
-"""The value of an expression, and the names that it reads."""
+"""The value of an expression or of a text with expressions in it, and the names that it reads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
-from mlops_lab.ci.expressions.functions import FUNCTIONS, MAX_MEMORY, STATUS_FUNCTIONS, Function, failed
+from mlops_lab.ci.expressions.functions import (
+    FUNCTIONS,
+    MAX_MEMORY,
+    STATUS_FUNCTIONS,
+    Function,
+    failed,
+    hash_function,
+    status_functions,
+    status_of,
+)
 from mlops_lab.ci.expressions.parser import Call, Comparison, Context, Index, Literal, Logical, Node, Not, Star, parse
-from mlops_lab.ci.expressions.template import ExpressionError
+from mlops_lab.ci.expressions.template import ExpressionError, Hole, split
 from mlops_lab.ci.expressions.values import (
     FilteredArray,
     Value,
@@ -20,17 +30,44 @@ from mlops_lab.ci.expressions.values import (
     to_text,
 )
 
-__all__ = ["asks_for_status", "compute", "evaluate_tree", "references"]
 
-
-def compute(
+def evaluate(
     expression: str,
-    contexts: Mapping[str, Value],
-    functions: Mapping[str, Function],
+    contexts: Mapping[str, Value] | None = None,
+    *,
+    status: str | None = None,
+    workspace: Path | None = None,
     watch: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Value:
-    """Parse and compute: the names allowed are those of `contexts`, the functions the language's and these."""
-    known = {**FUNCTIONS, **functions}
+    """The value of one expression, without its `${{ }}`.
+
+    Imitates https://docs.github.com/actions/reference/workflows-and-actions/expressions; an empty expression is null.
+
+    >>> evaluate("contains(github.ref, 'MAIN') && needs.*.result", {
+    ...     "github": {"ref": "refs/heads/main"}, "needs": {"test": {"result": "success"}}})
+    ['success']
+    >>> evaluate("format('{0} of {1}', 0x10, 1e21)")
+    '16 of 1E+21'
+    >>> evaluate("success() || failure()", status="failure")
+    True
+
+    Args:
+        expression: the text between `${{` and `}}`.
+        contexts: the names that exist, and their values (plain JSON-like data).
+        status: the story so far for `success()`, `failure()` and `cancelled()`; when not given it is read from
+            `job.status`, else from `needs.*.result`, else it is `"success"`.
+        workspace: the folder that `hashFiles` looks into.
+        watch: is told each name that the expression reads, as `references` gives it.
+
+    Returns:
+        None, a bool, a float (or the int of a context), a str, a list or a dict.
+
+    Raises:
+        ExpressionError: the text is no expression, names something unknown, or cannot be computed.
+    """
+    contexts = contexts or {}
+    asking = status_functions(status if status is not None else status_of(contexts))
+    known = {**FUNCTIONS, **asking, "hashfiles": hash_function(workspace)}
     arities = {name: (function.fewest, function.most) for name, function in known.items()}
     tree = parse(expression, names=contexts.keys(), functions=arities)
     if tree is None:
@@ -39,19 +76,47 @@ def compute(
         for path in references(tree):
             watch(path)
     try:
-        return evaluate_tree(tree, contexts, known)
+        return _Evaluator(contexts, known).value(tree)
     except ExpressionError as error:
         error.expression = expression
         raise
 
 
-def evaluate_tree(tree: Node, contexts: Mapping[str, Value], functions: Mapping[str, Function]) -> Value:
-    """The value of a parsed expression; `&&` and `||` look no further than they must, functions take every argument."""
-    return _Evaluator(contexts, functions).value(tree)
+def interpolate(
+    text: str,
+    contexts: Mapping[str, Value] | None = None,
+    *,
+    status: str | None = None,
+    workspace: Path | None = None,
+    watch: Callable[[tuple[str, ...]], None] | None = None,
+) -> Value:
+    """A text with its `${{ … }}` replaced; a text that is one expression and no more keeps that value's kind.
+
+    Imitates https://docs.github.com/actions/concepts/workflows-and-actions/expressions.
+
+    >>> interpolate("python-${{ matrix.python }}", {"matrix": {"python": 3.10}})
+    'python-3.1'
+    >>> interpolate("${{ fromJSON('[3.12, 3.13]') }}")
+    [3.12, 3.13]
+
+    Raises:
+        ExpressionError: one of the expressions is wrong or never closed.
+    """
+    parts = split(text)
+    values = [
+        part if isinstance(part, str) else evaluate(
+            part.expression, contexts, status=status, workspace=workspace, watch=watch
+        )
+        for part in parts
+    ]  # fmt: skip
+    return values[0] if len(parts) == 1 and isinstance(parts[0], Hole) else "".join(map(to_text, values))
 
 
 class _Evaluator:
-    """One evaluation, with what its intermediate results weigh."""
+    """One evaluation, with what its intermediate results weigh.
+
+    `&&` and `||` look no further than they must, functions take every argument.
+    """
 
     def __init__(self, contexts: Mapping[str, Value], functions: Mapping[str, Function]) -> None:
         self.contexts = contexts

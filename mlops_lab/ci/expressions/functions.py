@@ -38,19 +38,6 @@ from mlops_lab.ci.expressions.values import (
 )
 from mlops_lab.ci.globs import file_matches
 
-__all__ = [
-    "FUNCTIONS",
-    "MAX_MEMORY",
-    "STATUS_FUNCTIONS",
-    "Function",
-    "failed",
-    "hash_files",
-    "hash_function",
-    "status_functions",
-    "status_of",
-]
-
-
 MAX_MEMORY = 1024 * 1024  # bytes; a character takes two
 _MAX_ARGUMENTS = 255
 _MAX_NESTING = 400  # of JSON; far more than any real document, far less than Python's stack

@@ -10,31 +10,13 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 from mlops_lab.ci.expressions.template import ExpressionError
 from mlops_lab.ci.expressions.values import WHITE_SPACE, to_number
-
-__all__ = [
-    "MAX_DEPTH",
-    "MAX_LENGTH",
-    "Arity",
-    "Call",
-    "Comparison",
-    "Context",
-    "Index",
-    "Literal",
-    "Logical",
-    "Node",
-    "Not",
-    "Star",
-    "Token",
-    "parse",
-    "tokenize",
-]
 
 
 @dataclass(frozen=True)
@@ -98,10 +80,12 @@ class Call:
 Node: TypeAlias = Literal | Context | Star | Index | Not | Comparison | Logical | Call
 
 
-_WHITE = " \t\r\n"
-_PUNCTUATION = "()[],*"
-_OPERATORS = ("&&", "||", "==", "!=", "<=", ">=", "!", "<", ">")
-_EDGES = frozenset("()[],!<>=&|" + WHITE_SPACE)  # where a number or an unknown symbol ends
+_EDGES = re.escape("()[],!<>=&|" + WHITE_SPACE)  # where a number or an unknown symbol ends
+_SYMBOL = re.compile(
+    rf"""(?P<blank>[ \t\r\n]) | (?P<operator>&&|\|\||[=!<>]=|[!<>()[\],*]) | (?P<string>'(?:[^']|'')*+')
+    | (?P<number>[-+.0-9][^{_EDGES}]*) | (?P<word>.[^{_EDGES}.]*)""",
+    re.DOTALL | re.VERBOSE,
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LITERALS: dict[str, bool | float | None] = {
     "null": None,
@@ -110,6 +94,7 @@ _LITERALS: dict[str, bool | float | None] = {
     "NaN": math.nan,
     "Infinity": math.inf,
 }
+_QUOTE = "'"
 _CAN_BE_DEREFERENCED = ("name", ")", "]", "*")
 
 
@@ -126,95 +111,43 @@ class Token:
 def tokenize(expression: str) -> list[Token]:
     """The tokens of an expression and an `EOF` token, which GitHub places where its last symbol or blank begins.
 
+    Positions are counted in UTF-16 units: a character beyond the basic plane takes two.
+
     Raises:
         ExpressionError: a symbol that the language does not have.
     """
-    lexer = _Lexer(expression)
-    tokens = list(lexer.tokens())
-    return [*tokens, Token("EOF", "EOF", lexer.last_position)]
+    wide = [index for index, char in enumerate(expression) if char > "\uffff"]
+    tokens: list[Token] = []
+    at, position, last = 0, 1, ""
+    while found := _SYMBOL.match(expression, at):
+        kind, raw = str(found.lastgroup), found[0]
+        position = 1 + at + bisect_left(wide, at)
+        if raw[0] == "." and last in _CAN_BE_DEREFERENCED:
+            kind, raw = "operator", "."
+        token = _token(kind, raw, position, last)
+        if token is None:
+            reason = f"Unexpected symbol: '{expression[at:] if raw[0] == _QUOTE else raw}'"
+            raise ExpressionError("lexing", reason, expression=expression, position=position)
+        at += len(raw)
+        if kind != "blank":
+            tokens.append(token)
+            last = token.kind
+    return [*tokens, Token("EOF", "EOF", position)]
 
 
-class _Lexer:
-    """A walk over the text; what a dot or a word means depends on the token before it."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.last = ""
-        self.last_position = 1
-        self.wide = [index for index, char in enumerate(text) if char > "\uffff"]
-
-    def tokens(self) -> Iterator[Token]:
-        while self.at < len(self.text):
-            self.last_position = self._position()
-            if self.text[self.at] in _WHITE:
-                self.at += 1
-                continue
-            token = self._next()
-            self.last = token.kind
-            yield token
-
-    def _next(self) -> Token:
-        char = self.text[self.at]
-        if char in _PUNCTUATION:
-            return self._take(char, char)
-        if char == "'":
-            return self._string()
-        if char == "." and self.last in _CAN_BE_DEREFERENCED:
-            return self._take(".", ".")
-        if char in "+-.0123456789":
-            return self._number()
-        for operator in _OPERATORS:
-            if self.text.startswith(operator, self.at):
-                return self._take(operator, operator)
-        return self._word()
-
-    def _take(self, kind: str, raw: str, value: bool | float | str | None = None, shown: str | None = None) -> Token:
-        token = Token(kind, raw if shown is None else shown, self._position(), value)
-        self.at += len(raw)
-        return token
-
-    def _position(self) -> int:
-        """Counted in UTF-16 units: a character beyond the basic plane takes two."""
-        return 1 + self.at + bisect_left(self.wide, self.at)
-
-    def _string(self) -> Token:
-        end = self.at + 1
-        while True:
-            end = self.text.find("'", end)
-            if end < 0:
-                raise self._unexpected(self.text[self.at :])
-            if not self.text.startswith("''", end):
-                break
-            end += 2  # a doubled quote stands for one
-        value = self.text[self.at + 1 : end].replace("''", "'")
-        return self._take("literal", self.text[self.at : end + 1], value, shown=value)
-
-    def _number(self) -> Token:
-        raw = self._until_edge()
+def _token(kind: str, raw: str, position: int, last: str) -> Token | None:
+    """One symbol, which may depend on the kind of the last one; None for what the language does not have."""
+    if kind == "string":
+        value = raw[1:-1].replace("''", "'")  # a doubled quote stands for one
+        return Token("literal", value, position, value)
+    if kind == "number":
         number = to_number(raw)
-        if math.isnan(number):
-            raise self._unexpected(raw)
-        return self._take("literal", raw, number)
-
-    def _word(self) -> Token:
-        raw = self._until_edge(also=".")
-        if not _NAME.fullmatch(raw):
-            raise self._unexpected(raw)
-        if raw in _LITERALS and self.last != ".":  # after a dot, null is a property like any other
-            return self._take("literal", raw, _LITERALS[raw])
-        return self._take("name", raw)
-
-    def _until_edge(self, also: str = "") -> str:
-        """From here up to the next edge; the first character belongs to it, whatever it is."""
-        end = self.at + 1
-        while end < len(self.text) and self.text[end] not in _EDGES and self.text[end] not in also:
-            end += 1
-        return self.text[self.at : end]
-
-    def _unexpected(self, symbol: str) -> ExpressionError:
-        reason = f"Unexpected symbol: '{symbol}'"
-        return ExpressionError("lexing", reason, expression=self.text, position=self._position())
+        return None if math.isnan(number) else Token("literal", raw, position, number)
+    if kind == "word" and raw in _LITERALS and last != ".":  # after a dot, null is a property like any other
+        return Token("literal", raw, position, _LITERALS[raw])
+    if kind == "word":
+        return Token("name", raw, position) if _NAME.fullmatch(raw) else None
+    return Token(raw, raw, position)
 
 
 MAX_DEPTH = 50

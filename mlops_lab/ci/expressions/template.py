@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from mlops_lab.base.errors import InvalidDefinition
 
-__all__ = ["INSERT", "ExpressionError", "Hole", "is_insertion", "is_mixed", "lone", "split"]
-
 
 class ExpressionError(InvalidDefinition):
     """An expression that GitHub would refuse, in GitHub's own words.

@@ -14,22 +14,6 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-__all__ = [
-    "WHITE_SPACE",
-    "FilteredArray",
-    "Value",
-    "compare",
-    "equals",
-    "fold",
-    "is_primitive",
-    "is_truthy",
-    "kind_of",
-    "lookup",
-    "number_text",
-    "to_number",
-    "to_text",
-]
-
 Value: TypeAlias = "bool | float | str | list[Value] | Mapping[str, Value] | None"
 
 # ECMAScript's white space, which is not quite Python's.
