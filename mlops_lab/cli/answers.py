@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime
@@ -60,6 +61,15 @@ def print_json(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(as_json(value), indent=2, allow_nan=False))
 
 
+def answer(as_json: bool, told: Mapping[str, Any], text: str, *, code: int = 0) -> int:
+    """Print the one object where JSON was asked for, else the text; the exit code, to be handed on."""
+    if as_json:
+        print_json(told)
+    elif text:
+        click.echo(marked(text))
+    return code
+
+
 def as_json(value: Any) -> Any:
     """The value in JSON's own words: records as objects, moments as text, figures that are not finite as null.
 
@@ -92,6 +102,14 @@ def cut(line: str) -> str:
     """A line that fits the page; what is cut away is told elsewhere."""
     width = page_width()
     return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def wrapped(line: str) -> str:
+    """A line that fits the page: a longer one goes on below itself, a little further in."""
+    if len(line) <= page_width():
+        return line
+    left = len(line) - len(line.lstrip())
+    return textwrap.fill(line, page_width(), subsequent_indent=" " * (left + 2 if left else 10))
 
 
 def figure(value: object) -> str:

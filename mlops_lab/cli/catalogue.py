@@ -7,11 +7,15 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from mlops_lab.base.errors import UnknownName
 
 #: What all commands have in common for click.
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+#: What a metavar means for the tab of a shell.
+_FILES = {"FILE": "file", "PROBLEM": "file", "PATH": "file", "DIR": "dir", "FOLDER": "dir"}
 
 
 class Family(click.Group):
@@ -19,11 +23,11 @@ class Family(click.Group):
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
-        _keep_lines(self)
+        _prepared(self)
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
-        r"""Click's own; lines below a `\b` in the command's docstring stay lines."""
-        _keep_lines(cmd)
+        """Click's own, for a command that is prepared."""
+        _prepared(cmd)
         super().add_command(cmd, name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -76,13 +80,33 @@ class _Loaded(dict[str, click.Command]):
         if place is not None:
             module, _, attribute = place.partition(":")
             self[name] = getattr(import_module(f"mlops_lab.cli.{module}"), attribute)
-            _keep_lines(self[name])
+            _prepared(self[name])
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         return self[name] if name in self else default  # noqa: SIM401  this is `get`
 
 
-def _keep_lines(command: click.Command) -> None:
-    """Click looks for a backspace; in a raw docstring it is written as a backslash and a b."""
+class _Name(click.ParamType):
+    """The text of a file's or a folder's name, which a shell's tab completes."""
+
+    name = "text"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """What the shell itself knows of."""
+        return [CompletionItem(incomplete, type=self.kind)]
+
+
+def _prepared(command: click.Command) -> None:
+    r"""Lines below a `\b` stay lines, and names of files are completed.
+
+    Click looks for a backspace; in a raw docstring it is written as a backslash and a b.
+    """
     command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for param in command.params:
+        kind = _FILES.get((param.metavar or "").strip("[].").partition(" ")[0])
+        if kind is not None and param.type is click.STRING:
+            param.type = _Name(kind)

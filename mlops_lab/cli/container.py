@@ -7,7 +7,8 @@ import math
 import os
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from mlops_lab.base.fingerprint import fingerprint_bytes, fingerprint_json
 from mlops_lab.cli.answers import print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import HOME, answer_options, model_of, open_problem, open_registry
+from mlops_lab.cli.run import pipeline_params
+from mlops_lab.cli.serve import serve as serve_command
 from mlops_lab.pipeline import engines
 from mlops_lab.pipeline.dag import TaskInstance
 from mlops_lab.pipeline.engines import has_registry
@@ -54,10 +57,8 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
     It is copied to MLOPS_LAB_HOME first, because a registry needs a place to write its locks and an image has none.
     OPTIONS go to `mlops-lab serve`.
     """
-    from mlops_lab.cli.serve import serve as serve_command
-
     home = Path(os.environ.get("MLOPS_LAB_HOME") or HOME)
-    if not _is_home(home):
+    if not has_registry(home):
         _bring(_brought(Path(opt_ml)), home)
     elif (home / _COPIED).is_file():  # a copy that an earlier start made; its image may have been replaced since
         source = _brought(Path(opt_ml))
@@ -72,12 +73,10 @@ def _bring(source: Path, home: Path) -> None:
     """Copy a home folder whole, in the place of an older copy, and note what it is a copy of."""
     aside = home.with_name(f"{home.name}.older")
     shutil.rmtree(aside, ignore_errors=True)
-    try:
-        if _is_home(home):
+    with _copying(source, home):
+        if has_registry(home):
             home.rename(aside)
         _copy_whole(source, home)
-    except OSError as error:
-        raise HomeError(home, f"{source} cannot be copied there ({type(error).__name__})") from None
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -99,10 +98,6 @@ def _version(home: Path) -> list[str]:
     return [name, str(versions[-1].version)]
 
 
-def _is_home(folder: Path) -> bool:
-    return has_registry(folder)
-
-
 def _brought(opt_ml: Path) -> Path:
     asked = os.environ.get("AIP_STORAGE_URI", "")
     if asked.startswith("gs://"):
@@ -112,7 +107,7 @@ def _brought(opt_ml: Path) -> Path:
         )
     places = [*([Path(asked)] if asked else []), opt_ml / "model", _KSERVE, _BAKED]
     for place in places:
-        if _is_home(place):
+        if has_registry(place):
             return place
     raise InvalidData(
         f"there is no home folder with a registry in {', '.join(map(str, places))}; build the image with "
@@ -149,30 +144,33 @@ def _pack(home: Path, folder: Path) -> None:
 def _copy_whole(source: Path, target: Path) -> None:
     """Copy beside the target, then rename: killed in the middle, the next start finds no home and copies again."""
     aside = target.with_name(f"{target.name}.copying")
-    try:
+    with _copying(source, target):
         shutil.rmtree(aside, ignore_errors=True)
         if target.is_dir() and not any(target.iterdir()):
             target.rmdir()
-    except OSError as error:
-        raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
     _copy(source, aside)
-    if not _is_home(aside):
+    if not has_registry(aside):
         raise HomeError(target, f"the copy of {source} has no registry")
     (aside / _COPIED).write_text(_state_of(source), "utf-8")
     if target.exists():  # something of another kind is kept there: it stays, and the home comes beside it
         _copy(aside, target)
         shutil.rmtree(aside, ignore_errors=True)
         return
-    try:
+    with _copying(source, target):
         aside.rename(target)
-    except OSError as error:
-        raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
 
 
 def _copy(source: Path, target: Path) -> None:
-    try:
+    with _copying(source, target):
         shutil.copytree(source, target, dirs_exist_ok=True, symlinks=False)
-    except (OSError, shutil.Error) as error:
+
+
+@contextmanager
+def _copying(source: Path, target: Path) -> Iterator[None]:
+    """What goes wrong is said of the home folder that was to be filled."""
+    try:
+        yield
+    except OSError as error:
         raise HomeError(target, f"{source} cannot be copied there ({type(error).__name__})") from None
 
 
@@ -261,8 +259,6 @@ def task(
 
 
 def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
-    from mlops_lab.cli.run import pipeline_params
-
     params = pipeline_params(texts, problem=open_problem(home))
     return [run_one_task(name, home=home, date=date, params=params) for name in names]
 

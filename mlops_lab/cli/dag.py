@@ -1,25 +1,205 @@
-"""The command `dag`: the DAG and its runs, and the past dates of its schedule, one run each."""
+"""The command `dag`: the DAG and its runs, past dates of its schedule, and DAGs written as YAML or JSON files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from importlib import import_module
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops_lab.base.clock import SystemClock, parse_utc
-from mlops_lab.base.errors import InvalidData, UnknownName
-from mlops_lab.cli.answers import Stopped, columns, cut, print_json
+from mlops_lab.base.errors import InvalidData, MlopsLabError, TaskFailed, UnknownName
+from mlops_lab.cli.answers import Stopped, answer, columns, cut, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
-from mlops_lab.cli.dag_file import check, modules_option, read_dag, schema
-from mlops_lab.cli.dag_file import run as run_file
-from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem
-from mlops_lab.cli.run import became, pipeline_params, run_options
-from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, list_runs, run_dag, to_dict
+from mlops_lab.cli.gate import print_verdict, verdict
+from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem, read_text
+from mlops_lab.cli.run import Progress, became, pipeline_params, run_options, run_to_resume
+from mlops_lab.pipeline.dag import (
+    DAG,
+    DagRun,
+    Schedule,
+    from_json,
+    from_yaml,
+    json_schema,
+    list_runs,
+    parse_params,
+    run_dag,
+    to_dict,
+)
 from mlops_lab.pipeline.problem import outcome, pipeline_of
 from mlops_lab.teaching.drawing.words import plain
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+#: Where the functions of a problem's pipeline are; a file may always name them.
+PIPELINE = ("mlops_lab.pipeline.problem.steps", "mlops_lab.pipeline.problem.delivery")
+
+
+def modules_option(command: Any) -> Any:
+    """`--module`, which says where a file's functions may come from."""
+    return click.option(
+        "--module",
+        "modules",
+        multiple=True,
+        metavar="NAME",
+        help="A Python module whose functions FILE may name; it is imported, nothing else is.  (repeat)",
+    )(command)
+
+
+def read_dag(file: str, modules: Sequence[str] = ()) -> DAG:
+    """The DAG of a YAML file, or of a JSON file when its name ends so.
+
+    Raises:
+        MlopsLabError: it cannot be read, or is none; the message begins with the file and the line at fault.
+    """
+    text = read_text(file)
+    for name in ("steps", "delivery"):  # as documents of version 0.1 call them
+        text = text.replace(f"mlops_lab.pipeline.flights.{name}:", f"mlops_lab.pipeline.problem.{name}:")
+    allowed = (
+        [_module(name) for name in (*PIPELINE, *modules)] if modules or "mlops_lab.pipeline.problem." in text else []
+    )
+    try:
+        return (from_json if file.lower().endswith(".json") else from_yaml)(text, modules=allowed)
+    except MlopsLabError as error:
+        error.args = (f"{file}: {error}", *error.args[1:])
+        raise
+
+
+def _module(name: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # the last, so that nothing here takes the place of something installed
+    try:
+        return import_module(name)
+    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
+        raise InvalidData(f"cannot import the module {name!r}: {type(error).__name__}: {error}.") from None
+
+
+def runnable(dag: DAG) -> DAG:
+    """The DAG itself, when every task has its function."""
+    for task in dag.tasks.values():
+        if task.function is None and not task.source:
+            raise InvalidData(f"task {task.task_id!r} of DAG {dag.dag_id} names no function, so it cannot be run.")
+        if task.function is None:
+            module = task.source.partition(":")[0]
+            raise InvalidData(
+                f"task {task.task_id!r} of DAG {dag.dag_id} names {task.source}; if you trust that module, allow it "
+                f"with: --module {module}"
+            )
+    return dag
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@modules_option
+@answer_options
+def check(file: str, modules: tuple[str, ...], home: Path, as_json: bool) -> None:  # noqa: ARG001  --home everywhere
+    r"""Is this file a DAG? If not: why, and on which line.
+
+    FILE is YAML or JSON in the format of `export yaml`. Functions are names; only modules that --module names are
+    imported, and then their names and parameters are checked too.
+
+    \b
+    Examples:
+      mlops-lab export yaml --out night.yaml
+      mlops-lab dag check night.yaml
+      mlops-lab dag check night.yaml --module mycompany.tasks
+    """
+    dag = read_dag(file, modules)
+    unchecked = sorted({each.source.partition(":")[0] for each in dag.tasks.values() if each.function is None})
+    order, edges = dag.topological_order(), dag.edges
+    told = {"dag_id": dag.dag_id, "tasks": order, "edges": edges, "functions_not_looked_up": unchecked}
+    schedule = f"schedule {dag.schedule} ({dag.timezone})" if dag.schedule else "no schedule"
+    counts = f"{len(order)} task{'s' * (len(order) != 1)}, {len(edges)} edge{'s' * (len(edges) != 1)}"
+    lines = [f"{file}: DAG {dag.dag_id}, {counts}, {schedule}", cut(f"order: {', '.join(order)}")]
+    if named := [each for each in unchecked if each]:
+        lines.append(f"not looked up, for want of --module: functions of {', '.join(named)}")
+    answer(as_json, {"file": file, "valid": True, **told}, "\n".join(lines))
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of DAG files, for editors and other programs."""
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@click.command("run")
+@click.argument("file", metavar="FILE")
+@modules_option
+@click.option("--date", metavar="D", help="The day or moment that the run is for.  [default: now]")
+@click.option("--param", "texts", multiple=True, metavar="K=V", help="A param of the DAG; repeat it.")
+@click.option("--workers", default=1, type=click.IntRange(1, 64), help="Independent tasks side by side.")
+@click.option("--resume", metavar="RUN_ID", help="Go on with a run of it that did not finish.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on standard error.")
+@answer_options
+def run_file(
+    file: str,
+    modules: tuple[str, ...],
+    date: str | None,
+    texts: tuple[str, ...],
+    workers: int,
+    resume: str | None,
+    quiet: bool,
+    home: Path,
+    as_json: bool,
+) -> int:
+    r"""Run the DAG of a file.
+
+    Its functions are looked up in the modules that --module names (those of the pipeline always are). The
+    trace is kept in the home folder.
+
+    \b
+    Examples:
+      mlops-lab dag run night.yaml --module mycompany.tasks --date 2013-10-01
+      mlops-lab dag run night.yaml --module mycompany.tasks --resume manual__2013-10-01T00:00:00+00:00
+    \b
+    Exit codes: 0 the run succeeded, 1 an error or a failed run, 3 waiting for an approval
+    """
+    dag, clock = runnable(read_dag(file, modules)), SystemClock()
+    params = parse_params(dag.params, texts)
+    at: Any = moment(date) if date is not None else None if resume else clock.now()
+    with Progress(quiet=quiet) as progress:
+        done = run_dag(
+            dag,
+            params=params,
+            logical_date=at,
+            clock=clock,
+            home=home,
+            max_workers=workers,
+            resume=resume,
+            on_event=progress.tell,
+        )
+    return _answer(done, as_json=as_json)
+
+
+def _answer(done: DagRun, *, as_json: bool) -> int:
+    waiting = any(getattr(each.error, "waiting", False) for each in done.task_instances)
+    code = 0 if done.state == "success" else 3 if waiting else 1
+    tasks = [
+        {"task_id": each.task_id, "state": each.state, "attempts": len(each.attempts), "why": each.why}
+        for each in done.task_instances
+    ]
+    told = {"dag_id": done.dag_id, "run_id": done.run_id, "state": done.state, "tasks": tasks, "exit_code": code}
+    if not as_json:
+        for line in done.trace(durations=True).splitlines():
+            click.echo(cut(plain(line)))
+    if code == 1:
+        try:
+            done.raise_for_state()
+        except TaskFailed as error:
+            raise Stopped(str(error), code=1, kind="TaskFailed", told=told) from None
+    if as_json:
+        print_json(told)
+    return code
+
 
 _MOST = 1000  # runs; more is a typing error in a year
 _OVER = ("promoted", "rolled back", "refused")
@@ -86,8 +266,6 @@ def backfill(
 
 
 def _dates(start: str, end: str, pipeline: DAG) -> list[datetime]:
-    from itertools import islice
-
     first, last = parse_utc(start), parse_utc(end)
     if len(end.strip()) <= len("2013-09-01"):
         last += timedelta(days=1, microseconds=-1)
@@ -122,8 +300,6 @@ def _run(
     workers: int,
     quiet: bool,
 ) -> str:
-    from mlops_lab.cli.progress import Progress
-
     with Progress(quiet=quiet) as progress:
         done = run_dag(
             pipeline,
@@ -182,18 +358,14 @@ def draw(
 
     Those of the home's pipeline, or of the DAG in FILE (YAML or JSON). With --run, with their states in one run.
     """
-    from mlops_lab.cli.run import run_to_resume
     from mlops_lab.teaching.drawing import draw_dag
 
     drawn = pipeline_of(open_problem(home)) if file is None else read_dag(file, modules)
     run = None if run_id is None else run_to_resume(home, run_id, dag_id=drawn.dag_id)
     drawing = draw_dag(drawn, run)
     written = None if out is None else str(drawing.save(out))
-    if as_json:
-        states = None if run is None else dict(run.states)
-        return print_json({"dag": to_dict(drawn), "states": states, "written": written})
-    click.echo(drawing.outline if written is None else f"drawn into {written}")
-    return None
+    told = {"dag": to_dict(drawn), "states": None if run is None else dict(run.states), "written": written}
+    answer(as_json, told, drawing.outline if written is None else f"drawn into {written}")
 
 
 @dag.command("list")
@@ -202,26 +374,19 @@ def draw(
 @answer_options
 def list_(dag_id: str | None, limit: int, home: Path, as_json: bool) -> None:
     """The runs of this home folder, the newest last."""
-    from mlops_lab.cli.run import became
-
     usual = dag_of(home)
     runs = list_runs(home, dag_id=dag_id or usual, limit=limit)
     if not runs and dag_id not in (None, usual):
         raise UnknownName("DAG", str(dag_id), {usual, *(run.dag_id for run in list_runs(home))})
-    words = [became(run) for run in runs]
-    if as_json:
-        told = [
+    told, rows = [], [["run", "outcome", "features", "model", "started"]]
+    for run in runs:
+        word, began = became(run), "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M:%S}Z"
+        rows.append([run.run_id, word, str(run.params.get("features")), str(run.params.get("model")), began])
+        told.append(
             {"run_id": run.run_id, "logical_date": run.logical_date, "state": run.state, "outcome": word}
             | {"started": run.started, "ended": run.ended, "params": dict(run.params)}
-            for run, word in zip(runs, words, strict=True)
-        ]
-        return print_json({"runs": told})
-    rows = [["run", "outcome", "features", "model", "started"]]
-    for run, word in zip(runs, words, strict=True):
-        began = "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M:%S}Z"
-        rows.append([run.run_id, word, str(run.params.get("features")), str(run.params.get("model")), began])
-    click.echo(columns(rows) if runs else "no run yet; start one with: mlops-lab run")
-    return None
+        )
+    answer(as_json, {"runs": told}, columns(rows) if runs else "no run yet; start one with: mlops-lab run")
 
 
 @dag.command()
@@ -232,9 +397,6 @@ def show(run_id: str, home: Path, as_json: bool) -> None:
 
     RUN_ID is as `dag list` tells it; 'last', the default, is the newest.
     """
-    from mlops_lab.cli.run import became, run_to_resume
-    from mlops_lab.cli.verdict import print_verdict, verdict
-
     run = run_to_resume(home, run_id)
     told = verdict(run, became(run), home=home)
     if as_json:  # looking succeeded, whatever became of the run
@@ -261,12 +423,10 @@ def next_(after: str | None, count: int, home: Path, as_json: bool) -> None:
     for _ in range(count):
         at = schedule.next(at)
         found.append(at)
-    if as_json:
-        return print_json({"schedule": pipeline.schedule, "timezone": pipeline.timezone, "next": found})
-    click.echo(f"schedule {pipeline.schedule} ({pipeline.timezone})")
-    for each in found:
-        click.echo(each.isoformat().replace("+00:00", "Z"))
-    return None
+    lines = [f"schedule {pipeline.schedule} ({pipeline.timezone})"]
+    lines += [each.isoformat().replace("+00:00", "Z") for each in found]
+    told = {"schedule": pipeline.schedule, "timezone": pipeline.timezone, "next": found}
+    answer(as_json, told, "\n".join(lines))
 
 
 for _command in (backfill, check, run_file, schema):

@@ -11,8 +11,8 @@ import click
 
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData, MissingExtra, UnknownName
-from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.cli.options import answer_options, login_name, model_of, open_registry
+from mlops_lab.cli.answers import Stopped, answer
+from mlops_lab.cli.options import answer_options, begins, login_name, model_of, open_registry
 from mlops_lab.models.rollout import RolloutPolicy, promotion_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _PLACES = {"kubernetes": "KUBE_NAMESPACE", "sagemaker": "SAGEMAKER_ENDPOINT", "v
 
 
 @click.command()
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", shell_complete=lambda _context, _param, text: begins(text, _PLACES))
 @click.option("--weight", type=click.IntRange(0, 100), help="Percent of the traffic for the challenger.")
 @click.option("--rollback", is_flag=True, help="Give everything back to the champion: the same as --weight 0.")
 @click.option("--version", type=click.IntRange(1), help="Deliver this promoted version; with --rollback, take it back.")
@@ -111,11 +111,8 @@ def deploy(
         split = shift(there, 0 if rollback else weight or 0)
     except (TargetUnreachable, MissingExtra) as error:
         raise Stopped(str(error), code=NEUTRAL, kind=type(error).__name__, told={**told, "why": str(error)}) from None
-    if as_json:
-        print_json({**told, "reached": True, "split": split.to_dict()})
-    else:
-        click.echo(repr(split).removeprefix("TrafficSplit(").removesuffix(")"))
-    return 0
+    shown = repr(split).removeprefix("TrafficSplit(").removesuffix(")")
+    return answer(as_json, {**told, "reached": True, "split": split.to_dict()}, shown)
 
 
 def _deliver(
@@ -137,8 +134,7 @@ def _deliver(
     where, actor = f"{target} {place}", words["by"] or login_name()
     if rollback:
         take_back(there, promotion, registry, place=where, actor=actor, why=f"taken back from {where} by hand")
-        print_json({"target": target, "reached": True, "state": "taken_back"}) if as_json else click.echo("taken back")
-        return 0
+        return answer(as_json, {"target": target, "reached": True, "state": "taken_back"}, "taken back")
     if not words["image"]:
         raise InvalidData("say with --image which image holds the version.")
     try:
@@ -159,11 +155,9 @@ def _deliver(
         actor=actor,
         on_event=None if as_json else click.echo,
     )
-    if as_json:
-        print_json({"target": target, "reached": True, **found.to_dict()})
-    else:
-        click.echo(repr(found).removeprefix("Delivery(").removesuffix(")"))
-    return 0 if found.state == "delivered" else 2
+    shown = repr(found).removeprefix("Delivery(").removesuffix(")")
+    told, code = {"target": target, "reached": True, **found.to_dict()}, 0 if found.state == "delivered" else 2
+    return answer(as_json, told, shown, code=code)
 
 
 def _metrics(target: str, place: str, there: Any, region: str | None, address: str | None) -> Metrics:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+import mlops_lab
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import IntegrityError, MissingExtra, MlopsLabError
-from mlops_lab.cli.answers import MARKS, columns, marked, print_json
+from mlops_lab.cli.answers import MARKS, answer, columns
 from mlops_lab.cli.options import answer_options, shown_path
 from mlops_lab.data.flights import describe, verify_data
 from mlops_lab.pipeline.engines import has_registry, open_feature_store, open_registry
 from mlops_lab.pipeline.problem import has_changed, remembered
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 _ROOM = 500_000_000  # bytes; a run of the whole year writes about a tenth of that
 _OLDEST = (3, 11)
@@ -37,22 +44,28 @@ class Check:
 
 def examine(home: Path) -> list[Check]:
     """All checks, in the order in which one would mend them; none of them raises and none changes anything."""
-    checks = [_python(), *_packages()]
-    single: tuple[tuple[str, Callable[[], Check]], ...] = (
-        ("data", lambda: _data(home)),
-        ("home", lambda: _home(home)),
-        ("registry", lambda: _registry(home)),
-        ("features", lambda: _features(home)),
-        ("disk", lambda: _disk(home)),
-        ("drawing", _drawing),
-        ("kernel", _kernel),
-    )
-    for name, check in single:
+    checks = [_python()]
+    try:
+        wanted = _requirements()
+        checks += _packages(wanted)
+    except (ImportError, metadata.PackageNotFoundError, ValueError) as error:
+        wanted = []
+        checks.append(Check("packages", False, f"{error}; install the course with: pip install mlops-lab"))
+    single: dict[str, Callable[[], Check]] = {
+        "data": lambda: _data(home),
+        "home": lambda: _home(home),
+        "registry": lambda: _registry(home),
+        "features": lambda: _features(home),
+        "disk": lambda: _disk(home),
+        "drawing": _drawing,
+        "kernel": _kernel,
+    }
+    for name, check in single.items():
         try:
             checks.append(check())
         except (MlopsLabError, OSError, ImportError) as error:
             checks.append(Check(name, False, " ".join(str(error).split())))
-    return [*checks, *_extras()]
+    return [*checks, *_extras(wanted)]
 
 
 def _python() -> Check:
@@ -61,35 +74,25 @@ def _python() -> Check:
     return Check("python", here >= _OLDEST, f"{here.major}.{here.minor}.{here.micro} at {sys.executable}{word}")
 
 
-def _requirements() -> list[str]:
+def _requirements() -> list[Requirement]:
     """What the project asks for: of the clone's pyproject.toml where there is one, else as it was installed."""
-    import tomllib
-
-    import mlops_lab
+    from packaging.markers import Marker
+    from packaging.requirements import Requirement
 
     clone = Path(mlops_lab.__file__).parents[1] / "pyproject.toml"
-    if clone.is_file():
-        project = tomllib.loads(clone.read_text("utf-8"))["project"]
-        extras = project.get("optional-dependencies", {})
-        marked = [_of_extra(text, extra) for extra, texts in extras.items() for text in texts]
-        return [*project["dependencies"], *marked]
-    return metadata.requires("mlops-lab") or []
+    if not clone.is_file():
+        return [Requirement(text) for text in metadata.requires("mlops-lab") or []]
+    project = tomllib.loads(clone.read_text("utf-8"))["project"]
+    found = [Requirement(text) for text in project["dependencies"]]
+    for extra, texts in project.get("optional-dependencies", {}).items():
+        for each in map(Requirement, texts):
+            also = f" and ({each.marker})" if each.marker else ""
+            each.marker = Marker(f'extra == "{extra}"{also}')
+            found.append(each)
+    return found
 
 
-def _of_extra(text: str, extra: str) -> str:
-    wanted, _, marker = text.partition(";")
-    also = f" and ({marker.strip()})" if marker.strip() else ""
-    return f'{wanted.strip()}; extra == "{extra}"{also}'
-
-
-def _packages() -> Iterator[Check]:
-    try:
-        from packaging.requirements import Requirement
-
-        wanted = [Requirement(text) for text in _requirements()]
-    except (ImportError, metadata.PackageNotFoundError, ValueError) as error:
-        yield Check("packages", False, f"{error}; install the course with: pip install mlops-lab")
-        return
+def _packages(wanted: Sequence[Requirement]) -> Iterator[Check]:
     for each in wanted:
         if each.marker is None or each.marker.evaluate({"extra": ""}):
             here = _version(each.name)
@@ -101,31 +104,20 @@ def _packages() -> Iterator[Check]:
                 yield Check(each.name, good, here if good else f"{here}{bounds}; pip install '{each}'")
 
 
-def _extras() -> Iterator[Check]:
+def _extras(wanted: Sequence[Requirement]) -> Iterator[Check]:
     """The extras of the project (engines, the teacher's tools): welcome where they are, never required."""
-    try:
-        from packaging.requirements import Requirement
-
-        wanted = [Requirement(text) for text in _requirements()]
-    except (ImportError, metadata.PackageNotFoundError, ValueError):
-        return
-    names = {marker for each in wanted for marker in _extra_of(str(each.marker or ""))}
-    for extra in sorted(names):
-        parts = [each for each in wanted if each.marker is not None and extra in _extra_of(str(each.marker))]
-        asked = [each for each in parts if each.marker is not None and each.marker.evaluate({"extra": extra})]
-        versions = {each.name: _version(each.name) for each in asked}
-        missing = sorted(name for name, here in versions.items() if here is None)
-        if not missing:
-            told = ", ".join(f"{name} {here}" for name, here in sorted(versions.items())[:3])
-            yield Check(extra, True, told + (" and more" if len(versions) > 3 else ""))
-        else:
+    extras: dict[str, list[Requirement]] = {}
+    for each in wanted:
+        for extra in re.findall(r'extra == "([^"]+)"', str(each.marker or "")):
+            extras.setdefault(extra, []).append(each)
+    for extra, parts in sorted(extras.items()):
+        asked = [each.name for each in parts if each.marker is not None and each.marker.evaluate({"extra": extra})]
+        versions = {name: _version(name) for name in sorted(asked)}
+        if missing := [name for name, here in versions.items() if here is None]:
             yield Check(extra, None, f"optional; for {', '.join(missing)}: {MissingExtra(extra).install}")
-
-
-def _extra_of(marker: str) -> list[str]:
-    import re
-
-    return re.findall(r'extra == "([^"]+)"', marker)
+        else:
+            told = ", ".join(f"{name} {here}" for name, here in list(versions.items())[:3])
+            yield Check(extra, True, told + (" and more" if len(versions) > 3 else ""))
 
 
 def _version(name: str) -> str | None:
@@ -238,10 +230,7 @@ def doctor(home: Path, as_json: bool) -> int:
     """
     found = examine(home)
     missing = [each for each in found if each.good is False]
-    if as_json:
-        print_json({"ready": not missing, "exit_code": int(bool(missing)), "checks": found})
-    else:
-        rows = [[MARKS[each.good], each.name, each.told] for each in found]
-        click.echo(marked(columns(rows)))
-        click.echo(f"\n{len(missing)} of {len(found)} need attention." if missing else "\nready.")
-    return int(bool(missing))
+    end = f"{len(missing)} of {len(found)} need attention." if missing else "ready."
+    text = columns([[MARKS[each.good], each.name, each.told] for each in found]) + f"\n\n{end}"
+    code = int(bool(missing))
+    return answer(as_json, {"ready": not missing, "exit_code": code, "checks": found}, text, code=code)

@@ -1,4 +1,4 @@
-"""The command `export`: the pipeline, its model server or its features, written for another program."""
+"""The commands `export` and `manifests`: the pipeline written for another program, and Kubernetes manifests checked."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import click
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, MlopsLabError, UnknownName
-from mlops_lab.cli.answers import print_json
-from mlops_lab.cli.dag_file import modules_option, read_dag
-from mlops_lab.cli.options import MODEL, answer_options, model_of, open_problem
+from mlops_lab.cli.answers import Stopped, answer
+from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.dag import modules_option, read_dag
+from mlops_lab.cli.options import MODEL, answer_options, begins, json_option, model_of, open_problem
 from mlops_lab.pipeline import dag as documents
 from mlops_lab.pipeline.dag import DAG
 from mlops_lab.pipeline.problem import Problem, pipeline_of
@@ -52,7 +54,7 @@ def _named(made_of: str) -> list[str]:
 
 
 @click.command(epilog="Targets: " + "; ".join(f"{name}, {each.about}" for name, each in TARGETS.items()) + ".")
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", shell_complete=lambda _context, _param, text: begins(text, TARGETS))
 @click.option("--out", metavar="FILE", help="Write FILE; `-` is the terminal.  [default: -]")
 @click.option("--to", "folder", metavar="DIR", help="Write files below DIR; kubernetes, feast and tecton are several.")
 @click.option(
@@ -109,20 +111,15 @@ def export(
 
             write_feature_rows(Path(folder), list(open_problem(home).views.values()))
         where = f"{len(files)} files below {folder}" if len(files) > 1 else f"{folder}/{next(iter(files))}"
-        if as_json:
-            print_json({"target": target, "written": where, "files": files})
-        else:
-            click.echo(f"written: {where}")
+        answer(as_json, {"target": target, "written": where, "files": files}, f"written: {where}")
         return
     if len(files) > 1:
         raise InvalidData(f"{target} is {len(files)} files; say where they go with --to DIR.")
     (text,) = files.values()
     if out is not None:
         _write(Path(out).parent, {Path(out).name or out: text})
-    if as_json:
-        print_json({"target": target, "written": out, "text": text})
-    else:
-        click.echo(text if out is None else f"written to {out}", nl=out is not None)
+    shown = text.removesuffix("\n") if out is None else f"written to {out}"
+    answer(as_json, {"target": target, "written": out, "text": text}, shown)
 
 
 def _files(target: str, image: str | None, home: Path, own: Callable[[], DAG | None]) -> dict[str, str]:
@@ -159,3 +156,43 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             told = getattr(error, "strerror", None) or error
             raise MlopsLabError(f"cannot make {str((folder / name).parent)!r}: {told}.") from None
         write_file(folder / name, text.encode())
+
+
+@click.group("manifests", cls=Family, context_settings=SETTINGS)
+def manifests() -> None:
+    r"""Kubernetes manifests: find what a schema lets through.
+
+    \b
+    Examples:
+      mlops-lab manifests check deploy/base
+      kubectl kustomize deploy/overlays/production | mlops-lab manifests check -
+    """
+
+
+@manifests.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@json_option
+def check(paths: tuple[str, ...], as_json: bool) -> None:
+    r"""Check how the objects in files and folders hang together; `-` reads standard input.
+
+    Finds selectors that choose no pod, ports asked for by a name that nobody gave, mounts without a volume, autoscalers
+    of nothing, and budgets that no node can be drained under. It needs no cluster. Types and fields are seen by
+    kubernetes-validate --strict, security by checkov, and values by kubectl apply --dry-run=server.
+
+    \b
+    Exit codes: 0 nothing found, 1 something found, or a file that cannot be read
+    """
+    from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
+
+    objects = read_manifests(paths)
+    found = check_manifests(objects)
+    findings = [{"path": path, "line": line, "message": message} for path, line, message in found]
+    told = {"objects": len(objects), "findings": findings}
+    if not as_json:
+        for path, line, message in found:
+            click.echo(f"{path}:{line}: {message}")
+    if found:
+        raise Stopped(
+            f"{counted(len(found), 'defect')} in {len(objects)} objects.", code=1, kind="ManifestDefects", told=told
+        )
+    answer(as_json, told, f"{len(objects)} objects, nothing found.")

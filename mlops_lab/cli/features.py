@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.cli.answers import columns, print_json
+from mlops_lab.cli.answers import answer, columns, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
 from mlops_lab.cli.options import answer_options, dag_of, moment, open_home, open_problem
 from mlops_lab.data.features import FeatureService, FeatureStore
@@ -35,11 +36,12 @@ def features() -> None:
 
 
 @contextmanager
-def _store(home: Path) -> Iterator[FeatureStore]:
-    """The store of the home folder as it is, for looking; where it keeps no features yet, one that stays nowhere."""
-    from tempfile import TemporaryDirectory
+def _store(home: Path, *, rows: bool = False) -> Iterator[FeatureStore]:
+    """The store of the home folder as it is, for looking; where it keeps none, or `rows` are wanted, a passing one.
 
-    if (home / "features.db").exists() or (home / "feast").exists():
+    A stored view does not hold the rows that it was made of: those are the problem's.
+    """
+    if not rows and ((home / "features.db").exists() or (home / "feast").exists()):
         yield open_feature_store(home, clock=SystemClock())
         return
     with TemporaryDirectory(ignore_cleanup_errors=True) as nowhere:
@@ -79,6 +81,7 @@ def describe(name: str, statistics: bool, home: Path, as_json: bool) -> None:
     """One definition; of a view also its rows, and until when it is materialised."""
     with _store(home) as store:
         told = store.describe(name)
+    with _store(home, rows=statistics) as store:
         if statistics:
             figures = store.statistics(name).round(3).reset_index()
             told["statistics"] = figures.astype(object).where(figures.notna(), None).to_dict("records")
@@ -135,10 +138,8 @@ def online(wanted: str, keys: tuple[str, ...], at: str | None, home: Path, as_js
             asked = [f"{wanted}:{field.name}" for field in views[wanted].schema]
         response = store.get_online_features([row], features=asked, at=at)
     told = {name: values[0] for name, values in response.to_dict().items()}
-    if as_json:
-        return print_json({"features": told})
-    click.echo(columns([[name, "–" if value is None else str(value)] for name, value in told.items()]))
-    return None
+    rows = [[name, "–" if value is None else str(value)] for name, value in told.items()]
+    answer(as_json, {"features": told}, columns(rows))
 
 
 @features.command()
@@ -170,9 +171,6 @@ def rebuild(until: str | None, views: tuple[str, ...], home: Path, as_json: bool
     bound = latest_mark(wanted, clock=clock, problem=problem) if is_its else min(wanted, clock.now())
     filled = [view.name for view in store.list_feature_views() if store.materialized_until(view.name) is not None]
     written = store.materialize(bound, views=list(views) or filled or None)
-    if as_json:
-        return print_json({"until": bound, "rows": dict(written.rows)})
     rows = [["view", "rows"], *([name, f"{many:,}"] for name, many in written.rows.items())]
-    click.echo(f"the online store as it was known at {bound:%Y-%m-%d %H:%M}Z")
-    click.echo(columns(rows, right=(1,)))
-    return None
+    text = f"the online store as it was known at {bound:%Y-%m-%d %H:%M}Z\n{columns(rows, right=(1,))}"
+    answer(as_json, {"until": bound, "rows": dict(written.rows)}, text)

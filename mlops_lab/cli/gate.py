@@ -1,4 +1,4 @@
-"""The command `gate`: a registered version judged again, from what was measured and kept."""
+"""The command `gate`: a version judged again from what was kept; and what became of a run, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -8,14 +8,118 @@ from typing import Any
 
 import click
 
+from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, UnknownName
-from mlops_lab.cli.answers import marked, print_json
+from mlops_lab.cli.answers import MARKS, answer, columns, cut, figure, marked
 from mlops_lab.cli.options import answer_options, dag_of, model_of, open_problem, open_registry, read_text, version_of
 from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, ModelVersion, Registry
-from mlops_lab.pipeline.dag import list_runs
+from mlops_lab.pipeline.dag import DagRun, list_runs
 from mlops_lab.pipeline.dag.positions import read_json, read_yaml
-from mlops_lab.pipeline.problem import get_json
+from mlops_lab.pipeline.engines import engines_of, open_tracker
+from mlops_lab.pipeline.problem import OUTCOMES, get_json, problem_of
+from mlops_lab.teaching.drawing.words import plain
+
+_WORDS = {"roc_auc": "ROC AUC"}
+
+
+def verdict(run: DagRun, outcome: str, *, home: Path) -> dict[str, Any]:
+    """Everything that a run of the pipeline says, from its trace and the home folder."""
+    engines, metric = engines_of(home), problem_of(home).metric
+    names = (f"offline.{metric}", f"served.{metric}")
+    told: dict[str, Any] = {
+        "outcome": outcome,
+        "exit_code": OUTCOMES.get(outcome),
+        "home": home,
+        "engines": {"features": engines.features, "registry": engines.registry},
+        "run_id": run.run_id,
+        "logical_date": run.logical_date,
+        "state": run.state,
+        "params": dict(run.params),
+        "tasks": [
+            {"task_id": each.task_id, "state": each.state, "attempts": len(each.attempts), "why": each.why}
+            | {"started": each.started, "ended": each.ended}
+            for each in run.task_instances
+        ],
+        "version": None,
+        "figures": None,
+        "champion": None,
+        "gate": None,
+        "approval": None,
+        "rollout": next((each.result for each in run.task_instances if each.task_id == "roll_out"), None),
+        "production": None,
+    }
+    results = {each.task_id: each.result for each in run.task_instances}
+    registered, measured = results.get("register"), results.get("evaluate")
+    if registered is None:
+        return told
+    tracker, registry = open_tracker(home, clock=SystemClock()), open_registry(home)
+    version = registry.get_model_version(registered["name"], registered["version"])
+    metrics = tracker.get_run(version.run_id).metrics
+    report = registry.get_gate_report(version.name, version.version)
+    production = registry.get_production(version.name)
+    told |= {
+        "version": version,
+        "figures": {name: metrics.get(name) for name in names},
+        "gate": None if report is None else report.to_dict(),
+        "approval": registry.get_approval(version.name, version.version),
+        "production": None if production is None else production.version,
+    }
+    if measured is not None and measured["champion"] is not None:
+        figures = get_json(tracker.artifacts, measured["measured"])["champion"] or {}
+        told["champion"] = {"version": measured["champion"], **{name: figures.get(name) for name in names}}
+    return told
+
+
+def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> None:
+    """Print the trace, the two figures, the gate's reasons and what became of the version."""
+    for line in run.trace(durations=True).splitlines():
+        click.echo(cut(plain(line)))
+    version = told["version"]
+    if version is None:
+        return
+    metric = next(iter(told["figures"])).removeprefix("offline.")
+    rows = [[_WORDS.get(metric, metric), "offline", "as served"]]
+    features, model = told["params"]["features"], told["params"]["model"]
+    rows.append([f"v{version.version}, {model} on {features}", *(figure(each) for each in told["figures"].values())])
+    if told["champion"] is not None:
+        champion = told["champion"]
+        rows.append([f"v{champion['version']}, the champion", *(figure(champion[name]) for name in told["figures"])])
+    click.echo("\n" + columns(rows, right=[1, 2]))
+    if set(told["engines"].values()) != {"embedded"}:
+        click.echo("kept by: " + ", ".join(f"{part} {engine}" for part, engine in told["engines"].items()))
+    if told["gate"] is not None:
+        click.echo("\n" + marked(report_lines(GateReport.from_dict(told["gate"]))))
+    click.echo("\n" + "\n".join(_ending(told, elsewhere)))
+
+
+def report_lines(report: GateReport) -> str:
+    """A gate report as text: the verdict, then a line for every rule with its figure, its bound and its sentence."""
+    good = sum(result.passed for result in report.results)
+    word = "passed" if report.passed else "refused"
+    against = "" if report.champion is None else f", compared with v{report.champion}"
+    rows = [["", "rule", "figure", "bound", "why"]]
+    rows += [[MARKS[r.passed], r.rule, figure(r.figure), figure(r.bound), r.sentence] for r in report.results]
+    head = f"gate: {word}, {good} of {len(report.results)} rules{against}"
+    return f"{MARKS[report.passed]} {head}\n" + columns(rows, right=[2, 3], indent="  ")
+
+
+def _ending(told: dict[str, Any], elsewhere: str) -> list[str]:
+    version, word = told["version"], told["outcome"]
+    name = f"{version.name} v{version.version}"
+    stays = "nothing is" if told["production"] is None else f"v{told['production']} is"
+    stage = f"stage {version.stage}" + (f", aliases {', '.join(version.aliases)}" if version.aliases else "")
+    lines = [f"{name}: {word}; {stage}; {stays} in Production."]
+    if told["rollout"] is not None:
+        rollout = told["rollout"]
+        lines.append(f"rollout: {rollout['state'].replace('_', ' ')} at {rollout['weight']} %: {rollout['why']}")
+    if word == "waiting":
+        lines += [
+            f"It waits for an approval by somebody other than {version.author}:",
+            f"  mlops-lab registry approve {version.name} {version.version} --by WHO{elsewhere}",
+            f"  mlops-lab run --resume {told['run_id']}{elsewhere}",
+        ]
+    return lines
 
 
 @click.command()
@@ -41,8 +145,6 @@ def gate(name: str | None, number: str, policy: str | None, print_policy: bool, 
 
     Exit codes: 0 it passes, 1 an error (no such version, never measured, a policy that is none), 2 it is refused
     """
-    from mlops_lab.cli.verdict import report_lines
-
     if print_policy:
         return _print_policy(home, as_json)
     demands = None if policy is None else read_policy(policy)
@@ -54,13 +156,9 @@ def gate(name: str | None, number: str, policy: str | None, print_policy: bool, 
     if report is None:
         raise InvalidData(f"{version.name} v{version.version} was never judged; its run did not get to the gate.")
     code = 0 if report.passed else 2
-    if as_json:
-        print_json({"gate": report.to_dict(), "exit_code": code, "recorded": demands is None, "policy_file": policy})
-    else:
-        by = "as recorded" if demands is None else f"judged by {policy}, not recorded"
-        click.echo(f"{version.name} v{version.version}, {by}")
-        click.echo(marked(report_lines(report)))
-    return code
+    told = {"gate": report.to_dict(), "exit_code": code, "recorded": demands is None, "policy_file": policy}
+    by = "as recorded" if demands is None else f"judged by {policy}, not recorded"
+    return answer(as_json, told, f"{version.name} v{version.version}, {by}\n{report_lines(report)}", code=code)
 
 
 def read_policy(path: str) -> GatePolicy:
@@ -106,13 +204,9 @@ def _print_policy(home: Path, as_json: bool) -> int:
     from ruamel.yaml import YAML
 
     written = open_problem(home).policy.to_dict()
-    if as_json:
-        print_json(written)
-        return 0
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
     text = StringIO()
     yaml.dump(written, text)
-    click.echo(text.getvalue(), nl=False)
-    return 0
+    return answer(as_json, written, text.getvalue().rstrip("\n"))

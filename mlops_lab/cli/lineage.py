@@ -1,17 +1,22 @@
-"""The command `lineage`: where a version came from, and what depends on a view."""
+"""The commands `lineage` and `refit`: where a version came from, and whether its model can be fitted again."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from mlops_lab.base.clock import SystemClock
+from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.cli.answers import print_json
-from mlops_lab.cli.options import answer_options, open_registry, subject, version_of
-from mlops_lab.models import lineage as room
+from mlops_lab.cli.answers import Stopped, answer, columns, print_json
+from mlops_lab.cli.options import answer_options, open_problem, open_registry, subject, version_of
+from mlops_lab.models import lineage as lineages
+from mlops_lab.models.training import refit as fitted_again
+from mlops_lab.models.training import time_split
+from mlops_lab.models.training.fit import TOLERANCE
 from mlops_lab.pipeline.engines import open_tracker
 
 
@@ -44,24 +49,60 @@ def lineage(
     version = None
     if view is None:
         version = version_of(registry, subject)
-        found = room.lineage(version, registry, tracker=tracker)
+        found = lineages.lineage(version, registry, tracker=tracker)
     elif subject or rows:
         raise InvalidData("--view goes forward from a feature view; give it without a version and without --rows.")
     else:
-        found = room.used_by(view, registry, tracker=tracker)
-    frame = None if version is None or rows is None else room.training_rows(version, tracker).head(rows)
+        found = lineages.used_by(view, registry, tracker=tracker)
+    frame = None if version is None or rows is None else lineages.training_rows(version, tracker).head(rows)
     drawing = draw_lineage(found, title="" if view is None else f"what depends on {view}")
     if draw is not None:
         drawing.save(draw)
         click.echo(f"drawn into {draw}", err=True)
-    if as_json:
-        told = found.to_dict()
-        if frame is not None:
-            told["rows"] = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values.tolist()]
-        return print_json(told)
-    click.echo(drawing.outline)
+    told, text = found.to_dict(), drawing.outline
     if frame is not None:
-        click.echo(
-            f"\nthe first {counted(len(frame), 'row')} it learnt from, verified:\n" + frame.T.to_string(header=False)
-        )
-    return None
+        told["rows"] = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values.tolist()]
+        many = counted(len(frame), "row")
+        rows = [[name, *map(str, frame[name])] for name in frame.columns]
+        text += f"\n\nthe first {many} it learnt from, verified:\n{columns(rows)}"
+    answer(as_json, told, text)
+
+
+@click.command()
+@subject
+@answer_options
+def refit(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
+    r"""Fit a version's model again, on a GPU where one is.
+
+    Takes the very rows that the version learnt from, has scikit-learn fit the model once more, says where, and compares
+    the answers with those of the version. A logistic regression is fitted with CuPy on a GPU where there is one, any
+    other model on the CPU.
+
+    \b
+    Examples:
+      mlops-lab refit
+      mlops-lab refit 2 --json
+    \b
+    Exit codes: 0 the same model, 1 another one, or an error
+    """
+    os.environ.setdefault("SCIPY_ARRAY_API", "1")  # scipy reads it when it is imported: later is too late
+    version = version_of(open_registry(home), subject)
+    tracker = open_tracker(home, clock=SystemClock())
+    run = tracker.get_run(version.run_id)
+    rows = time_split(lineages.training_rows(version, tracker), parse_utc(str(run.params["split_at"]))).train
+    kind = open_problem(home).kind
+    found = fitted_again(
+        tracker.artifacts.load_model(version.artifact), rows, rows[str(run.params["label"])], kind=kind
+    )
+    told = {"version": version.version, **asdict(found), "tolerance": TOLERANCE, "same": found.is_same}
+    if not as_json:
+        click.echo(f"computed on the {found.device}: {found.why}.")
+        size = f"{counted(found.rows, 'row')}, {counted(found.columns, 'column')}"
+        click.echo(size + (f", {counted(found.steps, 'step')}." if found.steps else "."))
+        what = "A probability" if found.log_loss is not None else "In standard deviations, an answer"
+        click.echo(f"{what} differs from v{version.version}'s by {found.difference:.4f} at most.")
+    if not found.is_same:
+        why = f"{found.difference:.4f} is more than the {TOLERANCE} that is allowed: another model."
+        raise Stopped(why, code=1, kind="AnotherModel", told=told)
+    if as_json:
+        print_json(told)

@@ -17,11 +17,13 @@ from urllib.parse import quote, unquote
 
 import click
 
+from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.base.storage import write_atomically
 from mlops_lab.ci import WorkflowError, load_workflow
 from mlops_lab.ci.loading import load_action, suspicions
-from mlops_lab.cli.answers import Stopped, print_json
+from mlops_lab.cli.answers import Stopped, answer
+from mlops_lab.cli.options import json_option
 from mlops_lab.teaching.drawing.words import plain
 
 #: Linters that are asked where they are installed; both write SARIF, and none of them reaches for the network.
@@ -62,7 +64,7 @@ class Finding:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--ours-only", is_flag=True, help="Do not ask other linters, even where they are installed.")
 @click.option("--sarif", metavar="FILE", help="Also write what was found as SARIF, for GitHub's code scanning.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@json_option
 def lint(files: tuple[str, ...], ours_only: bool, sarif: str | None, as_json: bool) -> int:
     r"""Say what is wrong with files of workflows and actions, by line and column.
 
@@ -91,13 +93,8 @@ def lint(files: tuple[str, ...], ours_only: bool, sarif: str | None, as_json: bo
         for finding in found:
             click.echo(plain(str(finding)))
     if found:
-        many = "1 finding" if len(found) == 1 else f"{len(found)} findings"
-        raise Stopped(f"{many} by {', '.join(drivers)}.", code=1, kind="Findings", told=told)
-    if as_json:
-        print_json(told)
-    else:
-        click.echo(f"nothing is wrong, say {', '.join(drivers)}.")
-    return 0
+        raise Stopped(f"{counted(len(found), 'finding')} by {', '.join(drivers)}.", code=1, kind="Findings", told=told)
+    return answer(as_json, told, f"nothing is wrong, say {', '.join(drivers)}.")
 
 
 def _ours(file: str) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,9 +39,16 @@ def as_home(value: str) -> Path:
     return home
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def begins(text: str, names: Iterable[str]) -> list[str]:
+    """The names that a word may still become, for the tab of a shell."""
+    return [name for name in names if name.startswith(text)]
+
+
 def answer_options(command: _Command) -> _Command:
     """`--home` and `--json`, which every command that answers from a home folder takes."""
-    json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
     home = click.option(
         "--home",
         envvar="MLOPS_LAB_HOME",
@@ -51,7 +58,7 @@ def answer_options(command: _Command) -> _Command:
         show_default="$MLOPS_LAB_HOME, else .mlops_lab here",
         help="The folder that keeps everything.",
     )
-    return home(json(command))
+    return home(json_option(command))
 
 
 def subject(command: _Command) -> _Command:

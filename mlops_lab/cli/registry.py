@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, NotAllowed
-from mlops_lab.cli.answers import MARKS, Stopped, columns, marked, print_json
+from mlops_lab.cli.answers import MARKS, Stopped, answer, columns, marked, print_json
 from mlops_lab.cli.catalogue import SETTINGS, Family
+from mlops_lab.cli.gate import report_lines
 from mlops_lab.cli.options import (
     answer_options,
     login_name,
@@ -36,158 +36,8 @@ _ANYBODY = click.option("--by", required=True, metavar="WHO", help="Who decides;
 _COMMENT = click.option("--comment", default="", metavar="TEXT", help="What the history keeps beside it.")
 
 
-def _answer(told: dict[str, Any], line: str, as_json: bool) -> None:
-    if as_json:
-        print_json(told)
-    else:
-        click.echo(line)
-
-
 def _subject(version: ModelVersion) -> str:
     return f"{version.name} v{version.version}"
-
-
-@click.command()
-@subject
-@person
-@answer_options
-def request(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
-    """Ask for an approval."""
-    registry = open_registry(home)
-    version = version_of(registry, subject, needed=True)
-    found = registry.request_approval(
-        version.name, version.version, requested_by=by or login_name(), why=why or "asked for from the command line"
-    )
-    _answer({"approval": found}, f"{_subject(version)}: the approval is {found.state}.", as_json)
-
-
-@click.command()
-@subject
-@_BY
-@_COMMENT
-@answer_options
-def approve(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json: bool) -> None:
-    r"""Say yes to a version that waits.
-
-    Its author cannot, nor whoever asked. Afterwards the run that waits goes on: mlops-lab run --resume last
-
-    \b
-    Example:
-      mlops-lab registry approve 3 --by grace --comment "better on cold days"
-    """
-    registry = open_registry(home)
-    version = version_of(registry, subject, needed=True)
-    found = registry.approve(version.name, version.version, by=by, comment=comment)
-    _answer({"approval": found}, f"{_subject(version)}: approved by {found.decided_by}.", as_json)
-
-
-@click.command()
-@subject
-@_ANYBODY
-@_COMMENT
-@answer_options
-def reject(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json: bool) -> None:
-    """Say no, or take back a yes; anybody may."""
-    registry = open_registry(home)
-    version = version_of(registry, subject, needed=True)
-    found = registry.reject(version.name, version.version, by=by, comment=comment)
-    _answer({"approval": found}, f"{_subject(version)}: rejected by {found.decided_by}.", as_json)
-
-
-@click.command()
-@subject
-@person
-@answer_options
-def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
-    """Take a version into Production.
-
-    Through Staging, on its own passed gate report, against the champion of this moment.
-
-    Exit codes: 0 promoted, 1 an error (no report, archived, another champion), 2 its gate refused it, 3 an approval is
-    missing
-    """
-    registry = open_registry(home)
-    version = version_of(registry, subject, needed=True)
-    report = registry.get_gate_report(version.name, version.version)
-    if report is None:
-        raise NotAllowed(f"{_subject(version)} has no gate report, so it cannot go to Production.")
-    if not report.passed:
-        reasons = " ".join(result.sentence for result in report.failures)
-        raise Stopped(f"the gate refused {_subject(version)}: {reasons}", code=2, kind="NotAllowed")
-    if version.name == model_of(home):
-        check_policy(report, open_problem(home), registry)
-    try:
-        found = registry.promote(report, actor=by or login_name(), why=why or "promoted from the command line")
-    except NotAllowed as error:
-        if error.waiting:
-            raise Stopped(str(error), code=3, kind="NotAllowed") from None
-        raise
-    former = "" if found.archived_version is None else f"; v{found.archived_version} is archived"
-    _answer({"promotion": found}, f"{_subject(version)} is in Production{former}.", as_json)
-
-
-@click.command()
-@click.argument("name", required=False)
-@person
-@answer_options
-def rollback(name: str | None, by: str | None, why: str, home: Path, as_json: bool) -> None:
-    """Bring back the version before this one.
-
-    The present Production version is archived as a mistake.
-    """
-    registry = open_registry(home)
-    model = split_subject((name,) if name else (), model_of(home))[0]
-    found = registry.rollback(model, actor=by or login_name(), why=why or "rolled back from the command line")
-    former = "" if found.archived_version is None else f"; v{found.archived_version} is archived"
-    _answer({"promotion": found}, f"{found.name} v{found.version} is back in Production{former}.", as_json)
-
-
-@click.command()
-@subject
-@person
-@answer_options
-def archive(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
-    """Put a version into the archive.
-
-    Where it was in Production, nothing takes its place.
-    """
-    registry = open_registry(home)
-    version = version_of(registry, subject, needed=True)
-    reason = why or "archived from the command line"
-    found = registry.transition_stage(version.name, version.version, "Archived", actor=by or login_name(), why=reason)
-    _answer({"version": found}, f"{_subject(version)} is archived; it was in stage {version.stage}.", as_json)
-
-
-@click.command()
-@click.argument("alias")
-@subject
-@click.option("--delete", is_flag=True, help="Take the alias away.")
-@person
-@answer_options
-def alias(
-    alias: str, subject: tuple[str, ...], delete: bool, by: str | None, why: str, home: Path, as_json: bool
-) -> None:
-    r"""Point an alias to a version.
-
-    The aliases champion and previous follow Production by themselves; while a rollout goes on, its
-    version is the challenger.
-
-    \b
-    Examples:
-      mlops-lab registry alias challenger 3
-      mlops-lab registry alias challenger --delete
-    """
-    registry = open_registry(home)
-    actor = by or login_name()
-    if delete:
-        name, number = split_subject(subject, model_of(home))
-        if number is not None:
-            raise InvalidData("an alias is taken away from the model, not from a version; leave the version out.")
-        registry.delete_alias(name, alias, actor=actor, why=why)
-        return _answer({"alias": alias, "version": None}, f"{name} has no alias {alias} any more.", as_json)
-    version = version_of(registry, subject, needed=True)
-    found = registry.set_alias(version.name, alias, version.version, actor=actor, why=why)
-    return _answer({"alias": alias, "version": found}, f"{alias} is {_subject(version)}.", as_json)
 
 
 @click.group("registry", cls=Family, context_settings=SETTINGS)
@@ -216,19 +66,15 @@ def list_(name: str | None, home: Path, as_json: bool) -> None:
     """The versions of all models, or of one."""
     found = open_registry(home)
     versions = found.search(name=name)
-    reports = [found.get_gate_report(each.name, each.version) for each in versions]
-    verdicts = [None if report is None else report.passed for report in reports]
-    if as_json:
-        told = [{**vars(each), "gate_passed": passed} for each, passed in zip(versions, verdicts, strict=True)]
-        return print_json({"models": found.list_models(), "versions": told})
-    rows = [["gate", "name", "version", "stage", "author", "created", "aliases"]]
-    for each, passed in zip(versions, verdicts, strict=True):
-        made = f"{each.created:%Y-%m-%d %H:%M}Z"
-        rows.append(
-            [MARKS[passed], each.name, f"v{each.version}", each.stage, each.author, made, ", ".join(each.aliases)]
-        )
-    click.echo(marked(columns(rows)) if versions else "no version yet.")
-    return None
+    told, rows = [], [["gate", "name", "version", "stage", "author", "created", "aliases"]]
+    for each in versions:
+        report = found.get_gate_report(each.name, each.version)
+        passed, made = None if report is None else report.passed, f"{each.created:%Y-%m-%d %H:%M}Z"
+        names = ", ".join(each.aliases)
+        rows.append([MARKS[passed], each.name, f"v{each.version}", each.stage, each.author, made, names])
+        told.append({**vars(each), "gate_passed": passed})
+    text = columns(rows) if versions else "no version yet."
+    answer(as_json, {"models": found.list_models(), "versions": told}, text)
 
 
 @registry.command()
@@ -240,8 +86,6 @@ def show(subject: tuple[str, ...], markdown: bool, home: Path, as_json: bool) ->
 
     Without a VERSION it is the one in Production, else the latest.
     """
-    from mlops_lab.cli.verdict import report_lines
-
     found = open_registry(home)
     version = version_of(found, subject)
     run = open_tracker(home, clock=SystemClock()).get_run(version.run_id)
@@ -287,11 +131,7 @@ def history(subject: tuple[str, ...], home: Path, as_json: bool) -> None:
     name, version = (None, None) if not subject else split_subject(subject, model_of(home))
     number = version_of(found, subject).version if version is not None else None
     events = found.history(name, number)
-    if as_json:
-        return print_json({"events": events, "head": found.head()})
-    for event in events:
-        click.echo(plain(str(event)))
-    return None
+    answer(as_json, {"events": events, "head": found.head()}, "\n".join(plain(str(event)) for event in events))
 
 
 @registry.command()
@@ -307,10 +147,7 @@ def verify(head: str | None, home: Path, as_json: bool) -> None:
     """
     found = open_registry(home)
     told = verify_home(found, open_tracker(home, clock=SystemClock()), head=head)
-    if as_json:
-        return print_json({"verified": True, **asdict(told)})
-    click.echo(marked(f"✓ verified: {told}"))
-    return None
+    answer(as_json, {"verified": True, **asdict(told)}, f"✓ verified: {told}")
 
 
 @registry.command()
@@ -322,14 +159,11 @@ def pending(name: str | None, home: Path, as_json: bool) -> None:
     if name is not None:
         found.search(name=name)  # a model that does not exist has nothing that waits, and is a mistake
     waiting = found.pending_approvals(name)
-    if as_json:
-        return print_json({"pending": waiting})
-    for each in waiting:
-        until = f"until {each.expires_at:%Y-%m-%d}"
-        click.echo(f"{each.name} v{each.version}  asked by {each.requested_by}, {until}: {each.why}")
-    if not waiting:
-        click.echo("nothing waits for an approval.")
-    return None
+    lines = [
+        f"{each.name} v{each.version}  asked by {each.requested_by}, until {each.expires_at:%Y-%m-%d}: {each.why}"
+        for each in waiting
+    ]
+    answer(as_json, {"pending": waiting}, "\n".join(lines) or "nothing waits for an approval.")
 
 
 @registry.command("production-at")
@@ -343,10 +177,8 @@ def production_at(when: str, name: str | None, home: Path, as_json: bool) -> Non
     """
     name = name or model_of(home)
     version = open_registry(home).production_at(name, moment(when))
-    if as_json:
-        return print_json({"at": when, "name": name, "version": version})
-    click.echo(f"{name}: {'none' if version is None else f'v{version.version}'} in Production at {when}.")
-    return None
+    text = f"{name}: {'none' if version is None else f'v{version.version}'} in Production at {when}."
+    answer(as_json, {"at": when, "name": name, "version": version}, text)
 
 
 @registry.command("copy")
@@ -368,13 +200,151 @@ def copy_(to: str, uri: str | None, home: Path, as_json: bool) -> None:
     from mlops_lab.adapters import move_registry
 
     copied = move_registry(open_home(home), to=to, uri=uri)
-    if as_json:
-        return print_json({"to": to, "runs": copied.runs, "events": copied.events, "head": copied.head})
     what = f"{counted(copied.runs, 'run')}, {counted(copied.events, 'event')}"
-    click.echo(marked(f"✓ copied and verified: {what}, head {copied.head}"))
-    click.echo(f"the registry of this home folder is kept by {to} from now on.")
-    return None
+    lines = [f"✓ copied and verified: {what}, head {copied.head}"]
+    lines.append(f"the registry of this home folder is kept by {to} from now on.")
+    answer(as_json, {"to": to, "runs": copied.runs, "events": copied.events, "head": copied.head}, "\n".join(lines))
 
 
-for _command in (request, approve, reject, promote, rollback, alias, archive):
-    registry.add_command(_command)
+@registry.command()
+@subject
+@person
+@answer_options
+def request(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
+    """Ask for an approval."""
+    registry = open_registry(home)
+    version = version_of(registry, subject, needed=True)
+    found = registry.request_approval(
+        version.name, version.version, requested_by=by or login_name(), why=why or "asked for from the command line"
+    )
+    answer(as_json, {"approval": found}, f"{_subject(version)}: the approval is {found.state}.")
+
+
+@registry.command()
+@subject
+@_BY
+@_COMMENT
+@answer_options
+def approve(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json: bool) -> None:
+    r"""Say yes to a version that waits.
+
+    Its author cannot, nor whoever asked. Afterwards the run that waits goes on: mlops-lab run --resume last
+
+    \b
+    Example:
+      mlops-lab registry approve 3 --by grace --comment "better on cold days"
+    """
+    registry = open_registry(home)
+    version = version_of(registry, subject, needed=True)
+    found = registry.approve(version.name, version.version, by=by, comment=comment)
+    answer(as_json, {"approval": found}, f"{_subject(version)}: approved by {found.decided_by}.")
+
+
+@registry.command()
+@subject
+@_ANYBODY
+@_COMMENT
+@answer_options
+def reject(subject: tuple[str, ...], by: str, comment: str, home: Path, as_json: bool) -> None:
+    """Say no, or take back a yes; anybody may."""
+    registry = open_registry(home)
+    version = version_of(registry, subject, needed=True)
+    found = registry.reject(version.name, version.version, by=by, comment=comment)
+    answer(as_json, {"approval": found}, f"{_subject(version)}: rejected by {found.decided_by}.")
+
+
+@registry.command()
+@subject
+@person
+@answer_options
+def promote(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
+    """Take a version into Production.
+
+    Through Staging, on its own passed gate report, against the champion of this moment.
+
+    Exit codes: 0 promoted, 1 an error (no report, archived, another champion), 2 its gate refused it, 3 an approval is
+    missing
+    """
+    registry = open_registry(home)
+    version = version_of(registry, subject, needed=True)
+    report = registry.get_gate_report(version.name, version.version)
+    if report is None:
+        raise NotAllowed(f"{_subject(version)} has no gate report, so it cannot go to Production.")
+    if not report.passed:
+        reasons = " ".join(result.sentence for result in report.failures)
+        raise Stopped(f"the gate refused {_subject(version)}: {reasons}", code=2, kind="NotAllowed")
+    if version.name == model_of(home):
+        check_policy(report, open_problem(home), registry)
+    try:
+        found = registry.promote(report, actor=by or login_name(), why=why or "promoted from the command line")
+    except NotAllowed as error:
+        if error.waiting:
+            raise Stopped(str(error), code=3, kind="NotAllowed") from None
+        raise
+    former = "" if found.archived_version is None else f"; v{found.archived_version} is archived"
+    answer(as_json, {"promotion": found}, f"{_subject(version)} is in Production{former}.")
+
+
+@registry.command()
+@click.argument("name", required=False)
+@person
+@answer_options
+def rollback(name: str | None, by: str | None, why: str, home: Path, as_json: bool) -> None:
+    """Bring back the version before this one.
+
+    The present Production version is archived as a mistake.
+    """
+    registry = open_registry(home)
+    model = split_subject((name,) if name else (), model_of(home))[0]
+    found = registry.rollback(model, actor=by or login_name(), why=why or "rolled back from the command line")
+    former = "" if found.archived_version is None else f"; v{found.archived_version} is archived"
+    answer(as_json, {"promotion": found}, f"{found.name} v{found.version} is back in Production{former}.")
+
+
+@registry.command()
+@click.argument("alias")
+@subject
+@click.option("--delete", is_flag=True, help="Take the alias away.")
+@person
+@answer_options
+def alias(
+    alias: str, subject: tuple[str, ...], delete: bool, by: str | None, why: str, home: Path, as_json: bool
+) -> None:
+    r"""Point an alias to a version.
+
+    The aliases champion and previous follow Production by themselves; while a rollout goes on, its
+    version is the challenger.
+
+    \b
+    Examples:
+      mlops-lab registry alias challenger 3
+      mlops-lab registry alias challenger --delete
+    """
+    registry = open_registry(home)
+    actor = by or login_name()
+    if delete:
+        name, number = split_subject(subject, model_of(home))
+        if number is not None:
+            raise InvalidData("an alias is taken away from the model, not from a version; leave the version out.")
+        registry.delete_alias(name, alias, actor=actor, why=why)
+        answer(as_json, {"alias": alias, "version": None}, f"{name} has no alias {alias} any more.")
+        return
+    version = version_of(registry, subject, needed=True)
+    found = registry.set_alias(version.name, alias, version.version, actor=actor, why=why)
+    answer(as_json, {"alias": alias, "version": found}, f"{alias} is {_subject(version)}.")
+
+
+@registry.command()
+@subject
+@person
+@answer_options
+def archive(subject: tuple[str, ...], by: str | None, why: str, home: Path, as_json: bool) -> None:
+    """Put a version into the archive.
+
+    Where it was in Production, nothing takes its place.
+    """
+    registry = open_registry(home)
+    version = version_of(registry, subject, needed=True)
+    reason = why or "archived from the command line"
+    found = registry.transition_stage(version.name, version.version, "Archived", actor=by or login_name(), why=reason)
+    answer(as_json, {"version": found}, f"{_subject(version)} is archived; it was in stage {version.stage}.")

@@ -1,16 +1,22 @@
-"""`run`: the whole pipeline of a problem from a terminal, and what became of it."""
+"""The command `run`: the whole pipeline of a problem, what it does right now, and what became of it."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
+from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
 
 from mlops_lab.base.errors import InvalidData, TaskFailed, UnknownName
 from mlops_lab.cli.answers import Stopped, print_json
-from mlops_lab.cli.options import answer_options, dag_of, login_name, moment, open_problem
-from mlops_lab.pipeline.dag import DagRun, get_run, list_runs, parse_params
+from mlops_lab.cli.gate import print_verdict, verdict
+from mlops_lab.cli.options import HOME, answer_options, dag_of, login_name, moment, open_problem
+from mlops_lab.pipeline.dag import DagRun, Event, get_run, list_runs, parse_params
 from mlops_lab.pipeline.engines import choose_engines
 from mlops_lab.pipeline.problem import (
     OUTCOMES,
@@ -22,6 +28,81 @@ from mlops_lab.pipeline.problem import (
     run_problem,
     unconfirmed,
 )
+from mlops_lab.teaching.drawing.words import plain
+
+_WIDE = 100  # columns; a pipe or a CI log has none of its own
+
+
+class Progress:
+    """One line for every end of an attempt; on a terminal also what is running now, as it turns.
+
+    In a pipe or a CI log there are no movements and no colours, and lines stay lines.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console: Any = None
+        self.status: Any = None
+        self.since: dict[str, datetime | None] = {}
+
+    def __enter__(self) -> Progress:
+        if not self.quiet:
+            from rich.console import Console
+
+            self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+            if not self.console.is_terminal:
+                self.console.width = _WIDE
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing turns any more."""
+        if self.status is not None:
+            self.status.stop()
+            self.status = None
+
+    def tell(self, event: Event) -> None:
+        """Show one change of a task's state."""
+        if self.console is None:
+            return
+        from rich.text import Text
+
+        from mlops_lab.teaching.drawing.style import state_look
+
+        if event.state == "running":
+            self.since[event.task_id] = event.at
+            self._turn()
+            return
+        began = self.since.pop(event.task_id, None)
+        seconds = f"{(event.at - began).total_seconds():6.1f} s" if began and event.at else ""
+        look = state_look(event.state)
+        attempt = f"  attempt {event.attempt}" if event.attempt > 1 or event.state == "up_for_retry" else ""
+        why = plain(" ".join(event.why.split())) if event.state in ("failed", "up_for_retry", "skipped") else ""
+        line = Text(f"{look.mark} ", style=look.border)
+        line.append(f"{event.task_id:<20}", style="default")
+        rest = f"{seconds:>9}{attempt}  {look.word if look.word != 'success' else ''}{': ' if why else ''}{why}"
+        line.append(_fitting(rest.rstrip(), self.console.width - 24), style="default")
+        self.console.print(line)
+        self._turn()
+
+    def _turn(self) -> None:
+        """On a terminal, name what is running."""
+        names = ", ".join(self.since)
+        if not self.console.is_terminal or not names:
+            self.stop()
+        elif self.status is None:
+            self.status = self.console.status(names)
+            self.status.start()
+        else:
+            self.status.update(names)
+
+
+def _fitting(text: str, width: int) -> str:
+    room = max(width, 40)
+    return text if len(text) <= room else text[: room - 1] + "…"
+
 
 _JUDGED = ("gate", "approve", "promote", "roll_out")  # tasks of every problem's pipeline
 _KINDS = {"features": "feature service", "model": "kind of model"}
@@ -113,9 +194,6 @@ def run(
     Exit codes: 0 promoted, 1 an error, 2 the gate refused, 3 waiting for an approval, 5 promoted and then rolled back,
     130 stopped by Ctrl-C
     """
-    from mlops_lab.cli.progress import Progress
-    from mlops_lab.cli.verdict import print_verdict, verdict
-
     problem = open_problem(home) if file is None else load_problem(file)
     if not quiet and (doubts := unconfirmed(file or _file_of(home))):
         click.echo(f"note: {doubts}; a gate knows only what the page says (mlops-lab leaks).", err=True)
@@ -194,10 +272,5 @@ def _file_of(home: Path) -> Path | None:
 
 def _elsewhere(home: Path) -> str:
     """What has to follow a command for it to find this home folder."""
-    import os
-    import shlex
-
-    from mlops_lab.cli.options import HOME
-
     found = os.environ.get("MLOPS_LAB_HOME") or HOME
     return "" if str(home) == found else f" --home {shlex.quote(str(home))}"

@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,11 +39,20 @@ _SAGEMAKER = Path("/opt/ml/model")
     metavar="HOURS",
     help="Refuse keys (503) when the online store was filled longer ago than that; 0: never.",
 )
-@click.option("--max-body", default=1_500_000, show_default=True, type=click.IntRange(1), help="Bytes of one body.")
+@click.option(
+    "--max-body", "body_bytes", default=1_500_000, show_default=True, type=click.IntRange(1), help="Bytes of one body."
+)
 @click.option("--max-rows", default=1000, show_default=True, type=click.IntRange(1), help="Rows of one request.")
 @click.option("--body-seconds", default=10.0, show_default=True, type=click.FloatRange(0.1), help="Time to send one.")
 @click.option("--connections", default=512, show_default=True, type=click.IntRange(1), help="Requests at once.")
-@click.option("--drain", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds from SIGTERM on.")
+@click.option(
+    "--drain",
+    "drain_seconds",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Seconds from SIGTERM on.",
+)
 @click.option("--archived", is_flag=True, help="Serve a version even when it is archived.")
 @click.option("--quiet", "-q", is_flag=True, help="No line for each request.")
 @click.option("--with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
@@ -59,15 +69,12 @@ def serve(
     port: int | None,
     features_at: str,
     features_max_age: float,
-    max_body: int,
     max_rows: int,
-    body_seconds: float,
-    connections: int,
-    drain: float,
     archived: bool,
     quiet: bool,
     with_parent: bool,
     home: str | None,
+    **limits: Any,
 ) -> int:
     r"""Serve a version: the champion, when none is named.
 
@@ -97,28 +104,14 @@ def serve(
     version: int | str = text or "champion"
     if text and text.lower().removeprefix("v").isdigit():
         version = int(text.lower().removeprefix("v"))
-    limits = Limits(
-        body_bytes=max_body, rows=max_rows, body_seconds=body_seconds, connections=connections, drain_seconds=drain
-    )
+    predictor = partial(
+        load_predictor, folder, name, version=version, features_at=features_at, archived=archived, max_rows=max_rows,
+        features_max_age=timedelta(hours=features_max_age) if features_max_age else None,
+    )  # fmt: skip
     run_server(
-        partial(
-            load_predictor,
-            folder,
-            name,
-            version=version,
-            features_at=features_at,
-            features_max_age=timedelta(hours=features_max_age) if features_max_age else None,
-            archived=archived,
-            max_rows=max_rows,
-        ),
-        name,
-        host=host,
-        port=contract.port if port is None else port,
-        contract=contract,
-        limits=limits,
-        log=AccessLog(quiet=quiet),
-        with_parent=with_parent,
-    )
+        predictor, name, host=host, port=contract.port if port is None else port, contract=contract,
+        limits=Limits(rows=max_rows, **limits), log=AccessLog(quiet=quiet), with_parent=with_parent,
+    )  # fmt: skip
     return 0
 
 

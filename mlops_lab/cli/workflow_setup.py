@@ -12,10 +12,11 @@ from typing import Any
 import click
 
 from mlops_lab.base.errors import InvalidData
-from mlops_lab.cli.answers import MARKS, Stopped, print_json
+from mlops_lab.cli.answers import MARKS, Stopped, print_json, wrapped
+from mlops_lab.cli.options import json_option
 
 _SECONDS = 30
-_ROLLOUT = "rollout.yml (its leg {})"
+_ROLLOUT = "rollout.yml (its job {})"
 _VARIABLES = {
     "production-kubernetes": "KUBE_NAMESPACE PROMETHEUS_URL IMAGE_REPOSITORY GKE_CLUSTER GKE_LOCATION "
     "GCP_WORKLOAD_IDENTITY_PROVIDER GCP_SERVICE_ACCOUNT",
@@ -170,12 +171,12 @@ SETTINGS = (
         "Settings, Pages, Source: GitHub Actions", _pages,
     ),
     Setting(
-        "GPU_RUNNER", "train.yml (its leg gpu)", "the matrix has the CPU alone",
+        "GPU_RUNNER", "train.yml (its job gpu)", "the matrix has the CPU alone",
         "Settings, Variables: the label of a runner with a GPU and CUDA 12", _gpu,
     ),
     *(
         Setting(
-            name, _ROLLOUT.format(name.partition("-")[2]), "the leg says that there is no target, and is green",
+            name, _ROLLOUT.format(name.partition("-")[2]), "the job says that there is no target, and is green",
             f"Settings, Environments, {name}: the variables {', '.join(_VARIABLES[name].split())}; the cloud trusts "
             f"the OIDC subject `repo:OWNER/NAME:environment:{name}`{_MORE.get(name, '')}", _cloud(name),
         )
@@ -188,7 +189,7 @@ SETTINGS = (
 @click.option("--check", is_flag=True, help="Ask GitHub, by `gh`, what is set.")
 @click.option("--repo", metavar="OWNER/NAME", help="Which repository.  [default: the one of this folder]")
 @click.option("--markdown", is_flag=True, help="The page docs/github.md.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@json_option
 def setup(check: bool, repo: str | None, markdown: bool, as_json: bool) -> int:
     r"""Say what a repository has to be told before the workflows do all they can, and what works without.
 
@@ -216,9 +217,10 @@ def setup(check: bool, repo: str | None, markdown: bool, as_json: bool) -> int:
     if not as_json:
         for each in SETTINGS:
             why = found[each.name]
-            click.echo(f"{MARKS[None if why is None else not why]} {each.name}{f': {why}' if why else ''}")
+            lines = [f"{MARKS[None if why is None else not why]} {each.name}{f': {why}' if why else ''}"]
             if why != "":
-                click.echo(f"    for {each.needed_by}; without it {each.without}\n    set it: {each.where}")
+                lines += [f"    for {each.needed_by}; without it {each.without}", f"    set it: {each.where}"]
+            click.echo("\n".join(map(wrapped, lines)))
     if missing:
         raise Stopped(f"{len(missing)} of {len(SETTINGS)} are not set.", code=1, kind="NotSet", told=told)
     if as_json:

@@ -20,6 +20,13 @@ def test_the_online_store_moves_only_after_promotion():
     assert "materialize" in dag.upstream("roll_out")
 
 
+def test_the_statistics_of_a_view_are_told_where_a_run_has_stored_it_without_its_rows(filled):
+    shown = filled("features", "describe", "airport_weather", "--statistics", "--json").json["definition"]
+
+    assert {each["feature"]: each["rows"] for each in shown["statistics"]}["temp"] == 26115
+    assert shown["materialised_until"] is not None
+
+
 @pytest.mark.parametrize(
     ("wanted", "now", "mark"),
     [

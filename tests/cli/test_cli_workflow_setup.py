@@ -150,3 +150,17 @@ def test_the_page_s_gitlab_file_is_one_and_its_commands_are_ours(tmp_path):
     assert f"```yaml\n{text}```" in notebook
     assert len(text.splitlines()) <= 12
     assert all(line.startswith(("python -m mlops_lab run ", "python -m mlops_lab registry ")) for line in scripts)
+
+
+@pytest.mark.parametrize("width", [100, 40])
+def test_what_is_told_is_no_wider_than_the_page_and_nothing_of_it_is_cut_away(width, monkeypatch, capsys):
+    monkeypatch.setattr("mlops_lab.cli.answers.page_width", lambda: 10_000)
+    main(["workflow", "setup"])
+    whole = capsys.readouterr().out.split()
+
+    monkeypatch.setattr("mlops_lab.cli.answers.page_width", lambda: width)
+    main(["workflow", "setup"])
+    told = capsys.readouterr().out
+
+    assert max(map(len, told.splitlines())) <= width
+    assert "".join(told.split()) == "".join(whole)
