@@ -1,7 +1,8 @@
-"""How is the course driven from a terminal? `mlops-lab`, the same as `python -m mlops_lab`.
+"""The command line: `mlops-lab`, the same as `python -m mlops_lab`.
 
-Every command is one small module here: it reads the words, calls a room of the package and prints what came back. What
-commands share is `options` (words they all take), `answers` (text or JSON) and `program` (errors become exit codes).
+A module here holds one command, or a few that belong together: it reads the words, calls the package and prints what
+came back. What commands share is `options` (words they all take), `answers` (text or JSON), `catalogue` (families of
+commands) and `program` (errors become exit codes).
 """
 
 from __future__ import annotations

@@ -63,8 +63,11 @@ def lineage(
     if frame is not None:
         told["rows"] = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values.tolist()]
         many = counted(len(frame), "row")
-        rows = [[name, *map(str, frame[name])] for name in frame.columns]
-        text += f"\n\nthe first {many} it learnt from, verified:\n{columns(rows)}"
+        cells = frame.astype(object).where(frame.notna(), "–")
+        rows = [
+            [name, *(str(round(one, 6) if isinstance(one, float) else one) for one in cells[name])] for name in cells
+        ]
+        text += f"\n\nthe first {many} it learnt from, verified:\n{columns(rows, right=range(1, len(frame) + 1))}"
     answer(as_json, told, text)
 
 

@@ -294,9 +294,9 @@ def _large() -> dict:
 
 
 def test_many_excludes_strike_what_they_name():
-    legs = expand_matrix({"a": [1, 2, 3], "b": ["x", "Y"], "exclude": [{"a": 2}, {"b": "y", "a": 3}, {"a": 9}]})
+    jobs = expand_matrix({"a": [1, 2, 3], "b": ["x", "Y"], "exclude": [{"a": 2}, {"b": "y", "a": 3}, {"a": 9}]})
 
-    assert legs == [{"a": 1, "b": "x"}, {"a": 1, "b": "Y"}, {"a": 3, "b": "x"}]
+    assert jobs == [{"a": 1, "b": "x"}, {"a": 1, "b": "Y"}, {"a": 3, "b": "x"}]
 
 
 def test_the_command_knows_base_head_fork_and_rules(tmp_path, capsys):

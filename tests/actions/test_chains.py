@@ -138,8 +138,8 @@ def test_a_refused_target_stops_those_after_it():
 
     run = chain(BY_HAND, outcomes=failing, approvals=[Review("production", by="grace")])
 
-    legs = [f"promote / roll out ({target})" for target in ("local", "kubernetes", "sagemaker", "vertex")]
-    assert conclusions(run, *legs) == ["success", "failure", "cancelled", "cancelled"]
+    jobs = [f"promote / roll out ({target})" for target in ("local", "kubernetes", "sagemaker", "vertex")]
+    assert conclusions(run, *jobs) == ["success", "failure", "cancelled", "cancelled"]
 
 
 def test_after_thirty_days_without_an_answer_it_is_a_no():

@@ -14,7 +14,7 @@ from mlops_lab.ci.matrix import combination_title, combinations
 
 
 def test_the_documented_example_of_fruits_and_animals():
-    legs = expand_matrix(
+    jobs = expand_matrix(
         {
             "fruit": ["apple", "pear"],
             "animal": ["cat", "dog"],
@@ -28,7 +28,7 @@ def test_the_documented_example_of_fruits_and_animals():
         }
     )
 
-    assert legs == [
+    assert jobs == [
         {"fruit": "apple", "animal": "cat", "color": "pink", "shape": "circle"},
         {"fruit": "apple", "animal": "dog", "color": "green", "shape": "circle"},
         {"fruit": "pear", "animal": "cat", "color": "pink"},
@@ -39,7 +39,7 @@ def test_the_documented_example_of_fruits_and_animals():
 
 
 def test_exclude_takes_part_matches_away_and_include_may_bring_them_back():
-    legs = expand_matrix(
+    jobs = expand_matrix(
         {
             "os": ["linux", "mac"],
             "v": [1, 2],
@@ -48,7 +48,7 @@ def test_exclude_takes_part_matches_away_and_include_may_bring_them_back():
         }
     )
 
-    assert legs == [{"os": "linux", "v": 1}, {"os": "mac", "v": 2}]
+    assert jobs == [{"os": "linux", "v": 1}, {"os": "mac", "v": 2}]
 
 
 def test_include_alone_makes_a_leg_of_each_entry():
@@ -90,18 +90,18 @@ def test_entries_are_compared_as_an_expression_compares():
     partly = expand_matrix({**matrix, "exclude": [{"v": {"node": "12"}}]})
     joined = expand_matrix({**matrix, "include": [{"os": "MAC", "v": "3", "more": 1}]})
 
-    assert [leg["os"] for leg in shouted] == ["mac"] * 3
-    assert [leg["v"] for leg in quoted] == [matrix["v"][2]] * 2
-    assert [leg["v"] for leg in partly] == [3, "x"] * 2
+    assert [job["os"] for job in shouted] == ["mac"] * 3
+    assert [job["v"] for job in quoted] == [matrix["v"][2]] * 2
+    assert [job["v"] for job in partly] == [3, "x"] * 2
     assert joined[3] == {"os": "mac", "v": 3, "more": 1}
     assert len(joined) == 6
 
 
 def test_what_include_adds_to_a_leg_is_not_in_its_title_and_stands_last_in_a_leg_of_its_own():
-    legs = combinations({"os": ["linux"], "include": [{"gpu": True, "os": "linux"}, {"gpu": False, "os": "mac"}]})
+    jobs = combinations({"os": ["linux"], "include": [{"gpu": True, "os": "linux"}, {"gpu": False, "os": "mac"}]})
 
-    assert [leg.title for leg in legs] == ["linux", "mac, false"]
-    assert [leg.values for leg in legs] == [{"os": "linux", "gpu": True}, {"os": "mac", "gpu": False}]
+    assert [job.title for job in jobs] == ["linux", "mac, false"]
+    assert [job.values for job in jobs] == [{"os": "linux", "gpu": True}, {"os": "mac", "gpu": False}]
 
 
 def by_the_book(matrix: dict) -> list[dict]:

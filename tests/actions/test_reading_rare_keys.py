@@ -100,7 +100,7 @@ def test_a_rare_value_that_github_refuses_is_refused(text, expected):
     assert problems(text) == [expected]
 
 
-def test_a_strategy_that_is_computed_as_a_whole_makes_its_legs():
+def test_a_strategy_that_is_computed_as_a_whole_makes_its_jobs():
     text = "on: push\njobs:\n  a:\n    runs-on: x\n    strategy: ${{ fromJSON(inputs.plan) }}\n" + STEPS
     workflow = parse_workflow(text.replace("on: push", "on: {workflow_dispatch: {inputs: {plan: {}}}}"))
     plan = '{"max-parallel": 1, "fail-fast": false, "matrix": {"v": [1, 2]}}'

@@ -169,7 +169,7 @@ def ask(text: str, act: str) -> dict:
         subprocess.run(["git", *who, "commit", "-qm", "x"], cwd=folder, check=True, env=env)
         command = [act, "push", "-P", "ubuntu-24.04=-self-hosted", "--json", "-W", ".github/workflows/main.yml"]
         command += ["-s", "KEY=s3cret", "--var", "REGION=eu", "--action-cache-path", f"{name}/actions"]
-        command += ["--concurrent-jobs", "1"]  # legs side by side disturb each other in act
+        command += ["--concurrent-jobs", "1"]  # jobs of a matrix side by side disturb each other in act
         done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False, env=env)
     jobs: dict[str, dict] = {}
     for line in done.stdout.splitlines():
