@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from sklearn.dummy import DummyClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from mlops_lab.delivery.server import compiled_scorer, estimator_scorer
 from mlops_lab.models.training import build_model
@@ -91,3 +92,19 @@ def test_a_scorer_that_would_say_something_else_is_thrown_away(part):
     logistic.predict_proba = moved
 
     assert compiled_scorer(model, estimator_scorer(model)) is None
+
+
+class Watching(DummyClassifier):
+    """Says how many threads OpenMP may take while it is asked."""
+
+    def predict_proba(self, frame):
+        self.threads = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "openmp"}
+        return super().predict_proba(frame)
+
+
+def test_an_answer_takes_one_thread_because_threads_that_wait_for_each_other_spin():
+    model = Watching().fit(pd.DataFrame({"hour": [6.0, 7.0]}), [0, 1])
+    with threadpool_limits(2):
+        estimator_scorer(model)({"hour": np.array([6.0])})
+
+    assert model.threads == {1}

@@ -188,18 +188,20 @@ def predict_proba(classifier: Any, frame: pd.DataFrame) -> np.ndarray[Any, Any]:
 
 
 @contextmanager
-def free_threads() -> Iterator[None]:
+def free_threads(threads: int | None = None) -> Iterator[None]:
     """Let the libraries below scikit-learn use no more threads than there are processors without work.
 
     OpenMP's threads wait for each other by spinning. Beside one other busy process on two processors, the trees took
     seventeen times as long with two threads as with one, and with one always the same. So one processor is always left
-    to others, and more where the machine is busy; a machine of two gets one thread.
+    to others, and more where the machine is busy; a machine of two gets one thread. `threads` overrules that.
     """
     from joblib import cpu_count  # type: ignore[import-untyped]
 
-    processors = cpu_count()
-    busy = math.ceil(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
-    with _thread_pools().limit(limits=max(1, min(processors - 1, processors - busy))):
+    if threads is None:
+        processors = cpu_count()
+        busy = math.ceil(os.getloadavg()[0]) if hasattr(os, "getloadavg") else 0
+        threads = max(1, min(processors - 1, processors - busy))
+    with _thread_pools().limit(limits=threads):
         yield
 
 
