@@ -42,7 +42,7 @@ def ask_weather_service():
 # %% tags=["raises-exception"]
 def night(date):
     print((day == date).sum(), "flights are planned")
-    print("wind:", ask_weather_service(), "mph")
+    print("wind:", ask_weather_service(), "mph")  # fails, on purpose
     print("sending the report")
 
 
@@ -55,8 +55,8 @@ night(10)
 # %% [markdown]
 # ## Tasks and a DAG
 #
-# Write each step as a function of its own and call it a **task**. A task returns something small: a figure, a name, a
-# reference to a file, never the file itself.
+# Write each step as a function of its own and call it a **task**. What a task returns is stored and handed to the tasks
+# after it, so it is something small: a figure, a name, the path of a file, never the file itself.
 
 # %%
 from mlops_lab import DAG, run_dag, task
@@ -95,7 +95,7 @@ draw_dag(dag)
 # where they came from: a directed graph without cycles, a **DAG**.
 #
 # Now run it for 10 July. The `logical_date` is the moment a run is *for*, not the moment it happens: a run for 10
-# July gives the same figures in August.
+# July gives the same figures in August. The run's name begins with `manual`, because no schedule started it.
 
 # %%
 from mlops_lab import predict
@@ -110,8 +110,9 @@ run
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
-# `report` was not even tried: it is `upstream_failed`. No exception was raised here. The run is `failed` because
-# `report`, for which nobody waits, did not run; a failed run is a record like any other.
+# `report` was not even tried: it is `upstream_failed`. No exception was raised here: a failed run is a record like any
+# other. The tasks at the end, for which no other task waits, decide the state of a run. `report` did not run, so the
+# run is `failed`.
 
 # %% [markdown]
 # ## In which order?
@@ -143,7 +144,8 @@ check("05.1", order)
 # %% [markdown]
 # Stuck? Run `hint("05.1")` in a cell of your own, and again for the next hint.
 #
-# More than one order is right. Ours takes the ready task that was defined first. One thing cannot be ordered at all:
+# More than one order is right. Ours takes the ready task that was defined first. `a >> b` means that b waits for a.
+# What if three tasks wait for each other in a circle?
 
 # %%
 predict("05.p2")
@@ -151,21 +153,34 @@ predict("05.p2")
 # %%
 from mlops_lab import CycleError
 
+
+@task
+def train(): ...
+
+
+@task
+def gate(): ...
+
+
+@task
+def promote(): ...
+
+
 try:
     with DAG("circle"):
-        train, gate, promote = (task(lambda: 1, task_id=name)() for name in ("train", "gate", "promote"))
-        train >> gate >> promote >> train
+        first, second, third = train(), gate(), promote()
+        first >> second >> third >> first
 except CycleError as error:
     print(error)
 
 # %% [markdown]
-# `a >> b` means that b waits for a. The error shows the circle as a path.
-
-# %% [markdown]
+# Nothing ran. The error shows the circle as a path.
+#
 # ## When?
 #
-# A [**schedule**](GLOSSARY.md#schedule) is a cron expression: minute, hour, day of the month, month, day of the week.
-# `0 6 * * *` is every day at six. Which six? Ours is six in New York.
+# A [**schedule**](GLOSSARY.md#schedule) is a cron expression: minute, hour, day of the month, month, day of the week (0
+# is Sunday, 1 is Monday, `1-3` is a range). `0 6 * * *` is every day at six. Which six? Ours is six in New York.
+# `backfill` lists the dates of a past period, and `start_date` is the first date there is:
 
 # %%
 nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
@@ -188,8 +203,7 @@ check("05.2", runs)
 # %% [markdown]
 # ### After an outage
 #
-# The scheduler was off from 7 July on and comes back on 10 July at noon. The last run was that of 6 July. `catchup`
-# says whether missed dates are made up for. What is due now?
+# `catchup` says whether missed dates are made up for.
 
 # %%
 predict("05.p3")
@@ -206,8 +220,7 @@ for catchup in (False, True):
 #
 # ### The night that lacks an hour
 #
-# On 10 March 2013 New York put its clocks forward: after 01:59 came 03:00. When does a job for 02:30 run in that
-# night?
+# In spring New York puts its clocks forward: after 01:59 comes 03:00.
 
 # %%
 predict("05.p4")
@@ -222,14 +235,14 @@ from mlops_lab import Schedule
 def show_nights(cron, start, end):
     for before, moment in pairwise(Schedule(cron, "America/New_York").between(start, end)):
         local, hours = moment.astimezone(ZoneInfo("America/New_York")), (moment - before) // timedelta(hours=1)
-        print(f"{local:%d %b at %H:%M}, {hours} hours after the one before")
+        print(f"{local:%d %b at %H:%M %Z}, {hours} hours after the one before")
 
 
 show_nights("30 2 * * *", "2013-03-08", "2013-03-13")
 
 # %% [markdown]
-# There was no 02:30 on that Sunday, so the job ran at 03:30. The next one came only 23 hours later. In autumn an hour
-# comes twice. A job for 01:30 could run twice, too:
+# There was no 02:30 on that Sunday, so the job ran at 03:30, by summer time (EDT). The next one came only 23 hours
+# later. In autumn an hour comes twice:
 
 # %%
 predict("05.p5")
@@ -238,15 +251,15 @@ predict("05.p5")
 show_nights("30 1 * * *", "2013-11-01", "2013-11-06")
 
 # %% [markdown]
-# It runs once, in the second of the two hours. But a task that takes "the last 24 hours" loses an hour in November and
-# counts one twice in March. Take what lies between two logical dates instead.
+# It runs once, in the second of the two hours, which is by winter time (EST). But a task that takes "the last 24 hours"
+# loses an hour in November and counts one twice in March. Take what lies between two logical dates instead.
 
 # %% [markdown]
 # ## Try again
 #
 # Most failures at night are short: a service restarts, a network hiccups. So a task may have
-# [**retries**](GLOSSARY.md#retries). Here is a weather service that fails twice and then answers. `attempt` is filled
-# in by the run.
+# [**retries**](GLOSSARY.md#retries). Here is a weather service that fails twice and then answers. The run fills in
+# `attempt`, which counts from 1. `retry_delay` is the wait before the next try, in seconds.
 
 
 # %%
@@ -261,9 +274,6 @@ def wind(attempt):
 with DAG("morning") as dag:
     report(flights(), wind())
 
-# %% [markdown]
-# `retry_delay` is the wait before the next try, in seconds. How often will `wind` run?
-
 # %%
 predict("05.p6")
 
@@ -277,7 +287,7 @@ run
 # Three attempts and two waits of a minute. You did not wait, because all waiting goes through the clock; with the real
 # clock the same run takes two minutes.
 #
-# The trace keeps the last word; the attempts are all there:
+# The trace shows how a task ended. Each attempt is kept too (`up_for_retry`: it failed and will be tried again):
 
 # %%
 for attempt in run.task("wind").attempts:
@@ -304,18 +314,7 @@ def patient():
 with DAG("patience") as dag:
     patient()
 tries = run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z")).task("patient").attempts
-waits = [int((later.started - earlier.ended).total_seconds()) for earlier, later in pairwise(tries)]
-waits
-
-# %%
-from mlops_lab import plot_bars
-
-plot_bars(
-    "Wait before each retry",
-    {f"retry {number}": seconds for number, seconds in enumerate(waits, start=1)},
-    "seconds",
-    decimals=0,
-)
+[int((later.started - earlier.ended).total_seconds()) for earlier, later in pairwise(tries)]
 
 # %% [markdown]
 # After 80 seconds the bound of 120 holds. A service with a short hiccup is asked again soon; one that is really down is
@@ -333,10 +332,6 @@ RetriesPanel()
 # As it stands here, two tries fail and the third succeeds, after two waits of a minute. Take the retries down to 1
 # and `fetch` fails for good; `train` is not tried then, and the run is `failed`.
 #
-# Now give `report` the rule `all_done`, "run whatever happened": the run is `success` again! [As in
-# Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only tasks
-# that nobody waits for count, so one that tidies up at the end hides every failure before it. Rules come further down.
-#
 # **Exercise 05.3.** A service must be asked well:
 #
 # - it may be down for **10 minutes**, and the task has to get through all the same,
@@ -344,7 +339,7 @@ RetriesPanel()
 # - it may not be asked **more than 10 times**,
 # - if it never comes back, the task gives up within **one hour**.
 #
-# Delays are in seconds.
+# All times include the waits. Delays are in seconds, and `max_retry_delay` may be set too.
 
 # %%
 from mlops_lab import check
@@ -360,8 +355,7 @@ check("05.3", settings)
 # %% [markdown]
 # ## Not for ever
 #
-# Worse than a service that fails is one that never ends. An `execution_timeout` bounds one attempt; an attempt that
-# overruns has failed, and may be retried like any other.
+# Worse than a service that fails is one that never ends. An `execution_timeout` bounds one attempt, in seconds.
 
 
 # %%
@@ -380,7 +374,8 @@ with DAG("morning") as dag:
 run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 
 # %% [markdown]
-# It needed 45 seconds and had 30, twice. (Python cannot stop what is running: the slow attempt is left behind.)
+# It needed 45 seconds and had 30, twice: an attempt that overruns has failed, and is retried like any other. (Python
+# cannot stop what is running: the slow attempt is left behind.)
 
 # %% [markdown]
 # ## What do the others do then?
@@ -389,18 +384,22 @@ run_dag(dag, logical_date="2013-07-10", clock=FakeClock("2013-07-10T10:00Z"))
 # is `all_success`. Three kinds of task need another: one that runs although something was left out, one that sounds the
 # alarm, one that tidies up whatever happened.
 #
-# A task can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing to do.
-# Instead of believing a table in a book, let us make one: two tasks end in every combination, a third one waits for
-# both.
+# A task that runs can end in three ways: `success`, `failed`, or `skipped`, when it says itself that there is nothing
+# to do. Let us make a table: two tasks end in several combinations, and a third one waits for both. (`dag.add` puts a
+# task into a DAG as a call inside `with` does. `TRIGGER_RULES` lists all rules.)
 
 # %%
 from mlops_lab import FailTask, SkipTask, Task
 
 
 def ending(name, state):
+    """A task that ends in this state."""
+
     def function():
-        if state != "success":
-            raise {"failed": FailTask, "skipped": SkipTask}[state]("as asked")
+        if state == "failed":
+            raise FailTask("as asked")
+        if state == "skipped":
+            raise SkipTask("as asked")
 
     return Task(name, function)
 
@@ -434,7 +433,12 @@ pd.DataFrame(
 # %% [markdown]
 # Read the second column. A skipped task makes `all_success` skip too, so a skip runs down the whole line;
 # `none_failed` lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as
-# `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`).
+# `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`). A rule that is no longer
+# possible without any failure ends as `skipped`, as in the first row's last column.
+#
+# Go back to the panel above, with one retry, and give `report` the rule `all_done`: the run is `success` again. [As in
+# Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only the
+# tasks at the end count, so one that tidies up there hides every failure before it.
 #
 # **Exercise 05.4.** Give three tasks their rules. All three wait for `gate` and for `approve`:
 #
@@ -494,8 +498,7 @@ draw_dag(dag if mine is ... else mine)
 # %% [markdown]
 # ## The same DAG, other values
 #
-# A DAG has **params**: values that a run may change, each with a type, a default and bounds. They are checked before
-# the first task starts, because at three in the night nobody reads a message from the fifth task.
+# A DAG has **params**: values that a run may change, each with a type, a default and bounds.
 
 # %%
 from mlops_lab import MlopsLabError, Param
@@ -520,14 +523,14 @@ for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, 
         print(error)
 
 # %% [markdown]
-# Each is refused with what was expected, and nothing ran.
+# Each is refused before the first task starts, with what was expected: at three in the night nobody reads a message
+# from the fifth task.
 
 # %% [markdown]
 # ## Go on, do not begin again
 #
-# Say training takes an hour, and the step after it fails. Who wants to train again? With a `home` folder every change
-# of state is written down before it is told, so a run can be [**resumed**](GLOSSARY.md#resumed). The service is down
-# tonight:
+# Say training takes an hour, and the step after it fails. Nobody wants to train again. With a `home` folder every
+# change of state is written down, so a run can be [**resumed**](GLOSSARY.md#resumed). The service is down tonight:
 
 # %%
 import tempfile
@@ -549,7 +552,7 @@ broken = run_dag(dag, logical_date="2013-07-10", clock=clock, home=home.name)
 broken
 
 # %% [markdown]
-# In the morning somebody repairs the service. Which of the three tasks will run?
+# In the morning somebody repairs the service.
 
 # %%
 predict("05.p11")
@@ -564,11 +567,13 @@ resumed
 # `wind` runs, for the second time, and `report` after it. `flights` had succeeded, so its result is taken from the
 # trace. It is the same run as before, with the same `run_id`, and now it is a success.
 #
-# On other data: a clinic sends letters every morning: one task counts them, the next one sends them, and the post
-# does not always answer. Nothing may be counted twice.
+# ### On other data
 #
-# **Exercise 05.6.** Write the morning: run the DAG, and resume the run up to three times while it fails (`run.state`
-# is `"success"` or `"failed"`).
+# A clinic sends letters every morning. One task counts them, the next one sends them, and the post does not always
+# answer. Nothing may be counted twice.
+#
+# **Exercise 05.6.** Write the morning: run the DAG, keep the run in `home`, and resume it up to three times while it
+# fails (`run.state` is `"success"` or `"failed"`).
 
 
 # %%
@@ -586,8 +591,8 @@ check("05.6", finish)
 # ## Side by side
 #
 # `flights` and `wind` do not wait for each other, so they could run at the same time. `max_workers` says how many
-# tasks may. How can we see it without a stopwatch? By two tasks that have to meet: each waits at a `Barrier` until the
-# other has come, and fails if it does not.
+# tasks may. To see it without a stopwatch, we let two tasks meet: each waits for the other at a `Barrier`, at most for
+# its `patience` in seconds.
 
 # %%
 predict("05.p12")
@@ -597,18 +602,18 @@ from threading import Barrier
 
 
 def meeting(workers, patience):
-    door = Barrier(2)
-    dag = DAG("meeting")
+    barrier = Barrier(2)
+    meet = DAG("meeting")
     for name in ("ada", "grace"):
-        dag.add(Task(name, lambda: door.wait(timeout=patience) >= 0))
-    return dict(run_dag(dag, logical_date="2013-07-10", clock=FakeClock(), max_workers=workers).states)
+        meet.add(Task(name, lambda: barrier.wait(timeout=patience)))
+    return dict(run_dag(meet, logical_date="2013-07-10", clock=FakeClock(), max_workers=workers).states)
 
 
 print("one worker: ", meeting(1, patience=0.2))
 print("two workers:", meeting(2, patience=60))
 
 # %% [markdown]
-# With one worker the first waits in vain and fails, and then so does the second; with two they meet. For ordinary tasks
+# With one worker `ada` waits in vain and fails, and only then `grace` starts; with two they meet. For ordinary tasks
 # the number of workers changes only the time a run takes.
 
 # %% [markdown]
@@ -623,28 +628,29 @@ pipeline = flights_pipeline()
 draw_dag(pipeline)
 
 # %% [markdown]
-# Look for what you know. `materialize` talks to a store, so it has up to 2 retries, with back-off. `approve` skips
+# Look for what you know. `materialize` talks to a store, so it has up to 2 retries. `approve` skips
 # itself when nobody has to agree, so `approve` and `promote` have the rule `none_failed`. `report` has `all_done`: it
 # writes down a refusal too. The schedule is six in New York.
 #
-# Now the worst night. It runs on ten weeks of flights, and in the middle somebody pulls the plug.
+# Now the worst night. It runs on the flights of ten weeks up to 15 March, and in the middle somebody pulls the plug.
 
 # %%
 predict("05.p13")
 
 # %%
 night_home = tempfile.TemporaryDirectory()
-tonight, clock = "2013-03-15T10:00Z", FakeClock("2013-03-15T10:00Z")
+tonight, night_clock = "2013-03-15T10:00Z", FakeClock("2013-03-15T10:00Z")
 short = {"holdout_days": 14, "watch_days": 7}
 
 
 def pull_the_plug(event):
+    print_tasks(event)
     if event.task_id == "evaluate" and event.state == "running":
         raise KeyboardInterrupt
 
 
 try:
-    run_flights(night_home.name, date=tonight, params=short, clock=clock, on_event=pull_the_plug)
+    run_flights(night_home.name, date=tonight, params=short, clock=night_clock, on_event=pull_the_plug)
 except KeyboardInterrupt:
     print("dark")
 
@@ -654,22 +660,19 @@ except KeyboardInterrupt:
 # %%
 from mlops_lab import list_runs
 
-(broken,) = list_runs(night_home.name)
-draw_dag(pipeline, broken)
+(dark,) = list_runs(night_home.name)
+draw_dag(pipeline, dark)
 
 # %% [markdown]
-# Four tasks had succeeded, `evaluate` was interrupted, six never had their turn. (Our plug is a keyboard interrupt,
-# so the run could still write down its end. After a real power cut `evaluate` would stand there as `running`, and
-# could be resumed just so.) Go on with it:
+# Four tasks had succeeded, `evaluate` was interrupted, six never had their turn. Go on with it:
 
 # %%
-resumed = run_flights(night_home.name, date=tonight, clock=clock, resume=broken.run_id, on_event=print_tasks)
-resumed
+run_flights(night_home.name, date=tonight, clock=night_clock, resume=dark.run_id, on_event=print_tasks)
 
 # %% [markdown]
 # `evaluate` took two attempts, everything else one: the model was not trained again, and version 1 went through the
-# gate into Production. It also shows what a task owes the orchestrator. It may be run twice, so it has to be
-# [**idempotent**](GLOSSARY.md#idempotent): twice must do no more than once.
+# gate into Production. It also shows what a task owes the orchestrator: it may be run twice, so it has to be
+# [**idempotent**](GLOSSARY.md#idempotent).
 
 # %%
 from mlops_lab import quiz
@@ -689,8 +692,8 @@ text = to_yaml(dag)
 print(text)
 
 # %% [markdown]
-# Functions stand there by name only. On reading, you say in which modules a name may be looked up; a text from
-# somewhere else cannot make your machine run anything else.
+# Functions stand there by name only: `__main__` is what Python calls the module of this notebook. Whoever reads the
+# text says in which modules a name may be looked up:
 
 # %%
 import sys
@@ -699,7 +702,7 @@ again = from_yaml(text, modules=[sys.modules["__main__"]])
 again == dag, from_yaml(to_yaml(pipeline)) == pipeline
 
 # %% [markdown]
-# Both come back equal, also the pipeline with its eleven tasks. A typing error is reported with its line:
+# Both come back equal, also the pipeline with its eleven tasks.
 
 # %%
 predict("05.p14")
@@ -714,8 +717,7 @@ except MlopsLabError as error:
 # ## On Airflow and Prefect
 #
 # Our executor is small on purpose. Teams use an engine such as [Airflow](https://airflow.apache.org) or
-# [Prefect](https://www.prefect.io). The pipeline is data, so a program can write the file that a user of that engine
-# would have written.
+# [Prefect](https://www.prefect.io).
 
 # %%
 predict("05.p16")
@@ -728,46 +730,25 @@ files = {"Airflow": to_airflow(pipeline), "Prefect": to_prefect(pipeline)}
 
 
 # %% [markdown]
-# (`python -m mlops_lab export airflow --out flights.py` writes the file whole.) Here is the wiring of five tasks, side
-# by side:
-
-
-# %%
-def wiring(text, task):
-    (line,) = [line for line in text.splitlines() if line.strip().startswith(f"{task}_result = ")]
-    return line.partition(" = ")[2]
-
-
-some = ["check_data", "train", "evaluate", "promote", "materialize"]
-pd.set_option("display.max_colwidth", None)
-pd.DataFrame({engine: [wiring(text, task) for task in some] for engine, text in files.items()}, index=some)
-
-# %% [markdown]
-# On Airflow a call makes an edge, as in ours. On Prefect a flow is an ordinary function that *starts* tasks while it
-# runs; what a task waits for are its arguments. Look at `promote`: it takes a result of `register`, and has to wait
-# for `approve` too. The Prefect file says both as arguments. The Airflow file says the second one in a line of its
-# own:
+# A program wrote both files, because the DAG is data. (`python -m mlops_lab export airflow --out flights.py` writes one
+# to disk.) Here are the lines about two of the tasks: who promotes, and after whom, and how `materialize` is retried.
 
 # %%
-[line.strip() for line in files["Airflow"].splitlines() if ">>" in line]
-
-# %% [markdown]
-# Retries are settings of the task on both. Three engines, three spellings of "try twice more, wait five seconds, then
-# ten":
-
-# %%
-print(pipeline.tasks["materialize"].retries, pipeline.tasks["materialize"].retry_delay, "with back-off")
 for engine, text in files.items():
-    lines = text.splitlines()
-    print(f"{engine}:", lines[next(at for at, line in enumerate(lines) if line.startswith("def materialize(")) - 1])
+    lines = [line.strip() for line in text.splitlines() if "promote_result" in line or "retries=2" in line]
+    print(engine, *dict.fromkeys(lines), sep="\n    ")
 
 # %% [markdown]
+# On Airflow a call makes an edge, as in ours, and `a >> b` says "b waits for a" without a value. On Prefect a flow is
+# an ordinary function that *starts* tasks while it runs, and what a task waits for are its arguments. Retries are
+# settings of the task on both: twice more, after five seconds and then ten.
+#
 # ### Three engines, one night
 #
-# Do the three do the same? Each was given the pipeline for the same night, once with the honest features and once
-# with the leak; then a small DAG whose tasks fail, skip and retry; then wrong params, and three schedules. Where both
-# engines are installed, the next cell asks them now and takes some minutes. Where they are not, it shows runs that
-# were stored, and the one command that installs them.
+# Do the three do the same? Each was given the pipeline for the same night, once with the honest features and once with
+# the leak. Then each ran a small DAG: a task that succeeds at its third try, one that skips and one after it, and one
+# that fails for good and one after it. Then came wrong params and three schedules. Where both engines are installed,
+# the next cell asks them now and takes some minutes. Where they are not, it shows runs that were stored.
 
 # %%
 predict("05.p17")
@@ -783,10 +764,9 @@ pd.DataFrame({"on all three": same})
 
 # %% [markdown]
 # All of this is the same on all three, also **the same model**, to the byte, and the same verdict of the gate. A task
-# takes references and returns references, and everything that matters is in the home folder. So it does not matter who
-# calls the functions.
+# takes references and returns references, so it does not matter who calls the functions.
 #
-# You have seen a night that lacks an hour. Do three engines agree about it?
+# Berlin puts its clocks forward on 31 March: after 01:59 (00:59 UTC) comes 03:00.
 
 # %%
 predict("05.p15")
@@ -799,20 +779,19 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # Read it line by line.
 #
 # - **Order.** What does not wait for each other may run in any order. All three are right.
-# - **Waits.** Airflow looks every few seconds for what is ready, and `dag.test()` runs it one task after the other,
-#   so a wait of one second is at least that, and often more. If you need seconds, retry inside the task.
+# - **Waits.** Airflow looks every few seconds for what is ready, so a wait of one second is at least that, and often
+#   more. If you need seconds, retry inside the task.
 # - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
 #   the default. A typing error may cost you a night.
-# - **Clocks.** On the night that lacks an hour, Airflow and ours run at 03:30, an hour after the time that is not
-#   there; Prefect runs at 01:30, an hour before it. In autumn, when 02:30 comes twice, Prefect takes the first and we
-#   the second. Nobody is wrong, and that is why jobs are not scheduled between two and three.
+# - **Clocks.** On the night that lacks an hour, Airflow and ours run at 01:30 UTC, which is 03:30 in Berlin; Prefect
+#   runs an hour earlier. In autumn, when 02:30 comes twice, Prefect takes the first and the two others the second.
+#   Nobody is wrong, and that is why jobs are not scheduled between two and three.
 # - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
-# - **Overhead.** A task that does nothing costs us well under a tenth of what it costs on Prefect, and on Airflow it
-#   takes seconds. For a training of ten minutes nobody minds. A thousand small tasks were not through after ten
-#   minutes of `dag.test()`: put them into one.
+# - **Overhead.** A task that does nothing takes milliseconds here and seconds on Airflow. For a training of ten minutes
+#   nobody minds. Put a thousand small tasks into one.
 
 # %% [markdown]
-# What does that mean for your own DAG?
+# And your own DAG?
 
 # %%
 from mlops_lab import quiz
@@ -820,23 +799,10 @@ from mlops_lab import quiz
 quiz("05.q2")
 
 # %% [markdown]
-# ### Somebody has to agree
+# **Somebody has to agree.** Our task `approve` ends the run with an exit code that says "waiting", and the run is
+# resumed when a person has agreed. An engine has a screen for that question. Airflow knows who is logged in. Prefect's
+# own server does not, and believes the name that is typed in, so put a login before it.
 #
-# The task `approve` waits for a person, if that is asked for. Ours ends there, with an exit code that says "waiting",
-# and is resumed. An engine can do better: it has a screen. So the task becomes Airflow's operator for questions to
-# people, and Prefect's pause of a flow.
-
-# %%
-for text in files.values():
-    print(text[text.index("    approve_result = ") : text.index("    promote_result = ")])
-
-# %% [markdown]
-# Either way the answer goes to the registry, with the name of who gave it. There the rule is kept that you know from
-# the notebook on the registry: the author of a model cannot agree to it. Airflow knows who is logged in. Prefect's own
-# server does not, and believes the name that is typed in: whoever can reach it can be anybody, so put a login before
-# it.
-
-# %% [markdown]
 # ### Which one?
 #
 # - **None of them** (cron, a CI job, or a small executor like ours) while one machine is enough, one team looks at it
@@ -846,7 +812,7 @@ for text in files.values():
 #   Dag processor alive for that, and tasks should be minutes long.
 # - **Prefect** when flows are decided while they run (loops, branches, a task for each file found), or when one wants
 #   to debug a flow as an ordinary Python function. Trigger rules, skipped tasks, a start date and catch-up have to be
-#   written by hand, as our file does: look for `step` in it.
+#   written by hand, as our file does.
 #
 # And keep the work itself in plain functions that take and return references. Then changing your mind costs a new
 # file, and not a new pipeline.
@@ -854,9 +820,8 @@ for text in files.values():
 # %% [markdown]
 # ## What you can do now
 #
-# You can write a night's work as tasks and a DAG, find its order, and let it try again, wait longer, give up in time
-# and go on where it broke off. You know what a schedule does after an outage and when the clocks change, you can keep
-# the whole as a text, and you can say what changes, and what does not, when Airflow or Prefect runs it.
+# You can write a night's work as tasks and a DAG, and let it try again, give up in time and go on where it broke off.
+# You know what a schedule does after an outage, and what changes when Airflow or Prefect runs the DAG.
 #
 # **The same in real tools.** `@task`, `DAG`, `retries`, `retry_delay`, `trigger_rule`, `logical_date` and `catchup`
 # mean the same in [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html), which
@@ -865,3 +830,5 @@ for text in files.values():
 # "resume" is there called clearing the failed tasks. In
 # [Prefect](https://docs.prefect.io/v3/how-to-guides/workflows/retries) tasks have `retries` and `retry_delay_seconds`
 # too. From the command line, `python -m mlops_lab dag draw` draws the pipeline.
+#
+# Next: [How do I make sure nobody skips the gate?](06_ci_gating.ipynb)

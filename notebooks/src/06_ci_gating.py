@@ -29,17 +29,19 @@ draw_map("06")
 # %% [markdown]
 # ## A gate that looks like one
 #
-# Here is a workflow of two [**jobs**](GLOSSARY.md#jobs). The job `gate` judges a model, the job `ship`
-# [**needs**](GLOSSARY.md#needs) it: it starts when the gate has succeeded. The model is bad, so the script of the gate
-# ends with [**exit code**](GLOSSARY.md#exit-code) 2. Every command leaves such a number behind; 0 means that all went
-# well, and anything else is a failure.
+# Here is a workflow of two [**jobs**](GLOSSARY.md#jobs):
 #
-# `on` says what starts it (a push of new commits), `runs-on` which machine a job gets, fresh every time. A job has
-# [**steps**](GLOSSARY.md#steps), one after the other: `run` is a command for the shell, `uses` calls somebody else's
-# step.
+# - The job `gate` judges a model. The job `ship` [**needs**](GLOSSARY.md#needs) it, so it starts when `gate` has
+#   succeeded.
+# - `on` says what starts the workflow: a push of new commits. `runs-on` says which machine a job gets.
+# - A job has [**steps**](GLOSSARY.md#steps), one after the other. `run` is a command for the shell, `uses` calls
+#   somebody else's step, and `name` is for people.
+#
+# The model is bad, so the script of the gate ends with [**exit code**](GLOSSARY.md#exit-code) 2. Every command leaves
+# such a number behind. 0 means that all went well, and anything else is a failure.
 
 # %%
-nightly = """
+pushed = """
 on: push
 jobs:
   gate:
@@ -57,9 +59,7 @@ jobs:
 
 # %% [markdown]
 # `actions/checkout` fetches the repository, in which `gate.sh` is. The `tee` puts the report on the screen and into a
-# file. Which of the two jobs will end as a failure?
-#
-# We do not only simulate here. `execute` really runs the steps, in a scratch folder.
+# file. `execute` really runs the steps, in a scratch folder.
 
 # %%
 from mlops_lab import predict
@@ -75,7 +75,7 @@ from mlops_lab import execute, parse_workflow
 repository = tempfile.TemporaryDirectory()
 Path(repository.name, "gate.sh").write_text("echo 'refused: this model is a leak'\nexit 2\n")
 
-run = execute(parse_workflow(nightly, root=repository.name))
+run = execute(parse_workflow(pushed, root=repository.name))
 for job in run.jobs:
     print(f"{job.name:<5} {job.conclusion:<8} {job.steps[-1].log.strip()}")
 
@@ -84,20 +84,20 @@ for job in run.jobs:
 #
 # In a pipe the shell reports how the *last* command ended, and `tee` had no trouble at all. The exit code 2 got lost
 # in the middle. By default GitHub uses `bash -e`, which looks only at the last command of a pipe. With `shell: bash`
-# written down it adds the option `pipefail`, and then one failing command fails the pipe:
+# written down it adds the option `pipefail`:
 
 # %%
 predict("06.p2")
 
 # %%
-sound = "defaults: {run: {shell: bash}}" + nightly
+sound = "defaults: {run: {shell: bash}}" + pushed
 run = execute(parse_workflow(sound, root=repository.name))
 for job in run.jobs:
     print(f"{job.name:<5} {job.conclusion:<8} {job.reason}")
 
 # %% [markdown]
-# One line more, and the gate is a gate: its job fails, and `ship` is skipped because of what it needs. Remember this,
-# it comes back: **a gate only works if its refusal stops something.**
+# With `pipefail` one failing command fails the pipe. So the job `gate` fails, and `ship` is skipped because of what it
+# needs. Remember this, it comes back: **a gate only works if its refusal stops something.**
 
 # %% [markdown]
 # ## The real thing
@@ -114,10 +114,13 @@ train = load_workflow(workflows / "train.yml")
 draw_workflow(train)
 
 # %% [markdown]
-# The job `train` runs the pipeline of this course, gate included. The job `promote` calls another workflow,
-# `promote.yml`, and that one's jobs stand in its place: staging, then production, then the rollout on four targets.
-# They need `train`, directly or by way of each other. For now only `train`, `promote` and `comment`, which writes a
-# report on a pull request, matter.
+# Three things matter for now; leave the other boxes alone. The job `train` runs the pipeline of this course, gate
+# included. The job `promote` calls another workflow, `promote.yml`, so that one's jobs stand in its place as
+# "promote / …": staging, then production, then the rollout on four targets. The job `comment` writes a report on a pull
+# request.
+#
+# `python -m mlops_lab run` is the command of `train`. Its exit code says how the pipeline ended: 0 promoted, 1 an
+# error, 2 refused by the gate, 3 waiting for an approval.
 
 # %%
 predict("06.p14")
@@ -129,9 +132,8 @@ for line in step.run.word.splitlines():
         print(line)
 
 # %% [markdown]
-# `python -m mlops_lab run` is the command that you can type, too. Its exit code says how it ended: 0 promoted, 1 an
-# error, 2 refused by the gate, 3 waiting for an approval. Here 3 is no failure, so the script ends with 0; every other
-# number is passed on as it is (`|| code=$?` keeps the exit code instead of stopping).
+# `|| code=$?` keeps the exit code instead of stopping. Where it is 3, the script ends with 0, so the job is green;
+# every other number is passed on as it is.
 #
 # Which night ends with which number? Two runs of the pipeline on a few weeks of spring, with an approval asked for:
 # Ada's honest model and the one that leaks.
@@ -148,11 +150,12 @@ for features in ("as_known", "daily_averages"):
     print(f"{features:<15} {outcome(done):<8} exit code {OUTCOMES[outcome(done)]}")
 
 # %% [markdown]
-# The honest model waits for an approval, the leak is refused.
+# The honest model waits for an approval: `approve` has the cross of a task that did not succeed, and 3 as its exit
+# code. The leak is refused.
 #
 # Now let GitHub's rules take over. `simulate` executes nothing: we say how steps end, and it says what becomes of the
-# rest. First the honest night. Ada starts the workflow by hand, which GitHub calls `workflow_dispatch`, and the step
-# `pipeline` ends well:
+# rest. First the honest night. Ada starts the workflow by hand, which GitHub calls `workflow_dispatch`. The step
+# `pipeline` of the job `train` ends well, and its output is the version that `promote` is asked to promote:
 
 # %%
 from mlops_lab import Outcome, Trigger, simulate
@@ -162,10 +165,10 @@ honest = simulate(train, by_hand, outcomes={"train/pipeline": Outcome(outputs={"
 draw_workflow(train, honest)
 
 # %% [markdown]
-# Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that.
-# `comment`, `devices` and `expire` were skipped by their own conditions: this is neither a pull request nor the night.
+# Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that. The
+# grey jobs were skipped by conditions of their own (`if:` in the file): this is neither a pull request nor the night.
 #
-# Now the leaking model, exit code 2. Which jobs will run?
+# Now the leaking model, with exit code 2:
 
 # %%
 predict("06.p3")
@@ -176,9 +179,9 @@ leaking = simulate(train, by_hand, inputs={"features": "daily_averages"}, outcom
 draw_workflow(train, leaking)
 
 # %% [markdown]
-# Only `train`. `promote` was skipped, and the workflow that it calls is not even opened: staging and production are not
-# in the picture any more. Nobody had to be awake. (The `if:` of `promote` asks for a start by hand, and for
-# `needs.train.result == 'success'`, which does not hold.)
+# Only `train`. `promote` was skipped, so the workflow that it calls is not even opened: one box `promote` stands there
+# instead of staging, production and the rollout. Nobody had to be awake. (The file has an `if:` for `promote`, which
+# asks for a start by hand and for `needs.train.result == 'success'`.)
 
 # %% [markdown]
 # ## Conditions, and what they convert
@@ -218,8 +221,8 @@ known = {"github": {"ref": "refs/heads/main"}, "inputs": {"features": "as_known"
 evaluate("github.ref == 'refs/heads/main' && inputs.features", known)
 
 # %% [markdown]
-# `&&` gives back its last value and not just true or false, which is why workflows write `inputs.date || '2014-01-01'`
-# for "the input, or else this date".
+# When the left side holds, `&&` gives back the right side, and not just true. `||` gives back the first side that
+# holds, which is why workflows write `inputs.date || '2014-01-01'` for "the input, or else this date".
 #
 # Four functions ask how it has gone so far. Here they are, for a job whose earlier steps succeeded, failed, or were
 # cancelled:
@@ -232,8 +235,7 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
 
 # %% [markdown]
 # If a condition has no such function, GitHub silently puts `success() &&` in front. That is why
-# `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate. `always()` switches that off, and the
-# gate with it:
+# `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate.
 
 # %%
 predict("06.p5")
@@ -251,7 +253,8 @@ for condition in ("github.ref == 'refs/heads/main'", "always() && github.ref == 
     print(f"{run.job('deploy').conclusion:<8} if: {condition}")
 
 # %% [markdown]
-# `always()` belongs to jobs that clean up, report, or sum up. Which brings us to the next trap.
+# `always()` stands in the place of the silent `success()`, so it switches the gate off. It belongs to jobs that clean
+# up, report, or sum up. That brings us to the next trap.
 
 # %% [markdown]
 # ## The check that was never made
@@ -279,7 +282,8 @@ quiz("06.q1")
 #
 # **Exercise 06.2.** Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure,
 # cancelled or skipped? Only success of both is green. It must never be skipped itself. (What each came to is in
-# `needs.lint.result` and `needs.test.result`.)
+# `needs.lint.result` and `needs.test.result`. In the condition of a step, `failure()` and `success()` look at the steps
+# before it in the same job, and not at `needs`.)
 
 # %%
 from mlops_lab import check
@@ -351,7 +355,7 @@ matrix_jobs = ...
 check("06.3", matrix_jobs)
 
 # %% [markdown]
-# One failing job stops its siblings, unless `fail-fast: false` is there:
+# One of three jobs of a matrix fails while the others are still at work:
 
 # %%
 predict("06.p8")
@@ -369,8 +373,9 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
     print(f"{job.name:<12} {job.conclusion}")
 
 # %% [markdown]
-# EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, switch it
-# off. Here is all of it to play with: tick the entries, choose a job that fails, take the tick away from `fail-fast`.
+# EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, write
+# `fail-fast: false`. Here is all of it to play with: tick the entries, choose a job that fails, take the tick away from
+# `fail-fast`.
 
 # %%
 from mlops_lab import MatrixPanel
@@ -393,8 +398,8 @@ draw_workflow(promote)
 
 # %% [markdown]
 # The rules of an environment are not in the file, where any pull request could change them. They are in the
-# repository's settings. These are ours: Ada and Grace may review, and nobody may review a run that he or she started.
-# (On GitHub's plans Free, Pro and Team, required reviewers exist for public repositories only.)
+# repository's settings. These are ours. (On GitHub's plans Free, Pro and Team, required reviewers exist for public
+# repositories only.)
 
 # %%
 from datetime import timedelta
@@ -402,10 +407,10 @@ from datetime import timedelta
 from mlops_lab import Environment, Review
 
 production = Environment("production", reviewers=("ada", "grace"), prevent_self_review=True)
-production
 
 # %% [markdown]
-# Ada starts `promote.yml` at nine in the morning, for version 1.
+# Ada starts `promote.yml` at nine in the morning, for version 1. (`inputs` are what the form of that workflow asks
+# for.)
 
 
 # %%
@@ -428,8 +433,7 @@ def ask(*reviews, days=0):
 draw_workflow(promote, ask())
 
 # %% [markdown]
-# The job `production` waits. It has no runner, it costs nothing, and the environment's secrets are not given to
-# anybody yet. Ada is in a hurry. She is a reviewer, so:
+# The job `production` waits. Nobody gets the environment's secrets yet. Ada is in a hurry. She is a reviewer, so:
 
 
 # %%
@@ -441,14 +445,14 @@ def story(run):
     """What happened around the job production."""
     for moment in run.timeline:
         if moment.subject == "production" and moment.what not in ("queued", "started"):
-            print(f"{moment.at:%Y-%m-%d}  {moment.what}{': ' * bool(moment.why)}{moment.why}")
-    print("so the run ends with:", run.conclusion or run.status)
+            print(f"{moment.at:%Y-%m-%d %H:%M}  {moment.what}{': ' * bool(moment.why)}{moment.why}")
+    print("the run is now:", run.conclusion or run.status)
 
 
 story(ask(Review("production", by="ada")))
 
 # %% [markdown]
-# Refused, because she started the run. It goes on waiting. And somebody who is no reviewer at all?
+# Refused: `prevent_self_review` means that nobody may review a run that he or she started. It goes on waiting.
 
 # %%
 predict("06.p9")
@@ -473,8 +477,7 @@ draw_workflow(promote, agreed)
 story(ask(Review("production", by="grace", approved=False)))
 
 # %% [markdown]
-# One no is enough, and the run has failed. And if nobody ever looks? What becomes of the run
-# after 29 days, and after 31?
+# One no is enough, and the run has failed. And if nobody ever looks?
 
 # %%
 predict("06.p10")
@@ -541,8 +544,8 @@ attempt(lambda: registry.promote(report, actor="ada", why="it is better"))
 # ## Try it
 #
 # Everything so far in one picture: `train.yml`, started by Ada, with the gate's answer, the reviewer's answer and the
-# days in your hands. It does what the cells above did by hand. Let Ada approve her own run; then tick "whoever
-# started the run may review it"; then untick it and let Grace answer.
+# days in your hands. Let Ada approve her own run; then tick "whoever started the run may review it"; then untick it and
+# let Grace answer.
 
 # %%
 from mlops_lab import WorkflowPanel
@@ -550,10 +553,8 @@ from mlops_lab import WorkflowPanel
 WorkflowPanel(train, gate="train/pipeline", reviewers=("ada", "grace"), outputs={"version": "1"})
 
 # %% [markdown]
-# The verdict is above the picture, the timeline below it. Where no kernel runs, you see the first position: the gate
-# has passed, and the run waits for Ada or Grace.
-
-# %% [markdown]
+# Without a kernel you see the first position: the gate has passed, and the run waits for Ada or Grace.
+#
 # ## A stranger's command
 #
 # Anybody in the world can open a pull request. Its title is theirs to choose. Here is a friendly workflow that says
@@ -598,19 +599,26 @@ greet(greeting, hostile)
 # secret is public. (With plain `pull_request` a stranger's run gets no secrets; the command runs all the same, beside
 # your gate.)
 #
-# The cure takes one line: hand the value over as a variable. A shell never reads a variable's value as a command.
+# The cure is to hand the value over as a variable of the environment. Here is the mended file:
 
 # %%
 predict("06.p13")
 
 # %%
-title = "${{ github.event.pull_request.title }}"
-cured = greeting.replace(title, "$TITLE").replace('TOKEN: "${{ secrets.TOKEN }}"', f'TITLE: "{title}"')
-print(*cured.splitlines()[-2:], sep="\n")
+cured = """
+on: pull_request_target
+jobs:
+  greet:
+    runs-on: ubuntu-24.04
+    steps:
+      - env: {TITLE: "${{ github.event.pull_request.title }}"}
+        run: echo "Thanks for $TITLE"
+"""
 greet(cured, hostile)
 
 # %% [markdown]
-# The whole title, as a text. And the secret is gone from a step that never needed it. The rule for your own files:
+# The whole title, as a text: a shell never reads a variable's value as a command. And the step no longer gets a secret
+# that it never needed. The rule for your own files:
 # **no `${{ }}` inside `run:`**, not even where the value looks harmless.
 
 # %% [markdown]
@@ -624,29 +632,33 @@ greet(cured, hostile)
 # moved. This is how `train.yml` does both:
 
 # %%
-text = (workflows / "train.yml").read_text()
-wanted = ("permissions:", "contents: read", "uses: actions/checkout@")
-print(*dict.fromkeys(line for line in text.splitlines() if line.strip(" -").startswith(wanted)), sep="\n")
+lines = (workflows / "train.yml").read_text().splitlines()
+wanted = ("permissions:", "contents: read", "actions/checkout@")
+for line in lines[: lines.index("  train:") + 12]:
+    if any(word in line for word in wanted):
+        print(line)
 
 # %% [markdown]
+# `{}` gives the whole file nothing. The job `train` may read the repository, and nothing else.
+#
 # ## Find the holes
 #
 # This workflow has been through two reviews. Through five of its lines something gets past the gate, the reviewer or
-# you. Two are new to you: `continue-on-error: true` counts a failed step as passed, and a condition with text outside
-# `${{ }}` is a text that is not empty, so always true.
+# you. Two are new to you: `continue-on-error: true` lets the run go on as if the failed job had passed, and a condition
+# with text outside `${{ }}` is a text that is not empty, so always true.
 
 # %%
 from mlops_lab import HOLES
 
 for number, line in enumerate(HOLES.splitlines(), 1):
-    print(f"{number:>2}  {line}")
+    print(f"{number:>2}|{line}")
 
 # %% [markdown]
-# **Exercise 06.4.** Close them: give the number of a line, and the line as it should be, spaces at its beginning
-# included; an empty text deletes it, and a whole step fits `- {env: {…}, run: …}`. The check puts your lines in and
-# then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever title, a reviewer of
-# `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint` finds more, such as the
-# missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
+# **Exercise 06.4.** Close them: give the number of a line, and the line as it should be, with the spaces behind the
+# `|`. An empty text deletes the line, and a whole step fits `- {env: {NAME: "…"}, run: …}`. The check puts your lines
+# in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever title, a
+# reviewer of `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint` finds more,
+# such as the missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
 
 # %%
 from mlops_lab import check
@@ -664,7 +676,8 @@ check("06.4", repairs)
 #
 # **Exercise 06.5.** Write one with three jobs: `test`, `gate` and `deploy`. It starts on a push and on a pull
 # request. `deploy` runs only on `main`, only after both others succeeded, and only when somebody agreed. The check
-# plants failures, a pull request and a push to another branch. Any commands will do as steps.
+# plants failures, a pull request and a push to another branch. (On a push to `main` the value of `github.ref` is
+# `refs/heads/main`, on a pull request `refs/pull/7/merge`.) Any commands will do as steps.
 
 # %%
 from mlops_lab import check
@@ -679,9 +692,9 @@ draw_workflow(parse_workflow(sound if mine is ... else mine))
 # %% [markdown]
 # ## What you can do now
 #
-# You have run a gate that looked like one, opened the real workflows of this repository, and seen a refused model stop
-# everything behind it. You can read conditions and matrices, you know that a skipped check counts as passed, who may
-# approve, and what a title can do.
+# You have opened the real workflows of this repository, and seen a refused model stop everything behind it. You can
+# read conditions and matrices. You know that a skipped check counts as passed, who may approve, and what a title can
+# do.
 #
 # The same from the command line, for the workflow files of any repository:
 #
@@ -696,24 +709,10 @@ draw_workflow(parse_workflow(sound if mine is ... else mine))
 # [expressions](https://docs.github.com/actions/reference/workflows-and-actions/expressions), [environments and their
 # reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments) and [how to
 # avoid script injection](https://docs.github.com/actions/reference/security/secure-use).
-# [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes before
-# anybody else does, and [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing
-# [protected environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in Jenkins
-# it is an [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/). The parts of this course are
-# commands, so the same night on GitLab is ten lines:
-#
-# ```yaml
-# default:
-#   image: python:3.12
-#   before_script: [pip install --constraint constraints.txt .]
-# train:
-#   script:
-#     - python -m mlops_lab run --date "$(date +%F)" --author "$GITLAB_USER_LOGIN" --param approval=true || [ $? = 3 ]
-#   artifacts: {paths: [.mlops_lab]}
-# promote:
-#   script: [python -m mlops_lab registry approve --by "$GITLAB_USER_LOGIN", python -m mlops_lab registry promote]
-#   environment: production
-#   when: manual
-# ```
+# [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes, and
+# [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing [protected
+# environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in Jenkins it is an
+# [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/). The course's page
+# `docs/github.md` has the same night for GitLab.
 #
 # Next: [How do I put it to work, and take it back?](07_rollout.ipynb)

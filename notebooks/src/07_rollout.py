@@ -118,10 +118,8 @@ for weight in (5, 25, 100):
     print(f"weight {weight:>3}: {share:6.1%} of the flights, {answered_by_challenger(asked_three_times, weight)}")
 
 # %% [markdown]
-# The shares are what was asked for, and the three answers of one weight are always alike. The key is turned into a
-# number from 0 to 100 that looks like chance (a hash). The challenger answers when the number is below the weight.
-#
-# The weight grows from 5 to 25 percent. Is anybody sent back?
+# The shares are what was asked for, and the three answers of one weight are always alike. Now the weight grows from 5
+# to 25 percent.
 
 # %%
 predict("07.p3")
@@ -131,12 +129,11 @@ at_5, at_25 = (answered_by_challenger(exam["flight_id"], weight) for weight in (
 print(f"{at_5.sum():,} flights at 5 %, {(at_5 & ~at_25).sum()} of them go back at 25 %")
 
 # %% [markdown]
-# None. A number below 5 is below 25 too: a share only ever grows.
+# None. The key is turned into a number from 0 to 100 that looks like chance (a hash), and the challenger answers when
+# the number is below the weight. A number below 5 is below 25 too, so a share only ever grows.
 #
-# ### Exercise 07.1 (build)
-#
-# Write this yourself. `keys` is a list of texts, `weight` is percent. Return a list of True and False. The
-# module `hashlib` is in Python's standard library. Stuck? `hint("07.1")` in a cell of your own.
+# **Exercise 07.1.** Write this yourself. `keys` is a list of texts, `weight` is percent. Return a list of True and
+# False. The module `hashlib` is in Python's standard library. Stuck? `hint("07.1")` in a cell of your own.
 
 # %%
 import hashlib
@@ -182,9 +179,8 @@ print(f"until midnight {len(asked)} flights asked, of {len(known)} the outcome i
 # At midnight (UTC) a third of the day's answers cannot be judged yet. Counting them as "not late so far" would be
 # wrong: they are the evening's flights, and the evening is late.
 #
-# ### Exercise 07.2 (predict)
-#
-# Six flights, all answered by the challenger. The watch looks at 22:00. How many of them may it judge?
+# **Exercise 07.2.** Six flights, all answered by the challenger. The watch looks at 22:00. How many of them may it
+# judge?
 
 # %%
 import pandas as pd
@@ -385,12 +381,10 @@ CanaryPanel({"daily_averages": leaking_traffic, "as_known": traffic})
 # %% [markdown]
 # Without a kernel you see the rollout of the leaking model with the default policy, day by day.
 #
-# ### Exercise 07.3 (change)
-#
-# Write a `RolloutPolicy` that is more careful than the default: a model like version 3 must never get more than its
-# first 5 percent, and a model like version 2 must still take over within three weeks. You can change `weights`,
-# `min_labels`, `margin`, `max_error_rate` and `patience_days` (how long a step may wait for outcomes); the trace above
-# says which of them was too hasty. The check tries your policy on traffic that you have not seen.
+# **Exercise 07.3.** Write a `RolloutPolicy` that is more careful than the default: a model like version 3 must never
+# get more than its first 5 percent, and a model like version 2 must still take over within three weeks. You can change
+# `weights`, `min_labels`, `margin`, `max_error_rate` and `patience_days` (how long a step may wait for outcomes); the
+# trace above says which of them was too hasty. The check tries your policy on traffic that you have not seen.
 
 # %%
 from mlops_lab import check
@@ -438,7 +432,7 @@ fourth = registry.promote(judged(recent, short_policy), actor="ada", why="learns
 recent_traffic = canary_traffic(recent, as_known, days=21, at=clock.now(), home=Path(home.name), clock=clock)
 
 # %% [markdown]
-# We pull the plug when the third look is about to be written. (A subclass of the registry does that for us.)
+# We pull the plug in the middle of a look. (A subclass of the registry does that for us.)
 
 
 # %%
@@ -458,7 +452,7 @@ except SystemError as error:
     print(error)
 
 # %% [markdown]
-# A new process starts. It has nothing but the home folder. Where were we?
+# A new process starts. It has nothing but the home folder, and makes the same call of `rollout` again.
 
 # %%
 predict("07.p11")
@@ -470,8 +464,8 @@ after_restart = Registry(home.name, clock=clock)
 deployment_of(after_restart, fourth)
 
 # %% [markdown]
-# Two looks are in the history, and the rollout is still running. Nothing is kept in memory: every look is an event of
-# the registry. So going on is the same call again. We give it the flights up to 5 December, as a nightly job would.
+# Before the call, two looks are in the history, and the rollout is still running. Nothing is kept in memory: every look
+# is an event of the registry. Now the call, with the flights up to 5 December, as a nightly job would make it:
 
 # %%
 until_now = recent_traffic[recent_traffic["at"] < parse_utc("2013-12-05")]
@@ -491,7 +485,7 @@ resumed
 predict("07.p15")
 
 # %% [markdown]
-# **Exercise 07.5.** Be Grace, and stop it. `stop` takes the promotion and the registry, as `rollout` does, then `actor`
+# **Exercise 07.4.** Be Grace, and stop it. `stop` takes the promotion and the registry, as `rollout` does, then `actor`
 # and `why`.
 
 # %%
@@ -500,7 +494,7 @@ import shutil
 from mlops_lab import check, stop
 
 stopped = ...  # a call of stop
-check("07.5", stopped)
+check("07.4", stopped)
 
 # %%
 after = after_restart
@@ -513,8 +507,8 @@ print(deployment_of(after, fourth))
 print(after.get_production("late_flights"))
 
 # %% [markdown]
-# Version 2 is back in one call. That needs no bad figure and no discussion. Here is the history
-# of version 4, with who did it and why:
+# Version 2 is back in one call, and version 4 is archived. That needs no bad figure and no discussion. Here is the
+# history of version 4, with who did it and why:
 
 # %%
 for event in after.history("late_flights", version=4)[2:]:
@@ -620,8 +614,8 @@ print(
 )
 
 # %% [markdown]
-# The predictor read the features at the four keys and asked the model. Is it the probability that the features of the
-# training join give? It has to be, so we look:
+# The predictor read the features at the four keys and asked the model. Now the same flight with the features of the
+# training join:
 
 # %%
 predict("07.p13")
@@ -697,11 +691,9 @@ if told and server.poll() is None:  # as long as it runs
 # The same number once more, over the network, with the version that gave it.
 
 # %% [markdown]
-# ### Exercise 07.4 (build)
-#
-# Write the router that stands in front of two servers during a canary, with your `route` of 07.1. `champion` and
-# `challenger` are functions of the key. A server that is down raises `ConnectionError`. `taken_back` is true after a
-# rollback.
+# **Exercise 07.5.** Write the router that stands in front of two servers during a canary, with your `route` of 07.1.
+# `champion` and `challenger` are functions of the key. A server that is down raises `ConnectionError`. `taken_back` is
+# true after a rollback.
 
 
 # %%
@@ -713,7 +705,7 @@ def answer(key, champion, challenger, weight, taken_back):
     ...
 
 
-check("07.4", answer)
+check("07.5", answer)
 
 # %% [markdown]
 # Your router sends the exam's flights to two functions; while it is not written, the package's share stands.

@@ -119,11 +119,11 @@ from mlops_lab import quiz
 quiz("08.q1")
 
 # %% [markdown]
-# ## Features: rows that do not come back
+# ## Features: what comes back
 #
 # Feast has been asked as well. It has several places to keep history, its [**offline
-# stores**](GLOSSARY.md#offline-stores). The default one reads files with a library called Dask. These are three of the
-# things that it does by itself:
+# stores**](GLOSSARY.md#offline-stores). The default one reads files with a library called Dask. Here are three of the
+# promises that the course's store keeps:
 
 # %%
 predict("08.p3")
@@ -175,7 +175,10 @@ every_row = ...
 check("08.2", every_row)
 
 # %% [markdown]
-# `FeastStore`, the course's adapter, does the same for every question. Here is the count for three offline stores:
+# `FeastStore`, the course's adapter, does the same for every question.
+
+# %%
+predict("08.p4")
 
 # %%
 table = pd.DataFrame(conformance()).set_index("promise")
@@ -183,10 +186,8 @@ table.apply(lambda column: column.value_counts()).fillna(0).astype(int).sort_ind
 
 # %% [markdown]
 # `kept`: Feast keeps the promise by itself. `repaired`: the adapter puts it right, as you just did. `refused`: one
-# clear error instead of a wrong answer. `left`: nobody could repair it.
-
-# %%
-predict("08.p4")
+# clear error instead of a wrong answer. `left`: nobody could repair it. The columns are three offline stores, and these
+# are the promises that are left:
 
 # %%
 table[(table == "left").any(axis=1)]
@@ -265,7 +266,7 @@ print(copied.runs, "runs,", copied.events, "events")
 print("the same last hash:", source.head() == target.head())
 
 # %% [markdown]
-# A second copy finds everything there. And a registry with another history is no place to copy into:
+# Copy it once more, and then into a registry with another history:
 
 # %%
 predict("08.p7")

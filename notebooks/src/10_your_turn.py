@@ -1,8 +1,8 @@
 # %% [markdown]
 # # How do I do this with my own data?
 #
-# Flights were the example. Here is a whole problem on one page: another data set, and a number instead of a yes or no.
-# The flights are such a page too, and at the end you lay out a project of your own, from your own file.
+# Flights were the example. Here is another data set, and a number instead of a yes or no. At the end you lay out a
+# project of your own, from your own file.
 #
 # After this notebook you can
 #
@@ -18,6 +18,11 @@ from mlops_lab import draw_map
 draw_map("10")
 
 # %%
+from mlops_lab import predict
+
+predict("10.p4")
+
+# %%
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
@@ -29,8 +34,9 @@ problem = load_problem(Path(place.name) / "warm_days" / "problem.py")
 problem
 
 # %% [markdown]
-# `new_project` is the command `mlops-lab new`. The page it lays out says who is asked about, from which rows, which
-# features there are and since when they are known, what is predicted, and how good that has to be.
+# A whole problem is one page. `new_project` is the command `mlops-lab new`. The page it lays out says who is asked
+# about, from which rows, which features there are and since when they are known, what is predicted, and how good that
+# has to be.
 
 # %%
 problem.rows.head(3)
@@ -47,8 +53,6 @@ problem.rows.head(3)
 # Which of its features can nobody know at six?
 
 # %%
-from mlops_lab import predict
-
 predict("10.p1")
 
 # %%
@@ -56,9 +60,8 @@ report = find_leaks(problem)
 report.to_frame()
 
 # %% [markdown]
-# Each feature alone ranks the days, and the rank correlation with their warmth says how well: `offline` as the
-# definitions say, `served` as the rows landed. All of `same_day` is accused, because its row of a date is written when
-# the date is over.
+# The table has a rank correlation with the warmth of the day: `offline` as the definitions say, `served` as the rows
+# landed. All of `same_day` is accused, because its row of a date is written when the date is over.
 
 # %%
 predict("10.p2")
@@ -67,6 +70,8 @@ predict("10.p2")
 report.leaks[0].sentence
 
 # %% [markdown]
+# `find_leaks` trains nothing: each feature alone ranks the days.
+#
 # The pipeline is the one you know, with the same eleven tasks. The figure is the mean absolute error in °C, of which
 # less is better.
 
@@ -111,9 +116,6 @@ check("10.1", known_rain)
 # What you have used in ten notebooks is a `Problem` too, and every command takes the problem of the home folder.
 
 # %%
-predict("10.p4")
-
-# %%
 from mlops_lab import FLIGHTS
 
 [FLIGHTS, problem]
@@ -121,8 +123,8 @@ from mlops_lab import FLIGHTS
 # %% [markdown]
 # ## Your own file
 #
-# Take a CSV with one row a decision. `mlops-lab new mine --from my.csv` looks at it, writes the page, says what it
-# guessed and what no file can say. Here we make a small file; put the path of yours in its place.
+# Take a CSV with one row a decision. `mlops-lab new mine --from my.csv` looks at it and writes the page. It says what
+# it guessed, and what you have to say. Here we make a small file; put the path of yours in its place.
 
 # %%
 predict("10.p5")

@@ -465,7 +465,7 @@ TABLES = (
          _YAML.replace("<needs>", "gate")),  # gate needs test
     ),
     Clauses(
-        "07.4",
+        "07.5",
         _ROUTER,
         {"hashed": "key.encode()", "parts": "10_000", "hundred": "100", "below": "<", "stopped": " and not taken_back",
          "named": '"challenger"', "called": "challenger(key)", "caught": "ConnectionError"},

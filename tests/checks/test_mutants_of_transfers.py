@@ -318,7 +318,7 @@ TABLES = (
         (_WHILE, _FINISH.replace("<end>", "False"), _FINISH.replace("<end>", 'run.state != "failed"')),
     ),
     Clauses(
-        "07.5",
+        "07.4",
         "stopped = stop(fourth, after_restart, actor=<who>, why=<why>)",
         {"who": '"grace"', "why": '"storm warning for this week"'},
         {"who": {'"ada"': "Grace was to", '""': "Grace was to"},

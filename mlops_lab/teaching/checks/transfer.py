@@ -477,7 +477,7 @@ EXERCISES = read_exercises(
         "04.4": _ship_and_return,
         "04.5": _first_break,
         "05.6": _finish,
-        "07.5": _stopped,
+        "07.4": _stopped,
         "07.6": _look,
         "08.4": _nothing_lost,
         "10.1": _rain,

@@ -1,4 +1,4 @@
-"""What are the answers? For teachers: every exercise with its solution, its usual mistakes and what to say to them."""
+"""The answer key, for teachers: every exercise with its solution, its usual mistakes and what to say to them."""
 
 from __future__ import annotations
 

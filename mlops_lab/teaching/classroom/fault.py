@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.clock import Clock
-from mlops_lab.base.errors import InvalidDefinition, MlopsLabError
+from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.models.gates import Floor, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import ModelVersion, Registry
 from mlops_lab.models.tracking import Tracker
@@ -83,9 +82,6 @@ class Fault:
 
     >>> Fault("late-data", "Weather arrives late", "01", "it lands late", "arrival counts", print, print, Sight)
     Fault(late-data, notebook 01)
-
-    Raises:
-        InvalidDefinition: the name or the number is not of its form.
     """
 
     name: str
@@ -97,10 +93,6 @@ class Fault:
     harm: Callable[[Path], Any]
     look: Callable[[Path], Sight]
     closer: tuple[str, int] | None = None
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z]+(-[a-z]+)*", self.name) or not re.fullmatch(r"\d\d", self.notebook):
-            raise InvalidDefinition(f"a fault is named in small letters and hyphens, for a notebook NN: {self!r}.")
 
     def __repr__(self) -> str:
         return f"Fault({self.name}, notebook {self.notebook})"

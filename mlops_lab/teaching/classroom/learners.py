@@ -1,4 +1,4 @@
-"""How far has a class come? Read from the files that learners exported, whatever else lies in the folder."""
+"""How far a class has come, read from the files that learners exported, whatever else lies in the folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is a drawing: DOT text, a text outline that says the same, and a picture made when somebody looks?"""
+"""A drawing: DOT text, a text outline that says the same, and a picture made when somebody looks."""
 
 from __future__ import annotations
 

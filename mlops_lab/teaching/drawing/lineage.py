@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mlops_lab.models.registry import MOVES
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
 from mlops_lab.teaching.drawing.style import Look, kind_look, state_look
 
 if TYPE_CHECKING:
+    from mlops_lab.models.lineage import Lineage, Node
     from mlops_lab.teaching.drawing.drawing import Drawing
 
 
@@ -26,25 +26,7 @@ _OUTCOMES = {
 }
 
 
-class _Node(Protocol):
-    @property
-    def id(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def facts(self) -> Mapping[str, str]: ...
-
-
-class _Lineage(Protocol):
-    @property
-    def nodes(self) -> Sequence[_Node]: ...
-    @property
-    def edges(self) -> Sequence[tuple[str, str]]: ...
-
-
-def draw_lineage(lineage: _Lineage, *, title: str = "", identities: bool = True) -> Drawing:
+def draw_lineage(lineage: Lineage, *, title: str = "", identities: bool = True) -> Drawing:
     """Sources, views, service, training set, run, version, gate report and deployment, from top to bottom.
 
     A gate report wears the colours of its verdict, a deployment those of its state, as a task of a run would. Facts
@@ -80,7 +62,7 @@ def draw_lineage(lineage: _Lineage, *, title: str = "", identities: bool = True)
     return draw_boxes(title or default, boxes, edges=edges, direction="TB")
 
 
-def _box(node: _Node, key: str, *, identities: bool) -> Box:
+def _box(node: Node, key: str, *, identities: bool) -> Box:
     facts = {name: value for name, value in node.facts.items() if value}
     name = node.title
     if not identities:
@@ -91,7 +73,7 @@ def _box(node: _Node, key: str, *, identities: bool) -> Box:
     return Box(key, _look(node), name=name, family=family, lines=lines, most_lines=_MOST_LINES)
 
 
-def _look(node: _Node) -> Look:
+def _look(node: Node) -> Look:
     look = kind_look(node.kind)
     outcome = _OUTCOMES.get(str(node.facts.get("verdict") or node.facts.get("state") or ""))
     if node.kind not in ("gate_report", "deployment") or outcome is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
+from mlops_lab.teaching.drawing.plots.timeline import span
 from mlops_lab.teaching.drawing.style import kind_look
 
 if TYPE_CHECKING:
-    from mlops_lab.data.features import FeatureService, FeatureStore, FeatureView, Source
+    from mlops_lab.data.features import FeatureStore, FeatureView, Source
     from mlops_lab.teaching.drawing.drawing import Drawing
 
 
@@ -58,18 +58,19 @@ def draw_store(store: FeatureStore) -> Drawing:
             (services, "service", "services"),
         )
     )
-    edges = [edge for view in views for edge in _into_view(view)]
-    edges += [edge for service in services for edge in _into_service(service, {view.name for view in views})]
+    edges = [
+        (origin, f"view {view.name}")
+        for view in views
+        for origin in (f"source {view.source.name}", *(f"entity {entity.name}" for entity in view.entities))
+    ]
+    known = {view.name for view in views}
+    edges += [
+        (f"view {view.name}", f"service {service.name}")
+        for service in services
+        for view in service.features
+        if view.name in known
+    ]
     return draw_boxes(title, boxes, edges=edges)
-
-
-def _into_view(view: FeatureView) -> list[tuple[str, str]]:
-    origins = [f"source {view.source.name}", *(f"entity {entity.name}" for entity in view.entities)]
-    return [(origin, f"view {view.name}") for origin in origins]
-
-
-def _into_service(service: FeatureService, known: set[str]) -> list[tuple[str, str]]:
-    return [(f"view {view.name}", f"service {service.name}") for view in service.features if view.name in known]
 
 
 def _source(source: Source) -> Box:
@@ -78,19 +79,10 @@ def _source(source: Source) -> Box:
 
 def _view(view: FeatureView) -> Box:
     features = [f"{field.name} ({field.dtype})" for field in view.schema]
-    return _box("view", view.name, [f"ttl {_span(view.ttl)}", *features], view.description)
+    ttl = "for ever" if view.ttl is None else span(view.ttl)
+    return _box("view", view.name, [f"ttl {ttl}", *features], view.description)
 
 
 def _box(kind: str, name: str, lines: list[str], description: str) -> Box:
     facts = (description,) if description else ()
     return Box(f"{kind} {name}", kind_look(kind), name=name, family=kind, lines=tuple(lines), facts=facts)
-
-
-def _span(ttl: timedelta | None) -> str:
-    """A duration in its largest whole unit."""
-    if ttl is None:
-        return "for ever"
-    for unit, word in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
-        if ttl and not ttl % unit:
-            return f"{ttl // unit} {word}"
-    return f"{ttl.total_seconds():g} s"

@@ -15,9 +15,8 @@ from mlops_lab.models.rollout import Deployment, RolloutPolicy, Step, promotion_
 from mlops_lab.teaching.drawing.style import state_look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import RangeInput, choice
-from mlops_lab.teaching.panels.models import AUTHOR, judged, register_versions
 from mlops_lab.teaching.panels.panel import Panel, State
-from mlops_lab.teaching.panels.scratch import Scratch
+from mlops_lab.teaching.panels.scratch import AUTHOR, Scratch, judged, register_versions
 from mlops_lab.teaching.panels.view import View
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How do all panels stand on one page for a projector: a tab a lesson, in big letters?"""
+"""All panels on one page for a projector: a tab a lesson, in big letters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from mlops_lab.teaching.classroom.results import load_measured, load_traffic
 from mlops_lab.teaching.panels.breaking import BreakPanel
 from mlops_lab.teaching.panels.canary import CanaryPanel
 from mlops_lab.teaching.panels.gate import GatePanel
@@ -44,15 +45,7 @@ def _weather() -> Panel:
     return JoinTimelinePanel(rows, decision="2013-01-01T18:35Z", feature="temp")
 
 
-def _gate() -> Panel:
-    from mlops_lab.teaching.classroom.results import load_measured
-
-    return GatePanel(load_measured())
-
-
 def _registry() -> Panel:
-    from mlops_lab.teaching.classroom.results import load_measured
-
     served = {name: round(one.metrics["served.roc_auc"], 3) for name, one in load_measured().items()}
     return RegistryPanel([0.73, served["as_known"], served["daily_averages"]], floor=0.66)
 
@@ -66,12 +59,6 @@ def _workflow() -> Panel:
     )
 
 
-def _canary() -> Panel:
-    from mlops_lab.teaching.classroom.results import load_traffic
-
-    return CanaryPanel(load_traffic())
-
-
 LESSONS: tuple[Lesson, ...] = (
     Lesson("01", "Features", "What was known, and when?", "Move the decision past 19:00, then shorten ttl.", _weather),
     Lesson(
@@ -79,7 +66,7 @@ LESSONS: tuple[Lesson, ...] = (
         "Gate",
         "What must be true before a model may replace another?",
         "Choose daily_averages: the best one offline is the worst as served. Then raise the floor for the honest one.",
-        _gate,
+        lambda: GatePanel(load_measured()),
     ),
     Lesson(
         "04",
@@ -107,7 +94,7 @@ LESSONS: tuple[Lesson, ...] = (
         "Canary",
         "How do I put it to work, and take it back?",
         "The leaking model takes over: how many passengers meet it before it is taken back?",
-        _canary,
+        lambda: CanaryPanel(load_traffic()),
     ),
     Lesson("00", "Break it", "What else goes wrong?", "Choose a failure, break it, read, reset.", BreakPanel),
 )

@@ -1,4 +1,4 @@
-"""What does it take to get through the gate?"""
+"""The gate panel: what it takes to get through."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.base.errors import InvalidData, MlopsLabError, NotAllowed
+from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.models.gates import (
     FirstModel,
     Floor,
@@ -21,10 +21,10 @@ from mlops_lab.models.gates import (
 from mlops_lab.models.registry import GateReport, ModelVersion
 from mlops_lab.pipeline.dag import DAG, DagRun, Task, run_dag
 from mlops_lab.pipeline.flights import FLIGHTS_POLICY, MODEL_NAME
-from mlops_lab.teaching.drawing import Drawing, draw_dag
+from mlops_lab.teaching.drawing import draw_dag
 from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
 from mlops_lab.teaching.panels.panel import Panel, State
-from mlops_lab.teaching.panels.svg import caption, card
+from mlops_lab.teaching.panels.svg import drawn
 from mlops_lab.teaching.panels.view import View
 
 _FIGURE = "served.roc_auc"
@@ -125,7 +125,7 @@ class GatePanel(Panel):
             count = f"{len(report.failures)} of {len(report.results)} rules"
             line = f"the gate refused: {count} failed. First, {first.rule}: {first.sentence}"
         words = f"{report.table()}\ntasks: {told}"
-        return View(line, "success" if report.passed else "failed", _picture(draw_dag(dag, run)), words)
+        return View(line, "success" if report.passed else "failed", drawn(draw_dag(dag, run)), words)
 
 
 def _bound(rule: Any) -> float:
@@ -183,12 +183,3 @@ def run_pipeline(report: GateReport) -> tuple[DAG, DagRun]:
 
 def _done() -> None:
     """What was made before the panel was shown is not made again."""
-
-
-def _picture(drawing: Drawing) -> str:
-    """The drawing, or on a machine that cannot draw, a word about it; the words below tell the same."""
-    try:
-        return drawing.svg
-    except MlopsLabError as error:
-        body, bottom = caption(["no picture here", str(error)], width=100)
-        return card(body, width=760, height=bottom + 12, name=drawing.title)

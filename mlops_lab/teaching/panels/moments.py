@@ -42,7 +42,7 @@ class _Axis:
             parts += [svg.text(x, y + 19, f"{local:%H:%M}", anchor="middle")]
             if local.hour == 0 or place == self.start:
                 parts.append(svg.text(x, y + 36, f"{local.day} {local:%B}", anchor="middle", bold=True))
-        return parts
+        return [*parts, svg.text(_LEFT + _PLOT / 4, y + 36, "New York time", anchor="middle")]
 
     def control(self, label: str, value: datetime) -> RangeInput:
         names = [f"{each.astimezone(_ZONE):%m-%d %H:%M}" for each in self.places]

@@ -1,4 +1,4 @@
-"""How does a panel listen to its controls, and what does it do when something goes wrong?"""
+"""A panel: controls, the view that answers to them, and what is said when something goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does the gate's panel draw where no program runs, as in a browser that is all there is?"""
+"""The gate's panel where no program runs, as in a browser that is all there is."""
 
 from __future__ import annotations
 

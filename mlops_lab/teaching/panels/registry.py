@@ -15,9 +15,8 @@ from mlops_lab.models.registry import Event, GateReport, ModelVersion, Registry
 from mlops_lab.teaching.drawing.style import TEXT, kind_look, state_look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import Memory, choice, switch
-from mlops_lab.teaching.panels.models import AUTHOR, judged, register_versions
 from mlops_lab.teaching.panels.panel import Panel, State
-from mlops_lab.teaching.panels.scratch import Scratch
+from mlops_lab.teaching.panels.scratch import AUTHOR, Scratch, judged, register_versions
 from mlops_lab.teaching.panels.view import View
 
 _NAME, _METRIC = "late_flights", "served.roc_auc"

@@ -7,7 +7,8 @@ from itertools import zip_longest
 from typing import ClassVar
 
 from mlops_lab.base.clock import Clock, FakeClock, parse_utc
-from mlops_lab.pipeline.dag import DAG, DagRun, Task, TaskInstance, run_dag
+from mlops_lab.pipeline.dag import DAG, DagRun, Task, run_dag
+from mlops_lab.teaching.drawing.plots.timeline import span
 from mlops_lab.teaching.drawing.style import state_look
 from mlops_lab.teaching.panels import svg
 from mlops_lab.teaching.panels.controls import RangeInput, choice, switch
@@ -90,10 +91,11 @@ class RetriesPanel(Panel):
         """Tries and waits of every task on one line of time, and the run's own table."""
         run = self.run_for(state)
         fetch = run.task("fetch")
-        took, waited = _length(fetch), _waited(fetch)
+        took = timedelta(seconds=_at(fetch.attempts[-1].ended) - _at(fetch.attempts[0].started))
+        waited = took - timedelta(seconds=sum(_at(one.ended) - _at(one.started) for one in fetch.attempts))
         tries = f"{len(fetch.attempts)} {'try' if len(fetch.attempts) == 1 else 'tries'}"
         did = "needed" if fetch.state == "success" else "failed for good after"
-        said = f"fetch {did} {tries} and {_span(took)}, {_span(waited)} of it waiting"
+        said = f"fetch {did} {tries} and {span(took)}, {span(waited)} of it waiting"
         line = f"the run {'succeeded' if run.state == 'success' else 'failed'}: {said}"
         if fetch.state != "success":
             line += "; train and report are upstream_failed"
@@ -132,7 +134,7 @@ def _picture(run: DagRun, *, name: str) -> str:
         parts.append(svg.text(_LEFT + _PLOT + 16, y + 20, f"{look.mark} {each.state}"))
     parts.append(svg.line([(_LEFT, height), (_LEFT + _PLOT, height)], width=1))
     for share in (0.0, 0.5, 1.0):
-        words = _span(end * share)
+        words = span(timedelta(seconds=round(end * share)))
         parts.append(svg.text(_LEFT + _PLOT * share, height + 18, words, anchor="middle"))
     return svg.card("".join(parts), width=_LEFT + _PLOT + _RIGHT, height=height + 30, name=name)
 
@@ -140,18 +142,3 @@ def _picture(run: DagRun, *, name: str) -> str:
 def _at(moment: datetime | None) -> float:
     """Seconds after the start of the run."""
     return (moment - _START).total_seconds() if moment is not None else 0.0
-
-
-def _length(instance: TaskInstance) -> float:
-    return _at(instance.attempts[-1].ended) - _at(instance.attempts[0].started)
-
-
-def _waited(instance: TaskInstance) -> float:
-    return _length(instance) - sum(_at(one.ended) - _at(one.started) for one in instance.attempts)
-
-
-def _span(seconds: float) -> str:
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h" * bool(hours), f"{minutes} min" * bool(minutes), f"{left} s" * bool(left)]
-    return " ".join(part for part in parts if part) or "0 s"

@@ -1,4 +1,4 @@
-"""What does a panel show for one state of its controls?"""
+"""What a panel shows for one state of its controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a workflow when its gate refuses, or when the wrong person approves?"""
+"""The workflow panel: a gate that refuses, and a person who may not approve."""
 
 from __future__ import annotations
 

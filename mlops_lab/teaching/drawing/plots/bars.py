@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlops_lab.base.display import text_table
 from mlops_lab.base.errors import InvalidData
 from mlops_lab.teaching.drawing.plots.plot import COLOURS, Plot, letters
 from mlops_lab.teaching.drawing.style import EDGE, INK, PAPER
@@ -235,16 +236,12 @@ def _name_ends(axes: Axes, ends: list[tuple[tuple[float, float], str, str]]) -> 
 
 
 def _table(x_label: str, x: Sequence[object], values: Mapping[str, list[float | None]], decimals: int) -> list[str]:
-    rows = [[plain(x_label), *(plain(name) for name in values)]]
-    rows += [
+    names = [plain(name) for name in values]
+    rows = [
         [plain(at), *(_said(line[place], decimals, "", missing="–") for line in values.values())]
         for place, at in enumerate(x)
     ]
-    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join([f"{row[0]:<{wide[0]}}", *(f"{cell:>{size}}" for cell, size in zip(row[1:], wide[1:], strict=True))])
-        for row in rows
-    ]
+    return text_table([plain(x_label), *names], rows, right=names).splitlines()
 
 
 def _ends(x: Sequence[object], values: Mapping[str, list[float | None]], decimals: int) -> list[str]:

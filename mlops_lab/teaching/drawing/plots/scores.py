@@ -131,19 +131,12 @@ def _along_diagonal(axes: Axes, words: str, *, at: float) -> None:
 
 
 def _roc(outcomes: Numbers, scores: Numbers, *, name: str) -> tuple[Numbers, Numbers, float]:
-    import numpy as np
+    from sklearn.metrics import auc, roc_curve
 
-    positive = float(outcomes.sum())
-    negative = len(outcomes) - positive
-    if not positive or not negative:
+    if len(set(outcomes)) < 2:
         raise InvalidData(f"the outcomes of {name!r} are all alike, so there is nothing to rank; take more rows.")
-    order = np.argsort(-scores, kind="stable")
-    ranked, hit = scores[order], np.cumsum(outcomes[order])
-    last = np.append(ranked[1:] != ranked[:-1], True)  # rows of one score cannot be told apart
-    hits = np.concatenate([[0.0], hit[last] / positive])
-    false_alarms = np.concatenate([[0.0], (np.flatnonzero(last) + 1 - hit[last]) / negative])
-    area = float(np.sum(np.diff(false_alarms) * (hits[1:] + hits[:-1]) / 2))
-    return false_alarms, hits, area
+    false_alarms, hits, _ = roc_curve(outcomes, scores, drop_intermediate=False)
+    return false_alarms, hits, float(auc(false_alarms, hits))
 
 
 def _checked(models: Mapping[str, Pairs]) -> dict[str, tuple[Numbers, Numbers]]:
