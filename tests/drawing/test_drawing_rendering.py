@@ -11,21 +11,34 @@ from xml.etree import ElementTree
 import pytest
 
 from mlops_lab.base.errors import MlopsLabError, UnknownName
-from mlops_lab.teaching.drawing import Drawing, draw_jobs, renderers
+from mlops_lab.teaching.drawing import Drawing, renderers
+from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
 from mlops_lab.teaching.drawing.render import render
-from mlops_lab.teaching.drawing.workflow import JobBox
+from mlops_lab.teaching.drawing.style import state_look
 
 SVG = "{http://www.w3.org/2000/svg}"
 JOBS = [
-    JobBox("lint", state="success"),
-    JobBox("test", needs=["lint"], state="failure", legs={"3.11": "success", "3.13": "failure"}, why="1 of 90 failed"),
-    JobBox("ship", needs=["test"], state="skipped"),
+    Box("lint", state_look("success"), family="job", state="success"),
+    Box(
+        "test",
+        state_look("failure"),
+        family="job",
+        state="failure",
+        lines=("✓ 3.11 (success)", "✗ 3.13 (failure)"),
+        facts=("1 of 90 failed",),
+    ),
+    Box("ship", state_look("skipped"), family="job", state="skipped"),
 ]
+
+
+def draw_jobs(jobs: list[Box]) -> Drawing:
+    columns = [["lint"], ["test"], ["ship"]]
+    return draw_boxes("ci.yml", jobs, edges=[("lint", "test"), ("test", "ship")], columns=columns)
 
 
 @pytest.fixture
 def drawing() -> Drawing:
-    return draw_jobs("ci.yml", JOBS)
+    return draw_jobs(JOBS)
 
 
 @pytest.fixture
@@ -102,7 +115,7 @@ def test_the_background_is_transparent(drawing: Drawing) -> None:
 
 
 def test_equal_definitions_give_equal_bytes() -> None:
-    one, other = draw_jobs("ci.yml", JOBS), draw_jobs("ci.yml", list(JOBS))
+    one, other = draw_jobs(JOBS), draw_jobs(list(JOBS))
 
     assert one == other
     assert one.svg == other.svg

@@ -1,6 +1,6 @@
 """Pictures that are data: DOT text and a text outline by pure functions, SVG when somebody looks.
 
-`draw_dag`, `draw_lineage`, `draw_store`, `draw_jobs` and `draw_workflow` return a `Drawing`; `plots` has the figures
+`draw_dag`, `draw_lineage`, `draw_store` and `draw_workflow` return a `Drawing`; `plots` has the figures
 for numbers.
 """
 
@@ -11,13 +11,11 @@ from mlops_lab.teaching.drawing.drawing import Drawing
 from mlops_lab.teaching.drawing.lineage import draw_lineage, draw_stages
 from mlops_lab.teaching.drawing.render import renderers
 from mlops_lab.teaching.drawing.store import draw_store
-from mlops_lab.teaching.drawing.workflow import JobBox, draw_jobs, draw_workflow
+from mlops_lab.teaching.drawing.workflow import draw_workflow
 
 __all__ = [
     "Drawing",
-    "JobBox",
     "draw_dag",
-    "draw_jobs",
     "draw_lineage",
     "draw_map",
     "draw_stages",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
-from graphlib import CycleError as GraphlibCycleError
+from collections.abc import Collection, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from mlops_lab.base.errors import CycleError, DuplicateName, InvalidData, UnknownName
+from mlops_lab.base.errors import InvalidData
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
 from mlops_lab.teaching.drawing.style import Look, state_look
 
@@ -21,88 +19,6 @@ if TYPE_CHECKING:
 _PLANNED = Look("○", "", "#f7f7f7", "#808080")
 _MOST_LINES = 12
 
-
-@dataclass(frozen=True)
-class JobBox:
-    """One job as it is drawn; plain values, so that any engine's jobs can be.
-
-    Args:
-        name: The job's id.
-        needs: Ids of the jobs it waits for.
-        state: "success", "failure", "skipped", "cancelled", "waiting" … or None for a job that is only planned.
-        legs: The legs of its matrix, each with its state or None.
-        lines: Further lines in the box, such as "environment: production".
-        why: The reason of its state; in the outline and as tooltip.
-    """
-
-    name: str
-    _: KW_ONLY
-    needs: Sequence[str] = ()
-    state: str | None = None
-    legs: Mapping[str, str | None] = field(default_factory=dict, hash=False)
-    lines: Sequence[str] = ()
-    why: str = ""
-
-
-def draw_jobs(title: str, jobs: Iterable[JobBox], *, about: Sequence[str] = ()) -> Drawing:
-    """Jobs in columns, each one column after the last job it needs, as GitHub's page of a run shows them.
-
-    Reference: https://docs.github.com/en/actions/how-tos/monitor-workflows/use-the-visualization-graph
-
-    Args:
-        title: One line.
-        jobs: In the order of their definition.
-        about: Further lines under the title.
-
-    Raises:
-        CycleError: jobs need each other.
-        UnknownName: a job needs one that is not there.
-        DuplicateName: two jobs of one name.
-    """
-    jobs = list(jobs)
-    names = [job.name for job in jobs]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise DuplicateName("job", name, where=title)
-    for job in jobs:
-        for need in job.needs:
-            if need not in names:
-                raise UnknownName("job", need, names, where=f"the needs of {job.name!r}")
-    levels = _levels(jobs)
-    columns = [
-        [name for name in names if levels[name] == level] for level in range(max(levels.values(), default=-1) + 1)
-    ]
-    edges = [(need, job.name) for job in jobs for need in job.needs]
-    return draw_boxes(title, [_job_box(job) for job in jobs], edges=edges, about=about, columns=columns)
-
-
-def _levels(jobs: Sequence[JobBox]) -> dict[str, int]:
-    needs = {job.name: tuple(job.needs) for job in jobs}
-    levels: dict[str, int] = {}
-    try:
-        for name in TopologicalSorter(needs).static_order():
-            levels[name] = 1 + max((levels[need] for need in needs[name]), default=-1)
-    except GraphlibCycleError as error:
-        raise CycleError(error.args[1]) from None
-    return levels
-
-
-def _job_box(job: JobBox) -> Box:
-    legs = [
-        f"{state_look(state).mark} {leg} ({state_look(state).word})" if state else f"{_PLANNED.mark} {leg}"
-        for leg, state in job.legs.items()
-    ]
-    return Box(
-        job.name,
-        state_look(job.state) if job.state else _PLANNED,
-        family="job",
-        state=job.state,
-        lines=(*job.lines, *legs),
-        most_lines=_MOST_LINES,
-        facts=(job.why,) if job.why else (),
-    )
-
-
 #: of several matrix jobs, the box shows the state that matters most.
 _WEIGHT = ("failure", "cancelled", "waiting", "pending", "in_progress", "queued", "success", "skipped")
 
@@ -110,6 +26,8 @@ _WEIGHT = ("failure", "cancelled", "waiting", "pending", "in_progress", "queued"
 def draw_workflow(workflow: Workflow, run: WorkflowRun | None = None) -> Drawing:
     """The jobs of a workflow in columns; in the place of a job that calls another workflow, that one's jobs.
 
+    Each stands one column after the last job it needs, as on GitHub's page of a run:
+    https://docs.github.com/en/actions/how-tos/monitor-workflows/use-the-visualization-graph
     Boxes bear the jobs' ids, which `needs` and `outcomes` use; the jobs of a matrix share a box. A matrix computed by
     an expression is unknown before a run. What several legs call, or a skipped job, stays one box.
 
@@ -147,25 +65,36 @@ def draw_workflow(workflow: Workflow, run: WorkflowRun | None = None) -> Drawing
         run: what became of it, simulated or executed; left out, the plan alone is drawn.
     """
     runs = () if run is None or run.status == "not_triggered" else run.jobs
-    boxes, _ = _boxes(workflow, _by_caller(runs, _calling(workflow)), caller="", prefix="", needs=())
-    file = workflow.file.rpartition("/")[2]
-    if run is None:
-        return draw_jobs(workflow.name, boxes, about=[f"{file}, on {', '.join(workflow.events)}"])
-    state = (run.conclusion or run.status).replace("_", " ")
-    return draw_jobs(run.name, boxes, about=[f"{file}, on {run.event}: {state}"])
+    needs, boxes = dict[str, Sequence[str]](), dict[str, Box]()
+    found, _ = _boxes(workflow, _by_caller(runs, _calling(workflow)), caller="", prefix="", needs=())
+    for box, before in found:
+        needs[box.key], boxes[box.key] = before, box
+    levels: dict[str, int] = {}
+    for name in TopologicalSorter(needs).static_order():
+        levels[name] = 1 + max((levels[need] for need in needs[name]), default=-1)
+    columns = [[name for name in needs if levels[name] == level] for level in sorted(set(levels.values()))]
+    state = f": {(run.conclusion or run.status).replace('_', ' ')}" if run is not None else ""
+    on = run.event if run is not None else ", ".join(workflow.events)
+    return draw_boxes(
+        workflow.name if run is None else run.name,
+        list(boxes.values()),
+        edges=[(need, name) for name, before in needs.items() for need in before],
+        about=[f"{workflow.file.rpartition('/')[2]}, on {on}{state}"],
+        columns=columns,
+    )
 
 
 def _boxes(
     workflow: Workflow, runs: Mapping[str, list[JobRun]], *, caller: str, prefix: str, needs: Sequence[str]
-) -> tuple[list[JobBox], list[str]]:
-    """The boxes of a workflow, and those among them that nothing in it needs: whoever needs its caller needs them."""
-    boxes: dict[str, list[JobBox]] = {}
+) -> tuple[list[tuple[Box, Sequence[str]]], list[str]]:
+    """Boxes with what they need, and the names that nothing in the workflow needs: who needs its caller needs them."""
+    boxes: dict[str, list[tuple[Box, Sequence[str]]]] = {}
     ends: dict[str, list[str]] = {}
     for level in workflow.levels():
         for job in (workflow.jobs[name] for name in level):
             mine = [one for one in runs.get(caller, ()) if one.id == job.id]
             before = [end for each in job.needs for end in ends[each]] or needs
-            boxes[job.id], ends[job.id] = [_box(job, mine, prefix=prefix, needs=before)], [prefix + job.id]
+            boxes[job.id], ends[job.id] = [(_box(job, mine, prefix + job.id), before)], [prefix + job.id]
             callee, calling = workflow.called.get(job.uses or ""), mine[0].name if mine else ""
             if callee is None or job.strategy.matrix is not None or len(mine) > 1 or (runs and calling not in runs):
                 continue
@@ -193,7 +122,7 @@ def _by_caller(runs: Sequence[JobRun], calling: Collection[str]) -> dict[str, li
     return found
 
 
-def _box(job: Job, runs: Sequence[JobRun], *, prefix: str, needs: Sequence[str]) -> JobBox:
+def _box(job: Job, runs: Sequence[JobRun], key: str) -> Box:
     lines = [f"calls {job.uses.rpartition('/')[2].partition('@')[0]}"] if job.uses else []
     environments = [job.environment.word] if job.environment is not None else []
     lines += [f"environment: {each}" for each in dict.fromkeys(one.environment for one in runs if one.environment)]
@@ -213,7 +142,18 @@ def _box(job: Job, runs: Sequence[JobRun], *, prefix: str, needs: Sequence[str])
     states = [one.conclusion or one.status for one in runs]
     state = min(states, key=lambda each: _WEIGHT.index(each) if each in _WEIGHT else 0, default=None)
     why = next((one.reason.splitlines()[0] for one in runs if one.reason), "")
-    return JobBox(prefix + job.id, needs=needs, state=state, legs=legs, lines=lines, why=why)
+    for leg, found in legs.items():
+        look = state_look(found)
+        lines.append(f"{look.mark} {leg} ({look.word})" if found else f"{_PLANNED.mark} {leg}")
+    return Box(
+        key,
+        state_look(state) if state else _PLANNED,
+        family="job",
+        state=state,
+        lines=tuple(lines),
+        most_lines=_MOST_LINES,
+        facts=(why,) if why else (),
+    )
 
 
 def _leg(run: JobRun) -> str:
