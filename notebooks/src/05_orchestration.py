@@ -799,7 +799,7 @@ from mlops_lab import quiz
 quiz("05.q2")
 
 # %% [markdown]
-# **Somebody has to agree.** Our task `approve` ends the run with an exit code that says "waiting", and the run is
+# Somebody has to agree: our task `approve` ends the run with an exit code that says "waiting", and the run is
 # resumed when a person has agreed. An engine has a screen for that question. Airflow knows who is logged in. Prefect's
 # own server does not, and believes the name that is typed in, so put a login before it.
 #

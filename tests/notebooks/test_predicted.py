@@ -53,7 +53,7 @@ SHOWN = {
     "05.p2": r"a cycle: train → gate → promote → train",
     "05.p3": r"catchup=True +07 Jul, 08 Jul, 09 Jul, 10 Jul",
     "05.p4": r"10 Mar at 03:30",
-    "05.p5": r"03 Nov at 01:30, 25 hours",
+    "05.p5": r"03 Nov at 01:30 EST, 25 hours",
     "05.p6": r"10:02:00Z",
     "05.p7": r"\[10, 20, 40, 80, 120, 120\]",
     "05.p8": r"wind +failed +2",

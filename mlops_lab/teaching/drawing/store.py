@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mlops_lab.teaching.drawing.boxes import Box, draw_boxes
-from mlops_lab.teaching.drawing.plots.timeline import span
 from mlops_lab.teaching.drawing.style import kind_look
 
 if TYPE_CHECKING:
@@ -79,10 +79,19 @@ def _source(source: Source) -> Box:
 
 def _view(view: FeatureView) -> Box:
     features = [f"{field.name} ({field.dtype})" for field in view.schema]
-    ttl = "for ever" if view.ttl is None else span(view.ttl)
-    return _box("view", view.name, [f"ttl {ttl}", *features], view.description)
+    return _box("view", view.name, [f"ttl {_span(view.ttl)}", *features], view.description)
 
 
 def _box(kind: str, name: str, lines: list[str], description: str) -> Box:
     facts = (description,) if description else ()
     return Box(f"{kind} {name}", kind_look(kind), name=name, family=kind, lines=tuple(lines), facts=facts)
+
+
+def _span(ttl: timedelta | None) -> str:
+    """A duration in its largest whole unit."""
+    if ttl is None:
+        return "for ever"
+    for unit, word in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min")):
+        if ttl and not ttl % unit:
+            return f"{ttl // unit} {word}"
+    return f"{ttl.total_seconds():g} s"
