@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from html import escape
 
+from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.teaching.drawing.drawing import Drawing
 from mlops_lab.teaching.drawing.render import renderers
 from mlops_lab.teaching.drawing.style import EDGE, INK, PAPER, TEXT, Look, paint
@@ -22,15 +23,18 @@ _UNITS = {"pt": 4 / 3, "px": 1.0, "": 1.0}
 
 
 def drawn(drawing: Drawing) -> str:
-    """A drawing's picture; where nothing can draw it, as in a browser alone, its outline on a card.
+    """A drawing's picture; where nothing can draw it, as in a browser alone, its outline on a card, with what failed.
 
     >>> from mlops_lab.teaching.drawing import draw_stages
     >>> drawn(draw_stages())[:4]
     '<svg'
     """
-    if renderers():
-        return drawing.svg
     lines = [line for line in drawing.outline.splitlines() if line.strip()]
+    if renderers():
+        try:
+            return drawing.svg
+        except MlopsLabError as error:
+            lines += textwrap.wrap(str(error), 100)
     body = "".join(text(12, 24 + 20 * row, line) for row, line in enumerate(lines))
     return card(body, width=24 + 8 * max(map(len, lines)), height=20 + 20 * len(lines), name=drawing.title)
 
