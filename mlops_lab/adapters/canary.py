@@ -128,7 +128,7 @@ def deliver(
     if production is None or production.version != promotion.version or release.version != promotion.version:
         stands = "nothing" if production is None else f"v{production.version}"
         raise NotAllowed(f"{promotion.name} v{promotion.version} cannot be delivered: {stands} is in Production.")
-    tell, weight = on_event or (lambda _line: None), 0
+    tell, weight, begun = on_event or (lambda _line: None), 0, False
 
     def note(action: str, why: str, **details: Any) -> None:
         tell(f"{action.replace('_', ' ')}: {why}")
@@ -137,6 +137,7 @@ def deliver(
 
     try:
         target.put_challenger(release)
+        begun = True
         note("delivery_started", f"v{promotion.version} is the challenger on {place}", image=release.image)
         for weight in rules.weights if promotion.archived_version is not None else ():
             split = shift(target, weight)
@@ -149,7 +150,7 @@ def deliver(
         target.make_champion(release)
         note("delivery_finished", f"v{promotion.version} is the champion on {place}")
     except BaseException as error:
-        if weight or not isinstance(error, _NOTHING_CHANGED):
+        if begun or not isinstance(error, _NOTHING_CHANGED):
             why = f"the delivery to {place} failed: {type(error).__name__}"
             take_back(target, promotion, registry, place=place, actor=actor, why=why)
         raise

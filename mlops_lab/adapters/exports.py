@@ -1,10 +1,10 @@
 """The pipeline written for other programs; none of them is needed to write a file.
 
 naming    which names do its tasks get in Python?       writing      how does text stay text in a Python file?
-airflow   the DAG as an Airflow file                    prefect      the DAG as a Prefect flow
-airflow_factory  Airflow's DAGs from the YAML itself    prefect_yaml  the flow's deployment
+airflow   the DAG as an Airflow file                    prefect      the DAG as a Prefect flow, and its deployment
+airflow_factory  Airflow's DAGs from the YAML itself
 vertex    the DAG as a KFP 2 pipeline for Vertex AI     kubernetes   the model server as Kustomize files
-sagemaker the pipeline as SageMaker's JSON, and sagemaker_check: does every reference in it lead somewhere?
+sagemaker the pipeline as SageMaker's JSON
 feast     the features as a Feast repository            tecton       and as a Tecton one
 feature_rows  the rows that both of those speak of
 """
@@ -15,9 +15,7 @@ from mlops_lab.adapters.airflow.export import to_airflow
 from mlops_lab.adapters.airflow.factory import airflow_dags, to_airflow_factory
 from mlops_lab.adapters.feast.export import to_feast_repository, write_feature_rows
 from mlops_lab.adapters.kubernetes.export import to_kubernetes
-from mlops_lab.adapters.prefect.export import to_prefect
-from mlops_lab.adapters.prefect.prefect_yaml import to_prefect_yaml
-from mlops_lab.adapters.sagemaker.check import check_sagemaker
+from mlops_lab.adapters.prefect.export import to_prefect, to_prefect_yaml
 from mlops_lab.adapters.sagemaker.export import to_sagemaker
 from mlops_lab.adapters.tecton.export import TECTON_UNCHECKED, to_tecton_repository
 from mlops_lab.adapters.vertex.export import to_vertex
@@ -25,7 +23,6 @@ from mlops_lab.adapters.vertex.export import to_vertex
 __all__ = [
     "TECTON_UNCHECKED",
     "airflow_dags",
-    "check_sagemaker",
     "to_airflow",
     "to_airflow_factory",
     "to_feast_repository",

@@ -1,7 +1,7 @@
 """Which engine keeps which promise?
 
 The questions are asked of every engine that is installed; what was answered when all of them were is kept beside this
-module, so that the table is whole without them.
+module by `scripts/keep_promises.py`, so that the table is whole without them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ __all__ = [
     "kept_answers",
     "kept_runs",
     "prepare_home",
-    "write_answers",
 ]
 
 KEPT = Path(__file__).with_name("promises.json")
@@ -133,13 +132,3 @@ def kept_runs() -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
     """
     found: Mapping[str, Mapping[str, Mapping[str, Any]]] = json.loads(KEPT.read_text("utf-8"))["runs"]
     return found
-
-
-def write_answers(answers: tuple[Answer, ...] | None = None, *, runs: Mapping[str, Any] | None = None) -> None:
-    """Keep these answers, or what these runs measured, beside this module."""
-    told = json.loads(KEPT.read_text("utf-8")) if KEPT.is_file() else {}
-    if answers is not None:
-        told["registry"] = [vars(each) for each in answers]
-    if runs is not None:
-        told["runs"] = runs
-    KEPT.write_text(json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")

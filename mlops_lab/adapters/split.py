@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 
-__all__ = ["Release", "Target", "TargetUnreachable", "TrafficSplit", "shift"]
+__all__ = ["LostHalfWay", "Release", "Target", "TargetUnreachable", "TrafficSplit", "shift"]
 
 
 class TargetUnreachable(MlopsLabError, OSError):
@@ -21,6 +21,18 @@ class TargetUnreachable(MlopsLabError, OSError):
         self.target = target
         self.why = why
         super().__init__(f"{target} cannot be reached from here: {why}. Nothing was changed.")
+
+
+class LostHalfWay(MlopsLabError):
+    """A target is away after it was asked for a change: nobody knows here what it has done of it. Attributes: `why`.
+
+    >>> print(LostHalfWay("sagemaker", "ReadTimeoutError"))
+    sagemaker was lost half-way (ReadTimeoutError); ask for the same weight again.
+    """
+
+    def __init__(self, target: str, why: str) -> None:
+        self.why = why
+        super().__init__(f"{target} was lost half-way ({why}); ask for the same weight again.")
 
 
 @dataclass(frozen=True, repr=False)

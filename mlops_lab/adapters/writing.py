@@ -12,7 +12,7 @@ from unicodedata import east_asian_width
 
 from mlops_lab.pipeline.dag import Reference
 
-__all__ = ["WIDTH", "broken", "call", "comment", "docstring", "duration", "literal", "moment", "sentence"]
+__all__ = ["WIDTH", "broken", "call", "docstring", "duration", "literal", "moment", "sentence"]
 
 WIDTH = 120
 _TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[][(){},]""")
@@ -71,15 +71,6 @@ def docstring(text: str, indent: str = "") -> str:
     plain = [re.sub('"(?="|$)', r"\"", line) for line in plain]
     ending = f"\n{indent}" if plain[1:] else ""
     return '"""' + f"\n{indent}".join(plain).replace(f"\n{indent}\n", "\n\n") + ending + '"""'
-
-
-def comment(text: str) -> str:
-    r"""A comment of one line, whatever line breaks the text holds.
-
-    >>> comment("first\nimport os")
-    '# first import os'
-    """
-    return "# " + "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 def duration(length: timedelta) -> str:

@@ -15,15 +15,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops_lab.adapters.engines import Asked, run_all
-from mlops_lab.adapters.engines.planted import fan_out, sequence
+from mlops_lab.adapters.engines.planted import nothing, sequence
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.pipeline.dag import DAG, run_dag
+from mlops_lab.pipeline.dag import DAG, Task, run_dag
 
 DATE = "2013-10-01"
 REPEATS = 7
 PROBE = 10
 ENOUGH = 100  # times less overhead than either engine
+
+
+def fan_out(count: int) -> DAG:
+    """One task, and so many that wait for nothing else."""
+    dag = DAG(f"fan_out_{count}")
+    for at in range(count + 1):
+        dag.add(Task(f"t{at}", nothing.function, source=nothing.source), upstream=["t0"] if at else [])
+    return dag
 
 
 def our_milliseconds(dag: DAG, *, traced: bool) -> float:

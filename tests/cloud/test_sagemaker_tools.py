@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tarfile
 import warnings
+from pathlib import Path
 
 import pytest
 
-from mlops_lab.adapters.exports import check_sagemaker, to_sagemaker
+from mlops_lab.adapters.exports import to_sagemaker
 from mlops_lab.adapters.targets import SageMakerTarget, TargetUnreachable, shift
 from mlops_lab.base.errors import MlopsLabError, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.models.registry import Registry
 from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline, outcome, run_flights
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "exports"))
+from sagemaker_references import check_sagemaker
 
 AWAY = "python start.py test-engines cloud runs it"
 boto3 = pytest.importorskip("boto3", reason=AWAY)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mlops_lab.adapters.engines import Asked, run_all
 from mlops_lab.adapters.engines.comparing import DATES, missed_since, questions
 from mlops_lab.adapters.engines.planted import sequence
+from mlops_lab.base.clock import SystemClock
+from mlops_lab.pipeline.dag import DAG, run_dag
+from mlops_lab.pipeline.flights import flights_pipeline
 from mlops_lab.pipeline.problem import load_problem, new_project, pipeline_of
 
+sys.path.insert(0, str(Path(__file__).parent))
+from drawn_dags import rough_dag
+
+DATE = "2013-10-01T06:00:00+00:00"
+MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "6"))  # DAGs that chance draws; more, for whoever has the time
+PEOPLE = [("ada", True), ("grace", True)]  # she answers first herself, then grace does
 NAMED = [each for each in os.environ.get("MLOPS_LAB_TEST_ENGINES", "").split(",") if each]
 ENGINES = [
     pytest.param(
@@ -41,22 +54,62 @@ def asked(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def answers(asked):
-    """What an engine answers to all the questions of the comparison; asked once, because engines start slowly."""
+def rough():
+    """Small DAGs that chance draws: their tasks succeed, fail, skip themselves and try again."""
+    return [rough_dag(seed) for seed in range(MANY)]
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory):
+    """Where the home folder of an engine's run lies, for those that are looked into afterwards."""
+    folder = tmp_path_factory.mktemp("homes")
+    return lambda engine, name: folder / f"{engine} {name}"
+
+
+@pytest.fixture(scope="session")
+def waiting(homes):
+    """The end of the flights' pipeline, from the approval on, with the home folder of a run that came so far: ada's."""
+    whole, passed, home = flights_pipeline(), questions()["passed"], homes("ours", "approval")
+    params = {**passed.params, "approval": True, "author": "ada"}
+    first, last = DAG("until_the_approval", params=whole.params), DAG("from_the_approval", params=whole.params)
+    for name in whole.topological_order()[: whole.topological_order().index("approve")]:
+        first.add(whole.tasks[name], whole.upstream(name))
+    run = run_dag(first, params=params, logical_date=passed.logical_date, clock=SystemClock(), home=home)
+    run.raise_for_state()
+    register = {"register": run.result("register")}
+    last.add(whole.tasks["approve"], arguments=register)
+    last.add(whole.tasks["promote"], ["approve"], arguments=register)
+    return Asked(last, passed.logical_date, params, home=home, answers=PEOPLE)
+
+
+@pytest.fixture(scope="session")
+def answers(asked, homes, waiting, rough):
+    """What an engine answers to all the questions of the comparison, to DAGs that chance drew and to an approval.
+
+    Asked once, because engines start slowly.
+    """
     known = {}
 
     def answer(engine):
         if engine not in known:
+            more = {}
+            if engine != "ours":
+                shutil.copytree(waiting.home, homes(engine, "approval"))
+                more = {dag.dag_id: Asked(dag, DATE, home=homes(engine, dag.dag_id)) for dag in rough}
+                more["approval"] = replace(waiting, home=homes(engine, "approval"))
             missed = None if engine == "prefect" else missed_since()
-            known[engine] = run_all(engine, list(asked.values()), dates=DATES, missed=missed, timeout=1500)
+            every = {**asked, **more}
+            with pytest.MonkeyPatch.context() as patched:
+                # Where what chance drew finds its functions.
+                patched.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+                told = run_all(engine, list(every.values()), dates=DATES, missed=missed, timeout=1500 + 60 * MANY)
+            known[engine] = replace(told, runs=dict(zip(every, told.runs, strict=True)))
         return known[engine]
 
     return answer
 
 
 @pytest.fixture(scope="session", params=ENGINES)
-def both(request, answers, asked):
+def both(request, answers):
     """Our records and the engine's, by the name of the question."""
-    names = list(asked)
-    ours, other = answers("ours"), answers(request.param)
-    return request.param, dict(zip(names, ours.runs, strict=True)), dict(zip(names, other.runs, strict=True))
+    return request.param, answers("ours").runs, answers(request.param).runs

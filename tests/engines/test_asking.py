@@ -90,7 +90,7 @@ def test_what_an_engine_started_is_ended_with_it(planted, tmp_path, ending, told
 @posix_only
 def test_an_engine_ends_when_the_one_that_asked_is_killed(tmp_path):
     engine = (
-        "import time; from mlops_lab.adapters.engines.ending import end_with_parent as e; "
+        "import time; from mlops_lab.adapters.engines.asking import end_with_parent as e; "
         "e(); print(1, flush=True); time.sleep(600)"
     )
     asker = (

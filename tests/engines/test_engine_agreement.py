@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
+from pathlib import Path
 
 from mlops_lab.adapters.engines import ENGINES, ask
-from mlops_lab.adapters.engines.chance import odd_dag, rough_dag
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.pipeline.dag import PRESETS, run_dag
 
-DATE = "2013-10-01T06:00:00+00:00"
-MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "6"))  # more of them, for whoever has the time
+sys.path.insert(0, str(Path(__file__).parent))
+from drawn_dags import odd_dag, rough_dag
 
 
 def given(home):
@@ -21,44 +21,30 @@ def given(home):
 
 def ours(dag, home):
     home.mkdir()
-    run = run_dag(dag, logical_date=DATE, clock=FakeClock(), home=home)
+    run = run_dag(dag, logical_date="2013-10-01T06:00:00+00:00", clock=FakeClock(), home=home)
     attempts = {each.task_id: len(each.attempts) for each in run.task_instances}
     return {"state": run.state, "states": dict(run.states), "attempts": attempts, "given": given(home)}
 
 
-def theirs(engine, dags, homes):
-    for home in homes:
-        home.mkdir()
-    runs = [
-        {"text": ENGINES[engine](dag), "dag_id": dag.dag_id, "logical_date": DATE, "params": {}, "home": str(home)}
-        for dag, home in zip(dags, homes, strict=True)
-    ]
-    answers = ask(engine, {"runs": runs}, timeout=240 + 60 * len(dags))["runs"]
+def test_whatever_succeeds_fails_or_is_skipped_does_so_on_the_engine_too(both, homes, tmp_path, rough):
+    engine, _, other = both
     words = ("state", "states", "attempts")
-    return [
-        {word: answer[word] for word in words} | {"given": given(home)}
-        for answer, home in zip(answers, homes, strict=True)
-    ]
 
+    here = {dag.dag_id: ours(dag, tmp_path / dag.dag_id) for dag in rough}
 
-def test_whatever_succeeds_fails_or_is_skipped_does_so_on_the_engine_too(engine, tmp_path):
-    dags = [rough_dag(seed) for seed in range(MANY)]
-
-    here = [ours(dag, tmp_path / f"ours-{at}") for at, dag in enumerate(dags)]
-    there = theirs(engine, dags, [tmp_path / f"theirs-{at}" for at in range(MANY)])
-
-    assert {dag.dag_id: each for dag, each in zip(dags, there, strict=True)} == {
-        dag.dag_id: each for dag, each in zip(dags, here, strict=True)
+    assert here == {
+        name: {word: getattr(other[name], word) for word in words} | {"given": given(homes(engine, name))}
+        for name in here
     }
 
 
-def odd_dags():
-    drawn = [odd_dag(500, size=500), *(odd_dag(seed) for seed in range(2 * MANY))]
+def odd_dags(rough):
+    drawn = [odd_dag(500, size=500), *(odd_dag(seed) for seed in range(2 * len(rough)))]
     return list({dag.dag_id.strip("_"): dag for dag in drawn}.values())
 
 
-def test_an_odd_dag_is_read_as_it_was_written(engine):
-    dags = odd_dags()
+def test_an_odd_dag_is_read_as_it_was_written(engine, rough):
+    dags = odd_dags(rough)
     asked = [{"text": ENGINES[engine](dag), "dag_id": dag.dag_id} for dag in dags]
 
     answers = ask(engine, {"read": asked}, timeout=600)["read"]

@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.adapters.exports import check_sagemaker, to_kubernetes, to_sagemaker, to_vertex
+from mlops_lab.adapters.exports import to_kubernetes, to_sagemaker, to_vertex
 from mlops_lab.adapters.kubernetes.export import check_image
 from mlops_lab.adapters.kubernetes.manifests import check_manifests, read_manifests
 from mlops_lab.base.errors import CycleError, InvalidDefinition, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.pipeline.dag import DAG, Param, task
 from mlops_lab.pipeline.flights import flights_pipeline
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sagemaker_references import check_sagemaker
 
 GOLDEN = Path(__file__).parent / "golden"
 DIGEST = "registry.example.com/late-flights@sha256:" + "a" * 64

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from compare_engines import main as compare
 
-from mlops_lab.adapters.engines.compare import main as compare
 from mlops_lab.cli import main
 
 

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from mlops_lab.adapters.engines import chance
 from mlops_lab.adapters.exports import to_airflow, to_airflow_factory, to_prefect, to_prefect_yaml
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, Param, Task, from_json, from_yaml, to_json, to_yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engines"))
+from drawn_dags import anything, odd_dag
 
 MANY = int(os.environ.get("MLOPS_LAB_CHANCE", "12"))  # more of them, for whoever has the time
 WRITERS = {"airflow": to_airflow, "prefect": to_prefect, "airflow_factory": to_airflow_factory}
@@ -23,7 +25,7 @@ RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
 
 
 def drawn() -> list[DAG]:
-    return [*(chance.odd_dag(seed) for seed in range(MANY)), chance.odd_dag(500, size=150)]
+    return [*(odd_dag(seed) for seed in range(MANY)), odd_dag(500, size=150)]
 
 
 def test_any_dag_is_the_same_after_yaml_and_json_whose_text_every_file_can_hold():
@@ -31,7 +33,7 @@ def test_any_dag_is_the_same_after_yaml_and_json_whose_text_every_file_can_hold(
         for write, read in ((to_yaml, from_yaml), (to_json, from_json)):
             text = write(dag)
 
-            again = read(text.encode("utf-8").decode("utf-8"), modules=[chance])
+            again = read(text.encode("utf-8").decode("utf-8"), modules=[sys.modules[odd_dag.__module__]])
 
             assert again == dag
             assert write(again) == text
@@ -68,7 +70,7 @@ def test_no_task_takes_the_name_of_something_the_file_uses(write, its_own):
     names = ["dict", "getattr", "isinstance", "any", "Exception", "moment", "__name__", "__getattr__", "wait_for", "ti"]
     dag = DAG("shadows")
     for name in names:
-        dag.add(Task(name, chance.anything.function, source=chance.anything.source))
+        dag.add(Task(name, anything.function, source=anything.source))
 
     tree = ast.parse(write(dag))
 
@@ -82,7 +84,7 @@ def test_no_task_takes_the_name_of_something_the_file_uses(write, its_own):
 def test_an_argument_has_its_name_whatever_python_makes_of_it(write):
     dag, names = DAG("words"), ["class", "import", "None", "__debug__", "ﬁ", "odd name", "given"]
     dag.add(
-        Task("t", chance.anything.function, source=chance.anything.source),
+        Task("t", anything.function, source=anything.source),
         arguments={name: at for at, name in enumerate(names)},
     )
 
@@ -96,7 +98,13 @@ def test_an_argument_has_its_name_whatever_python_makes_of_it(write):
 def test_an_approval_that_waits_only_so_long_is_written_with_all_that_it_uses():
     dag = DAG("asks")
     dag.add(
-        Task("agree", chance.anything.function, source=chance.anything.source, approval=True, execution_timeout=7200)
+        Task(
+            "agree",
+            anything.function,
+            source=anything.source,
+            approval=True,
+            execution_timeout=7200,
+        )
     )
 
     text = to_airflow(dag)
@@ -107,7 +115,7 @@ def test_an_approval_that_waits_only_so_long_is_written_with_all_that_it_uses():
 
 def test_a_param_that_pydantic_would_not_take_gets_another_name():
     dag = DAG("hidden", params={"_secret": Param(1), "__": Param(2), "wait_for": Param(3)})
-    dag.add(Task("t", chance.anything.function, source=chance.anything.source))
+    dag.add(Task("t", anything.function, source=anything.source))
 
     text = to_prefect(dag)
 

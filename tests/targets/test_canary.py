@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlops_lab.adapters.canary import deliver, take_back
@@ -127,6 +129,22 @@ def test_what_is_said_before_anything_changed_takes_nothing_back(error, registry
 
     assert target.asked == ["challenger v2"]
     assert registry.get_production("late").version == 2
+
+
+@pytest.mark.parametrize("error", [TargetUnreachable("paper", "no credentials"), NotAllowed("not v1")], ids=repr)
+def test_a_first_version_that_does_not_become_the_champion_is_taken_back(error, registry):
+    registry.rollback("late", actor="ada", why="only version 1 is left")
+    first = promotion_of(registry, "late", 1)
+    target = Paper("champion v1", error)
+
+    with pytest.raises(type(error)):
+        deliver(
+            target, replace(first, archived_version=None), registry, Release(1, "late:v1"),
+            place="paper late", metrics=lambda *_: GOOD, clock=FakeClock("2013-12-02"),
+        )  # fmt: skip
+
+    assert target.asked == ["challenger v1", "champion v1", 0]
+    assert registry.get_production("late") is None
 
 
 def test_the_registry_is_taken_back_also_when_the_target_is_lost(registry):

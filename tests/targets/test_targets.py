@@ -6,11 +6,13 @@ import json
 import os
 import stat
 import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_lab.adapters.split import LostHalfWay, Release
 from mlops_lab.adapters.targets import (
     KubernetesTarget,
     SageMakerTarget,
@@ -192,6 +194,35 @@ def test_a_challenger_that_is_not_there_is_told_and_nothing_is_scaled():
     with pytest.raises(MlopsLabError, match="has no Deployment late-flights-canary; apply the overlay"):
         shift(KubernetesTarget("late", call=without), 25)
     assert cluster.pods == {"late-flights": 4, "late-flights-canary": 0}
+
+
+def test_a_challenger_that_vanished_is_taken_back_and_the_autoscaler_is_let_go():
+    cluster = Cluster(12, 0, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+    shift(KubernetesTarget("late", call=cluster), 25)
+
+    def without(words):
+        if any(word.endswith("late-flights-canary") for word in words[1:3]):
+            if words[0] == "get":
+                return ""
+            raise MlopsLabError('deployments.apps "late-flights-canary" not found')
+        return cluster(words)
+
+    split = shift(KubernetesTarget("late", call=without), 0)
+
+    assert (split.champion, split.how) == (100.0, "9 and 0 pods")
+    assert (cluster.autoscaler, cluster.notes) == ({"minReplicas": 4, "maxReplicas": 20}, {})
+
+
+def test_an_autoscaler_that_asks_for_more_than_the_share_is_held_at_it_and_gets_its_bounds_back():
+    cluster = Cluster(12, 0, autoscaler={"minReplicas": 10, "maxReplicas": 12})
+    target = KubernetesTarget("late", call=cluster)
+
+    half = shift(target, 50)
+    held = dict(cluster.autoscaler)
+    shift(target, 0)
+
+    assert (half.how, held) == ("6 and 6 pods", {"minReplicas": 6, "maxReplicas": 6})
+    assert (cluster.pods["late-flights"], cluster.autoscaler) == (12, {"minReplicas": 10, "maxReplicas": 12})
 
 
 def test_a_cluster_that_is_lost_half_way_is_an_error_and_not_neutral():
@@ -419,3 +450,101 @@ def test_a_change_that_the_service_took_back_is_no_success():
 
     with pytest.raises(MlopsLabError, match="with the weights champion 1 and challenger 0: it rolled back by itself"):
         shift(SageMakerTarget("late", client=Stubborn(), clock=FakeClock()), 5)
+
+
+class ReadTimeoutError(Exception):
+    pass
+
+
+class Answered(Exception):
+    """An error that AWS answers with."""
+
+    def __init__(self, code, message=""):
+        super().__init__(code)
+        self.response = {"Error": {"Code": code, "Message": message}}
+
+
+class Lossy(Endpoint):
+    """An endpoint whose looks are lost so many times after the change."""
+
+    def __init__(self, error, times):
+        super().__init__()
+        self.error, self.times = error, times
+
+    def describe_endpoint(self, **request):
+        if self.asked and self.times:
+            self.times -= 1
+            raise self.error
+        return super().describe_endpoint(**request)
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError(), Answered("ThrottlingException")], ids=repr)
+def test_a_look_that_is_lost_while_an_endpoint_settles_is_taken_again(error):
+    clock = FakeClock()
+
+    found = shift(SageMakerTarget("late", client=Lossy(error, 3), clock=clock), 5)
+
+    assert found.challenger == 5.0
+
+
+def test_an_endpoint_that_stays_lost_after_the_change_is_not_neutral_and_one_that_vanished_is_told_at_once():
+    for error, told, times in (
+        (ReadTimeoutError(), "lost half-way", 10**6),
+        (Answered("ValidationException", "Could not find endpoint"), "Could not find", 1),
+    ):
+        clock = FakeClock("2014-01-01")
+        with pytest.raises(MlopsLabError, match=told) as caught:
+            shift(SageMakerTarget("late", client=Lossy(error, times), clock=clock), 5)
+        assert not isinstance(caught.value, TargetUnreachable)
+        assert (clock.now() - FakeClock("2014-01-01").now()).total_seconds() < (2000 if times > 1 else 1)
+
+
+class ServiceUnavailable(Exception):
+    pass
+
+
+class VertexEndpoint:
+    """An endpoint with models of these names, the older first, whose deployments succeed at once."""
+
+    def __init__(self, *names, lost=""):
+        self.models = [
+            SimpleNamespace(
+                id=str(at), display_name=name, model=f"m{at}", dedicated_resources=None, create_time=f"2014-01-0{at}"
+            )
+            for at, name in enumerate(names, 1)
+        ]
+        self.lost, self.split = lost, None
+
+    def __getattr__(self, operation):
+        def call(request, **_):
+            if operation == self.lost:
+                raise ServiceUnavailable
+            if operation == "get_endpoint":
+                return SimpleNamespace(deployed_models=self.models, traffic_split={})
+            if operation == "update_endpoint":
+                self.split = request["endpoint"]["traffic_split"]
+            return SimpleNamespace(result=lambda timeout: SimpleNamespace(model="m"))
+
+        return call
+
+
+PLACE = "projects/p/locations/r/endpoints/7"
+
+
+def test_a_vertex_endpoint_that_is_lost_after_a_change_is_not_neutral():
+    for lost, kind in (("get_endpoint", TargetUnreachable), ("deploy_model", None), ("undeploy_model", None)):
+        target = VertexTarget(PLACE, client=VertexEndpoint("champion", "challenger", lost=lost))
+        with pytest.raises(MlopsLabError) as caught:
+            target.make_champion(Release(2, "late:v2"))
+        assert isinstance(caught.value, kind or LostHalfWay)
+        assert isinstance(caught.value, TargetUnreachable) == (kind is TargetUnreachable)
+
+
+@pytest.mark.parametrize("names", [("champion", "challenger", "champion"), ("champion", "champion", "challenger")])
+def test_of_two_champions_after_a_cut_off_change_the_older_gets_the_traffic_back(names):
+    endpoint = VertexEndpoint(*names)
+
+    shift(VertexTarget(PLACE, client=endpoint), 0)
+
+    assert endpoint.split["1"] == 100
+    assert sum(endpoint.split.values()) == 100

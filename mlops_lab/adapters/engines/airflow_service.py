@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
 from typing import Any
+
+from mlops_lab.adapters.engines.service import end, free_ports, until
 
 __all__ = ["run_and_answer", "service"]
 
 _PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _OVER = ("success", "failed")
-_PATIENCE = 900  # seconds, for any one step of it; it takes some ten on an idle machine
 
 
 class Person:
@@ -40,9 +40,9 @@ class Person:
 
 
 @contextmanager
-def service(people: list[str], home: str) -> Iterator[dict[str, Person]]:
+def service(people: list[str], home: str, dags: Path) -> Iterator[dict[str, Person]]:
     """Airflow's four parts on ports of their own, until the end of the block; each of the people is logged in."""
-    ports = _free_ports(3)
+    ports = free_ports(3)
     url = f"http://localhost:{ports[0]}"
     passwords = Path(os.environ["AIRFLOW_HOME"], "passwords.json")
     passwords.write_text(json.dumps({name: name for name in people}), "utf-8")
@@ -53,6 +53,7 @@ def service(people: list[str], home: str) -> Iterator[dict[str, Person]]:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
@@ -65,21 +66,10 @@ def service(people: list[str], home: str) -> Iterator[dict[str, Person]]:
         for part in _PARTS
     ]
     try:
-        _until(lambda: _answers(url), "Airflow to come up", started)
+        until(lambda: _answers(url), "Airflow to come up", started)
         yield {name: Person(url, name) for name in people}
     finally:
-        _end(started)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket() for _ in range(count)]  # all at once, so that no two are the same
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+        end(*started)
 
 
 def _answers(url: str) -> bool:
@@ -94,50 +84,19 @@ def _answers(url: str) -> bool:
     )
 
 
-def _end(started: list[subprocess.Popen[bytes]]) -> None:
-    """Politely, then for good; with everything that they started."""
-    import psutil
-
-    found: list[Any] = []
-    for each in started:
-        try:
-            process = psutil.Process(each.pid)
-            found += [process, *process.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            continue
-    for each in started:
-        each.terminate()
-    left = psutil.wait_procs(found, timeout=10)[1]
-    for process in left:
-        process.kill()
-    psutil.wait_procs(left, timeout=30)
-
-
-def _until(done: Any, what: str, started: list[subprocess.Popen[bytes]]) -> Any:
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        if gone := [each.args for each in started if each.poll() is not None]:
-            raise RuntimeError(f"waited for {what}, but {gone[0]!r} ended")
-        if found := done():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(f"waited {_PATIENCE} s for {what}")
-
-
-def run_and_answer(asked: dict[str, Any]) -> dict[str, Any]:
+def run_and_answer(asked: dict[str, Any], dags: Path) -> dict[str, Any]:
     """Trigger the DAG of a file; each time that it asks, the next of the people answers. How it ended."""
     dag, answers = asked["dag_id"], asked["answers"]
     people = sorted({each["by"] for each in answers})
     began, questions = time.monotonic(), []
-    with service(people, asked["home"]) as logged_in:
+    with service(people, asked["home"], dags) as logged_in:
         someone = logged_in[people[0]]
-        seconds_to_start = time.monotonic() - began
-        _until(lambda: _known(someone, dag), f"the DAG {dag}", [])
+        until(lambda: _known(someone, dag), f"the DAG {dag}")
         body = {"logical_date": asked["logical_date"], "conf": asked["params"]}
         run = someone.ask("POST", f"/dags/{dag}/dagRuns", **body)["dag_run_id"]
         path = f"/dags/{dag}/dagRuns/{run}"
         for answer in answers:
-            found = _until(lambda: _open_or_over(someone, path), "the question", [])
+            found = until(lambda: _open_or_over(someone, path), "the question")
             if isinstance(found, str):
                 break
             questions.append(found["subject"])
@@ -148,16 +107,9 @@ def run_and_answer(asked: dict[str, Any]) -> dict[str, Any]:
                 chosen_options=["Approve" if answer["approved"] else "Reject"],
                 params_input={},
             )
-        state = _until(lambda: _over(someone, path), "the end of the run", [])
+        state = until(lambda: _over(someone, path), "the end of the run")
         states = _states(someone, path)
-    seconds = time.monotonic() - began
-    return {
-        "state": state,
-        "states": states,
-        "questions": questions,
-        "seconds_to_start": seconds_to_start,
-        "seconds": seconds,
-    }
+    return {"state": state, "states": states, "questions": questions, "seconds": time.monotonic() - began}
 
 
 def _known(someone: Person, dag: str) -> bool:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,7 +19,7 @@ from typing import Any
 
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
-__all__ = ["ask", "python_of"]
+__all__ = ["ask", "end_with_parent", "python_of"]
 
 ROOT = Path(__file__).resolve().parents[3]
 _QUIET = {
@@ -102,7 +103,8 @@ def ask(engine: str, job: Mapping[str, Any], *, timeout: float = 600) -> dict[st
         said = _run(doing, _variables(engine, home), folder, timeout - (time.monotonic() - began))
         if not answered.is_file():
             raise MlopsLabError(f"{engine} gave no answer: {said[-2000:].strip()}")
-        return {**json.loads(answered.read_text("utf-8")), "seconds_in_all": time.monotonic() - began}
+        found: dict[str, Any] = json.loads(answered.read_text("utf-8"))
+        return found
 
 
 def _run(command: list[str], variables: Mapping[str, str], folder: str, timeout: float) -> str:
@@ -125,3 +127,18 @@ def _run(command: list[str], variables: Mapping[str, str], folder: str, timeout:
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     return log.read_text("utf-8", "replace")
+
+
+def end_with_parent() -> None:
+    """End this process and its group once its parent has died: an engine started for one answer leaves nothing."""
+    if os.name == "nt":
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    if os.getpgid(0) == os.getpid():  # else the group is somebody else's
+        threading.Thread(target=watch, name="end with parent", daemon=True).start()

@@ -117,7 +117,7 @@ class Comparison:
 
 
 def stored_comparison() -> Comparison:
-    """The comparison that comes with the course, made from real runs by `python -m mlops_lab.adapters.engines.compare`.
+    """The comparison that comes with the course, made from real runs by `scripts/compare_engines.py`.
 
     >>> list(stored_comparison().versions)
     ['ours', 'airflow', 'prefect']

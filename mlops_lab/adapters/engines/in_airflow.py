@@ -15,7 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 from mlops_lab.adapters.engines.airflow_service import run_and_answer
-from mlops_lab.adapters.engines.ending import end_with_parent
+from mlops_lab.adapters.engines.asking import end_with_parent
 
 __all__ = ["main"]
 
@@ -67,7 +67,8 @@ def _server() -> Any:
 
 
 def _file(asked: dict[str, Any]) -> Path:
-    return Path(os.environ["AIRFLOW_HOME"], "dags", f"{asked['dag_id'].strip('_')}.py")  # none for Python itself
+    folder = "people" if asked.get("answers") else "dags"  # a scheduler reads the whole folder, again and again
+    return Path(os.environ["AIRFLOW_HOME"], folder, f"{asked['dag_id'].strip('_')}.py")  # none for Python itself
 
 
 def _shape(dag: Any) -> dict[str, Any]:
@@ -177,7 +178,9 @@ def main(job: str, answer: str) -> None:
     if "missed" in asked:
         found["missed"] = missed(*asked["missed"])
     found["read"] = read(asked.get("read", []))
-    found["runs"] = [run_and_answer(each) if "answers" in each else run(each) for each in asked.get("runs", [])]
+    found["runs"] = [
+        run_and_answer(each, _file(each).parent) if each.get("answers") else run(each) for each in asked.get("runs", [])
+    ]
     Path(answer).write_text(json.dumps(found), "utf-8")
 
 

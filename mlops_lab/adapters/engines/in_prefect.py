@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.engines.ending import end_with_parent
+from mlops_lab.adapters.engines.asking import end_with_parent
 from mlops_lab.adapters.engines.prefect_service import deploy_and_serve
 
 __all__ = ["main"]
@@ -188,7 +188,6 @@ def main(job: str, answer: str) -> None:
     asked, folder = json.loads(Path(job).read_text("utf-8")), Path(job).parent
     found: dict[str, Any] = {"version": prefect.__version__, "dates": dates(asked.get("dates", []))}
     found["read"] = [read(each, folder) for each in asked.get("read", [])]
-    began = time.monotonic()
     if asked.get("runs"):
         from prefect.client.orchestration import get_client
 
@@ -196,9 +195,8 @@ def main(job: str, answer: str) -> None:
             client.hello()
     if "deploy" in asked:
         found["deployed"] = deploy_and_serve(asked["deploy"], folder)
-    found["seconds_to_start"] = time.monotonic() - began
     found["runs"] = [
-        run_answered(each, folder) if "answers" in each else run(each, folder) for each in asked.get("runs", [])
+        run_answered(each, folder) if each.get("answers") else run(each, folder) for each in asked.get("runs", [])
     ]
     Path(answer).write_text(json.dumps(found), "utf-8")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_lab.pipeline.dag import DAG, FailTask, Param, SkipTask, Task, task
 
-__all__ = ["echo_dag", "fan_out", "manners", "sequence"]
+__all__ = ["echo_dag", "manners", "sequence"]
 
 
 @task
@@ -109,20 +109,7 @@ def sequence(count: int) -> DAG:
     >>> sequence(100)
     DAG(sequence_100, 100 tasks)
     """
-    return _nothings(f"sequence_{count}", count, lambda at: [f"t{at - 1}"] if at else [])
-
-
-def fan_out(count: int) -> DAG:
-    """One task, and so many that wait for nothing else.
-
-    >>> fan_out(3).edges
-    (('t0', 't1'), ('t0', 't2'), ('t0', 't3'))
-    """
-    return _nothings(f"fan_out_{count}", count + 1, lambda at: ["t0"] if at else [])
-
-
-def _nothings(name: str, count: int, upstream: Any) -> DAG:
-    dag = DAG(name)
+    dag = DAG(f"sequence_{count}")
     for at in range(count):
-        dag.add(Task(f"t{at}", nothing.function, source=nothing.source), upstream=upstream(at))
+        dag.add(Task(f"t{at}", nothing.function, source=nothing.source), upstream=[f"t{at - 1}"] if at else [])
     return dag

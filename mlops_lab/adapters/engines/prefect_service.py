@@ -5,48 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import socket
 from typing import Any
+
+from mlops_lab.adapters.engines.service import end, free_ports, until
 
 __all__ = ["deploy_and_serve", "service"]
 
-_PATIENCE = 900  # seconds, for any one step of it; it takes some ten on an idle machine
 _OVER = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
     """Prefect's server on a port of its own, until the end of the block; the address of its API."""
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_ports(1)[0])
     url = f"http://127.0.0.1:{port}/api"
     server = _start(folder, {}, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
     try:
-        _until(lambda: _get(f"{url}/health") is not None, "Prefect's server", [server])
+        until(lambda: _get(f"{url}/health") is not None, "Prefect's server", [server])
         yield url
     finally:
-        _end(server)
+        end(server)
 
 
 def _start(folder: Path, settings: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, *words], cwd=folder, env={**os.environ, **settings})  # noqa: S603
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Politely, then for good; with everything that it started."""
-    import psutil
-
-    found = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    process.terminate()
-    left = psutil.wait_procs(found, timeout=15)[1]
-    for each in left:
-        each.kill()
-    psutil.wait_procs(left, timeout=30)
 
 
 def _get(url: str, body: Any = None) -> Any:
@@ -61,17 +46,6 @@ def _get(url: str, body: Any = None) -> Any:
     return None if answer.is_error else answer.json()
 
 
-def _until(done: Any, what: str, needed: list[subprocess.Popen[bytes]]) -> Any:
-    until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until:
-        if gone := [each.args for each in needed if each.poll() is not None]:
-            raise RuntimeError(f"waited for {what}, but {gone[0]!r} ended")
-        if found := done():
-            return found
-        time.sleep(0.5)
-    raise TimeoutError(f"waited {_PATIENCE} s for {what}")
-
-
 def deploy_and_serve(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Deploy a flow by its `prefect.yaml`, then serve it by its own file, and have the server start a run of it.
 
@@ -83,17 +57,17 @@ def deploy_and_serve(asked: dict[str, Any], folder: Path) -> dict[str, Any]:
         here = {"PREFECT_API_URL": url, "MLOPS_LAB_HOME": asked["home"]}
         for words in (["work-pool", "create", "default", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
             process = _start(folder, here, "-m", "prefect", *words)
-            if code := process.wait(_PATIENCE):
+            if code := process.wait(900):
                 raise RuntimeError(f"prefect {' '.join(words)} ended with {code}")
-        deployed = _until(lambda: _get(f"{url}/deployments/filter", {}), "the deployment", [])
+        deployed = until(lambda: _get(f"{url}/deployments/filter", {}), "the deployment")
         serving = _start(folder, here, asked["flow_file"])
         try:
-            served = _until(lambda: _served(url), "the flow to be served", [serving])
+            served = until(lambda: _served(url), "the flow to be served", [serving])
             body = {"parameters": asked["params"], "state": {"type": "SCHEDULED", "name": "Scheduled"}}
-            run = _until(lambda: _get(f"{url}/deployments/{served['id']}/create_flow_run", body), "a run", [serving])
-            ended = _until(lambda: _ended(url, run["id"]), "the run to end", [serving])
+            run = until(lambda: _get(f"{url}/deployments/{served['id']}/create_flow_run", body), "a run", [serving])
+            ended = until(lambda: _ended(url, run["id"]), "the run to end", [serving])
         finally:
-            _end(serving)
+            end(serving)
     return {"deployed": deployed, "served": served, "state": ended["state"]["type"], "parameters": ended["parameters"]}
 
 

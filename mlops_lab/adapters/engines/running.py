@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from mlops_lab.adapters.exports import to_airflow, to_prefect
 from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, run_dag
+from mlops_lab.pipeline.dag import DAG, DagRun, Schedule, from_dict, run_dag, to_dict
 from mlops_lab.pipeline.problem import load_problem, remember_problem
 
 __all__ = ["ENGINES", "Answer", "Asked", "Record", "Verdict", "run_all"]
@@ -29,7 +30,12 @@ class Asked:
     """One run that every engine is asked for.
 
     The home folder remembers the `problem`, a Python file; without one it is the flights'. A `brief` one is only timed,
-    because asking an engine what became of a thousand tasks may take longer than they did.
+    because asking an engine what became of a thousand tasks may take longer than they did. `home` is the folder that
+    its tasks get, in place of one that is gone afterwards.
+
+    `answers` say who answers when it asks for an approval on another engine, one after the other, and whether that is a
+    yes; the last must be one that counts. On Airflow a scheduler, a triggerer and its API run for the while, and people
+    log in there; on Prefect they resume the flow over its server's API. The DAG's schedule is left out then.
 
     >>> Asked(DAG("nights"), "2013-10-01")
     Asked(nights, 2013-10-01)
@@ -41,6 +47,8 @@ class Asked:
     runner: str = ""
     brief: bool = False
     problem: Path | None = None
+    home: Path | None = None
+    answers: Sequence[tuple[str, bool]] = ()
 
     def __repr__(self) -> str:
         return f"Asked({self.dag.dag_id}, {self.logical_date})"
@@ -63,7 +71,8 @@ class Verdict:
 class Record:
     """What one engine did with one run. `refused` is its sentence when it would not begin, and the rest is empty.
 
-    `attempts` counts the tries of each task, 0 where it was not run; `waits` are the seconds between tries.
+    `attempts` counts the tries of each task, 0 where it was not run; `waits` are the seconds between tries; `questions`
+    are what people were asked.
 
     >>> Record("ours", state="success", order=("a", "b"))
     Record(ours, success, 2 tasks ran)
@@ -77,6 +86,7 @@ class Record:
     states: Mapping[str, str] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
     waits: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    questions: Sequence[str] = ()
     verdict: Verdict | None = None
     refused: str = ""
     seconds: float = 0.0
@@ -116,7 +126,7 @@ def run_all(
     missed: tuple[str, str] | None = None,
     timeout: float = 900,
 ) -> Answer:
-    """The runs, one after the other, each with an empty home folder of its own; in one process of the engine.
+    """The runs, one after the other, each with a home folder of its own; in one process of the engine.
 
     Args:
         engine: a name of `ENGINES`.
@@ -134,22 +144,23 @@ def run_all(
         MissingExtra: the engine is not installed. MlopsLabError: it gave no answer, or could not read its file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        homes = [Path(folder, str(number)) for number, _ in enumerate(runs)]
+        homes = [each.home or Path(folder, str(number)) for number, each in enumerate(runs)]
         for home, each in zip(homes, runs, strict=True):
-            home.mkdir()
+            home.mkdir(exist_ok=True)
             if each.problem is not None:
                 remember_problem(home, load_problem(each.problem), file=each.problem)
         if engine == "ours":
             return _ours(runs, homes, dates, missed)
         written = [
             {
-                "text": ENGINES[engine](each.dag),
+                "text": ENGINES[engine](_unscheduled(each.dag) if each.answers else each.dag),
                 "dag_id": each.dag.dag_id,
                 "logical_date": parse_utc(each.logical_date).isoformat(),
                 "params": dict(each.params),
                 "home": str(home),
                 "runner": each.runner,
                 "brief": each.brief,
+                "answers": [{"by": by, "approved": yes, "comment": f"said {by}"} for by, yes in each.answers],
             }
             for each, home in zip(runs, homes, strict=True)
         ]
@@ -158,6 +169,13 @@ def run_all(
         records = tuple(_record(engine, found, home) for found, home in zip(answer["runs"], homes, strict=True))
     found_dates = tuple(tuple(each) for each in answer["dates"])
     return Answer(engine, answer["version"], records, found_dates, answer.get("missed", {}))
+
+
+def _unscheduled(dag: DAG) -> DAG:
+    """The same DAG without its dates, so that a scheduler runs what it is asked for and nothing else."""
+    written = {key: value for key, value in to_dict(dag).items() if key not in ("schedule", "start_date", "catchup")}
+    modules = [sys.modules[each.function.__module__] for each in dag.tasks.values() if each.function is not None]
+    return from_dict(written, modules=modules)
 
 
 def _record(engine: str, found: Mapping[str, Any], home: Path) -> Record:
@@ -174,6 +192,7 @@ def _record(engine: str, found: Mapping[str, Any], home: Path) -> Record:
         states=found.get("states", {}),
         attempts=found.get("attempts", {}),
         waits=found.get("waits", {}),
+        questions=tuple(found.get("questions", ())),
         verdict=_verdict(home),
         seconds=round(found["seconds"], 3),
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.base.errors import HomeError, InvalidData, MissingExtra, MlopsLabError, UnknownName
+from mlops_lab.base.storage import write_atomically
+from mlops_lab.pipeline.dag.document import yaml_text
 
 __all__ = ["OFFLINE_STORES", "FeastRepository", "feature_store_yaml", "import_feast", "quietly"]
 
@@ -124,18 +125,7 @@ def feature_store_yaml(offline: str = "duckdb") -> str:
     if offline not in OFFLINE_STORES:
         raise UnknownName("offline store", offline, OFFLINE_STORES)
 
-    def lines(told: dict[str, Any], indent: str) -> str:
-        return "".join(
-            f"{indent}{name}:\n{lines(value, indent + '  ')}"
-            if isinstance(value, dict)
-            else f"{indent}{name}: {text(value)}\n"
-            for name, value in told.items()
-        )
-
-    def text(value: Any) -> str:
-        return f'"{value}"' if value in ("false", "true") or "[" in str(value) else str(value)
-
-    return lines(settings(offline), "")
+    return yaml_text(settings(offline))
 
 
 @dataclass(frozen=True)
@@ -194,16 +184,13 @@ class FeastRepository:
 
     def write(self, content: Any, path: Path) -> None:
         """Write an Arrow table as a Parquet file, or a text, whole or not at all."""
-        from pyarrow import parquet
+        from pyarrow import BufferOutputStream, parquet
 
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, str):
-                partial.write_text(content, "utf-8")
-            else:
-                parquet.write_table(content, partial)
-            os.replace(partial, path)
+            if not isinstance(content, str):
+                kept = BufferOutputStream()
+                parquet.write_table(content, kept)
+                content = kept.getvalue().to_pybytes()
+            write_atomically(path, content)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise HomeError(self.folder, error.strerror or str(error)) from None

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import LostHalfWay, Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidData, MlopsLabError, NotAllowed
 
 __all__ = ["KubernetesTarget", "pods_for"]
@@ -94,7 +94,8 @@ class KubernetesTarget:
         champion_now, _ = self._running(self.name)
         challenger_now, cut_off = self._running(canary, missing_is_none=not weight)
         allowed, kept = self._autoscaler()
-        if not weight and not challenger_now and kept is None:  # nothing was given
+        if cut_off is None or (not weight and not challenger_now and kept is None):  # gone, or nothing was given
+            self._bound(champion_now, 0, allowed, kept, all_of_it=True)
             return self._split(champion_now, 0, weight)
         total = _total(champion_now, challenger_now, cut_off)
         if weight:
@@ -159,15 +160,15 @@ class KubernetesTarget:
         except TargetUnreachable as error:
             if not self._changed:
                 raise
-            raise MlopsLabError(f"kubernetes was lost half-way ({error.why}); ask for the same weight again.") from None
+            raise LostHalfWay("kubernetes", error.why) from None
         self._changed = self._changed or words[0] in ("annotate", "scale", "patch", "set")
         return answer
 
-    def _running(self, deployment: str, *, missing_is_none: bool = False) -> tuple[int, str]:
+    def _running(self, deployment: str, *, missing_is_none: bool = False) -> tuple[int, str | None]:
         """How many pods a Deployment is to have, and the step that was cut off, as its annotation tells."""
         found = self._object("deployment", deployment)
         if not found and missing_is_none:
-            return 0, ""
+            return 0, None
         if not found:
             raise NotAllowed(
                 f"the namespace {self.namespace} has no Deployment {deployment}; apply the overlay production-canary."

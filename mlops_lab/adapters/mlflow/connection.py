@@ -9,18 +9,18 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from mlops_lab.base.errors import HomeError, MissingExtra, MlopsLabError
+from mlops_lab.base.storage import lock_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -119,7 +119,12 @@ class Connection:
     def exclusive(self) -> Iterator[None]:
         """One writer at a time, where the database offers a lock; a server offers none, and the history decides."""
         if self.uri.startswith("sqlite:"):
-            with _file_lock(self.home / "mlflow.lock"):
+            try:
+                held = ExitStack()
+                held.enter_context(lock_file(self.home / "mlflow.lock", timeout=_LOCK_SECONDS))
+            except BlockingIOError as error:
+                raise HomeError(self.home, str(error)) from None
+            with held:
                 yield
         elif self.uri.startswith("postgresql"):
             with _advisory_lock(self.uri):
@@ -187,23 +192,6 @@ def shown(text: str) -> str:
     'postgresql://lab:…@127.0.0.1/mlflow'
     """
     return re.sub(r"(://[^/:@\s]*):[^@\s]*@", r"\1:…@", text)
-
-
-@contextmanager
-def _file_lock(path: Path) -> Iterator[None]:
-    # An empty SQLite file held by a transaction: the system lets go when the process dies, on every system.
-    held: Any = None
-    try:
-        held = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        held.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        if held is not None:
-            held.close()
-        raise HomeError(path.parent, f"{path.name}: {error}") from None
-    try:
-        yield
-    finally:
-        held.close()
 
 
 @contextmanager

@@ -1,18 +1,26 @@
-"""How is a DAG written as a Prefect 3 flow?"""
+"""A DAG as a Prefect 3 flow, and the `prefect.yaml` that deploys it."""
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from mlops_lab.adapters.naming import Step, by_keyword, identifiers, steps
 from mlops_lab.adapters.prefect.opening import APPROVAL, OPENING, USED
 from mlops_lab.adapters.writing import broken, call, docstring, literal, sentence
 from mlops_lab.pipeline.dag import DAG, PRESETS, REQUIRED, Param, Task
 from mlops_lab.pipeline.dag.attempt import retry_wait
+from mlops_lab.pipeline.dag.document import yaml_text
 
-__all__ = ["to_prefect"]
+__all__ = ["to_prefect", "to_prefect_yaml"]
 
 _MOST_DELAYS = 50  # Prefect takes no more; it repeats the last
+_YAML_HEAD = """\
+# The deployment of FILE, written by `mlops-lab export prefect-yaml`; it lies beside that file.
+#   prefect work-pool create default --type process
+#   prefect --no-prompt deploy --all
+#   prefect worker start --pool default
+"""
 _TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "date": "date"}
 
 
@@ -27,7 +35,8 @@ def to_prefect(dag: DAG) -> str:
     `start_date`, no catch-up and no `logical_date`: a run's date is the parameter `logical_date`, else the time it was
     scheduled for. When the function of a task with `approval=True` waits for somebody's yes, the flow pauses for the
     input `Decision` and runs the task again with it, so that the registry keeps who agreed. While it still waits,
-    because the author cannot agree alone, the flow pauses again.
+    because the author cannot agree alone, the flow pauses again. One run at a time: they share the home folder. An
+    approval is waited for three days.
 
     >>> from mlops_lab.pipeline.flights import flights_pipeline
     >>> [line.strip() for line in to_prefect(flights_pipeline()).splitlines() if "evaluate_result" in line]
@@ -55,15 +64,6 @@ def _names(dag: DAG, found: list[Step]) -> tuple[dict[str, str], dict[str, str],
     (name,) = identifiers([dag.dag_id], taken).values()
     params = identifiers(dag.params, taken | {name})
     return functions, {task_id: results[f"{each}_result"] for task_id, each in functions.items()}, name, params
-
-
-def flow_name(dag: DAG) -> str:
-    """The name of the flow's function in the file that `to_prefect` writes.
-
-    >>> flow_name(DAG("2nd-try"))
-    'task_2nd_try'
-    """
-    return _names(dag, steps(dag))[2]
 
 
 def _about(dag: DAG) -> str:
@@ -200,3 +200,46 @@ def _serve(dag: DAG, name: str) -> str:
         cron = literal(PRESETS.get(dag.schedule, dag.schedule))
         words["schedule"] = f"Cron({cron}, timezone={literal(dag.timezone)})"
     return 'if __name__ == "__main__":\n' + call(f"{name}.serve(", words, indent="    ")
+
+
+def to_prefect_yaml(dag: DAG) -> str:
+    r"""The `prefect.yaml` that `prefect deploy --all` reads: one deployment, with the schedule of the DAG.
+
+    It takes the place of the last lines of the flow's file, which serve it without a worker. Text with two braces,
+    which Prefect would take for a template, is left out. The text of `to_prefect` is to lie beside it, in a file of the
+    DAG's name and `_flow.py`.
+
+    >>> from mlops_lab.pipeline.flights import flights_pipeline
+    >>> print("\n".join(to_prefect_yaml(flights_pipeline()).splitlines()[4:]))
+    name: flights
+    deployments:
+    - name: flights
+      entrypoint: flights_flow.py:flights
+      description: 'Two hours before departure: will this flight arrive more than 15 minutes late?'
+      tags:
+      - flights
+      - course
+      schedules:
+      - cron: 0 6 * * *
+        timezone: America/New_York
+        active: true
+      concurrency_limit: 1
+      work_pool:
+        name: default
+
+    See Also:
+        https://docs.prefect.io/v3/how-to-guides/deployments/prefect-yaml
+    """
+    file = f"{dag.dag_id}_flow.py"
+    told = {"name": dag.dag_id, "entrypoint": f"{file}:{_names(dag, steps(dag))[2]}"}
+    deployment: dict[str, Any] = {key: value for key, value in told.items() if value}
+    if dag.description and "{{" not in dag.description:
+        deployment["description"] = sentence(dag.description)
+    if tags := [each for each in dag.tags if "{{" not in each]:
+        deployment["tags"] = tags
+    if dag.schedule is not None:
+        cron = PRESETS.get(dag.schedule, dag.schedule)
+        deployment["schedules"] = [{"cron": cron, "timezone": dag.timezone, "active": True}]
+    deployment["concurrency_limit"] = 1  # two runs at once would write into one home folder
+    deployment["work_pool"] = {"name": "default"}
+    return _YAML_HEAD.replace("FILE", file) + yaml_text({"name": dag.dag_id, "deployments": [deployment]})

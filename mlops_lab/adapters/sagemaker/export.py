@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.adapters.kubernetes.export import IMAGE, check_image
-from mlops_lab.adapters.sagemaker.check import check_sagemaker
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, REQUIRED
 
 __all__ = ["to_sagemaker"]
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,254}")
 _BASE = "/opt/ml/processing"
 _TASKS = {
     "PrepareData": ("check_data", "build_training_set"),
@@ -71,6 +72,7 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
             raise InvalidDefinition(f"SageMaker has no word for the param {name!r}: a name it needs itself, or a null.")
         declared: dict[str, Any] = {"Name": _parameter(name), "Type": _TYPES.get(param.type, "String")}
         parameters.append(declared if param.default is REQUIRED else {**declared, "DefaultValue": param.default})
+    _check_names([str(each["Name"]) for each in parameters])
     definition = {
         "Version": "2020-12-01",
         "Metadata": {"writtenBy": "mlops-lab export sagemaker"},
@@ -81,8 +83,15 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
         },
         "Steps": [_prepare(dag), _train(dag), _evaluate(dag), _gate(dag)],
     }
-    check_sagemaker(definition)
     return json.dumps(definition, indent=2) + "\n"
+
+
+def _check_names(parameters: list[str]) -> None:
+    for name in parameters:
+        if parameters.count(name) > 1:
+            raise InvalidDefinition(f"two parameters are called {name!r}.")
+        if not _NAME.fullmatch(name):
+            raise InvalidDefinition(f"{name!r} cannot be a parameter of SageMaker: letters, digits and dashes are.")
 
 
 def _parameter(name: str) -> str:

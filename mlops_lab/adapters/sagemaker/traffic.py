@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import LostHalfWay, Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
@@ -16,20 +16,19 @@ _VARIANTS = ("champion", "challenger")
 _CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _SECONDS = 1800.0  # as long as the waiter `endpoint_in_service` of boto3 waits
 _AWAY = (
-    "NoCredentialsError",
-    "NoRegionError",
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "PartialCredentialsError",
+    *("NoCredentialsError", "PartialCredentialsError", "NoRegionError", "EndpointConnectionError"),
+    *("ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "SSLError", "ProxyConnectionError"),
 )
+_BUSY = ("ThrottlingException", "Throttling", "TooManyRequestsException", "ServiceUnavailable", "InternalFailure")
 
 
 class SageMakerTarget:
     """An endpoint with the variants `champion` and `challenger`.
 
     SageMaker takes minutes to shift weights and refuses another change meanwhile. So each call waits until the endpoint
-    rests, asks, waits until it is in service again, and looks whether it has the weights that were asked for. A
-    rollback (weight 0) is asked for in whatever state the endpoint rests.
+    rests, asks, waits until it is in service again, and looks whether it has the weights that were asked for. A look
+    in between that AWS is too busy for, or that gets lost, is taken again. A rollback (weight 0) is asked for in
+    whatever state the endpoint rests.
 
     Args:
         endpoint: the endpoint's name.
@@ -64,6 +63,7 @@ class SageMakerTarget:
         self.seconds = seconds
         self._client = client
         self._clock = clock if clock is not None else SystemClock()
+        self._changed = False
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Set both variants' weights in one call: there is no moment between the old shares and the new."""
@@ -159,11 +159,15 @@ class SageMakerTarget:
         """The endpoint once nothing changes it any more, in whatever state that leaves it."""
         waited, pause = 0.0, 1.0
         while True:
-            found = self._ask("describe_endpoint", EndpointName=self.endpoint)
-            if found["EndpointStatus"] not in _CHANGING:
-                return found
-            if waited >= self.seconds:
-                raise self._not_in_service(found, after=f" after {waited:g} s")
+            try:
+                found = self._ask("describe_endpoint", EndpointName=self.endpoint)
+                if found["EndpointStatus"] not in _CHANGING:
+                    return found
+                if waited >= self.seconds:
+                    raise self._not_in_service(found, after=f" after {waited:g} s")
+            except LostHalfWay:
+                if waited >= self.seconds:
+                    raise
             self._clock.sleep(pause)
             waited, pause = waited + pause, min(2 * pause, 15.0)
 
@@ -175,6 +179,7 @@ class SageMakerTarget:
     def _ask(self, operation: str, **request: Any) -> dict[str, Any]:
         if self._client is None:
             self._client = self._connect()
+        self._changed = self._changed or not operation.startswith("describe")  # also where the answer gets lost
         try:
             answer = getattr(self._client, operation)(**request)
         except Exception as error:
@@ -194,14 +199,14 @@ class SageMakerTarget:
     def _told(self, operation: str, error: Exception) -> MlopsLabError:
         """The error in our words: its code and message, never the request, which may hold a token."""
         kind = type(error).__name__
-        if kind in _AWAY and operation.startswith("update"):
-            return MlopsLabError(f"sagemaker was lost half-way ({kind}); ask for the same weight again.")
+        answer = getattr(error, "response", None)
+        told = answer.get("Error", {}) if isinstance(answer, dict) else {}
+        if self._changed and (kind in _AWAY or (told.get("Code") in _BUSY and operation.startswith("describe"))):
+            return LostHalfWay("sagemaker", str(told.get("Code") or kind))
         if kind in _AWAY:
             return TargetUnreachable("sagemaker", f"{kind}; set AWS_REGION and log in")
-        answer = getattr(error, "response", None)
-        if not isinstance(answer, dict):
+        if not told:
             return MlopsLabError(f"sagemaker {operation} failed: {kind}.")
-        told = answer.get("Error", {})
         return MlopsLabError(f"sagemaker {operation} refused: {told.get('Code')}: {str(told.get('Message'))[:200]}")
 
 

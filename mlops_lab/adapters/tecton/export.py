@@ -22,6 +22,8 @@ TECTON_UNCHECKED = (
     "permissions, secrets, monitoring and cost",
 )
 _TYPES = {"int64": "Int64", "float64": "Float64", "string": "String", "bool": "Bool", "timestamp": "Timestamp"}
+_SCHEDULE = timedelta(hours=1)
+_SINCE = datetime(2012, 12, 1, tzinfo=UTC)  # a month before the flights
 _PARTS = ("Attribute", "BatchSource", "Entity", "FeatureService", "batch_feature_view", "pandas_batch_config")
 
 _CONFIG = """\
@@ -35,24 +37,17 @@ MLOPS_LAB_ROWS names the folder of the rows, a Parquet file for each view: FOLDE
 `mlops-lab export tecton --to FOLDER --rows`. A real repository reads its warehouse there."""
 
 
-def to_tecton_repository(
-    objects: Iterable[Definition],
-    *,
-    batch_schedule: timedelta = timedelta(hours=1),
-    since: datetime | None = None,
-) -> Mapping[str, str]:
+def to_tecton_repository(objects: Iterable[Definition]) -> Mapping[str, str]:
     """The files of a Tecton feature repository: `features.py`, a test for `tecton test`, its settings.
 
     A batch source and a batch feature view for each of our views, computed by Rift, Tecton's engine without Spark. What
-    differs there: a row is visible from the end of the batch that computed it, so up to `batch_schedule` after its
-    event time and never by its own `created_timestamp`, and a `ttl` counts from that schedule too. Tecton has no word
+    differs there: a row is visible from the end of the batch that computed it, so up to an hour after its event
+    time and never by its own `created_timestamp`, and a `ttl` counts from that schedule too. Tecton has no word
     for the landing. Without an account the SDK builds and validates these objects and runs their transformations;
     `TECTON_UNCHECKED` says what it does not.
 
     Args:
         objects: entities, feature views and feature services.
-        batch_schedule: how often Tecton is to compute a view.
-        since: the first moment for which features are wanted; 2012-12-01 when left out, a month before the flights.
 
     >>> from mlops_lab.data.features import Field, Source
     >>> view = FeatureView("weather", entities=[Entity("airport", join_keys=["origin"])],
@@ -97,10 +92,9 @@ def to_tecton_repository(
             lacking = "has no key" if not view.join_keys else "has a ttl of zero"
             raise InvalidDefinition(f"feature view {view.name!r} {lacking}, which Tecton cannot say.")
     names = _names(entities, views, services)
-    start = moment(datetime(2012, 12, 1, tzinfo=UTC) if since is None else since)
     blocks = [_entity(names, entity) for entity in entities.values()]
     for view in views.values():
-        blocks += [_source(names, view), _view(names, view, duration(batch_schedule), start)]
+        blocks += [_source(names, view), _view(names, view)]
     blocks += [_service(names, service, views) for service in services.values()]
     text = "".join(blocks).replace("\n\n\n\n", "\n\n\n")
     return {
@@ -172,7 +166,7 @@ def _source(names: Mapping[tuple[str, str], str], view: FeatureView) -> str:
     return function + _block(f"{names['source', view.name]} = BatchSource(", words) + "\n"
 
 
-def _view(names: Mapping[tuple[str, str], str], view: FeatureView, schedule: str, start: str) -> str:
+def _view(names: Mapping[tuple[str, str], str], view: FeatureView) -> str:
     columns = [*view.join_keys, view.source.timestamp_field, *view.features]
     words = {
         "name": literal(view.name),
@@ -184,8 +178,8 @@ def _view(names: Mapping[tuple[str, str], str], view: FeatureView, schedule: str
         "timestamp_field": literal(view.source.timestamp_field),
         "features": _items(f"Attribute({literal(one.name)}, {_TYPES[one.dtype]})" for one in view.schema),
         **({} if view.ttl is None else {"ttl": duration(view.ttl)}),
-        "batch_schedule": schedule,
-        "feature_start_time": start,
+        "batch_schedule": duration(_SCHEDULE),
+        "feature_start_time": moment(_SINCE),
         "online": "True",
         "offline": "True",
     }

@@ -6,14 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mlops_lab.adapters.split import Release, TargetUnreachable, TrafficSplit
+from mlops_lab.adapters.split import LostHalfWay, Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed
 
 __all__ = ["VertexTarget"]
 
 _SECONDS = 60.0
 _LONGEST = 1800.0  # to deploy a model
-_AWAY = ("ServiceUnavailable", "DefaultCredentialsError", "RetryError", "DeadlineExceeded", "RefreshError")
+_AWAY = (
+    "ServiceUnavailable",
+    "DefaultCredentialsError",
+    "RetryError",
+    "DeadlineExceeded",
+    "RefreshError",
+    "TimeoutError",
+)
 _NAME = re.compile(r"projects/[^/]+/locations/(?P<region>[a-z0-9-]+)/endpoints/[^/]+")
 
 
@@ -47,11 +54,14 @@ class VertexTarget:
         self.region = found["region"]
         self._client = client
         self._models = models
+        self._changed = False
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Replace the traffic split in one call; models other than the two get nothing."""
         found = self._ask("get_endpoint", name=self.endpoint)
-        numbers = {str(each.display_name): str(each.id) for each in found.deployed_models}
+        # Of two champions, where a change of champions was cut off, the older one is it; so the oldest comes last.
+        deployed = sorted(found.deployed_models, key=lambda each: str(getattr(each, "create_time", "")), reverse=True)
+        numbers = {str(each.display_name): str(each.id) for each in deployed}
         missing = [name for name in ("champion", "challenger") if name not in numbers]
         if missing and not (weight == 0 and missing == ["challenger"]):
             there = ", ".join(sorted(numbers)) or "none"
@@ -114,7 +124,7 @@ class VertexTarget:
         try:
             return started.result(timeout=_LONGEST)
         except Exception as error:
-            raise _told(f"update by {operation}", error) from None
+            raise self._told(operation, error) from None
 
     def _update(self, split: Mapping[str, int]) -> None:
         endpoint = {"name": self.endpoint, "traffic_split": dict(split)}
@@ -126,10 +136,11 @@ class VertexTarget:
         client = self._client
         if operation == "upload_model":
             self._models = client = self._models if self._models is not None else self._connect("model")
+        self._changed = self._changed or not operation.startswith("get")  # also where the answer gets lost
         try:
             return getattr(client, operation)(request=request, timeout=_SECONDS, retry=None)
         except Exception as error:
-            raise _told(operation, error) from None
+            raise self._told(operation, error) from None
 
     def _connect(self, kind: str = "endpoint") -> Any:
         try:
@@ -141,15 +152,14 @@ class VertexTarget:
         try:
             return service(client_options={"api_endpoint": f"{self.region}-aiplatform.googleapis.com"})
         except Exception as error:
-            raise _told("connect", error) from None
+            raise self._told("connect", error) from None
 
-
-def _told(operation: str, error: Exception) -> MlopsLabError:
-    """The error in our words: its kind and message, never the request."""
-    kind = type(error).__name__
-    if kind in _AWAY and operation.startswith("update"):
-        return MlopsLabError(f"vertex was lost half-way ({kind}); ask for the same weight again.")
-    if kind in _AWAY:
-        return TargetUnreachable("vertex", f"{kind}; log in with gcloud or by the workflow's OIDC step")
-    message = str(getattr(error, "message", "")) or kind
-    return MlopsLabError(f"vertex {operation} refused: {message[:200]}")
+    def _told(self, operation: str, error: Exception) -> MlopsLabError:
+        """The error in our words: its kind and message, never the request."""
+        kind = type(error).__name__
+        if kind in _AWAY and self._changed:
+            return LostHalfWay("vertex", kind)
+        if kind in _AWAY:
+            return TargetUnreachable("vertex", f"{kind}; log in with gcloud or by the workflow's OIDC step")
+        message = str(getattr(error, "message", "")) or kind
+        return MlopsLabError(f"vertex {operation} refused: {message[:200]}")

@@ -1,4 +1,4 @@
-"""Which DAGs does chance draw, to see whether engines agree: odd in their words, or rough in how their tasks end?"""
+"""DAGs that chance draws, to see whether engines agree: odd in their words, or rough in how their tasks end."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _given(dag: DAG, upstream: Sequence[str], chance: random.Random) -> Any:
 
 
 @task
-def anything(given: Any = None, **context: Any) -> Any:  # noqa: ARG001  whatever it is called with
+def anything(given: Any = None, **context: Any) -> Any:
     """Takes whatever it is given."""
     return given
 

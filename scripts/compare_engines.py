@@ -1,4 +1,4 @@
-"""What do the engines answer today? `python -m mlops_lab.adapters.engines.compare` asks them and keeps the comparison.
+"""What do the engines answer today? `python scripts/compare_engines.py` asks them and keeps the comparison.
 
 It takes some minutes and needs both engines (`python start.py test-engines` makes their environments); when one is
 missing, the table of the others is printed and nothing is kept.
@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Ask, print, and keep the answer beside this module."""
+    """Ask, print, and keep the answer with the course."""
     described = argparse.RawDescriptionHelpFormatter
     argparse.ArgumentParser(description=__doc__, formatter_class=described).parse_args(arguments)
     found = live_comparison()
