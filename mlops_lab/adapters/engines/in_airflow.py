@@ -6,10 +6,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -123,44 +124,42 @@ def _waits(tries: list[Any]) -> list[float]:
     return [round((after.start_date - before.end_date).total_seconds(), 1) for before, after in pairwise(tries)]
 
 
-def dates(asked: list[Any]) -> list[list[str]]:
-    """The logical dates of Airflow's cron timetable, one after the other, from a moment on."""
+def _runs(cron: str, zone: str, start: str, *, catchup: bool) -> Iterator[Any]:
+    """The runs of Airflow's cron timetable, one after the other, from a moment on."""
     import pendulum
     from airflow.timetables.base import TimeRestriction
     from airflow.timetables.trigger import CronTriggerTimetable
 
-    answers = []
-    for cron, zone, start, count in asked:
-        timetable, last = CronTriggerTimetable(cron, timezone=zone), None
-        found: list[str] = []
-        window = TimeRestriction(pendulum.instance(datetime.fromisoformat(start)), None, catchup=True)
-        while len(found) < count:
-            following = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=window)
-            if following is None or following.logical_date is None:
-                break
-            last = following.data_interval
-            found.append(datetime.fromisoformat(following.logical_date.isoformat()).astimezone(UTC).isoformat())
-        answers.append(found)
-    return answers
+    timetable, last = CronTriggerTimetable(cron, timezone=zone), None
+    while True:
+        window = TimeRestriction(pendulum.instance(datetime.fromisoformat(start)), None, catchup=catchup)
+        following = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=window)
+        if following is None or following.logical_date is None:
+            return
+        yield following
+        last = following.data_interval
+
+
+def dates(asked: list[Any]) -> list[list[str]]:
+    """The logical dates of each schedule: cron, zone, from, how many."""
+    return [
+        [
+            datetime.fromisoformat(each.logical_date.isoformat()).astimezone(UTC).isoformat()
+            for each in islice(_runs(cron, zone, start, catchup=True), count)
+        ]
+        for cron, zone, start, count in asked
+    ]
 
 
 def missed(cron: str, start: str) -> dict[str, int]:
     """How many runs a scheduler that comes up now would make for the time since `start`, with and without catch-up."""
-    import pendulum
-    from airflow.timetables.base import TimeRestriction
-    from airflow.timetables.trigger import CronTriggerTimetable
-
-    timetable, counts, now = CronTriggerTimetable(cron, timezone="UTC"), {}, pendulum.now("UTC")
-    for catchup in (True, False):
-        last, count = None, 0
-        while True:
-            window = TimeRestriction(pendulum.instance(datetime.fromisoformat(start)), None, catchup=catchup)
-            following = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=window)
-            if following is None or following.run_after > now:
-                break
-            last, count = following.data_interval, count + 1
-        counts[str(catchup)] = count
-    return counts
+    now = datetime.now(UTC)
+    return {
+        str(catchup): sum(
+            1 for _ in takewhile(lambda each: each.run_after <= now, _runs(cron, "UTC", start, catchup=catchup))
+        )
+        for catchup in (True, False)
+    }
 
 
 def main(job: str, answer: str) -> None:

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,6 @@ class Record:
     verdict: Verdict | None = None
     refused: str = ""
     seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The record as JSON values."""
-        return asdict(self)
 
     def __repr__(self) -> str:
         told = f"refused: {self.refused}" if self.refused else f"{self.state}, {len(self.order)} tasks ran"

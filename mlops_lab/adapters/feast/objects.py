@@ -11,7 +11,7 @@ from mlops_lab.adapters.feast.repository import import_feast
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["feast_entities", "feast_path", "feast_source_name", "feast_ttl", "to_feast"]
+__all__ = ["feast_path", "feast_source_name", "feast_ttl", "to_feast"]
 
 #: Our types by their names in `feast.types`.
 FEAST_TYPES = {
@@ -46,8 +46,8 @@ def to_feast(
     >>> from mlops_lab.data.features import Field, Source
     >>> view = FeatureView("weather", entities=[Entity("airport", join_keys=["origin"])],
     ...     schema=[Field("wind", "float64")], ttl=timedelta(hours=3), source=Source("weather", "weather.parquet"))
-    >>> feast_entities(view), feast_source_name(view), feast_ttl(view)
-    ({'airport': 'origin'}, 'weather', datetime.timedelta(seconds=10800))
+    >>> feast_source_name(view), feast_ttl(view)
+    ('weather', datetime.timedelta(seconds=10800))
 
     `to_feast(view)` then is a Feast `Entity` and a Feast `FeatureView` with these.
 
@@ -93,22 +93,13 @@ def to_feast(
 
 
 def entity_keys(entity: Entity) -> dict[str, str]:
-    """The Feast entities that stand for one of ours, by name, each with its join key."""
-    keys = tuple(entity.join_keys or ())
-    return {entity.name: keys[0]} if len(keys) == 1 else {f"{entity.name}__{key}": key for key in keys}
+    """The Feast entities that stand for one of ours, by name, each with its join key.
 
-
-def feast_entities(view: FeatureView) -> dict[str, str]:
-    """The Feast entities of a view by name, each with its join key.
-
-    >>> from mlops_lab.data.features import Field, Source
-    >>> route = Entity("route", join_keys=["origin", "dest"])
-    >>> fields, source = [Field("a", "int64")], Source("s", "s.parquet")
-    >>> view = FeatureView("v", entities=[route], schema=fields, ttl=None, source=source)
-    >>> feast_entities(view)
+    >>> entity_keys(Entity("route", join_keys=["origin", "dest"]))
     {'route__origin': 'origin', 'route__dest': 'dest'}
     """
-    return {name: key for entity in view.entities for name, key in entity_keys(entity).items()}
+    keys = tuple(entity.join_keys or ())
+    return {entity.name: keys[0]} if len(keys) == 1 else {f"{entity.name}__{key}": key for key in keys}
 
 
 def feast_ttl(view: FeatureView) -> timedelta:
