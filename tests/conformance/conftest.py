@@ -60,6 +60,31 @@ def pytest_configure(config):
     config.stash[FOUND] = {}
 
 
+@pytest.hookimpl(tryfirst=True)  # before nightly tests are left out
+def pytest_collection_modifyitems(items):
+    """By day Feast's stores are asked one example of each kind, and dask only for what it does otherwise than DuckDB.
+
+    An example takes them seconds. The embedded store is asked everything by day, and all of them by night.
+    """
+    from mlops_lab.adapters.feast.differences import conformance
+
+    told, several = {row["promise"]: row for row in conformance()}, {}
+    for item in items:
+        params, promise = getattr(getattr(item, "callspec", None), "params", {}), item.get_closest_marker("promise")
+        if params.get("engine") not in ("duckdb", "dask"):
+            continue
+        row = None if promise is None else told[promise.args[0]]
+        if params["engine"] == "dask" and row is not None and row["dask"] == row["duckdb"]:
+            item.add_marker("nightly")
+        elif len(params) > 1:
+            several.setdefault((item.originalname, params["engine"]), []).append(item)
+    for (_, engine), found in several.items():
+        kept = found[0] if engine == "duckdb" else found[-1]
+        for item in found:
+            if item is not kept:
+                item.add_marker("nightly")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
