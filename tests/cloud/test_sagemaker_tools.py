@@ -321,14 +321,27 @@ def night(definition, production, folder, *, date, features="as_known"):
     return answer, kept / "home"
 
 
+@pytest.fixture(scope="module")
+def first_night(tmp_path_factory, definition):
+    """What the evaluation of a night that promotes said, its last home folder, and where the next night begins."""
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "production").mkdir()
+    return *night(definition, folder / "production", folder / "night", date="2013-02-10"), folder / "production"
+
+
 @pytest.mark.parametrize("features", ["as_known", "daily_averages"])
 def test_the_steps_one_after_the_other_give_the_model_and_the_verdict_of_the_embedded_run(
-    features, tmp_path, definition
+    features, tmp_path, definition, first_night
 ):
     params = {"holdout_days": 8, "watch_days": 3, "features": features}
     (tmp_path / "production").mkdir()
 
-    answer, home = night(definition, tmp_path / "production", tmp_path / "night", date="2013-02-10", features=features)
+    if features == "as_known":
+        answer, home, _ = first_night
+    else:
+        answer, home = night(
+            definition, tmp_path / "production", tmp_path / "night", date="2013-02-10", features=features
+        )
 
     embedded = run_flights(tmp_path / "embedded", date="2013-02-10", params=params)
     expected = Registry(tmp_path / "embedded").search(name=MODEL_NAME)[0]
@@ -338,11 +351,10 @@ def test_the_steps_one_after_the_other_give_the_model_and_the_verdict_of_the_emb
     assert (found.artifact, found.stage) == (expected.artifact, expected.stage)
 
 
-def test_the_second_night_finds_the_champion_of_the_first(tmp_path, definition):
-    production = tmp_path / "production"
-    production.mkdir()
+def test_the_second_night_finds_the_champion_of_the_first(tmp_path, definition, first_night):
+    _, first, left = first_night
+    production = shutil.copytree(left, tmp_path / "production")
 
-    _, first = night(definition, production, tmp_path / "first", date="2013-02-10")
     _, second = night(definition, production, tmp_path / "second", date="2013-02-11")
 
     assert Registry(first).get_production(MODEL_NAME).version == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +77,9 @@ def run(pipeline, folder, date=DATE, **params):
 
 @pytest.fixture(scope="module")
 def promoted(pipeline, tmp_path_factory):
-    return run(pipeline, tmp_path_factory.mktemp("promoted"))
+    """A first night that promotes: its states, its last home folder, and what it kept for the next one."""
+    folder = tmp_path_factory.mktemp("promoted")
+    return *run(pipeline, folder / "night", home=str(folder / "production")), folder / "production"
 
 
 @pytest.mark.parametrize("features", ["as_known", pytest.param("daily_averages", marks=pytest.mark.nightly)])
@@ -84,7 +87,10 @@ def test_a_real_run_gives_the_model_and_the_verdict_of_the_embedded_one(features
     embedded = run_flights(tmp_path / "embedded", date=DATE, params={**SHORT, "features": features})
     expected = Registry(tmp_path / "embedded").search(name=MODEL_NAME)[0]
 
-    states, home = promoted if features == "as_known" else run(pipeline, tmp_path / "vertex", features=features)
+    if features == "as_known":
+        states, home, _ = promoted
+    else:
+        states, home = run(pipeline, tmp_path / "vertex", features=features)
 
     found = Registry(home).search(name=MODEL_NAME)[0]
     assert found.artifact == expected.artifact
@@ -112,10 +118,9 @@ def test_no_task_is_cached(written, tmp_path):
     assert [name for name, task in runs.items() if task.get("cachingOptions", {}).get("enableCache")] == []
 
 
-def test_the_second_night_finds_the_champion_of_the_first(pipeline, tmp_path):
-    kept = tmp_path / "production"
+def test_the_second_night_finds_the_champion_of_the_first(pipeline, promoted, tmp_path):
+    kept = shutil.copytree(promoted[2], tmp_path / "production")
 
-    run(pipeline, tmp_path / "first", home=str(kept))
     first = Registry(kept / (kept / "NEWEST").read_text())
     assert first.get_production(MODEL_NAME).version == 1
     run(pipeline, tmp_path / "second", date="2013-02-11", home=str(kept))

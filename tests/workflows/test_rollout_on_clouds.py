@@ -382,7 +382,10 @@ def test_vertex_gets_the_promoted_version_step_by_step_while_its_operations_take
     assert real.kept(tmp_path / "kept")[0] == 2
 
 
-@pytest.mark.parametrize("seen", [{"errors": 60}, {"seconds": 3.0}, {"answers": 3}], ids=str)
+NIGHTLY = [pytest.param(seen, marks=pytest.mark.nightly) for seen in ({"seconds": 3.0}, {"answers": 3})]
+
+
+@pytest.mark.parametrize("seen", [{"errors": 60}, *NIGHTLY], ids=str)
 def test_vertex_takes_a_bad_version_back_and_the_registry_too(real, vertex, seen, tmp_path):
     vertex.seen.update(seen)
 
