@@ -6,9 +6,7 @@ import hashlib
 import hmac
 import io
 import json
-import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, NotAllowed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_bytes
+from mlops_lab.base.storage import write_atomically
 
 TRUSTED_TYPES = (
     "numpy.dtype",
@@ -183,8 +182,7 @@ class ArtifactStore:
             # A file that is there and whole is left alone; a damaged one is written again.
             if path.is_file() and fingerprint_bytes(path.read_bytes()) == fingerprint:
                 return fingerprint
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, data)
+            write_atomically(path, data)
         except OSError as error:
             raise HomeError(self.home, error.strerror or str(error)) from None
         return fingerprint
@@ -232,30 +230,3 @@ class ArtifactStore:
             IntegrityError: the bytes have changed.
         """
         return restore_model(self.get_bytes(fingerprint), trusted=trusted, what=f"artifact {fingerprint[:19]}…")
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp lets only its maker read, and artifacts are shared
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    for folder in (path.parent, path.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    # The new name is part of the folder, which has to reach the disk too; Windows does that by itself.
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

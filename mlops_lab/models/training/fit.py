@@ -14,7 +14,7 @@ from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName, expec
 from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training.metrics import numbers_of, outcomes_of, score, yes_or_no
-from mlops_lab.models.training.model import build_model, free_threads, predict, prepare, refused
+from mlops_lab.models.training.model import build_model, free_threads, lean_columns, predict, prepare, refused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,7 +191,7 @@ def train(
     estimator = build_model(model, split.train[features], seed=seed, kind=kind)
     ready = prepare(split.train[features])
     try:
-        with free_threads():
+        with free_threads(), lean_columns(estimator):
             estimator.fit(ready, target)
     except (TypeError, ValueError) as error:
         raise refused(error, ready, f"the {called} model cannot learn from these rows") from None

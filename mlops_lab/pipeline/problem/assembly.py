@@ -7,7 +7,6 @@ one by itself. What the tasks before it returned lies in that folder, so a task 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,6 +16,7 @@ from typing import Any
 from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.base.errors import HomeError, IntegrityError, InvalidData, TaskFailed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
+from mlops_lab.base.storage import write_atomically
 from mlops_lab.pipeline.dag import DAG, DagRun, Event, Param, TaskInstance, resolve_params, run_dag
 from mlops_lab.pipeline.dag.arguments import arguments_of
 from mlops_lab.pipeline.dag.attempt import attempt_task
@@ -237,12 +237,8 @@ def _read(folder: Path, name: str, wanted_by: str) -> dict[str, Any]:
 
 def _kept(folder: Path, instance: TaskInstance) -> TaskInstance:
     text = json.dumps({"state": instance.state, "why": instance.why, "result": instance.result}, sort_keys=True)
-    path = folder / f"{instance.task_id}.json"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = path.with_suffix(".json.new")
-        written.write_text(text, "utf-8")
-        os.replace(written, path)  # at once, so that a crash leaves the old result or the new one
+        write_atomically(folder / f"{instance.task_id}.json", text)
     except OSError as error:
         raise HomeError(folder, error.strerror or str(error)) from None
     return instance
