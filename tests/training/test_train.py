@@ -12,7 +12,9 @@ from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.errors import InvalidData, UnknownName
 from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
+from mlops_lab.models.tracking.artifacts import dump_model
 from mlops_lab.models.training import MODELS, build_model, predict, train
+from mlops_lab.models.training.model import lean_columns, prepare
 
 SPLIT = parse_utc("2013-06-01")
 
@@ -143,3 +145,18 @@ def test_an_outcome_that_never_varies_or_is_not_known_is_refused(tracker: Tracke
 def test_no_features_are_no_training_set() -> None:
     with pytest.raises(InvalidData, match="no features"):
         build_model("logistic", pd.DataFrame(index=range(3)))
+
+
+def test_the_lean_columns_make_the_same_model_to_the_byte():
+    chance = np.random.default_rng(7)
+    wind = np.where(chance.random(70_000) < 0.1, np.nan, chance.normal(size=70_000))
+    rows = pd.DataFrame({"wind": wind, "carrier": chance.choice(["UA", "AA", "B6"], 70_000)})
+    late = wind > 0.3
+    plain, lean = (build_model("logistic", rows) for _ in range(2))
+    plain.fit(prepare(rows), late)
+
+    with lean_columns(lean):
+        lean.fit(prepare(rows), late)
+
+    assert type(lean[0]) is type(plain[0])
+    assert dump_model(lean) == dump_model(plain)

@@ -11,7 +11,15 @@ from mlops_lab.models.training.metrics import (
     score,
     score_interval,
 )
-from mlops_lab.models.training.model import KINDS, MODELS, build_model, is_regressor, predict, predict_proba
+from mlops_lab.models.training.model import (
+    KINDS,
+    MODELS,
+    build_model,
+    is_regressor,
+    predict,
+    predict_proba,
+    return_memory,
+)
 
 __all__ = [
     "KINDS",
@@ -29,6 +37,7 @@ __all__ = [
     "predict",
     "predict_proba",
     "refit",
+    "return_memory",
     "score",
     "score_interval",
     "time_split",

@@ -14,7 +14,15 @@ from mlops_lab.base.errors import DuplicateName, InvalidData, UnknownName, expec
 from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training.metrics import numbers_of, outcomes_of, score, yes_or_no
-from mlops_lab.models.training.model import build_model, free_threads, lean_columns, predict, prepare, refused
+from mlops_lab.models.training.model import (
+    build_model,
+    free_threads,
+    lean_columns,
+    predict,
+    prepare,
+    refused,
+    return_memory,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +131,7 @@ def train(
     name: str = "model",
     model: Any = "logistic",
     kind: str = "classification",
-    served: TrainingSet | None = None,
+    served: TrainingSet | Callable[[], TrainingSet] | None = None,
     slice_by: str | None = None,
     seed: int = 0,
     threshold: float = 0.5,
@@ -145,8 +153,8 @@ def train(
         model: one of `MODELS`, or a scikit-learn estimator; see `build_model`.
         kind: `classification`, or `regression` where the label is a number.
         served: the same decisions with the features that the online store would have held (`FeatureStore.replay`);
-            its rows from `split_at` on are scored as `served.*`. Without it the run has no served figures, and a gate
-            that asks for them refuses.
+            its rows from `split_at` on are scored as `served.*`; or a function that gives it, called after the fit.
+            Without it the run has no served figures, and a gate that asks for them refuses.
         slice_by: a column whose every value is measured on its own.
         seed: the seed of everything random in the fit, a whole number from 0 up.
         threshold: from which probability `accuracy` counts a yes.
@@ -189,56 +197,57 @@ def train(
     target = _target(split.train, label, kind)
     called = model_name or (model if isinstance(model, str) else type(model).__name__)
     estimator = build_model(model, split.train[features], seed=seed, kind=kind)
-    ready = prepare(split.train[features])
+    first, last = split.train["event_timestamp"].min(), split.train["event_timestamp"].max()
+    params = {
+        "model": called,
+        "seed": seed,
+        "label": label,
+        **({"threshold": threshold} if kind == "classification" else {"kind": kind}),
+        "feature_service": training_set.service,
+        "features": ",".join(features),
+        "views": ",".join(training_set.views),
+        "train_from": f"{first:%Y-%m-%dT%H:%M:%SZ}",
+        "train_until": f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        "split_at": f"{split.at:%Y-%m-%dT%H:%M:%SZ}",
+        "train_rows": len(split.train),
+        "holdout_rows": len(split.holdout),
+        "embargoed_rows": split.embargoed,
+    }
+    fingerprints = {"training_set": training_set.fingerprint, **(inputs or {})}
+    ready, holdout, since = prepare(split.train[features]), split.holdout, split.at
+    del training_set, frame, split  # while it fits, a year of rows is there once, in plain types, if nobody else has it
+    return_memory()
     try:
         with free_threads(), lean_columns(estimator):
             estimator.fit(ready, target)
     except (TypeError, ValueError) as error:
         raise refused(error, ready, f"the {called} model cannot learn from these rows") from None
-    del ready  # a year of rows in plain types: the holdout's come next
-    offline = score(
-        estimator, split.holdout, label=label, slice_by=slice_by, threshold=threshold, kind=kind, metrics=metrics
-    )
+    del ready
+    return_memory()
+    how: dict[str, Any] = {"label": label, "slice_by": slice_by, "threshold": threshold, "kind": kind}
+    offline = score(estimator, holdout, metrics=metrics, **how)
     figures = offline.flat("offline")
     if served is not None:
-        seen = expect(served, TrainingSet, "what was served").frame
+        seen = expect(served() if callable(served) else served, TrainingSet, "what was served").frame
         if "event_timestamp" not in seen.columns:
             raise UnknownName("column", "event_timestamp", seen.columns, where="the served rows")
-        rows = seen[seen["event_timestamp"] >= split.at]
-        if not _equal(rows, split.holdout, ["event_timestamp", label]):
+        rows = seen[seen["event_timestamp"] >= since]
+        if not _equal(rows, holdout, ["event_timestamp", label]):
             raise InvalidData("the served rows are of other decisions than the rows from split_at on; serve those.")
         looked_at = [*features, label, *([slice_by] if slice_by else [])]
-        again = offline  # the same rows would only give the same figures, more slowly
-        if not _equal(rows, split.holdout, looked_at):
-            again = score(
-                estimator, rows, label=label, slice_by=slice_by, threshold=threshold, kind=kind, metrics=metrics
-            )
-        figures |= again.flat("served")
-    first, last = split.train["event_timestamp"].min(), split.train["event_timestamp"].max()
+        # The same rows would only give the same figures, more slowly.
+        same = _equal(rows, holdout, looked_at)
+        figures |= (offline if same else score(estimator, rows, metrics=metrics, **how)).flat("served")
     return tracker.log_run(
         name,
-        params={
-            "model": called,
-            "seed": seed,
-            "label": label,
-            **({"threshold": threshold} if kind == "classification" else {"kind": kind}),
-            "feature_service": training_set.service,
-            "features": ",".join(features),
-            "views": ",".join(training_set.views),
-            "train_from": f"{first:%Y-%m-%dT%H:%M:%SZ}",
-            "train_until": f"{last:%Y-%m-%dT%H:%M:%SZ}",
-            "split_at": f"{split.at:%Y-%m-%dT%H:%M:%SZ}",
-            "train_rows": len(split.train),
-            "holdout_rows": len(split.holdout),
-            "embargoed_rows": split.embargoed,
-        },
+        params=params,
         metrics=figures,
         tags=dict(tags or {}),
-        inputs={"training_set": training_set.fingerprint, **(inputs or {})},
+        inputs=fingerprints,
         artifact=tracker.artifacts.save_model(estimator),
         author=author,
         started=started,
-        example=prepare(split.holdout[features].head(5)),
+        example=prepare(holdout[features].head(5)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 MODELS: Sequence[str] = ("logistic", "gradient_boosting")
 #: What is predicted, and the models that can be built for it: a yes or no, or a number.
 KINDS: Mapping[str, Sequence[str]] = {"classification": MODELS, "regression": ("ridge", "gradient_boosting")}
-_ROWS = 1 << 15  # rows that are the numbers of a model at one time
+_ROWS, _FEW = 1 << 15, 1 << 12  # rows that become the numbers of a model at one time, and that are put side by side
 
 
 def build_model(model: Any, frame: pd.DataFrame, *, seed: int = 0, kind: str = "classification") -> Any:
@@ -117,8 +118,8 @@ def _linear_columns(numbers: list[str], texts: list[str], seed: int, ranks: int)
     number = Pipeline(
         [
             ("impute", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
-            ("rank", QuantileTransformer(n_quantiles=ranks, subsample=20_000, random_state=seed)),
-            ("scale", StandardScaler()),
+            ("rank", QuantileTransformer(n_quantiles=ranks, subsample=20_000, random_state=seed, copy=False)),
+            ("scale", StandardScaler(copy=False)),
         ]
     )
     text = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=100)
@@ -160,10 +161,10 @@ def _side_by_side(parts: Sequence[Any]) -> Any:
     some = sum(part.nnz if sparse.issparse(part) else np.count_nonzero(part) for part in parts)
     whole = np.int32 if some < 2**31 else np.int64
     values, places, ends = np.empty(some), np.empty(some, dtype=whole), np.zeros(rows + 1, dtype=whole)
-    for start in range(0, rows, _ROWS):
-        block = sparse.hstack([sparse.csr_matrix(part[start : start + _ROWS]) for part in parts], format="csr")
+    for start in range(0, rows, _FEW):
+        block = sparse.hstack([sparse.csr_matrix(part[start : start + _FEW]) for part in parts], format="csr")
         first = ends[start]
-        ends[start + 1 : start + _ROWS + 1] = block.indptr[1:] + first
+        ends[start + 1 : start + _FEW + 1] = block.indptr[1:] + first
         values[first : first + block.nnz], places[first : first + block.nnz] = block.data, block.indices
     return sparse.csr_matrix((values, places, ends), shape=(rows, width))
 
@@ -249,6 +250,17 @@ def free_threads(threads: int | None = None) -> Iterator[None]:
         threads = max(1, min(processors - 1, processors - busy))
     with _thread_pools().limit(limits=threads):
         yield
+
+
+def return_memory() -> None:
+    """Give memory that is free, and that the allocators of C and Arrow keep for later, back to the system."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)  # musl has none
 
 
 @lru_cache(maxsize=1)

@@ -119,8 +119,9 @@ def build_training_set(check_data: Result, params: Params, logical_date: datetim
 @task
 def train(build_training_set: Result, params: Params, logical_date: datetime, clock: Clock, home: Path) -> Result:
     """Fit the model on what was over before the holdout, and keep the run."""
-    from mlops_lab.models.training import train
+    from mlops_lab.models.training import return_memory, train
 
+    return_memory()
     tracker, problem = open_tracker(home, clock=clock), problem_of(home)
     run = train(
         get_training_set(tracker.artifacts, build_training_set["known"], role="known"),
@@ -132,7 +133,7 @@ def train(build_training_set: Result, params: Params, logical_date: datetime, cl
         model_name=params["model"],
         kind=problem.kind,
         metrics=problem.figures,
-        served=get_training_set(tracker.artifacts, build_training_set["served"], role="served"),
+        served=lambda: get_training_set(tracker.artifacts, build_training_set["served"], role="served"),
         slice_by=problem.slice_by,
         seed=params["seed"],
         author=params["author"],
