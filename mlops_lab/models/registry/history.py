@@ -107,23 +107,19 @@ def apply(connection: sqlite3.Connection, event: Event) -> None:
         change(connection, event)
 
 
+def _values(event: Event) -> dict[str, Any]:
+    """The event and its details, by name, as SQL asks for them; of one name, the event's own."""
+    return {**event.details, **vars(event), "at": event.at.isoformat()}
+
+
 def _register(connection: sqlite3.Connection, event: Event) -> None:
     connection.execute("INSERT INTO models (name) VALUES (?) ON CONFLICT DO NOTHING", (event.name,))
-    details = event.details
     connection.execute(
         "INSERT INTO versions (name, version, run_id, artefact, stage, author, created, description)"
-        " VALUES (?, ?, ?, ?, 'None', ?, ?, ?)",
-        (
-            event.name,
-            event.version,
-            details["run_id"],
-            details["artefact"],
-            details["author"],
-            event.at.isoformat(),
-            details["description"],
-        ),
+        " VALUES (:name, :version, :run_id, :artefact, 'None', :author, :at, :description)",
+        _values(event),
     )
-    rows = [(event.name, event.version, key, value) for key, value in details["tags"].items()]
+    rows = [(event.name, event.version, key, value) for key, value in event.details["tags"].items()]
     connection.executemany("INSERT INTO tags VALUES (?, ?, ?, ?)", rows)
 
 
@@ -152,42 +148,26 @@ def _delete_alias(connection: sqlite3.Connection, event: Event) -> None:
 
 def _record_report(connection: sqlite3.Connection, event: Event) -> None:
     connection.execute(
-        "UPDATE versions SET report_seq = :seq, report = :report, report_passed = :passed, report_champion = :champion,"
-        " verdict = :passed WHERE name = :name AND version = :version",
-        {
-            "seq": event.seq,
-            "report": event.details["fingerprint"],
-            "passed": int(event.details["report"]["passed"]),
-            "champion": event.details["report"]["champion"],
-            "name": event.name,
-            "version": event.version,
-        },
+        "UPDATE versions SET report_seq = :seq, report = :fingerprint, report_passed = :passed, verdict = :passed,"
+        " report_champion = :champion WHERE name = :name AND version = :version",
+        _values(event) | {key: event.details["report"][key] for key in ("passed", "champion")},
     )
 
 
 def _request(connection: sqlite3.Connection, event: Event) -> None:
-    details = event.details
     connection.execute("DELETE FROM approvals WHERE name = ? AND version = ?", (event.name, event.version))
     connection.execute(
         "INSERT INTO approvals (name, version, artefact, report, state, requested_by, requested_at, expires_at, why)"
-        " VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?)",
-        (
-            event.name,
-            event.version,
-            details["artefact"],
-            details["report"],
-            event.actor,
-            event.at.isoformat(),
-            details["expires_at"],
-            event.why,
-        ),
+        " VALUES (:name, :version, :artefact, :report, 'pending', :actor, :at, :expires_at, :why)",
+        _values(event),
     )
 
 
 def _decide(connection: sqlite3.Connection, event: Event) -> None:
     connection.execute(
-        "UPDATE approvals SET state = ?, decided_by = ?, decided_at = ?, comment = ? WHERE name = ? AND version = ?",
-        (event.target, event.actor, event.at.isoformat(), event.why, event.name, event.version),
+        "UPDATE approvals SET state = :target, decided_by = :actor, decided_at = :at, comment = :why"
+        " WHERE name = :name AND version = :version",
+        _values(event),
     )
 
 
