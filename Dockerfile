@@ -27,8 +27,11 @@ COPY mlops_lab ./mlops_lab
 # The libraries' own tests, headers and what only a notebook shows stay out; numpy.testing reads one of its tests' files.
 RUN python3 -m pip --python /opt/mlops-lab/bin/python install --no-deps . \
  && find /opt/mlops-lab -type d -name tests -not -path "*/numpy/_core/*" -prune -exec rm -rf {} + \
- && find /opt/mlops-lab -path "*/pyarrow/include" -prune -exec rm -rf {} + \
- && find /opt/mlops-lab \( -path "*/pyarrow/*flight*" -o -path "*/pyarrow/*s3*" \) -delete \
+ && find /opt/mlops-lab -path "*/pyarrow/*" -type d \( -name include -o -name includes -o -name src \) \
+      -prune -exec rm -rf {} + \
+ && find /opt/mlops-lab -path "*/pyarrow/*" \( -name "*flight*" -o -name "*s3*" -o -name "_hdfs*" -o -name "_gcsfs*" \
+      -o -name "_azurefs*" -o -name "_orc*" -o -name "_substrait*" -o -name "*.p[yx][xid]" \
+      -o -name "libarrow_python*.so" -o -name "libarrow_python*.so.*.*.*" \) -delete \
  && find /opt/mlops-lab -path "*/mlops_lab/teaching/*" -type d \
       \( -name panels -o -name classroom -o -name checks \) -prune -exec rm -rf {} + \
  && /opt/mlops-lab/bin/python /src/sbom.py > /opt/mlops-lab/sbom.cdx.json
