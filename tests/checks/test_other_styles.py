@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlops_lab.teaching.checks import find_exercise
 from mlops_lab.teaching.checks.judging import Verdict, judge
+from tests.checks.clauses import LONG, judged
 
 _COSTS = """\
 import numpy as np
@@ -119,3 +122,27 @@ def test_a_plausible_wrong_answer_is_told_what_is_wrong(exercise_id: str, source
 
     assert not verdict.passed
     assert says in verdict.message
+
+
+TRIED = tomllib.loads(Path(__file__).with_name("tried.toml").read_text("utf-8"))
+
+
+def _tried(kind: str) -> list[Any]:
+    named = [(f"{one['exercise']}-{number}", one) for number, one in enumerate(TRIED[kind], 1)]
+    return [
+        pytest.param(one, id=name, marks=pytest.mark.nightly if one["exercise"] in LONG else ()) for name, one in named
+    ]
+
+
+@pytest.mark.parametrize("one", _tried("wrong"))
+def test_what_a_learner_may_well_believe_is_answered_in_its_own_terms(one: dict[str, str]) -> None:
+    verdict = judged(one["exercise"], one["source"])
+
+    assert verdict.status == "not yet", verdict
+    assert one["says"] in verdict.message
+    assert "it raised" not in verdict.message
+
+
+@pytest.mark.parametrize("one", _tried("right"))
+def test_what_is_right_passes_however_it_is_written(one: dict[str, str]) -> None:
+    assert judged(one["exercise"], one["source"]).passed

@@ -73,6 +73,52 @@ def test_a_figure_that_nothing_makes_is_noticed() -> None:
     assert [figure for figure, _ in unmade(prose, {"cells": [cell]})] == ["0.82", "57,596", "35"]
 
 
+RUN_OF_THE_YEAR = {"0.90", "0.64", "0.74"}
+
+
+def scene() -> set[str]:
+    """The figures of the two models that the dashboard, the playground and the plans are about, on four weeks."""
+    from mlops_lab.teaching.classroom.results import load_measured
+
+    return {
+        f"{one.metrics[f'{side}.roc_auc']:.3f}" for one in load_measured().values() for side in ("offline", "served")
+    }
+
+
+@pytest.mark.parametrize(
+    ("page", "whole_year", "four_weeks"),
+    [
+        ("README.md", {"0.90", "0.64", "0.74"}, {"0.734"}),
+        ("site/index.md", {"0.90", "0.64"}, {"0.734"}),
+        ("notebooks/src/00_start_here.py", {"0.90", "0.64", "0.74"}, set()),
+        ("notebooks/teacher/README.md", {"0.90", "0.64", "0.74"}, {"0.877", "0.603", "0.734"}),
+    ],
+)
+def test_the_two_models_have_one_set_of_figures_a_window(page: str, whole_year: set[str], four_weeks: set[str]) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    figures = set(re.findall(r"(?<![\d.])0\.[6-9]\d{1,2}(?!\d)", text))
+
+    assert figures & RUN_OF_THE_YEAR == whole_year
+    assert figures & scene() == four_weeks
+
+
+def test_notebook_00_runs_what_the_front_pages_tell() -> None:
+    notebook = json.loads((REPOSITORY / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8"))
+    ran = {"cells": [cell for cell in notebook["cells"] if "plot_bars(" not in "".join(cell["source"])]}
+    numbers = [each for each in made(ran) if 0.6 < each < 1 and round(each, 2) != each]
+
+    assert {f"{each:.2f}" for each in numbers} >= RUN_OF_THE_YEAR
+
+
+@pytest.mark.parametrize(
+    ("notebook", "said"), [("01", "June and July"), ("02", "June and July"), ("03", "in notebook 00")]
+)
+def test_a_notebook_on_other_flights_says_so(notebook: str, said: str) -> None:
+    source = next(each for each in SOURCES if each.stem.startswith(notebook)).read_text(encoding="utf-8")
+
+    assert said in " ".join(source.replace("\n# ", " ").split())
+
+
 @pytest.mark.nightly
 def test_yesterdays_row_with_the_hour(tmp_path: Path) -> None:
     """What notebook 01 tells of the honest view of exercise 01.3, done as it is told."""

@@ -1,4 +1,4 @@
-"""Every notebook run as people run it: an exercise first after a restart, each cell twice, all of it twice."""
+"""Every notebook run as people run it: a restart at an exercise and on from there, each cell twice, all of it twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME
 from notebook_kernel import BUILD_ZONE, REPOSITORY, surroundings
 
-from mlops_lab.teaching.checks.catalogue import all_exercises
+from mlops_lab.teaching.checks.exercise import all_exercises
 
 SOURCES = sorted((REPOSITORY / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
 EXERCISE = re.compile(r"^(check|quiz)\(", re.MULTILINE)
@@ -61,6 +61,23 @@ def all_of_it_twice(notebook: Any) -> Any:
     return notebook
 
 
+def exercises(notebook: Any) -> list[int]:
+    """The places of the cells that check an answer."""
+    return [
+        place
+        for place, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code" and re.search(r"^check\(", cell.source, re.MULTILINE)
+    ]
+
+
+def restarted_at(notebook: Any, number: int) -> Any:
+    """The kernel is new at this exercise: its cell, then all cells from the first to the next exercise, or the end."""
+    places = [*exercises(notebook), len(notebook.cells)]
+    here, end = places[number], places[number + 1]
+    notebook.cells = [copy.deepcopy(notebook.cells[here]), *notebook.cells[: end + (end < len(notebook.cells))]]
+    return notebook
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_an_exercise_can_be_the_first_cell_after_a_restart(source: Path) -> None:
     failed = []
@@ -82,6 +99,19 @@ def test_a_notebook_can_be_run_again(source: Path, again: Any) -> None:
     assert run(again(notebook_of(source)), source.parents[1]) == []
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        pytest.param(source, number, id=f"{source.stem}-{number + 1}")
+        for source in SOURCES
+        for number in range(len(exercises(notebook_of(source))))
+    ],
+)
+def test_the_kernel_can_be_restarted_at_each_exercise_and_the_notebook_goes_on(source: Path, number: int) -> None:
+    assert run(restarted_at(notebook_of(source), number), source.parents[1]) == []
+
+
 def solved(source: Path) -> str:
     """The source with the solutions that stand behind the hints in place of the dots."""
     text = source.read_text(encoding="utf-8")
@@ -89,6 +119,24 @@ def solved(source: Path) -> str:
         if exercise.stub and exercise.stub in text:
             text = text.replace(exercise.stub, exercise.solution)
     return text
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_the_solutions_of_a_notebook_pass_in_their_places_and_it_runs_to_its_end(source: Path) -> None:
+    notebook = notebook_of(solved(source))
+
+    failed = run(notebook, source.parents[1])
+
+    said = [
+        output.data["text/plain"]
+        for place in exercises(notebook)
+        for output in notebook.cells[place].outputs
+        if "text/plain" in output.get("data", {})
+    ]
+    assert failed == []
+    assert [each for each in said if " passed: " not in each] == []
+    assert len(said) >= len(exercises(notebook))
 
 
 @pytest.mark.nightly
@@ -104,15 +152,22 @@ def test_the_capstone_can_be_run_again_by_whoever_has_promoted_a_version(tmp_pat
 
 @pytest.mark.parametrize(
     ("again", "told"),
-    [(each_cell_twice, ["done.remove(1): ValueError"]), (all_of_it_twice, ["open('x', 'x').close(): FileExistsError"])],
+    [
+        (each_cell_twice, ["done.remove(1): ValueError"]),
+        (all_of_it_twice, ["open('x', 'x').close(): FileExistsError"]),
+        (restarted_at, ["check('00.1', answer): NameError", "assert not kept: AssertionError"]),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_cell_that_cannot_be_run_again_is_noticed(again: Any, told: list[str], tmp_path: Path) -> None:
     planted = {
         each_cell_twice: "# %%\ndone = [1]\n\n# %%\ndone.remove(1)\n",
         all_of_it_twice: "# %%\nopen('x', 'x').close()\n",
+        restarted_at: "# %%\nfrom mlops_lab import check\nanswer = ...\nassert not kept\n\n"
+        "# %%\nkept = [1]\ncheck('00.1', answer)\n",
     }
+    number = (0,) if again is restarted_at else ()
 
-    failed = run(again(notebook_of(planted[again])), tmp_path)
+    failed = run(again(notebook_of(planted[again]), *number), tmp_path)
 
     assert [each[: len(words)] for each, words in zip(failed, told, strict=True)] == told

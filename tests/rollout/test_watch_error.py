@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_lab.models.rollout.rollout import least
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.models.rollout.rollout import least, shared_by_day
 
 MARGIN, WEIGHTS, DAILY = 0.005, 3, 50  # answers a day at 5 percent
 
@@ -16,8 +17,8 @@ def today(worse, _days):
     return worse.mean() - 2 * worse.std(ddof=1) / len(worse) ** 0.5
 
 
-def now(worse, days):
-    return least(worse, days, error=0.05 / WEIGHTS)
+def now(worse, days, shared=0.02):
+    return least(worse, days, shared=shared, error=0.05 / WEIGHTS)
 
 
 def taken_back(bound, *, truth, storm, rollouts, looks=14, seed=1):
@@ -55,20 +56,25 @@ def test_the_error_over_two_thousand_rollouts(storm, truth):
     assert taken_back(now, truth=truth, storm=storm, rollouts=2000) <= 0.05
 
 
-def whole(*, truth, storm, rollouts, seed=2, days=60, patience=14):
+def alike(rng, flights, *, truth, storm):
+    """How much worse the challenger was at each flight of one day, of which all share the storm."""
+    return truth + rng.normal(0, storm) + rng.normal(0, 0.09, flights)
+
+
+def whole(a_day=alike, *, rollouts, seed=2, days=60, patience=14, shared=lambda _rng: 0.02, **truth):
     """The shares of whole rollouts taken back and finished: all three weights, each day a look, patience included."""
     rng = np.random.default_rng(seed)
     ends = {"taken back": 0, "finished": 0, "undecided": 0}
     for _ in range(rollouts):
-        storms, weight, begun, end = truth + rng.normal(0, storm, days), 0, 0, "undecided"
+        weight, begun, end, scale = 0, 0, "undecided", shared(rng)
         drawn, labels = np.empty(0), np.empty(0, dtype="int64")
         for day in range(days):
             flights = (DAILY, 225, 900)[weight]
-            drawn = np.append(drawn, storms[day] + rng.normal(0, 0.09, flights))
+            drawn = np.append(drawn, a_day(rng, flights, **truth))
             labels = np.append(labels, np.full(flights, day))
             if len(drawn) < 100:
                 continue
-            low, mean = now(pd.Series(drawn), pd.Series(labels)), drawn.mean()
+            low, mean = now(pd.Series(drawn), pd.Series(labels), scale), drawn.mean()
             if low > MARGIN or (mean > MARGIN and low > 0 and day - begun + 1 >= patience):
                 end = "taken back"
                 break
@@ -104,6 +110,61 @@ def test_a_model_worse_by_twice_the_margin_is_taken_back_in_the_end(storm, at_le
 
     print(storm, ends)
     assert ends["taken back"] >= at_least
+
+
+def unalike(rng, flights, *, weather, worse=0.0):
+    """As `alike`, of two models that see different halves of what makes a flight late, and see as much of it."""
+    answers = two_halves(rng, flights, weather, worse)
+    return (answers["challenger"] - answers["truth"]) ** 2 - (answers["champion"] - answers["truth"]) ** 2
+
+
+def two_halves(rng, flights, weather, worse=0.0):
+    seen = [rng.normal(0, 0.5, flights) + each for each in rng.normal(0, weather, 2)]
+    blunt = (1 + (0.25 + weather**2) * np.pi / 8) ** 0.5  # the half that is not seen takes the edge off
+    challenger, champion = (1 / (1 + np.exp((1.3 - half) / blunt)) for half in seen)
+    truth = (rng.random(flights) < 1 / (1 + np.exp(1.3 - sum(seen)))).astype(float)
+    return {"challenger": np.clip(challenger + worse, 0, 1), "champion": champion, "truth": truth}
+
+
+def measured(weather):
+    """`shared_by_day` on an exam of thirty days."""
+
+    def on_the_exam(rng):
+        days = [pd.DataFrame(two_halves(rng, 900, weather)).assign(at=day) for day in EXAM]
+        return max(0.02, shared_by_day(pd.concat(days)))
+
+    return on_the_exam
+
+
+EXAM = pd.date_range("2013-11-01", periods=30, tz="UTC")
+
+
+def test_models_of_different_recipes_need_the_scale_that_the_exam_shows():
+    usual = whole(unalike, weather=1.2, rollouts=40)
+    told = whole(unalike, weather=1.2, rollouts=40, shared=lambda _rng: 0.08)
+
+    assert usual["taken back"] > 0.1
+    assert told["taken back"] <= 0.05
+
+
+def test_three_days_are_the_least_that_show_what_a_day_shares():
+    two = pd.DataFrame(two_halves(np.random.default_rng(1), 2, 0.5)).assign(at=EXAM[:2])
+
+    with pytest.raises(InvalidData, match="2 days of answers"):
+        shared_by_day(two)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("weather", [0.8, 1.2, 1.6])
+def test_of_a_thousand_equal_models_of_another_recipe_one_in_twenty_is_taken_back(weather):
+    usual = whole(unalike, weather=weather, rollouts=300)
+    told = whole(unalike, weather=weather, rollouts=1000, shared=measured(weather))
+    worse = whole(unalike, weather=weather, worse=0.25, rollouts=100, shared=measured(weather))
+
+    print(weather, usual, told, worse)
+    assert usual["taken back"] <= 0.4  # the third of which `least` tells
+    assert told["taken back"] <= 0.05
+    assert worse["taken back"] >= 0.5
 
 
 def of_numbers(rng, rows):

@@ -1,7 +1,17 @@
 """How is a version put to work, watched and taken back?"""
 
 from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of, promotion_of
-from mlops_lab.models.rollout.rollout import Judgement, answered_by_challenger, begin, judge, least, look, rollout, stop
+from mlops_lab.models.rollout.rollout import (
+    Judgement,
+    answered_by_challenger,
+    begin,
+    judge,
+    least,
+    look,
+    rollout,
+    shared_by_day,
+    stop,
+)
 
 __all__ = [
     "Deployment",
@@ -17,5 +27,6 @@ __all__ = [
     "look",
     "promotion_of",
     "rollout",
+    "shared_by_day",
     "stop",
 ]

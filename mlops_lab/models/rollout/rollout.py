@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.errors import NotAllowed
+from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of
 
@@ -131,6 +131,12 @@ def least(
     https://arxiv.org/abs/2310.03722) over the days' means; it is the sharper one where days differ little.
     Variances are estimated, so the promise is tried by simulation: `tests/rollout/test_watch_error.py`.
 
+    What is promised, then: an equal model is called worse in at most one rollout of twenty where its days differ from
+    the champion's with a standard deviation of no more than `shared`. 0.02 holds for two models of one recipe, and
+    not for two of different recipes: of those, simulated, up to a third was called worse that was as good. For such a
+    pair give what `shared_by_day` measures on the exam: then it is one in twenty again, and it takes longer to see that
+    a model is worse.
+
     What no test can do: with storms of 0.02 a day a model that is 0.01 worse differs from an equal one by half a
     standard deviation of a day. By Wald's bound no test that errs once in twenty rollouts tells them apart in less than
     2 log(20) (0.02 / 0.01)² = 24 days on average, however many flights a day has.
@@ -171,6 +177,33 @@ def least(
     a_day = float(np.median(1 / weights)) if shared is None else shared**2
     root = math.sqrt(2 * (known + 1 / a_day) * math.log(1 + math.sqrt(1 + known * a_day) / (2 * error)))
     return max(mean - root / known, by_days)
+
+
+def shared_by_day(answers: pd.DataFrame) -> float:
+    """What the answers of a day share for these two models: `RolloutPolicy.shared`, measured before the rollout.
+
+    It is the standard deviation, over days, of the difference of their mean squared errors, and needs some thirty days
+    on which both have answered: the exam, or a shadow.
+
+    Args:
+        answers: as `judge` takes them, with `at`; rows without an outcome, or without one of the answers, do not count.
+
+    Raises:
+        InvalidData: there are less than three days.
+
+    >>> import pandas as pd
+    >>> at = pd.date_range("2013-11-01", periods=4, freq="12h", tz="UTC").append(pd.DatetimeIndex(["2013-11-03T00Z"]))
+    >>> shared_by_day(pd.DataFrame({"at": at, "truth": [0, 0, 1, 1, 0], "challenger": 0.5, "champion": 0.4}))
+    0.11547
+    """
+    known = answers.dropna(subset=["truth", "challenger", "champion"])
+    worse = (known["challenger"] - known["truth"]) ** 2 - (known["champion"] - known["truth"]) ** 2
+    days = worse.groupby(known["at"].dt.floor("D")).mean()
+    if len(days) < _FEW_DAYS:
+        raise InvalidData(
+            f"{len(days)} days of answers do not show what a day shares; it takes {_FEW_DAYS}, better 30."
+        )
+    return round(float(days.std()), 6)
 
 
 def _least_of_days(means: np.ndarray[Any, Any], error: float) -> float:

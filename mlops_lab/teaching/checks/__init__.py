@@ -32,13 +32,23 @@ that the solution passes.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes, find_exercise, find_quiz
-from mlops_lab.teaching.checks.exercise import Exercise, Mistake, NotYet, Option, Prediction, Quiz, expect
-from mlops_lab.teaching.checks.hinting import Hints, hint
+from mlops_lab.teaching.checks.cards import predict, quiz
+from mlops_lab.teaching.checks.exercise import (
+    Exercise,
+    Mistake,
+    NotYet,
+    Option,
+    Prediction,
+    Quiz,
+    all_exercises,
+    all_predictions,
+    all_quizzes,
+    expect,
+    find_exercise,
+    find_quiz,
+)
 from mlops_lab.teaching.checks.judging import Verdict, check
-from mlops_lab.teaching.checks.predictions import predict
-from mlops_lab.teaching.checks.progress import ProgressTable, export_progress, progress
-from mlops_lab.teaching.checks.quizzes import quiz
+from mlops_lab.teaching.checks.progress import Hints, ProgressTable, export_progress, hint, progress
 
 __all__ = [
     "Exercise",

@@ -34,7 +34,6 @@ _DAILY = pd.DataFrame(
 
 
 def _join(join: Any) -> None:
-    expect(callable(join), "join is a function of two frames.")
     for at, share, why in (
         ("08T07:59", None, "at 07:59 on 8 July no row had landed: the value has to be missing"),
         ("08T08:00", 0.1, "a row that lands at the very moment of the decision is known"),
@@ -48,6 +47,10 @@ def _join(join: Any) -> None:
     late = pd.DataFrame({"flight_id": ["a"], "origin": "JFK", "dest": "BOS", "event_timestamp": _times("11T12:00")})
     for rows in (both, both.iloc[::-1]):
         _same(_joined(join, late, rows), [0.2], "of two rows of one day, the one that landed last counts")
+    day = pd.DataFrame(
+        {"flight_id": ["a", "b"], "origin": "JFK", "dest": "BOS", "event_timestamp": _times("08T20:00", "09T12:00")}
+    )
+    _same(_joined(join, day, _DAILY), [0.1, 0.3], "of two decisions, each has its own moment to look from")
     order = pd.DataFrame(
         {
             "flight_id": ["c", "a", "b", "a"],
@@ -79,7 +82,6 @@ def _same(found: pd.DataFrame, shares: list[float | None], why: str) -> None:
 
 
 def _split(split: Any) -> None:
-    expect(callable(split), "split is a function of a frame and a moment.")
     at = _times("02T00:00")[0]
     frame = pd.DataFrame(
         {
@@ -96,10 +98,8 @@ def _split(split: Any) -> None:
     expect(isinstance(sides, tuple | list) and len(sides) == 2, "return two frames: train, holdout.")
     expect(frame.equals(given), "split changes the frame it is given: select rows of it.")
     train, holdout = ([str(one) for one in side["flight_id"]] for side in sides)
-    expect(
-        "b" not in train and "f" not in train,
-        "a flight decided before the split whose answer came after it: leave it out.",
-    )
+    said = "a flight decided before the split whose answer came after it: leave it out."
+    expect("b" not in train and "f" not in train, said)
     expect("b" not in holdout and "f" not in holdout, "a flight decided before the split is no exam question.")
     expect("d" in train, "an answer that is in at the very moment of the split is known: that flight is for training.")
     expect("c" in holdout, "a flight decided at the very moment of the split belongs to the holdout.")
@@ -212,7 +212,6 @@ def _became(workflow: Any, event: Trigger, outcomes: dict[str, str] | None = Non
 
 
 def _route(answer: Any) -> None:
-    expect(callable(answer), "answer is a function.")
     keys = [f"2013-12-01-B6-{number}-JFK" for number in range(2_000)]
 
     def ask(
@@ -255,9 +254,8 @@ def _route(answer: Any) -> None:
     wrong = [pair for pair in at_25 if pair not in (("champion", 1), ("challenger", 2))]
     expect(not wrong, "the name and the answer belong together: name the model that was asked.")
     down = ask(100, breaks="challenger")
-    expect(
-        set(down) == {("champion", 1)}, "the challenger's server is down: ask the champion, so that no request is lost."
-    )
+    said = "the challenger's server is down: ask the champion, so that no request is lost."
+    expect(set(down) == {("champion", 1)}, said)
     gone = ask(100, taken_back=True)
     expect(set(gone) == {("champion", 1)}, "the challenger was taken back, and it still answers.")
 

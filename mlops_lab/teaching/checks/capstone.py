@@ -128,9 +128,8 @@ def judge_view(view: Any) -> None:
     expect(not strange, f"the decisions have no column {strange[:1]} to join on; they have {', '.join(KEYS)}.")
     _expect_honest_view(view)
     known, served = (_of_june(view, live=live) for live in (False, True))
-    expect(
-        known.equals(served), "training would see rows that had not landed when it is served: replay and join differ."
-    )
+    said = "training would see rows that had not landed when it is served: replay and join differ."
+    expect(known.equals(served), said)
     found = float(known.notna().any(axis=1).mean())
     said = (
         f"only {found:.0%} of the decisions in June find a row. The newest row is often hours old two hours before "

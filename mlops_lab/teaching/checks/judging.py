@@ -6,6 +6,7 @@ import builtins
 import ctypes
 import dis
 import inspect
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,8 +18,7 @@ from typing import Any, Literal
 
 from mlops_lab.base.display import page, tint
 from mlops_lab.base.errors import MlopsLabError
-from mlops_lab.teaching.checks.catalogue import all_exercises, find_exercise
-from mlops_lab.teaching.checks.exercise import Exercise, NotYet, plain
+from mlops_lab.teaching.checks.exercise import Exercise, NotYet, all_exercises, expect, find_exercise, plain
 from mlops_lab.teaching.checks.progress import Standing, record
 
 Status = Literal["not attempted", "not yet", "passed"]
@@ -118,6 +118,8 @@ def _judged(exercise: Exercise, answer: object) -> Verdict:
     if left := _still_open(answer):
         return Verdict(exercise.id, "not yet", f"there is still a ... at {left}.", exercise.hints)
     try:
+        wanted = re.search(rf"^def {exercise.answer}\(.*\)", exercise.stub, re.MULTILINE)
+        expect(not wanted or callable(answer), f"write a function: {wanted[0]}." if wanted else "")
         _expect_own(exercise, answer)
         expect_as_delivered()
         exercise.test(plain(answer))
@@ -246,10 +248,8 @@ def _is_of_a_cell(function: FunctionType) -> bool:
 
 def _contents() -> Iterator[tuple[str, str]]:
     for name, module in _modules("mlops_lab.teaching.checks"):
-        if name.endswith(".hinting"):  # it remembers which hints were asked for
-            continue
         for key, value in list(vars(module).items()):
-            if not key.startswith("__"):
+            if not key.startswith("__") and key != "_asked":  # which hints were asked for
                 yield f"{name}.{key}", repr(value)
 
 
@@ -267,8 +267,8 @@ def is_untouched(answer: object) -> bool:
         constants = code.co_consts[1:] if answer.__doc__ is not None else code.co_consts
         does_nothing = any(code.co_code == empty.__code__.co_code for empty in _EMPTY)
         return does_nothing and all(constant is None or constant is ... for constant in constants)
-    if type(answer) is dict:
-        return bool(answer) and all(is_untouched(value) for value in answer.values())
+    if type(answer) is dict and any(value is not None for value in answer.values()):  # of None alone it is a set
+        return all(is_untouched(value) for value in answer.values())
     if type(answer) in (list, tuple):
         return bool(answer) and all(is_untouched(value) for value in answer)  # type: ignore[attr-defined]
     return False

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import asked, expect, read_exercises
+from mlops_lab.teaching.checks.exercise import asked, expect, is_number, read_exercises
 
 _ROWS = (  # event, created, value; minutes since midnight, so that nobody has to count days
     (480, 490, 1.0),
@@ -25,15 +25,12 @@ def _oracle(rows: Any, at: int, ttl: int) -> float | None:
 
 def build_latest(latest: Callable[..., Any]) -> None:
     """Does the learner's join agree with the slow loop? Its commonest mistakes are named first."""
-    expect(callable(latest), "write a function: def latest(rows, at, ttl).")
     rows = [{"event": event, "created": created, "wind": wind} for event, created, wind in _ROWS]
 
     def given(some: list[dict[str, float]], at: int, ttl: int) -> Any:
         wind = asked(latest, some, at, ttl)
-        expect(
-            wind is None or (isinstance(wind, int | float) and not isinstance(wind, bool)),
-            f"return the wind of the row, a number, or None; not a {type(wind).__name__}.",
-        )
+        said = f"return the wind of the row, a number, or None; not a {type(wind).__name__}."
+        expect(wind is None or is_number(wind), said)
         return wind
 
     first = given(rows[:1], 500, 60)
@@ -114,19 +111,15 @@ def _fresh() -> Any:
     )
 
 
-def _with_own_arrival(rows: Any, source: Any, created: str) -> Any:
-    """The fresh rows with a column that the learner added to the table, if it says no earlier than the landing."""
+def _expect_own_arrival(source: Any, created: str) -> None:
+    """A column that the learner made says no earlier, and no later, than the landing when a row arrived."""
     table = source.read()
-    expect(
-        created in table.columns,
-        f"the daily table has no column {created!r}; its columns of time are event_timestamp and landed_timestamp.",
-    )
-    landed = _in_order(_leaking().source.read())["landed_timestamp"]
-    own = _in_order(table)[created] if len(table.index) == len(landed) else landed
+    said = f"the daily table has no column {created!r}; its columns of time are event_timestamp and landed_timestamp."
+    expect(created in table.columns, said)
+    landed, own = _in_order(_leaking().source.read())["landed_timestamp"], _in_order(table)[created]
     said = f"your column {created!r} has rows known before their landed_timestamp: nobody had them by then."
     expect(not (own < landed).any(), said)
     expect((own == landed).all(), f"your column {created!r} is not when a row landed: that is landed_timestamp.")
-    return rows.assign(**{created: rows["landed_timestamp"]})
 
 
 def _leaking() -> Any:
@@ -154,29 +147,25 @@ def _expect_rows(honest: Any) -> None:
 
 def change_view(honest: Any) -> None:
     """Does the learner's view hide a row until it has landed, on rows it has never seen?"""
-    import tempfile
     from dataclasses import replace
 
     import pandas as pd
 
-    from mlops_lab.data.features import FeatureStore, FeatureView, Source
+    from mlops_lab.data.features import FeatureView, Source
+    from mlops_lab.teaching.checks.capstone_flights import store_with
 
     expect(not isinstance(honest, Source), "that is the source alone; put it into leaking with replace.")
     expect(isinstance(honest, FeatureView), "give a FeatureView: leaking, with another source.")
     rows = _fresh()
     source = honest.source
-    expect(
-        honest.join_keys == ("origin", "dest") and set(honest.features) == set(rows.columns[4:]),
-        "keep the entities and the features of leaking; only the source has to say more.",
-    )
+    said = "keep the entities and the features of leaking; only the source has to say more."
+    expect(honest.join_keys == ("origin", "dest") and set(honest.features) == set(rows.columns[4:]), said)
     expect(
         source.timestamp_field == "event_timestamp",
         "the row still speaks of its own day: leave timestamp_field alone and say the arrival in a column of its own.",
     )
     created = source.created_timestamp_column
     _expect_rows(honest)
-    if created is not None and created not in rows.columns:
-        rows = _with_own_arrival(rows, source, created)
     expect(
         created is not None,
         "the view still shows a day's row from its first minute: no part of it tells the join when the row arrived. "
@@ -184,12 +173,12 @@ def change_view(honest: Any) -> None:
     )
     expect(honest.ttl is not None, "keep the ttl of leaking too: without one a row lives for ever.")
     expect(created != "event_timestamp", "that says that a row arrives at the midnight it is stamped with: too early.")
+    _expect_own_arrival(source, created)
+    rows = rows.assign(**{created: rows["landed_timestamp"]})
     view = replace(honest, source=replace(source, data=rows))
     moments = pd.to_datetime(["2013-03-05T23:00Z", "2013-03-06T06:59Z", "2013-03-06T07:00Z"])
     asked = pd.DataFrame({"origin": "LGA", "dest": "ATL", "event_timestamp": moments})
-    with tempfile.TemporaryDirectory() as home:
-        store = FeatureStore(home)
-        store.apply(view)
+    with store_with(view) as store:
         found = store.get_historical_features(asked, features=[f"{view.name}:route_day_late_share"]).frame
     seen = found["route_day_late_share"].tolist()
     expect(seen[0] == seen[0], "a row landed this morning must be there in the evening; is the ttl too short?")
@@ -198,7 +187,7 @@ def change_view(honest: Any) -> None:
 
 def _predict_wind(answer: Any) -> None:
     expect(answer is not None, "your answer is None, as if no report had come in by 09:30: look again, one had.")
-    expect(isinstance(answer, int | float) and not isinstance(answer, bool), "give one wind speed, a number in mph.")
+    expect(is_number(answer), "give one wind speed, a number in mph.")
     expect(answer != 23.0, "the 10:00 row is after the decision: using it is looking into the future.")
     expect(answer != 15.0, "the 09:00 row was measured in time but arrived at 09:50: at 09:30 nobody had it.")
     expect(answer == 8.0, "that wind speed is not in the table; read down the column created_timestamp.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
+from mlops_lab.teaching.checks.exercise import asked, expect, is_number, listed, read_exercises
 
 _WORDS = ("train", "holdout", "neither")
 _THRESHOLDS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
@@ -41,7 +41,6 @@ def _cheapest(late: Any, chance: Any, missed: float, alarm: float) -> float:
 def _build_choose(choose: Callable[..., Any]) -> None:
     import numpy as np
 
-    expect(callable(choose), "write a function: def choose(late, chance, missed, alarm).")
     chance = np.linspace(0.05, 0.95, 91)
     late = np.arange(91) * 37 % 91 < np.arange(91)  # the likelier, the more often, without being sorted
 
@@ -50,8 +49,7 @@ def _build_choose(choose: Callable[..., Any]) -> None:
 
     def ask(late: Any, chance: Any, missed: float, alarm: float) -> Any:
         answer = asked(choose, late, chance, missed, alarm)
-        is_number = isinstance(answer, int | float) and not isinstance(answer, bool)
-        expect(is_number, "return one number from THRESHOLDS.")
+        expect(is_number(answer), "return one number from THRESHOLDS.")
         return answer
 
     same, dear, cheap = given(1, 1), given(8, 1), given(1, 8)
@@ -62,16 +60,12 @@ def _build_choose(choose: Callable[..., Any]) -> None:
         )
     expect(not same == dear == cheap, "the costs change nothing in your answer: count missed flights and alarms apart.")
     expect(dear < cheap, "a missed flight that costs more calls for a lower threshold; are the two costs swapped?")
-    expect(
-        abs(ask(np.array([True, False]), np.array([0.55, 0.15]), 1, 1) - 0.2) < 1e-6,
-        "where the thresholds 0.2 to 0.5 all cost nothing, 0.2 is wanted: take the lowest of them.",
-    )
+    said = "where the thresholds 0.2 to 0.5 all cost nothing, 0.2 is wanted: take the lowest of them."
+    expect(abs(ask(np.array([True, False]), np.array([0.55, 0.15]), 1, 1) - 0.2) < 1e-6, said)
     for wanted in _THRESHOLDS:
         late_one, punctual = round(wanted + 0.02, 2), round(wanted - 0.02, 2)
-        expect(
-            abs(ask(np.array([True, False]), np.array([late_one, punctual]), 1, 1) - wanted) < 1e-6,
-            f"one flight is late, with chance {late_one}, one is not, with {punctual}: only {wanted} costs nothing.",
-        )
+        said = f"one flight is late, with chance {late_one}, one is not, with {punctual}: only {wanted} costs nothing."
+        expect(abs(ask(np.array([True, False]), np.array([late_one, punctual]), 1, 1) - wanted) < 1e-6, said)
     for seed in range(6):
         chances = np.random.default_rng(seed).random(60).round(1)
         rare = 0.3 if seed % 2 else 1.0  # where few are late, shares are no counts

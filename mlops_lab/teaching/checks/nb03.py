@@ -9,7 +9,7 @@ from typing import Any
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.gates import DataProfile, GatePolicy, Measured, evaluate_gates
 from mlops_lab.models.registry import GateReport, ModelVersion
-from mlops_lab.teaching.checks.exercise import asked, expect, named, read_exercises
+from mlops_lab.teaching.checks.exercise import asked, expect, read_exercises, yes_or_no
 
 _NAN, _INFINITE = float("nan"), float("inf")
 _AT = parse_utc("2013-07-01")
@@ -24,35 +24,33 @@ def _predict_naive(answer: Any) -> None:
 
 
 def _build_reaches(reaches: Callable[..., Any]) -> None:
-    expect(callable(reaches), "write a function: def reaches(figures, name, floor).")
 
-    def given(figures: Mapping[str, float], floor: float) -> Any:
+    def given(figures: Mapping[str, Any], floor: float) -> Any:
         try:
             answer = asked(reaches, dict(figures), "auc", floor)
         except (KeyError, TypeError):
             return "an error"
-        expect(answer is not None, "the function returns nothing: return True or False.")
-        expect(isinstance(answer, bool), f"the function returns {named(answer)}; return True or False.")
-        return answer
+        return yes_or_no(answer)
 
-    bad = given({"auc": 0.60}, 0.65)
-    expect(bad != "an error", "a figure called auc is asked for, and it is an exception: look up `name`.")
-    expect(not given({"auc": _NAN}, 0.65), "NaN gets through: it is no figure, so it cannot reach anything.")
-    expect(given({"auc": 0.70}, 0.65) is True, "0.70 reaches a floor of 0.65: say True.")
-    expect(given({"auc": 0.60}, 0.65) is False, "0.60 does not reach a floor of 0.65: say False.")
-    expect(given({"auc": 0.65}, 0.65) is True, "a figure exactly at the floor reaches it: the bound is inclusive.")
-    missing = given({}, 0.65)
-    said = "figures without an auc raise an exception: a figure that is missing is a no, not an exception."
-    expect(missing != "an error", said)
-    expect(not missing, "a figure that is missing gets through.")
-    empty = given({"auc": None}, 0.65)  # type: ignore[dict-item]
-    expect(empty == "an error" or not empty, 'the figures {"auc": None} get through: None is no measurement.')
-    expect(given({}, 0.0) is False, "with a floor of 0 a missing figure gets through: a default is an invented figure.")
-    expect(given({"auc": _INFINITE}, 0.65) is False, "an infinite figure gets through: no measurement is infinite.")
-    said = "12 reaches a floor of 10: the function is for any figure, not for those up to 1 alone."
-    expect(given({"auc": 12.0}, 10.0) is True, said)
-    expect(given({"auc": -0.5}, -1.0) is True, "-0.5 reaches a floor of -1: the function is for any figure.")
-    expect(given({"auc": 0.2, "other": 0.9}, 0.65) is False, "only the figure that was asked for counts.")
+    named = "a figure called auc is asked for, and it is an exception: look up `name`."
+    expect(given({"auc": 0.60}, 0.65) != "an error", named)
+    missing = "figures without an auc raise an exception: a figure that is missing is a no, not an exception."
+    any_figure = "the function is for any figure, not for those from 0 to 1 alone."
+    for figures, floor, wanted, said in (
+        ({"auc": _NAN}, 0.65, (False, "an error"), "NaN gets through: it is no figure, so it cannot reach anything."),
+        ({"auc": 0.70}, 0.65, (True,), "0.70 reaches a floor of 0.65: say True."),
+        ({"auc": 0.60}, 0.65, (False,), "0.60 does not reach a floor of 0.65: say False."),
+        ({"auc": 0.65}, 0.65, (True,), "a figure exactly at the floor reaches it: the bound is inclusive."),
+        ({}, 0.65, (False, True), missing),
+        ({}, 0.65, (False,), "a figure that is missing gets through."),
+        ({"auc": None}, 0.65, (False, "an error"), 'the figures {"auc": None} get through: None is no measurement.'),
+        ({}, 0.0, (False,), "with a floor of 0 a missing figure gets through: a default is an invented figure."),
+        ({"auc": _INFINITE}, 0.65, (False,), "an infinite figure gets through: no measurement is infinite."),
+        ({"auc": 12.0}, 10.0, (True,), f"12 reaches a floor of 10: {any_figure}"),
+        ({"auc": -0.5}, -1.0, (True,), f"-0.5 reaches a floor of -1: {any_figure}"),
+        ({"auc": 0.2, "other": 0.9}, 0.65, (False,), "only the figure that was asked for counts."),
+    ):
+        expect(given(figures, floor) in wanted, said)
 
 
 _KINDS = {"flight_id": "text", "origin": "text", "event_timestamp": "time", "late": "bool"}
@@ -95,10 +93,8 @@ def _build_policy(policy: Any) -> None:
         said = f"a model that is no better than a coin at {airport} gets through: its average hides it."
         expect(not coin.passed, said)
     worse = {f"{kind}{part}": 0.68 for kind in ("offline", "served") for part in ("", "_EWR", "_JFK", "_LGA")}
-    expect(
-        not _judged(policy, champion=_CHAMPION, **worse).passed,
-        "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance.",
-    )
+    said = "a model with 0.68 replaces a champion with 0.74: 0.06 is no chance."
+    expect(not _judged(policy, champion=_CHAMPION, **worse).passed, said)
     better = _CHAMPION | {f"served.{name}": _CHAMPION[f"served.{name}"] + 0.08 for name in _AUCS}
     said = (
         "a model with 0.74 as served replaces a champion with 0.82 as served, whose offline figure was the same: "

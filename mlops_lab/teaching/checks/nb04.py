@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.models.registry import MOVES, STAGES, Event
-from mlops_lab.teaching.checks.exercise import asked, expect, listed, read_exercises
+from mlops_lab.teaching.checks.exercise import asked, expect, is_number, listed, read_exercises
 
 
 def _way_back(moves: Any) -> None:
@@ -28,9 +28,7 @@ def _way_back(moves: Any) -> None:
 
 def _first_of_october(version: Any) -> None:
     expect(version is not None, "your answer is None, as if nobody were in Production: look what was promoted by then.")
-    expect(
-        isinstance(version, int | float) and not isinstance(version, bool), "give the number of a version: 1, 2 or 3."
-    )
+    expect(is_number(version), "give the number of a version: 1, 2 or 3.")
     expect(version != 2, "version 2 had passed its gate, but until 2 October nobody had agreed: it was waiting.")
     expect(version != 3, "version 3 did not exist yet, and it never came through the gate.")
     expect(version == 1, "there is no such version; read the lines from 15 August to 2 October again.")
@@ -75,32 +73,33 @@ def _oracle(events: Sequence[Event], at: datetime) -> int | None:
 
 
 def _retell(in_production: Callable[..., Any]) -> None:
-    expect(callable(in_production), "write a function: def in_production(events, at).")
 
     def given(day: float, events: Sequence[Event] = _HISTORY) -> Any:
         version = asked(in_production, list(events), _day(day))
         said = f"return the number of the version, or None; not a {type(version).__name__}."
-        expect(version is None or (isinstance(version, int | float) and not isinstance(version, bool)), said)
+        expect(version is None or is_number(version), said)
         return version
 
     fourth = given(4)
     said = "on day 4 version 1 is in Production, and the function returns nothing: return its number."
     expect(fourth is not None, said)
-    expect(given(0) is None, "before the first event nobody is in Production, so the answer is None.")
-    expect(given(4) == 1, "events after the moment that is asked for do not count: on day 4 it was version 1.")
-    expect(given(6) == 1, "version 2 was only in Staging on day 6; look for the target Production.")
-    expect(given(3) == 1, "what happens at the very moment counts: use <=, not <.")
-    expect(given(8) == 2, "on day 7 version 2 took the place of version 1.")
-    expect(given(10) == 2, "on day 9 version 3 was archived, which never was in Production: version 2 stays.")
-    expect(given(12) is None, "on day 11 version 2 was archived and nobody followed: the answer is None.")
-    expect(given(14) == 1, "on day 13 version 1 came back from the archive.")
+    for day, wanted, said in (
+        (0, None, "before the first event nobody is in Production, so the answer is None."),
+        (4, 1, "events after the moment that is asked for do not count: on day 4 it was version 1."),
+        (6, 1, "version 2 was only in Staging on day 6; look for the target Production."),
+        (3, 1, "what happens at the very moment counts: use <=, not <."),
+        (8, 2, "on day 7 version 2 took the place of version 1."),
+        (10, 2, "on day 9 version 3 was archived, which never was in Production: version 2 stays."),
+        (12, None, "on day 11 version 2 was archived and nobody followed: the answer is None."),
+        (14, 1, "on day 13 version 1 came back from the archive."),
+    ):
+        expect(given(day) == wanted, said)
     expect(given(1, []) is None, "without any event the answer is None.")
     for half_days in range(30):
         for length in range(len(_HISTORY) + 1):
-            events, day = _HISTORY[:length], half_days / 2
-            wanted = _oracle(events, _day(day))
-            said = f"on day {day}, after {length} events, the slow way gives {wanted}."
-            expect(given(day, events) == wanted, said)
+            events, at = _HISTORY[:length], half_days / 2
+            was = _oracle(events, _day(at))
+            expect(given(at, events) == was, f"on day {at}, after {length} events, the slow way gives {was}.")
 
 
 EXERCISES = read_exercises("nb04.toml", {"04.1": _way_back, "04.2": _first_of_october, "04.3": _retell})

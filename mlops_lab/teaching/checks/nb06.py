@@ -21,7 +21,7 @@ from mlops_lab.ci import (
     parse_workflow,
     simulate,
 )
-from mlops_lab.teaching.checks.exercise import NotYet, expect, mapped, read_exercises
+from mlops_lab.teaching.checks.exercise import NotYet, expect, is_number, mapped, read_exercises
 
 _SUMMARY = """
 on: push
@@ -204,7 +204,7 @@ _MATRIX: dict[str, Any] = {
 
 
 def _count_matrix_jobs(jobs: Any) -> None:
-    expect(isinstance(jobs, int | float) and not isinstance(jobs, bool), "give a whole number.")
+    expect(is_number(jobs), "give a whole number.")
     expect(jobs != 8, "penalty contradicts nothing in the jobs of logistic, so it joins them and makes no new one.")
     expect(jobs != 7, "exclude takes one of the six away.")
     expect(jobs != 5, "there is no job with the model baseline, so that entry makes one of its own.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.teaching.checks.exercise import OtherProcess, asked, expect, listed, read_exercises
@@ -40,35 +41,25 @@ def made_up_traffic(*, seed: int, worse: bool) -> pd.DataFrame:
 def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
     """What becomes of a good or a worse challenger under a policy, on that traffic."""
     from mlops_lab.base.clock import FakeClock
-    from mlops_lab.models.gates import Floor, GatePolicy, Measured, evaluate_gates
+    from mlops_lab.models.gates import Floor, GatePolicy, Measured
     from mlops_lab.models.registry import Registry
     from mlops_lab.models.rollout import rollout
-    from mlops_lab.models.tracking import Tracker
+    from mlops_lab.teaching.panels.models import judged, register_versions
 
-    clock = FakeClock("2014-02-01")
-    with tempfile.TemporaryDirectory() as home, closing(Tracker(home, clock=clock)) as tracker:
-        registry = Registry(home, clock=clock)
-        promotion, before = None, None
-        for name in ("champion", "challenger"):
-            model = tracker.artifacts.put_bytes(name.encode())
-            run = tracker.log_run(name, metrics={"served.roc_auc": 0.7}, artifact=model, author="ada")
-            version = registry.register_model(run, "late")
-            measured = Measured(run.metrics)
-            report = evaluate_gates(
-                version, before, GatePolicy([Floor("served.roc_auc", 0.6)]), measured=measured, at=clock.now()
-            )
-            promotion, before = registry.promote(report, actor="ada", why="for the exercise"), version
-        assert promotion is not None  # noqa: S101  two were promoted
-        found = rollout(promotion, registry, traffic=made_up_traffic(seed=seed, worse=worse), policy=policy)
-        registry.close()
-    return found
+    clock, gate, measured = FakeClock("2014-02-01"), GatePolicy([Floor("auc", 0.6)]), Measured({"auc": 0.7})
+    with tempfile.TemporaryDirectory() as home:
+        register_versions(Path(home), [measured, measured], name="late", clock=clock)
+        with closing(Registry(home, clock=clock)) as registry:
+            for number in (1, 2):
+                report = judged(registry, "late", number, policy=gate, measured=measured)
+                promotion = registry.promote(report, actor="ada", why="for the exercise")
+            return rollout(promotion, registry, traffic=made_up_traffic(seed=seed, worse=worse), policy=policy)
 
 
 _WEIGHTS = (1, 5, 25, 60)
 
 
 def _build_route(route: Callable[..., Any]) -> None:
-    expect(callable(route), "write a function: def route(keys, weight).")
     keys = [f"2014-02-{day:02d}-{carrier}-{number}-LGA" for day in range(1, 29) for carrier in ("AA", "B6", "UA")
             for number in range(100, 150)]  # fmt: skip
 
@@ -89,6 +80,8 @@ def _build_route(route: Callable[..., Any]) -> None:
         "take a hash of the text's bytes, such as sha256."
     )
     expect(given([OtherProcess(key) for key in keys], 25) == before, said)
+    said = "asked alone, a flight gets another model than among others: the other flights decide, not its key."
+    expect([given([key], 25)[0] for key in keys[:60]] == before[:60], said)
     opened = [given(keys, weight) for weight in _WEIGHTS]
     for early, late, weight in zip(opened, opened[1:], _WEIGHTS[1:], strict=False):
         lost = sum(was and not stays for was, stays in zip(early, late, strict=True))

@@ -19,14 +19,10 @@ def _predict_stages(stages: Any) -> None:
     expect(set(stages) == {"v1", "v2"}, "there are two versions, v1 and v2.")
     for name in ("v1", "v2"):
         expect(stages[name] in _STAGES, f"{stages[name]!r} is no stage; there is {', '.join(_STAGES)}.")
-    expect(
-        stages["v2"] == "Production",
-        "v2 was moved last, and MLflow lets everybody move a version: where was it moved to?",
-    )
-    expect(
-        stages["v1"] != "Archived",
-        "archiving the former version is a choice of the caller (archive_existing_versions), and nobody chose it.",
-    )
+    said = "v2 was moved last, and MLflow lets everybody move a version: where was it moved to?"
+    expect(stages["v2"] == "Production", said)
+    said = "archiving the former version is a choice of the caller (archive_existing_versions), and nobody chose it."
+    expect(stages["v1"] != "Archived", said)
     expect(stages["v1"] == "Production", "nothing has moved v1 since it came to Production.")
 
 
@@ -67,10 +63,8 @@ def _every_row(every_row: Any) -> None:
     answer = every_row(_file_store, entity_df)
     expect(isinstance(answer, pd.DataFrame), "the function gives back a frame.")
     expect("wind" in answer.columns, "the frame has a column wind, as the store's answer has.")
-    expect(
-        len(answer) >= len(rows) or set(answer["flight"]) != {row[0] for row in rows} - {"c", "e"},
-        "flights c and e are missing: nothing was known for them, and that is an answer too. Keep their rows, empty.",
-    )
+    said = "flights c and e are missing: nothing was known for them, and that is an answer too. Keep their rows, empty."
+    expect(len(answer) >= len(rows) or set(answer["flight"]) != {row[0] for row in rows} - {"c", "e"}, said)
     expect(
         len(answer) == len(rows) and set(answer["flight"]) == {row[0] for row in rows},
         f"{len(rows)} rows went in and {len(answer)} came back; two flights at one airport and time are two flights.",

@@ -1,4 +1,4 @@
-"""How far the learner has come, and where that is written down.
+"""How far the learner has come, where that is written down, and the hints that were asked for.
 
 One small file an exercise: two notebooks open at once never overwrite each other, a crash spoils nothing (the file is
 replaced whole), and a damaged file costs one line of the table.
@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 
-from mlops_lab.base.display import html_table, page
-from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.display import html_table, page, text_table
+from mlops_lab.base.errors import InvalidData, MlopsLabError
 from mlops_lab.base.storage import write_atomically
-from mlops_lab.teaching.checks.catalogue import all_exercises, all_predictions, all_quizzes
+from mlops_lab.teaching.checks.exercise import all_exercises, all_predictions, all_quizzes, find_exercise
 
 _STATUS = ("not attempted", "not yet", "passed")
 
@@ -112,6 +112,13 @@ class ProgressTable:
         """How many are passed."""
         return sum(standing.status == "passed" for _, _, standing in self.rows)
 
+    _columns = ("exercise", "kind", "status", "tries", "hints")
+
+    @property
+    def _cells(self) -> list[tuple[object, ...]]:
+        seen = "solution seen"  # it comes after the third hint
+        return [(e, kind, one.status, one.attempts, seen if one.hints > 3 else one.hints) for e, kind, one in self.rows]
+
     @property
     def _summary(self) -> str:
         made, right, of = self.predictions
@@ -119,31 +126,11 @@ class ProgressTable:
         return f"{self.passed} of {len(self.rows)} passed{told}"
 
     def __repr__(self) -> str:
-        lines = [self._summary]
-        for entry, kind, standing in self.rows:
-            tries, hints = _counts(standing)
-            lines.append(f"{entry:5} {kind:8} {standing.status:13}  {tries:7}  {hints}".rstrip())
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([self._summary, text_table(self._columns, self._cells), *self.notes])
 
     def _repr_html_(self) -> str:
-        rows = [(entry, kind, one.status, one.attempts, _helped(one)) for entry, kind, one in self.rows]
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        columns = ("exercise", "kind", "status", "tries", "hints")
-        return page(html_table(self._summary, columns, rows) + notes)
-
-
-def _counts(standing: Standing) -> tuple[str, str]:
-    def said(count: int, one: str, more: str) -> str:
-        return "" if not count else f"{count} {one if count == 1 else more}"
-
-    helped = _helped(standing)
-    return said(standing.attempts, "try", "tries"), helped if standing.hints > 3 else said(
-        standing.hints, "hint", "hints"
-    )
-
-
-def _helped(standing: Standing) -> str:
-    return "solution seen" if standing.hints > 3 else str(standing.hints)  # it comes after the third hint
+        return page(html_table(self._summary, self._columns, self._cells) + notes)
 
 
 def progress() -> ProgressTable:
@@ -197,3 +184,74 @@ def export_progress(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InvalidData(f"cannot write {str(target)!r}: {error.strerror or error}.") from None
     return target
+
+
+_asked: dict[tuple[str, str], int] = {}  # for a home folder that cannot be written: asking again still leads on
+
+
+@dataclass(frozen=True, repr=False)
+class Hints:
+    """The hints asked for so far, the newest open, and at last the solution, folded.
+
+    >>> Hints("01.1", ("Look at both columns.",), of=3)
+    01.1 hint 1 of 3: Look at both columns.
+    """
+
+    exercise: str
+    shown: tuple[str, ...]
+    of: int
+    solution: str = ""
+    note: str = ""
+
+    def __repr__(self) -> str:
+        if self.solution:
+            text = f"{self.exercise} solution:\n{self.solution}"
+        elif self.shown:
+            text = f"{self.exercise} hint {len(self.shown)} of {self.of}: {self.shown[-1]}"
+        else:
+            text = self.exercise
+        return f"{text}\n{self.note}".strip() if self.note else text
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for number, text in enumerate(self.shown, 1):
+            is_newest = number == len(self.shown) and not self.solution
+            parts.append(
+                f"<details{' open' if is_newest else ''}><summary>Hint {number} of {self.of}</summary>"
+                f"{escape(text)}</details>"
+            )
+        if self.solution:
+            parts.append(
+                f"<details><summary>Solution of {escape(self.exercise)}</summary>"
+                f"<pre>{escape(self.solution)}</pre></details>"
+            )
+        if self.note:
+            parts.append(f"<p>{escape(self.note)}</p>")
+        return f'<div class="lab-hints">{"".join(parts)}</div>'
+
+
+def hint(exercise_id: str, *, solution: bool = False) -> Hints:
+    """The next hint of an exercise. After the third, `solution=True` shows its solution, folded. Raises nothing.
+
+    >>> hint("01.l").note.startswith("no exercise '01.l'; there is: ")
+    True
+    """
+    if not isinstance(exercise_id, str):
+        return Hints("??", (), of=0, note='name the exercise in quotes: hint("01.1").')  # type: ignore[unreachable]
+    try:
+        exercise = find_exercise(exercise_id)
+    except MlopsLabError as error:
+        return Hints(exercise_id, (), of=0, note=str(error))
+    of = len(exercise.hints)
+    key = (str(course_home()), exercise.id)
+    before = max(read_standing(exercise.id)[0].hints, _asked.get(key, 0))
+    wanted = of + 1 if before > of or (solution and before == of) else min(before + 1, of)
+    standing, note = record(exercise.id, lambda known: replace(known, hints=max(known.hints, wanted)))
+    _asked[key] = max(standing.hints, wanted)
+    if wanted > of:
+        return Hints(exercise.id, exercise.hints, of=of, solution=exercise.solution.strip(), note=note)
+    if solution and wanted < of:
+        note = f"{note} The solution comes after the hints: there are {of - wanted} more.".strip()
+    elif before == of:
+        note = f'{note} There is no other hint. Do you want to see the solution? hint("{exercise.id}", solution=True)'
+    return Hints(exercise.id, exercise.hints[:wanted], of=of, note=note.strip())
