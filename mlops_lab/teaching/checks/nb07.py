@@ -44,7 +44,7 @@ def rolled_out(policy: Any, *, seed: int, worse: bool) -> Deployment:
     from mlops_lab.models.gates import Floor, GatePolicy, Measured
     from mlops_lab.models.registry import Registry
     from mlops_lab.models.rollout import rollout
-    from mlops_lab.teaching.panels.models import judged, register_versions
+    from mlops_lab.teaching.panels.scratch import judged, register_versions
 
     clock, gate, measured = FakeClock("2014-02-01"), GatePolicy([Floor("auc", 0.6)]), Measured({"auc": 0.7})
     with tempfile.TemporaryDirectory() as home:

@@ -26,7 +26,7 @@ from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.dag import DAG, DagRun, Task
 from mlops_lab.teaching.checks.capstone_flights import store_with
 from mlops_lab.teaching.checks.exercise import NotYet, asked, expect, listed, plain, read_exercises, yes_or_no
-from mlops_lab.teaching.panels.models import judged, register_versions
+from mlops_lab.teaching.panels.scratch import judged, register_versions
 
 #: The columns of 00.3: None where the value is known at 18:00 on the day before, else why it is not.
 _COLUMNS: dict[str, str | None] = {
