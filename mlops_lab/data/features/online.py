@@ -7,10 +7,11 @@ import math
 import operator
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from mlops_lab.data.features.offline import ViewRows, check_no_clash
 from mlops_lab.data.features.selection import Selection, add_computed
 
 if TYPE_CHECKING:
+    import sqlite3
+
     import pandas as pd
 
 
@@ -33,15 +36,15 @@ CREATE TABLE IF NOT EXISTS online_rows (
     view TEXT, entity TEXT, event_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL, features TEXT NOT NULL,
     PRIMARY KEY (view, entity)) WITHOUT ROWID;
 """
-_INSERT = "INSERT INTO online_rows VALUES (?, ?, ?, ?, ?)"
 # The newest event wins, whatever the order of arrival; between equals the row that was written last.
-_UPSERT = """
-INSERT INTO online_rows VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+_NEWEST_WINS = """
+ ON CONFLICT DO UPDATE
 SET event_ns = excluded.event_ns, created_ns = excluded.created_ns, features = excluded.features
 WHERE (excluded.event_ns, excluded.created_ns) > (event_ns, created_ns)
    OR ((excluded.event_ns, excluded.created_ns) = (event_ns, created_ns) AND excluded.features <> features)
 """
 _BLOCK = 50_000  # rows that are Python objects at one time
+_WIDE = 500  # rows of one statement: one by one, SQLite spends half of its time between rows
 _MIGRATIONS = {0: "ALTER TABLE watermarks ADD COLUMN written_at INTEGER"}
 # When it was written is the machine's own time, whatever the clock of the store: only that tells of a job that stopped.
 _MARK = "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?, CAST(strftime('%s', 'now') AS INTEGER))"
@@ -136,17 +139,15 @@ class OnlineStore:
                     f"feature view {view.name!r} is materialised until {as_datetime(mark[0])}, which is after "
                     f"{as_datetime(until)}; to go back in time, materialize(until) builds it anew."
                 )
-            before, seen = 0, self._seen.get(view.name)
+            changed, seen = 0, self._seen.get(view.name)
             afresh = anew or mark is None or mark[1] != shape
             if afresh:
                 database.execute("DELETE FROM online_rows WHERE view = ?", (view.name,))
             if afresh or seen is None or seen[:2] != (rows, mark[0]) or (seen[2] is not None and seen[2] <= until):
-                before = database.total_changes
-                database.executemany(_INSERT if afresh else _UPSERT, _online_rows(rows, until))
-                before = database.total_changes - before
+                changed = _put(database, rows, until, "" if afresh else _NEWEST_WINS)
             database.execute(_MARK, (view.name, until, shape))
         self._seen[view.name] = (rows, until, rows.next_known(until))
-        return before
+        return changed
 
     def push(self, rows: ViewRows, now: int) -> int:
         """Put some rows in where they are newer; return how many changed. What was materialised stays as far as it is.
@@ -161,9 +162,7 @@ class OnlineStore:
                 database.execute(_MARK, (view.name, int(rows.times[0].max(initial=0)), shape))
             elif mark[1] != shape:
                 raise has_changed(view)
-            before = database.total_changes
-            database.executemany(_UPSERT, _online_rows(rows, now))
-            return database.total_changes - before
+            return _put(database, rows, now, _NEWEST_WINS)
 
     def forget(self, view: str) -> None:
         """Delete the rows of a view."""
@@ -208,18 +207,18 @@ class OnlineStore:
                         "newest": 2**63 - 1 if at is None else at,  # what was pushed since is not known at `at`
                     },
                 ).fetchall()
-                rows: list[list[Any] | None] = [None] * len(keys)
-                decode = _decoder(mark[1])
-                for place, packed in found:
-                    rows[place] = decode(packed)
-                places = [_meaning(mark[1])[2][name] for name in features]
-                answer.append([[None if row is None else row[place] for row in rows] for place in places])
+                columns = _decoded(mark[1], features, [packed for _, packed in found])
+                if len(found) < len(keys) or any(place != row for row, (place, _) in enumerate(found)):
+                    row_of = {place: row for row, (place, _) in enumerate(found)}
+                    rows = [row_of.get(place) for place in range(len(keys))]
+                    columns = [[None if row is None else column[row] for row in rows] for column in columns]
+                answer.append(columns)
         return answer
 
 
-def _online_rows(rows: ViewRows, until: int) -> Iterator[tuple[str, str, int, int, bytes]]:
-    """The newest row of each entity as the database keeps it."""
-    name = rows.view.name
+def _put(database: sqlite3.Connection, rows: ViewRows, until: int, otherwise: str) -> int:
+    """Write the newest row of each entity; return how many rows changed. `otherwise` says what to do with one there."""
+    name, before = rows.view.name, database.total_changes
     event, created = (rows.times[at] for at in (0, 0 if rows.times[1] is None else 1))
     found = rows.newest(until)
     keys = rows.key_arrays() if len(found) else []
@@ -227,9 +226,14 @@ def _online_rows(rows: ViewRows, until: int) -> Iterator[tuple[str, str, int, in
         block = found[start : start + _BLOCK]
         values = [column.take(block).to_pylist() for column in keys]
         entities = _encoded(list(zip(*values, strict=True)) or [() for _ in block])
-        packed = _packed(rows, block)
         moments = (event[block].tolist(), created[block].tolist())
-        yield from zip([name] * len(block), entities, *moments, packed, strict=True)
+        cells = list(chain.from_iterable(zip(entities, *moments, _packed(rows, block), strict=True)))
+        for first in range(0, len(cells), 4 * _WIDE):
+            part = cells[first : first + 4 * _WIDE]
+            several = ", ".join(["(?1, ?, ?, ?, ?)"] * (len(part) // 4))
+            statement = f"INSERT INTO online_rows VALUES {several}{otherwise}"  # noqa: S608 - of constants only
+            database.execute(statement, [name, *part])
+    return database.total_changes - before
 
 
 # How a row is packed, and how unpacked: numbers in eight bytes each, a whole number with a byte that says whether it is
@@ -275,33 +279,49 @@ def _packed(rows: ViewRows, block: Any) -> list[bytes]:
 
 
 @lru_cache(maxsize=1024)
-def _decoder(shape: str) -> Callable[[bytes | str], Sequence[Any]]:
-    """What turns a packed row of that shape into its values; a row of text is JSON, as versions before wrote it."""
-    dtypes = list(json.loads(shape)["features"].values())
-    form = struct.Struct("<" + "".join(_FORMS.get(dtype, "") for dtype in dtypes))
-    floats, has_text = set(dtypes) == {"float64"}, "string" in dtypes
+def _layout(shape: str) -> tuple[struct.Struct, dict[str, tuple[str, int]], int]:
+    """How a row of that shape is packed: its numbers, the type and first place of each feature, and how many texts."""
+    form, places, texts = "<", {}, 0
+    for name, dtype in json.loads(shape)["features"].items():
+        places[name] = (dtype, texts if dtype == "string" else len(form) - 1)
+        form, texts = form + _FORMS.get(dtype, ""), texts + (dtype == "string")
+    return struct.Struct(form), places, texts
 
-    def decode(row: bytes | str) -> Sequence[Any]:
-        if isinstance(row, str):
-            values: Sequence[Any] = json.loads(row)
-            return values
-        numbers = form.unpack_from(row)
-        if floats:
-            return [value if value == value else None for value in numbers]
-        left, texts = iter(numbers), iter(json.loads(row[form.size :]) if has_text else ())
-        found: list[Any] = []
-        for dtype in dtypes:
-            value = next(texts) if dtype == "string" else next(left)
-            if dtype == "int64":
-                value = value if next(left) else None
-            elif dtype == "bool":
-                value = None if value == 2 else bool(value)
-            elif value != value or (dtype == "timestamp" and value == _NOT_A_TIME):
-                value = None
-            found.append(value)
-        return found
 
-    return decode
+def _decoded(shape: str, features: Sequence[str], rows: Sequence[bytes | str]) -> list[list[Any]]:
+    """The values of some features in packed rows, by feature; a row of text is JSON, as versions before wrote it."""
+    if any(isinstance(row, str) for row in rows):
+        at = [_meaning(shape)[2][name] for name in features]
+        each = [_values_of(row, shape, features, at) for row in rows]
+        return [list(column) for column in zip(*each, strict=True)]
+    form, places, many = _layout(shape)
+    size = form.size
+    whole: Any = b"".join([row[:size] for row in rows] if many else rows)  # type: ignore[arg-type, misc]
+    numbers = list(zip(*form.iter_unpack(whole), strict=True)) if size else []
+    tails = json.loads("[" + ",".join([row[size:].decode() for row in rows]) + "]") if many else []  # type: ignore[union-attr]
+    found: list[list[Any]] = []
+    for dtype, place in map(places.__getitem__, features):
+        if not rows:
+            found.append([])
+        elif dtype == "string":
+            found.append([tail[place] for tail in tails])
+        elif dtype == "int64":
+            pairs = zip(numbers[place], numbers[place + 1], strict=True)
+            found.append([value if known else None for value, known in pairs])
+        elif dtype == "bool":
+            found.append([None if value == 2 else value == 1 for value in numbers[place]])
+        elif dtype == "timestamp":
+            found.append([None if value == _NOT_A_TIME else value for value in numbers[place]])
+        else:
+            found.append([None if value != value else value for value in numbers[place]])
+    return found
+
+
+def _values_of(row: bytes | str, shape: str, features: Sequence[str], at: Sequence[int]) -> list[Any]:
+    if isinstance(row, str):
+        values = json.loads(row)
+        return [values[place] for place in at]
+    return [column[0] for column in _decoded(shape, features, [row])]
 
 
 def _encoded(rows: Sequence[Sequence[Any]]) -> list[str]:
