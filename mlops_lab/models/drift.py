@@ -26,9 +26,10 @@ def population_stability(reference: Column, current: Column, *, bins: int = 10) 
 
     Numbers are counted in bins that each hold the same share of the reference, a value that alone fills one by itself;
     text and booleans by value (of more than 50 values the rare ones together, and the new ones together); and what is
-    missing is a bin of its own: a sensor that falls silent is drift too. By custom 0.1 is worth a look, 0.25 a change.
-    It is the Kullback-Leibler divergence both ways, so it does not matter which side is called the reference, but for
-    the edges of the bins.
+    missing is a bin of its own: a sensor that falls silent is drift too. Text that hardly ever repeats is new each
+    time and always counts as moved: it is an identifier, for `DriftPolicy.expected`. By custom 0.1 is worth
+    a look, 0.25 a change. It is the Kullback-Leibler divergence both ways, so it does not matter which side is called
+    the reference, but for the edges of the bins.
 
     Args:
         reference: the values learnt from, shape (n,).

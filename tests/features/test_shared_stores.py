@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import threading
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -132,13 +134,31 @@ def test_a_place_means_the_same_in_the_next_process(form, tmp_path, monkeypatch)
 
 
 def test_an_address_that_nothing_here_reads_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "fsspec", None)
+    monkeypatch.setitem(sys.modules, "fsspec", None)
     store = FeatureStore(tmp_path)
     store.apply(view_of("s3://bucket/x.parquet"))
 
     with pytest.raises(MissingExtra, match="remote"):
         values(store, asked(1))
     assert FeatureStore(tmp_path).get_feature_view("f").source.path == "s3://bucket/x.parquet"
+
+
+def test_a_file_far_away_is_read_again_when_its_store_says_that_it_is_another(tmp_path, monkeypatch):
+    path, told = tmp_path / "rows.parquet", {"size": 1, "ETag": "a"}
+    system = SimpleNamespace(info=lambda _: told, invalidate_cache=lambda: None)
+    core = SimpleNamespace(url_to_fs=lambda _: (system, "rows.parquet"))
+    fsspec = SimpleNamespace(core=core, open=lambda *_, **__: path.open("rb"))
+    monkeypatch.setitem(sys.modules, "fsspec", fsspec)
+    monkeypatch.setitem(sys.modules, "fsspec.core", core)
+    store = FeatureStore(tmp_path / "home")
+    store.apply(view_of("s3://bucket/rows.parquet"))
+    found = []
+    for value, mark in ((1, "a"), (2, "a"), (3, "b")):
+        pd.DataFrame({"k": [1], "event_timestamp": [T], "v": [value]}).to_parquet(path)
+        told["ETag"] = mark
+        found += values(store, asked(1))
+
+    assert found == [1, 1, 3]
 
 
 def test_a_csv_file_with_other_names_and_local_times_is_a_source(tmp_path):

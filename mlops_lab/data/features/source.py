@@ -30,6 +30,8 @@ def check_name(kind: str, name: object) -> None:
         )
 
 
+# What the stores behind fsspec call a file's size, its hash and its time.
+_CHANGES = ("size", "ETag", "etag", "md5Hash", "mtime", "modified", "LastModified", "last_modified", "updated")
 _Made = TypeVar("_Made")
 
 
@@ -143,7 +145,7 @@ class Source:
     def kept(self, what: Hashable, make: Callable[[], _Made]) -> _Made:
         """What `make` gives for the rows as they are now: made once, whatever store or thread asks.
 
-        A file on this machine that is another than it was, by its time and size, is looked at anew.
+        A file that is another than it was, by its time and size or by what its store says of it, is looked at anew.
         """
         version = self._version()
         with self._reading:
@@ -153,9 +155,20 @@ class Source:
             made: _Made = found[1]
             return made
 
-    def _version(self) -> tuple[int, ...] | None:
-        if self.path is None or "://" in self.path:
+    def _version(self) -> tuple[object, ...] | None:
+        """What tells the file of now from another; None where there is no file, or nobody can be asked."""
+        if self.path is None:
             return None
+        if "://" in self.path:
+            try:
+                from fsspec.core import url_to_fs  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+                system, place = url_to_fs(self.path)
+                system.invalidate_cache()
+                told = system.info(place)
+            except Exception:  # each store has errors of its own: what was read is kept, and reading anew says it
+                return None
+            return tuple(str(told.get(name)) for name in _CHANGES)
         try:
             files = [Path(self.path), *(sorted(Path(self.path).rglob("*")) if Path(self.path).is_dir() else ())]
             found = [file.stat() for file in files]
