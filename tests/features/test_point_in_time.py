@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mlops_lab.data.features import point_in_time
@@ -95,6 +95,7 @@ def test_many_numbers_that_leave_no_room_for_their_places_are_sorted_as_numpy_so
 @given(
     st.lists(st.tuples(words, wholes), max_size=12), st.lists(st.tuples(words, wholes), max_size=12), st.integers(1, 2)
 )
+@example([("é", 0), ("é\0", 0), ("N123456", 0)], [("N1234567", 0)], 1)
 def test_a_key_has_one_number_and_an_unknown_one_none(rows, asked, parts):
     def columns(pairs):
         kinds = (pa.large_string(), pa.int64())
