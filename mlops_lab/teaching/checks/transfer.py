@@ -374,6 +374,7 @@ def _look(look: Any) -> None:
     good, bad, open_ = (50, True, 1.0, 0.0), (50, False, 1.0, 0.0), (None, None, 1.0, 0.0)
     late, half = (101, False, 1.0, 0.0), (50, False, 0.75, 0.5)
     told = "it was wrong {} times and right {}: take the mean over all known visits, and over no others."
+    rows: Any
     for rows, wanted, said in (
         ([good, good], "advance", "the challenger was right twice, the champion never: advance."),
         ([bad, bad], "roll_back", "the challenger was wrong twice, the champion never: roll_back."),
