@@ -87,10 +87,8 @@ class _Loaded(dict[str, click.Command]):
         return self[name] if name in self else default  # noqa: SIM401  this is `get`
 
 
-class _Name(click.ParamType):
+class _Name(click.types.StringParamType):
     """The text of a file's or a folder's name, which a shell's tab completes."""
-
-    name = "text"
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

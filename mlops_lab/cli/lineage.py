@@ -64,10 +64,11 @@ def lineage(
         told["rows"] = [dict(zip(frame.columns, row, strict=True)) for row in frame.astype(object).values.tolist()]
         many = counted(len(frame), "row")
         cells = frame.astype(object).where(frame.notna(), "–")
-        rows = [
-            [name, *(str(round(one, 6) if isinstance(one, float) else one) for one in cells[name])] for name in cells
+        lines = [
+            [str(name), *(str(round(one, 6) if isinstance(one, float) else one) for one in cells[name])]
+            for name in cells
         ]
-        text += f"\n\nthe first {many} it learnt from, verified:\n{columns(rows, right=range(1, len(frame) + 1))}"
+        text += f"\n\nthe first {many} it learnt from, verified:\n{columns(lines, right=range(1, len(frame) + 1))}"
     answer(as_json, told, text)
 
 

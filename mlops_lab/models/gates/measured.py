@@ -100,7 +100,7 @@ class Measured:
         return f"Measured(metrics={len(self.metrics)}, champion={champion}, data={data})"
 
 
-def are_names(values: object) -> bool:
+def are_names(values: Any) -> bool:
     """Is this a list of names, with at least one, and none of them blank?"""
     listed = isinstance(values, Sequence) and not isinstance(values, str) and len(values) > 0
     return listed and all(isinstance(each, str) and each.strip() for each in values)
