@@ -113,7 +113,7 @@ def _as_numbers(column: Any, *, or_text: bool = False) -> Any:
 
     >>> import pyarrow as pa
     >>> _as_numbers(pa.array(["a", "ab", None, "long text"], pa.large_string())).to_pylist()
-    [72057594037928033, 144115188075880033, None, None]
+    [72057594037928033, 144115188075881057, None, None]
     """
     import numpy as np
     import pyarrow as pa
