@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from mlops_lab.adapters.engines.service import end, free_ports, until
@@ -48,6 +49,7 @@ def service(people: list[str], home: str, dags: Path) -> Iterator[dict[str, Pers
     passwords.write_text(json.dumps({name: name for name in people}), "utf-8")
     settings = {
         "MLOPS_LAB_HOME": home,
+        "AIRFLOW__API_AUTH__JWT_SECRET": token_hex(64),  # the parts read different ones from a new airflow.cfg
         "AIRFLOW__API__BASE_URL": url,
         "AIRFLOW__API__PORT": str(ports[0]),
         "AIRFLOW__API__HOST": "127.0.0.1",
