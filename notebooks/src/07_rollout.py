@@ -13,7 +13,7 @@
 # - take a model back: by the watch, by hand, and after a crash in the middle,
 # - put a router before two servers, so that no request is lost and nobody hears a version that was taken back.
 #
-# You need notebooks 00 and 04, and no cluster or account. About 95 minutes.
+# You need notebooks 00 and 04, and no cluster or account. About 102 minutes.
 
 # %%
 from mlops_lab import draw_map
