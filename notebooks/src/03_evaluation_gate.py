@@ -416,7 +416,7 @@ print(*[result.sentence for result in panel.report.failures], sep="\n")
 panel.reset()
 
 # %% [markdown]
-# Four rules still say no. The floor is the bound that people argue about, and here it changed nothing. The third task:
+# Four rules still say no, in place of five. The floor, which people argue about, was not enough. The third task:
 
 # %%
 for margins in ({}, {"margin": 0.01}, {"margin": 0.01, "brier_margin": 0.003}):

@@ -117,7 +117,8 @@ def _same_answers(same: Any) -> None:
         expect(mine.equals(keys), "the keys were changed; others still need them.")
         return said
 
-    told = "here both know the same, and some values are missing in both: missing equals missing (DataFrame.equals)."
+    told = "here both know the same, and some values are missing in both: missing equals missing (DataFrame.equals),"
+    told += " and only the features that were asked for are compared: the join's frame has more columns."
     expect(given("04T13:00", "first", "second"), told)
     expect(not given("04T09:00", "second"), "the online store is from 09:00 and misses what came at noon; say False.")
     for names in (("first", "second"), ("second", "first")):
