@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,12 +227,12 @@ def _put(database: sqlite3.Connection, rows: ViewRows, until: int, otherwise: st
         values = [column.take(block).to_pylist() for column in keys]
         entities = _encoded(list(zip(*values, strict=True)) or [() for _ in block])
         moments = (event[block].tolist(), created[block].tolist())
-        cells = list(chain.from_iterable(zip(entities, *moments, _packed(rows, block), strict=True)))
-        for first in range(0, len(cells), 4 * _WIDE):
-            part = cells[first : first + 4 * _WIDE]
-            several = ", ".join(["(?1, ?, ?, ?, ?)"] * (len(part) // 4))
+        cells = list(chain.from_iterable(zip(repeat(name), entities, *moments, _packed(rows, block), strict=False)))
+        for first in range(0, len(cells), 5 * _WIDE):
+            part = cells[first : first + 5 * _WIDE]
+            several = ", ".join(["(?, ?, ?, ?, ?)"] * (len(part) // 5))
             statement = f"INSERT INTO online_rows VALUES {several}{otherwise}"  # noqa: S608 - of constants only
-            database.execute(statement, [name, *part])
+            database.execute(statement, part)
     return database.total_changes - before
 
 
