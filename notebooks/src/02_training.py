@@ -493,7 +493,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from mlops_lab import IntegrityError, NotAllowed
 
-crafted = Pipeline([("clean", FunctionTransformer(subprocess.call)), ("model", fitted.named_steps["model"])])
+crafted = Pipeline([("clean", FunctionTransformer(subprocess.call))])
 stranger = tracker.artifacts.save_model(crafted)
 try:
     tracker.artifacts.load_model(stranger)
