@@ -95,12 +95,11 @@ def print_verdict(run: DagRun, told: dict[str, Any], *, elsewhere: str = "") -> 
 
 def report_lines(report: GateReport) -> str:
     """A gate report as text: the verdict, then a line for every rule with its figure, its bound and its sentence."""
-    good = sum(result.passed for result in report.results)
-    word = "passed" if report.passed else "refused"
+    word, told = ("passed", report.results) if report.passed else ("refused by", report.failures)
     against = "" if report.champion is None else f", compared with v{report.champion}"
     rows = [["", "rule", "figure", "bound", "why"]]
     rows += [[MARKS[r.passed], r.rule, figure(r.figure), figure(r.bound), r.sentence] for r in report.results]
-    head = f"gate: {word}, {good} of {len(report.results)} rules{against}"
+    head = f"gate: {word} {len(told)} of {len(report.results)} rules{against}"
     return f"{MARKS[report.passed]} {head}\n" + columns(rows, right=[2, 3], indent="  ")
 
 

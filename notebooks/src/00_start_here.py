@@ -29,8 +29,7 @@ both = {"model A": {"offline": 0.90, "served": 0.64}, "model B": {"offline": 0.7
 plot_bars("Score offline and as served", both, "AUC")
 
 # %% [markdown]
-# Model A was much the worse one for every passenger. How could that be, and who should have noticed? In this notebook
-# you train both models and measure these four numbers yourself.
+# How could that be, and who should have noticed? In this notebook you train both models and measure these numbers.
 #
 # After this notebook you can
 #
@@ -38,8 +37,8 @@ plot_bars("Score offline and as served", both, "AUC")
 # - read the trace of a run and the drawing of its tasks,
 # - write the rule that refuses a model which is good offline and bad as served.
 #
-# You need Python and a little pandas. Each word is explained where it first matters. The whole course takes some twelve
-# hours. Each notebook begins with this map: the pipeline of the course, and in blue what the notebook is about.
+# You need Python and a little pandas. The whole course takes some twelve hours. Each notebook begins with this map: the
+# pipeline of the course, and in blue what the notebook is about. Its words are explained as they come up.
 
 # %%
 from mlops_lab import draw_map
@@ -47,7 +46,7 @@ from mlops_lab import draw_map
 draw_map("00")
 
 # %% [markdown]
-# `python -m mlops_lab doctor` says line by line what is wrong with an installation.
+# Is everything installed?
 
 # %%
 from pathlib import Path
@@ -60,8 +59,8 @@ print("ready" if not missing else f"missing: {', '.join(missing)}")
 # %% [markdown]
 # ## The flights
 #
-# One row is one flight. Times are in UTC, delays in minutes. Cancelled flights stay in: their passengers have to be
-# rebooked too.
+# One row is one flight; `sched_dep` is its scheduled departure, in UTC. Delays are in minutes. Cancelled flights stay
+# in: their passengers have to be rebooked too.
 
 # %%
 flights = datasets.load_flights()
@@ -93,9 +92,9 @@ plot_line(
 # %% [markdown]
 # ## The pipeline
 #
-# A model is the result of steps that have to be repeated: check the data, compute features, train, judge, promote, put
-# to work. Each step is a [**task**](GLOSSARY.md#task). The tasks, and who waits for whom, make a
-# [**DAG**](GLOSSARY.md#DAG): a directed graph without cycles.
+# A model is the result of steps that have to be repeated: check the data, compute features, train, judge, promote
+# (decide that this model is used), put to work. Each step is a [**task**](GLOSSARY.md#task). The tasks, and who waits
+# for whom, make a [**DAG**](GLOSSARY.md#DAG): a directed graph without cycles.
 
 # %%
 from mlops_lab import draw_dag, flights_pipeline
@@ -104,10 +103,9 @@ dag = flights_pipeline()
 draw_dag(dag, direction="TB")
 
 # %% [markdown]
-# An arrow leads from a task to one that waits for it. The `gate` stands between a trained model and everything that
-# could hurt a passenger. A task starts when all that it waits for have succeeded. The boxes name exceptions:
-# `none_failed` (no failure among them) and `all_done` (whatever became of them). The line above them says when it runs
-# (`0 6 * * *` is every day at six, notebook 05) and what a run may change: its params, such as the features.
+# An arrow leads from a task to one that waits for it. A task starts when all that it waits for have succeeded. The
+# boxes name exceptions: `none_failed` (no failure among them) and `all_done` (whatever became of them). The line above
+# them says when it runs (`0 6 * * *` is every day at six) and what a run may change: its params, such as the features.
 
 # %%
 predict("00.p4")
@@ -115,8 +113,9 @@ predict("00.p4")
 # %% [markdown]
 # ## One night
 #
-# The whole pipeline runs for the night after the last flight of 2013. It learns from January to August and is examined
-# on September to December. Each task is printed when it ends.
+# The pipeline runs for the night after the last flight of 2013; `FakeClock` pretends that it is then, and `home` is the
+# folder where all is kept. The model learns from January to August and is examined on September to
+# December. Each task is printed when it ends: ✓ succeeded, ✗ failed, – skipped itself, ⊘ never ran.
 
 # %%
 import tempfile
@@ -131,8 +130,7 @@ honest = run_flights(home.name, date="2014-01-01", clock=clock, on_event=print_t
 honest
 
 # %% [markdown]
-# This is the [**trace**](GLOSSARY.md#trace): what ran, in which order, how often, and how it ended. `approve` skipped
-# itself, because nobody asked for an approval. `draw_dag(dag, honest)` draws the same run.
+# This is the [**trace**](GLOSSARY.md#trace): what ran, in which order, how often, and how it ended.
 #
 # What did the gate look at? The [**champion**](GLOSSARY.md#champion) is the model in charge; tonight there is none yet.
 # A [**slice**](GLOSSARY.md#slice) is a part of the flights, here an airport. [**Calibration**](GLOSSARY.md#Calibration)
@@ -146,13 +144,13 @@ registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 1)
 
 # %% [markdown]
-# Eleven rules, each with a figure and a reason; the last four are about the data. The most important is `served_skew`.
-# It compares the `offline` figure with the `served` one: what the model would have reached with the features that were
-# known in time. Here they are equal.
+# Eleven rules, each with a figure and a reason. `no_worse_than_champion` is there twice, for AUC and for the Brier
+# score; the last four are about the data. The most important is `served_skew`. It compares the `offline` figure with
+# the `served` one: what the model would have reached with the features that were known in time. Here they are equal.
 #
 # **Exercise 00.1.** If one rule fails, the task `gate` fails. From the drawing: which of `approve`, `promote`,
-# `materialize`, `roll_out` and `report` would then never run? (Stuck? `hint("00.1")` in a cell of your own, and again
-# for the next hint.)
+# `materialize`, `roll_out` and `report` would then never run? Give a set of names, such as `{"train", "gate"}`. (Stuck?
+# `hint("00.1")` in a cell of your own, and again for the next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -175,15 +173,13 @@ leaking = run_flights(home.name, date="2014-01-01", params=hers, clock=clock, on
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate failed. What waits for it never ran, except `report`, whose rule is `all_done`. So a refused run changes
-# nothing that serves.
-# Why did the gate say no?
+# The gate failed. What waits for it never ran, except `report`, whose rule is `all_done`. Why did the gate say no?
 
 # %%
 registry.get_gate_report("late_flights", 2)
 
 # %% [markdown]
-# Six rules failed. The last of them tells the story. Here are the four numbers of the beginning, now measured by you:
+# Six rules failed, and `served_skew` tells the story. Here are the four numbers of the beginning, measured by you:
 
 # %%
 from mlops_lab import Tracker
@@ -195,13 +191,18 @@ measured = {
 }
 plot_bars("AUC offline and as served", measured, "AUC")
 
+# %%
+from mlops_lab import quiz
+
+quiz("00.q1")
+
 # %% [markdown]
-# The average of a date contains its evening. In the training data the morning's flights were told about the evening.
-# Nobody can tell a served model. This is a [**leak**](GLOSSARY.md#leak). Everybody makes this mistake, and no chart of
-# the training data shows it. A replay of what was really known shows it.
+# The average of a date contains its evening. In the training data the morning's flights were told about the evening;
+# as served, in the morning, nobody can tell the model. This is a [**leak**](GLOSSARY.md#leak). No chart of
+# the training data shows it; a replay of what was really known does.
 #
-# **Exercise 00.2.** Write the rule: the served figure must reach 0.66, and at most 0.02 may be lost from offline to
-# served.
+# **Exercise 00.2.** Write the rule: return True when the served figure is 0.66 or more and no more than 0.02 is lost
+# from offline to served, else False. (For the loss, `<` and `<=` are both right.)
 
 
 # %%
@@ -215,13 +216,10 @@ def may_replace(offline, served):
 
 check("00.2", may_replace)
 
-# %%
-from mlops_lab import quiz
-
-quiz("00.q1")
-
 # %% [markdown]
-# ## Who is in charge now?
+# ## What is on record?
+#
+# The [**registry**](GLOSSARY.md#registry) numbers every model that was trained and writes down each step.
 
 # %%
 predict("00.p5")
@@ -230,14 +228,15 @@ predict("00.p5")
 registry.history("late_flights")
 
 # %% [markdown]
-# The [**registry**](GLOSSARY.md#registry) wrote down every step. Version 1 is in
-# [**Production**](GLOSSARY.md#Production), the registry's word for "at work". Events 5 to 7 put it to work (notebook
-# 07); 0.214 is its Brier score there. `failed` is what a refused report is called.
+# Version 1 is in [**Production**](GLOSSARY.md#Production), the registry's word for "at work"; `Staging` comes before
+# it. Events 5 to 7 put it to work (notebook 07): `weights 100` means for 100 % of the flights.
+# `failed` is what a refused report is called.
 
 # %% [markdown]
 # ## On other data
 #
-# A clinic asks at 18:00 on the day before a visit: will this patient miss it? Its records have these columns.
+# A clinic asks at 18:00 on the day before a visit: will this patient miss it? Its records have these columns, each
+# written at another time.
 
 # %%
 import pandas as pd
@@ -264,8 +263,7 @@ check("00.3", usable)
 # %% [markdown]
 # ## What you can do now
 #
-# You have run a pipeline on real data, read its trace, and written the rule that refuses a leak. Each of the next
-# notebooks opens one part:
+# You have run a pipeline, read its trace and written the rule that refuses a leak. Each notebook now opens one part:
 #
 # | notebook | question |
 # |---|---|
@@ -285,5 +283,4 @@ check("00.3", usable)
 # **The same in real tools.** What you called `run_flights` is a DAG run in
 # [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html) or a flow run in
 # [Prefect](https://docs.prefect.io/). Features live in a feature store such as [Feast](https://docs.feast.dev/),
-# versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/). On the command line the
-# same run is `python -m mlops_lab run`.
+# versions in a registry such as [MLflow](https://mlflow.org/docs/latest/ml/model-registry/).

@@ -7,7 +7,7 @@
 # After this notebook you can
 #
 # - repair the join that everybody writes first, and show with two numbers why it was wrong,
-# - say of any row of any table whether it was known at a given moment: event time, arrival time, `ttl`,
+# - say of any row of any table whether it was known at a given moment,
 # - define an entity, a source and a feature view, and let a feature store do the join,
 # - serve the same features online, and prove that they are the same,
 # - say why a key can leak, too.
@@ -32,9 +32,10 @@ decisions = datasets.decisions(flights)
 decisions.head(3)
 
 # %% [markdown]
-# One row a decision: *which* flight (`flight_id`, and by whom, from where, with which aircraft), and *when* we decide:
-# `event_timestamp`, in UTC. Such a table is called an [**entity frame**](GLOSSARY.md#entity-frame). Beside it we put
-# what became of the flight, and the hour on New York's clocks at which it was due to leave.
+# Each row is one decision: *which* flight (`flight_id`, and by whom, from where, with which aircraft), and *when* we
+# decide: `event_timestamp`, in UTC. Such a table is called an [**entity frame**](GLOSSARY.md#entity-frame). We add
+# whether the flight was `late`, when that was known (`label_timestamp`), and the hour on New York's clocks at which it
+# was due to leave (`leaves_at`).
 
 # %%
 answers = datasets.outcomes(flights)
@@ -51,29 +52,31 @@ print(f"{len(asked):,} decisions; {asked['late'].mean():.1%} of the flights were
 # their mean delay, the share that were late.
 
 # %%
+daily = datasets.daily_route(flights)
+daily[["origin", "dest", "event_timestamp", "route_day_flights", "route_day_late_share"]].head(3)
+
+# %% [markdown]
+# `04:00` UTC is midnight in New York, the moment at which the row's date begins. So we join it to each flight **on the
+# date**.
+
+# %%
 from mlops_lab import predict
 
 predict("01.p12")
 
 # %%
-daily = datasets.daily_route(flights)
-daily[["origin", "dest", "event_timestamp", "route_day_flights", "route_day_late_share"]].head(3)
-
-# %% [markdown]
-# `04:00` UTC is midnight in New York: a row carries its date. So we join it to each flight **on the date**. One line of
-# pandas, and no row gets lost.
-
-# %%
 date = local.dt.normalize().dt.tz_convert("UTC")
 table = daily.rename(columns={"event_timestamp": "date"})
 naive = asked.assign(date=date).merge(table, on=["date", "origin", "dest"], how="left")
+print(f"{len(asked):,} decisions, {len(naive):,} joined rows")
 shown = ["flight_id", "date", "leaves_at", "route_day_late_share", "late"]
 naive[shown].head(3).round({"route_day_late_share": 2})
 
 # %% [markdown]
-# Now a model that learns from June and is examined on July. Its score is the AUC: how often it ranks a late flight
-# above a punctual one. 0.5 is a coin, 1 is perfect. To have something to compare with, the first model knows nothing
-# but the hour. (`train` is the subject of the next notebook.)
+# One line of pandas, and all looks well. Now a model that learns from June and is examined on July; `split_at` is the
+# moment between the two. Its score is the AUC: how often it ranks a late flight above a punctual one. 0.5 is a coin, 1
+# is perfect. To have something to compare with, the first model knows nothing but the hour. (`train`, and the `Tracker`
+# that keeps its runs, are the subject of the next notebook.)
 
 # %%
 import tempfile
@@ -89,7 +92,7 @@ hour_run = train(hour_only, tracker, label="late", split_at=july)
 print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 
 # %% [markdown]
-# How much will the daily table add? Commit to an answer, then run on.
+# How much will the daily table add?
 
 # %%
 predict("01.p1")
@@ -154,9 +157,9 @@ one_day[["landed_timestamp", "route_day_flights", "route_day_late_share"]].round
 # The row is *stamped* with the midnight at which 8 July begins, and *describes* all of 8 July, evening included. It
 # *landed* in the warehouse on the 9th at 08:00 UTC: 28 hours after its own stamp. The join on the date handed it to the
 # morning flights of the 8th. That is a **leak**: the training data knows what nobody could have known.
-
-# %%
-predict("01.p13")
+#
+# The panel shows these 17 flights, late ones filled, on New York's clocks (4 hours behind UTC, so the row lands at
+# 04:00 on the 9th). The thick line is a decision. What lies right of it, nobody knows yet.
 
 # %%
 from mlops_lab import DailyRowPanel
@@ -166,8 +169,8 @@ departures = asked[of_the_day].assign(departs=flights["sched_dep"], known_at=ans
 DailyRowPanel(departures, to_boston, day=one_day.index[0].to_pydatetime())
 
 # %% [markdown]
-# Drag the line, or move it with the arrow keys. A flight at 06:00 is decided at 04:00, and the row of its date already
-# holds the late flights of the evening. Where must the line stand so that the row may be used?
+# Drag the line, or move it with the arrow keys. A flight that leaves at 06:00 is decided on at 04:00, and the join on
+# the date hands it the row with the evening's late flights. Where must the line stand so that the row may be used?
 #
 # Every row of every table has these two times, whether its columns say so or not:
 #
@@ -206,10 +209,7 @@ plot_join_timeline(rows, flight["event_timestamp"], six_hours, title="Weather at
 
 # %% [markdown]
 # The 17:00 row is used. The 18:00 row was out only at 19:00, those of 11:00 and 12:00 are too old, and the 19:00 row is
-# of the future.
-#
-# Now move the decision yourself, and the `ttl`: rows appear, take over, grow old and vanish. (On a page where nothing
-# runs you see where we start.)
+# of the future. Now move the decision yourself, and the `ttl`: rows appear, take over, grow old and vanish.
 
 # %%
 from mlops_lab import JoinTimelinePanel
@@ -255,17 +255,14 @@ weather
 
 # %% [markdown]
 # **Exercise 01.1.** A flight is decided on at 09:30. Which wind speed may its training row carry? Write the number in
-# place of the dots.
+# place of the dots. (Stuck? Put `from mlops_lab import hint; hint("01.1")` into a cell of your own; ask again for the
+# next hint.)
 
 # %%
 from mlops_lab import check
 
 wind = ...
 check("01.1", wind)
-
-# %% [markdown]
-# Stuck? Put `from mlops_lab import hint; hint("01.1")` into a cell of your own; ask again for the
-# next hint.
 
 # %% [markdown]
 # ## Say it once: a feature view
@@ -279,7 +276,8 @@ check("01.1", wind)
 # - a [**source**](GLOSSARY.md#source): the rows, and which columns say when,
 # - a [**feature view**](GLOSSARY.md#feature-view): the three together, with a `ttl`.
 #
-# Here is one for the tiny table above.
+# Here is one for the tiny table above. A source takes the column `event_timestamp` for the event time unless told
+# otherwise; which column is the arrival has to be said.
 
 # %%
 from mlops_lab import Entity, FeatureView, Field, Source
@@ -314,8 +312,8 @@ def at(*moments, origin="JFK"):
 toy.get_historical_features(at("08:10", "09:30", "09:50", "10:30"), features=["tiny_weather:wind_speed"]).frame
 
 # %% [markdown]
-# At 08:10 the 08:00 report had not arrived: nothing is known, so the value is missing. At 09:30 the late row of 09:00
-# is still on its way. At 09:50 it has just arrived, and arriving at the very moment counts.
+# At 08:10 the 08:00 report had not arrived: nothing is known, so the value is missing (`NaN`). At 09:30 the late row of
+# 09:00 is still on its way. At 09:50 it has just arrived, and that counts.
 #
 # ### Too old is not known
 #
@@ -390,10 +388,11 @@ def latest(rows, at, ttl):
 check("01.2", latest)
 
 # %% [markdown]
-# **Exercise 01.4.** Now repair the join of the beginning. `asked` are the decisions; `daily` has a row for each route
+# **Exercise 01.3.** Now repair the join of the beginning. `asked` are the decisions; `daily` has a row for each route
 # and date, with `event_timestamp` and `landed_timestamp`. A row may be used from its landing on, and has no `ttl`.
-# Take the newest by `event_timestamp`: a row of an older day can be corrected and land later. Where there is none, the
-# value is missing.
+# Take the newest by `event_timestamp`: a row of an older day can be corrected and land later. Return `asked`, its rows
+# in their order, with the column `route_day_late_share` added, missing where no row had landed. (Both frames have an
+# `event_timestamp`: rename one before you merge.)
 
 
 # %%
@@ -405,7 +404,7 @@ def join(asked, daily):
     ...
 
 
-check("01.4", join)
+check("01.3", join)
 
 # %% [markdown]
 # Your function does the work now. While it is not written, the next cell uses the naive join of the beginning.
@@ -483,16 +482,16 @@ leaking = store.get_feature_view("daily_route")
 leaking.source
 
 # %% [markdown]
-# **Exercise 01.3.** Make an honest view of it: the same entities, features, `ttl` and rows, but a row is not visible
+# **Exercise 01.4.** Make an honest view of it: the same entities, features, `ttl` and rows, but a row is not visible
 # before it landed. The frame has a column that says when; `replace`, used above, copies a definition with a part
-# changed.
+# changed. Say first what `source` is, then what `honest` is.
 
 # %%
 from mlops_lab import check
 
 source = ...  # leaking.source, with one thing more said
 honest = ...  # leaking, with that source
-check("01.3", honest)
+check("01.4", honest)
 
 # %% [markdown]
 # When it passes, try it: `store.apply(replace(honest, name="route_yesterday"))`, join its features to `asked`, and
@@ -504,12 +503,11 @@ from mlops_lab import quiz
 quiz("01.q1")
 
 # %% [markdown]
-# ## Online equals offline
+# ## The same features, online
 #
-# At two hours before departure nobody reads the warehouse. The newest row of each entity is kept ready in an [**online
-# store**](GLOSSARY.md#online-store): we `materialize` up to a moment, and ask with `get_online_features`. If the answer
-# differed from what the model was trained on, all the care above would be lost. So we check, for the moment at which
-# our JetBlue flight was decided on.
+# At two hours before departure nobody has the time to read the warehouse. So an [**online
+# store**](GLOSSARY.md#online-store) is filled beforehand: we `materialize` up to a moment, and ask with
+# `get_online_features`. We take the moment at which our JetBlue flight was decided on.
 
 # %%
 predict("01.p8")
@@ -520,11 +518,11 @@ live_views = ["airport_weather", "airport_departures", "carrier_departures", "ai
 store.materialize(moment, views=live_views)
 
 # %% [markdown]
-# So many entities have a newest row: three airports, some thirty pairs of carrier and airport, some thousands of
-# aircraft.
+# The newest row of each entity is kept: of three airports, some thirty pairs of carrier and airport, some thousands of
+# aircraft. If the answer differed from what the model was trained on, all the care above would be lost.
 #
-# **Exercise 01.6.** Write the proof. `get_online_features(keys, features=…).to_df()` is what the server gets,
-# `get_historical_features(…).frame` is the join.
+# **Exercise 01.5.** Write the proof: return True or False. `get_online_features(keys, features=…).to_df()` is what the
+# server gets, `get_historical_features(…).frame` is the join.
 
 
 # %%
@@ -536,7 +534,7 @@ def same(store, keys, features, moment):
     ...
 
 
-check("01.6", same)
+check("01.5", same)
 
 # %% [markdown]
 # Now for every flight that leaves JFK that afternoon, as if all were decided on at this moment. Your proof is used as
@@ -574,6 +572,11 @@ year = datasets.load_flights(columns=["tailnum", "cancelled"])
 has_number = year["tailnum"].notna().map({True: "tail number", False: "no tail number"})
 pd.crosstab(has_number, year["cancelled"].map({True: "cancelled", False: "flown"}))
 
+# %%
+from mlops_lab import quiz
+
+quiz("01.q2")
+
 # %% [markdown]
 # Every one of the 2,512 flights without a tail number was cancelled. The record was written after the fact: a flight
 # that never got an aircraft has none in it. Two hours before departure it may well have had one. A feature "no tail
@@ -597,11 +600,6 @@ print(f"missing leg among flights with a number: {with_number['leg_delay'].isna(
 # Next to nothing: 0.776 with them and without. Almost half of the other flights have no known last leg either. That is
 # luck. Ask of each key: *was this known at the decision?* No store can do it for you.
 
-# %%
-from mlops_lab import quiz
-
-quiz("01.q2")
-
 # %% [markdown]
 # ## On other data
 #
@@ -621,30 +619,29 @@ counts = pd.DataFrame(
 counts
 
 # %% [markdown]
-# **Exercise 01.5.** Define a feature view for them, with a key that is known when a visit is booked.
+# **Exercise 01.6.** Define a feature view for them, with a key that is known when a visit is booked.
 # (`Source(…, timestamp_field=…)` names the column of the event time.)
 
 # %%
 from mlops_lab import check
 
 clinic_view = ...
-check("01.5", clinic_view)
+check("01.6", clinic_view)
 
 # %% [markdown]
 # ## What you can do now
 #
-# You have built the everyday leak and measured it: 0.878 offline, 0.684 as served. You can say of any row whether
-# it was known, define a feature view, join as of each decision's moment, and serve the same features online. And you
-# know what to ask of a key.
+# You have built the everyday leak and measured it. You can say of any row whether it was known, define a feature view,
+# join as of each decision's moment, and serve the same features online. And you know what to ask of a key.
 #
 # **The same in real tools.** The words are those of [Feast](https://docs.feast.dev/getting-started/concepts):
-# [entity](https://docs.feast.dev/getting-started/concepts/entity),
-# [feature view](https://docs.feast.dev/getting-started/concepts/feature-view),
-# [`get_historical_features`](https://docs.feast.dev/getting-started/concepts/feature-retrieval) and
-# [point-in-time joins](https://docs.feast.dev/getting-started/concepts/point-in-time-joins). Two differences are worth
-# knowing: Feast looks at `created_timestamp` only to break ties between equal event times, so a late row is *not*
-# hidden there; and its default file store can leave out decisions for which nothing is known. In SQL the join is called
-# [`ASOF JOIN`](https://duckdb.org/docs/stable/guides/sql_features/asof_join), in pandas
+# [entity](https://docs.feast.dev/getting-started/concepts/entity), [feature
+# view](https://docs.feast.dev/getting-started/concepts/feature-view),
+# [`get_historical_features`](https://docs.feast.dev/getting-started/concepts/feature-retrieval) and [point-in-time
+# joins](https://docs.feast.dev/getting-started/concepts/point-in-time-joins). Two differences are worth knowing: Feast
+# looks at `created_timestamp` only to break ties between equal event times, so a late row is *not* hidden there; and
+# its default file store can leave out decisions for which nothing is known. In SQL the join is called [`ASOF
+# JOIN`](https://duckdb.org/docs/stable/guides/sql_features/asof_join), in pandas
 # [`merge_asof`](https://pandas.pydata.org/docs/reference/api/pandas.merge_asof.html); both know the event time and
 # leave the arrival to you.
 #

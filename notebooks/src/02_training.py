@@ -229,7 +229,7 @@ sides = ...  # a list of four words
 check("02.1", sides)
 
 # %% [markdown]
-# **Exercise 02.3.** Write the split. `frame` has a row for each decision, with `event_timestamp` and `label_timestamp`.
+# **Exercise 02.2.** Write the split. `frame` has a row for each decision, with `event_timestamp` and `label_timestamp`.
 
 
 # %%
@@ -241,7 +241,7 @@ def split(frame, at):
     ...
 
 
-check("02.3", split)
+check("02.2", split)
 
 # %% [markdown]
 # From here on your split does the work; while it is not written, the package's does.
@@ -384,7 +384,7 @@ pd.DataFrame(table).set_index("threshold").round(2)
 # And a model that never raises an alarm would be right for 66 % of these flights. What decides is what the two mistakes
 # *cost*: a family stranded, or a seat changed for nothing.
 #
-# **Exercise 02.2.** Write the function that chooses. It gets what happened (`late`), the model's chances, and two
+# **Exercise 02.3.** Write the function that chooses. It gets what happened (`late`), the model's chances, and two
 # costs: of one late flight that we `missed`, and of one `alarm` for nothing. It returns the threshold from
 # `THRESHOLDS` with the lowest cost in total; an alarm is raised when the chance is at or above the threshold. Of
 # equal costs, take the lower threshold.
@@ -400,7 +400,7 @@ def choose(late, chance, missed, alarm):
     ...
 
 
-check("02.2", choose)
+check("02.3", choose)
 
 # %% [markdown]
 # Say that a stranded family costs 5 and a seat changed for nothing costs 1. Your function chooses the threshold;

@@ -47,7 +47,8 @@ print(quiet_night["roc_auc"])
 # Nothing can be ranked above a punctual flight when no flight was late, so there is no AUC. `measure` says `nan`, *not
 # a number*, instead of making one up.
 #
-# **Exercise 03.1.** Before you run on: what will our gate say to it, "yes" or "no"?
+# **Exercise 03.1.** Before you run on: what will our gate say to it? Write "yes" or "no", in quotes. (Stuck? Put `from
+# mlops_lab import hint; hint("03.1")` into a cell of your own; ask again for the next hint.)
 
 # %%
 from mlops_lab import check
@@ -56,9 +57,7 @@ said = ...
 check("03.1", said)
 
 # %% [markdown]
-# Stuck? Put `from mlops_lab import hint; hint("03.1")` into a cell of your own; ask again for the
-# next hint. Now
-# look:
+# Now look:
 
 # %%
 print(may_replace(quiet_night["roc_auc"]))
@@ -76,7 +75,8 @@ print(max([("broken", nan), ("good", 0.70)], key=lambda model: model[1]))
 # `max` keeps its first argument unless another is larger, and nothing is larger than NaN. So the model without a figure
 # *wins against* the good one, without an error or a warning.
 #
-# The way out is to turn the question round. Do not ask "is it bad?". Ask "**is it shown to be good?**"
+# The way out is to turn the question round. Do not ask "is it bad?". Ask "**is it shown to be good?**" Here is a rule
+# that does, a floor. `Measured` holds the figures of an exam, and `judge` says what the rule makes of them.
 
 # %%
 from mlops_lab import Floor, Measured
@@ -87,9 +87,16 @@ for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_
     print("pass" if result.passed else "fail", "|", result.sentence)
 
 # %% [markdown]
-# One pass, three fails, each with a sentence. That is the first law of this gate: *what was not measured cannot pass*.
-#
-# **Exercise 03.2.** Write such a floor yourself.
+# That is the first law of this gate: *what was not measured cannot pass*. (`inf` is infinity, as a division by 0
+# gives.)
+
+# %%
+from mlops_lab import quiz
+
+quiz("03.q2")
+
+# %% [markdown]
+# **Exercise 03.2.** Write such a floor yourself. Return True or False.
 
 
 # %%
@@ -102,11 +109,6 @@ def reaches(figures, name, floor):
 
 
 check("03.2", reaches)
-
-# %%
-from mlops_lab import quiz
-
-quiz("03.q2")
 
 # %% [markdown]
 # ## Three models
@@ -204,7 +206,8 @@ print(no_worse.judge(measured["July"]).sentence)
 print(no_worse.judge(measured["colleague"]).sentence)
 
 # %% [markdown]
-# And the champion itself, trained once more without any change, at a margin of 0?
+# And the champion against itself? Trained again from the same rows, it is the same model (notebook 02), so both have
+# the same figures. The next cells judge that, with a margin of 0.
 
 # %%
 predict("03.p2")
@@ -216,8 +219,6 @@ again = replace(measured["July"], champion=measured["July"].metrics)
 print(NoWorseThanChampion("served.roc_auc", 0.0).judge(again).sentence)
 
 # %%
-from mlops_lab import quiz
-
 quiz("03.q1")
 
 # %% [markdown]
@@ -240,7 +241,7 @@ print(every_airport.judge(measured["July"]).sentence)
 # %% [markdown]
 # ## Are its promises kept?
 #
-# Passengers are rebooked when the model says 60 %. Then about 60 of 100 such flights had better be late. That is
+# Passengers are rebooked when the model says 60 %. Then about 60 of 100 such flights should be late. That is
 # **calibration**, and AUC cannot see it: AUC looks at the order only.
 
 # %%
@@ -298,9 +299,6 @@ for case in cases:
 # flight.
 
 # %%
-predict("03.p4")
-
-# %%
 from mlops_lab import ServedSkew, plot_bars
 
 figures = {
@@ -309,18 +307,24 @@ figures = {
 }
 plot_bars("AUC offline and as served", figures, "AUC", decimals=3)
 
-# %%
-print(ServedSkew("roc_auc", 0.02).judge(measured["colleague"]).sentence)
-
 # %% [markdown]
-# 0.896 offline, 0.633 as served. Offline hers is by far the best of the three models, and no chart of the training
-# data would have shown anything else.
+# Offline the colleague's model is by far the best of the three. The rule `ServedSkew` compares the two figures of one
+# model, and lets it lose 0.02. What about a model that is better as served?
+
+# %%
+predict("03.p4")
+
+# %%
+skew = ServedSkew("roc_auc", 0.02)
+print(skew.judge(measured["colleague"]).sentence)
+print(skew.judge(Measured({"offline.roc_auc": 0.70, "served.roc_auc": 0.75})).sentence)
 
 # %% [markdown]
 # ## Is the data as agreed?
 #
 # A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A
-# [**data contract**](GLOSSARY.md#data-contract) says what was agreed. Here it meets a frame that is not as agreed:
+# [**data contract**](GLOSSARY.md#data-contract) says what was agreed: which columns of which kind (`Schema`), how many
+# rows, how many missing values, and how old the newest row may be (`Freshness`). Here it meets a frame that breaks it.
 
 # %%
 predict("03.p8")
@@ -338,7 +342,7 @@ for rule in contract:
     print(rule.judge(seen).sentence)
 
 # %% [markdown]
-# A distance that is text, two rows instead of ten thousand, half of the origins missing, and a month old.
+# Four rules, four failures: `profile` wrote down what the frame is like, and each rule read its part of it.
 
 # %% [markdown]
 # ## The whole gate
@@ -353,7 +357,7 @@ GatePolicy([floor, no_worse, every_airport])
 # %% [markdown]
 # The pipeline's own policy, `FLIGHTS_POLICY`, has eleven rules. `evaluate_gates` judges a version by every one of them,
 # also after the first that fails, because whoever has to mend the model wants to know everything at once. The pipeline
-# has done it for us and kept the report:
+# has done it for us and kept the report.
 
 # %%
 predict("03.p5")
@@ -395,7 +399,10 @@ print("by a policy that only compares:", *[one.sentence for one in alone.failure
 # 3. Choose June's model. Which two margins to the champion let it through?
 # 4. Let the served AUC be NaN.
 #
-# **Reset** brings everything back.
+# **Reset** brings everything back. Before you begin, the second task as a prediction:
+
+# %%
+predict("03.p6")
 
 # %%
 from mlops_lab import GatePanel
@@ -406,9 +413,6 @@ panel
 
 # %% [markdown]
 # What you move by hand can be moved from Python too. The second task, as far as the sliders go:
-
-# %%
-predict("03.p6")
 
 # %%
 panel.set(model="colleague", floor=0.5, slice_floor=0.5, margin=0.05, brier_margin=0.05)
@@ -429,8 +433,9 @@ panel.reset()
 # June's model is 0.009 worse in AUC and just under 0.003 worse in Brier score, so two small changes of the margins let
 # it pass. Agree on a margin *before* anybody has seen the challenger.
 #
-# **Exercise 03.3.** Write a policy that refuses three models: one that leaks, one that fails one airport, and one that
-# is clearly worse than the champion. The champion itself, trained again, must pass. Three or four rules are enough.
+# **Exercise 03.3.** Write a policy, `GatePolicy([…])`, that refuses three models: one that leaks, one that fails one
+# airport, and one that is clearly worse than the champion *as served*. The champion itself, trained again, must pass.
+# Three or four rules are enough, and each stands above with its arguments.
 
 # %%
 from mlops_lab import check
@@ -452,10 +457,11 @@ for name, version, champion in (("July", july_2, june_1), ("colleague", hers_3, 
 # %% [markdown]
 # ## On other data
 #
-# A clinic has two models for missed visits. A model is a function of a visit and gives a chance, or None when it
-# fails. A visit is a dict in which `missed` says what became of it.
+# A clinic has two models for missed visits. A model is a function: it takes a visit and returns the chance that it will
+# be missed, or None when it fails. A visit is a dict; `visit["missed"]` is True or False.
 #
-# **Exercise 03.4.** Write the comparison. No visit, or one without a chance, is a no.
+# **Exercise 03.4.** Write the comparison; return True or False. Where there are no visits, or one of the models gives
+# None for one of them, nothing is shown to be good.
 
 
 # %%
@@ -473,9 +479,8 @@ check("03.4", replaces)
 # ## What you can do now
 #
 # You can write a gate in which a missing figure is a no, compare a challenger with the champion on the same flights,
-# and name the fault that each rule is there for.
-#
-# The registry (notebook 04) and the workflows (notebook 06) make sure that nobody walks round the gate.
+# and name the fault that each rule is there for. The registry (notebook 04) and the workflows (notebook 06) make sure
+# that nobody walks round the gate.
 #
 # **The same in real tools.** [MLflow](https://mlflow.org/docs/latest/ml/evaluation/) compares a candidate with a
 # baseline against thresholds (`MetricThreshold`, `validate_evaluation_results`). TensorFlow Extended calls a passed

@@ -414,7 +414,7 @@ print(registry.verify(), "events, and the tables say what the events say")
 # %% [markdown]
 # Whoever changes a line has to change its hash, and so every line after it.
 #
-# **Exercise 04.5.** Write the search for the first event that does not hold. Places count from 0. `digest(event)` is
+# **Exercise 04.4.** Write the search for the first event that does not hold. Places count from 0. `digest(event)` is
 # the hash that an event should have; the first event's `prev_hash` is the empty text.
 
 
@@ -427,7 +427,7 @@ def first_break(events, digest):
     ...
 
 
-check("04.5", first_break)
+check("04.4", first_break)
 
 # %% [markdown]
 # Let us cheat. In a copy of the folder, Ada wants the approval to have been Linus's. The registry is an SQLite file;
@@ -509,7 +509,7 @@ quiz("04.q2")
 # A clinic keeps its model `no_shows` in such a registry. Version 1 serves. Ada has trained version 2, its gate report
 # has passed, and nothing comes into Production without an approval.
 #
-# **Exercise 04.4.** Bring version 2 into Production, and take it back.
+# **Exercise 04.5.** Bring version 2 into Production, and take it back.
 
 
 # %%
@@ -521,7 +521,7 @@ def ship_and_return(registry, report):
     ...
 
 
-check("04.4", ship_and_return)
+check("04.5", ship_and_return)
 
 # %% [markdown]
 # ## What you can do now

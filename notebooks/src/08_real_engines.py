@@ -286,7 +286,7 @@ except MlopsLabError as error:
 # On other data: a clinic had its registry copied by somebody else. Two registries are open, and nobody knows
 # whether the copy is whole.
 #
-# **Exercise 08.4.** Write the proof. `head()` is the hash of the last event; `verify()` computes every hash again, and
+# **Exercise 08.3.** Write the proof. `head()` is the hash of the last event; `verify()` computes every hash again, and
 # raises `IntegrityError` when one is wrong.
 
 # %%
@@ -298,7 +298,7 @@ def nothing_lost(source, target):
     ...
 
 
-check("08.4", nothing_lost)
+check("08.3", nothing_lost)
 
 # %% [markdown]
 # ## What it looks like
@@ -369,7 +369,7 @@ choice = {
     "a history table of a terabyte": ...,
 }
 
-check("08.3", choice)
+check("08.4", choice)
 
 # %% [markdown]
 # ## What you can now do

@@ -109,7 +109,7 @@ MORE = (  # beside the usual ones that the answer key lists
     ),
     ("01.2", "latest = 8.0", "write a function"),
     (
-        "01.3",
+        "01.4",
         (
             'source = replace(leaking.source, created_timestamp_column="created_timestamp")\n'
             "honest = replace(leaking, source=source)"
@@ -117,7 +117,7 @@ MORE = (  # beside the usual ones that the answer key lists
         "has no column 'created_timestamp'",
     ),
     (
-        "01.3",
+        "01.4",
         (
             'source = replace(leaking.source, created_timestamp_column="landed_timestamp")\n'
             "honest = replace(leaking, source=source, ttl=timedelta(hours=12))"
@@ -127,7 +127,7 @@ MORE = (  # beside the usual ones that the answer key lists
     ("02.1", 'sides = ["train", "neither", "holdout", "neither"]', "it was known by then"),
     ("02.1", 'sides = ["train", "test", "test", "train"]', "none of them"),
     (
-        "02.2",
+        "02.3",
         (
             "def choose(late, chance, missed, alarm):\n"
             "    def cost(threshold):\n"
@@ -138,8 +138,8 @@ MORE = (  # beside the usual ones that the answer key lists
         ),
         "take the lowest of them",
     ),
-    ("02.2", ("def choose(late, chance, missed, alarm):\n    return alarm / (alarm + missed)"), "among THRESHOLDS"),
-    ("02.2", "choose = 0.5", "write a function"),
+    ("02.3", ("def choose(late, chance, missed, alarm):\n    return alarm / (alarm + missed)"), "among THRESHOLDS"),
+    ("02.3", "choose = 0.5", "write a function"),
     (
         "03.2",
         (
@@ -289,7 +289,7 @@ MORE = (  # beside the usual ones that the answer key lists
         "look up each flight's own",
     ),
     (
-        "08.3",
+        "08.4",
         (
             "choice = {\n"
             '    "one person, one laptop, a course": "embedded",\n'

@@ -270,7 +270,7 @@ TABLES = (
 )
 _STYLES = (
     (  # an attribute has nothing to do with what the notebook calls by the same name
-        "02.3",
+        "02.2",
         (
             "from mlops_lab import train\nfrom collections import namedtuple\n"
             "Sides = namedtuple('Sides', 'train holdout')\n"
@@ -282,10 +282,10 @@ _STYLES = (
     ),
     ("05.1", "from graphlib import TopologicalSorter\norder = TopologicalSorter(needs).static_order()"),
     ("05.1", "import graphlib, numpy as np\norder = np.array([*graphlib.TopologicalSorter(needs).static_order()])"),
-    ("01.3", _OWN_COLUMN.format("landed_timestamp")),
-    ("01.3", _OTHER_ROWS.format('.rename(columns={"landed_timestamp": "arrived"})')),
-    ("01.4", _IN_SQL),
-    ("02.2", _CONFUSED),
+    ("01.4", _OWN_COLUMN.format("landed_timestamp")),
+    ("01.4", _OTHER_ROWS.format('.rename(columns={"landed_timestamp": "arrived"})')),
+    ("01.3", _IN_SQL),
+    ("02.3", _CONFUSED),
     (
         "07.1",
         "import random\ndef route(keys, weight):\n    return [random.Random(k).random() * 100 < weight for k in keys]",
@@ -315,20 +315,20 @@ _REFUSED = (
         ),
         "the package's own",
     ),
-    ("01.3", _OWN_COLUMN.format("event_timestamp"), "before their landed_timestamp"),
+    ("01.4", _OWN_COLUMN.format("event_timestamp"), "before their landed_timestamp"),
     (
-        "01.3",
+        "01.4",
         _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"] + timedelta(hours=1))'),
         "when a row landed",
     ),
     (
-        "01.3",
+        "01.4",
         _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"]).head(99)'),
         "other rows than leaking",
     ),
-    ("01.3", _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"])[::2]'), "other rows than leaking"),
+    ("01.4", _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"])[::2]'), "other rows than leaking"),
     (
-        "01.3",
+        "01.4",
         _OTHER_ROWS.format('.assign(arrived=lambda r: r["landed_timestamp"], route_day_late_share=0.5)'),
         "other rows than leaking",
     ),

@@ -246,7 +246,7 @@ CHOICES = (
         _both_stages,
         (pd.Series({"v1": "Production", "v2": "Production"}), {"v2": "Production", "v1": "Production"}),
     ),
-    Choices("08.3", _engines, (pd.Series(_ENGINES), dict(reversed(_ENGINES.items())))),
+    Choices("08.4", _engines, (pd.Series(_ENGINES), dict(reversed(_ENGINES.items())))),
 )
 
 

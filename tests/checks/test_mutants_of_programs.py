@@ -119,7 +119,7 @@ def answer(key, champion, challenger, weight, taken_back):
 
 TABLES = (
     Clauses(
-        "01.3",
+        "01.4",
         _VIEW,
         {"created": 'created_timestamp_column="landed_timestamp"', "rest": ""},
         {
@@ -142,7 +142,7 @@ TABLES = (
          "leaking.source, created_timestamp_column=leaking.source.landed_column))")),
     ),
     Clauses(
-        "02.2",
+        "02.3",
         _CHOOSE,
         {"raised": "chance >= threshold", "missed": "missed", "forgotten": "late & ~raised", "plus": "+",
          "alarm": "alarm", "false": "raised & ~late", "pick": "min", "among": "THRESHOLDS"},
@@ -373,7 +373,7 @@ TABLES = (
          "at=clock.now())")),
     ),
     Clauses(
-        "01.4",
+        "01.3",
         _JOINED,
         {"route": '["origin", "dest"]', "how": '"left"',
          "known": 'pairs["landed_timestamp"] <= pairs["event_timestamp"]',
@@ -397,7 +397,7 @@ TABLES = (
         (_ASOF, _REDUCED),
     ),
     Clauses(
-        "02.3",
+        "02.2",
         _SPLIT,
         {"learnt": 'frame["label_timestamp"] <= at', "examined": 'frame["event_timestamp"] >= at'},
         {

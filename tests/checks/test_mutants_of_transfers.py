@@ -164,7 +164,7 @@ _OTHER = "over no others"
 
 TABLES = (
     Clauses(
-        "01.5",
+        "01.6",
         _VIEW,
         {"key": '"clinic"', "field": 'Field("missed_share", "float64")', "ttl": "timedelta(days=7)", "rows": "counts",
          "event": '"counted_at"', "created": ', created_timestamp_column="published_at"'},
@@ -189,7 +189,7 @@ TABLES = (
          .replace("<event>", '"event_timestamp"').replace("<created>", ', created_timestamp_column="created"')),
     ),
     Clauses(
-        "01.6",
+        "01.5",
         _SAME,
         {"moment": "moment", "equal": "a.equals(b)"},
         {
@@ -256,7 +256,7 @@ TABLES = (
         (_PAIRED, _ARRAYS, _LIBRARY),
     ),
     Clauses(
-        "04.4",
+        "04.5",
         _SHIP,
         {"version": "2", "by": '"ada"', "why": '"better in service"', "answer": "approve", "other": '"grace"',
          "back": 'registry.rollback("no_shows", actor="grace", why="strange answers")'},
@@ -274,7 +274,7 @@ TABLES = (
          _SHIP.replace("<answer>", "approve").replace("by=<other>", 'by="grace", comment="I have read it"')),
     ),
     Clauses(
-        "04.5",
+        "04.4",
         _BREAK,
         {"begin": '""', "some": "", "link": "event.prev_hash != before", "own": "event.hash != digest(event)",
          "place": "place", "next": "event.hash", "told": "found[0] if found else None"},
@@ -361,7 +361,7 @@ TABLES = (
         (_FRAMED, _CHOSEN),
     ),
     Clauses(
-        "08.4",
+        "08.3",
         _LOST,
         {"verify": "target.verify()", "broken": "False", "same": "source.head() == target.head()"},
         {
@@ -424,7 +424,7 @@ def test_the_clauses_together_pass_and_so_do_other_styles(table: Clauses) -> Non
 
 
 def test_an_approval_is_given_and_not_switched_off() -> None:
-    table = Clauses("04.4", "<all>", {"all": ""}, {})
+    table = Clauses("04.5", "<all>", {"all": ""}, {})
 
     expect_refused(table, "all", _AROUND, "the registry says no: ada is an author of no_shows v2 and loosened")
     expect_refused(table, "all", _AROUND.replace('False, actor="ada"', 'False, actor="linus"'), "nobody agreed to v")

@@ -61,8 +61,8 @@ RIGHT = (
     ("02.1", 'sides = ["Train", " neither", "Holdout", "Train"]'),
     ("02.1", 'import numpy as np\nsides = np.array(["train", "neither", "holdout", "train"])'),
     ("02.1", 'sides = {"A": "train", "B": "neither", "C": "holdout", "D": "train"}'),
-    ("02.2", _COSTS.format(returned="THRESHOLDS[costs.argmin()]")),
-    ("02.2", _COSTS.format(returned="np.float32(THRESHOLDS[costs.argmin()])")),
+    ("02.3", _COSTS.format(returned="THRESHOLDS[costs.argmin()]")),
+    ("02.3", _COSTS.format(returned="np.float32(THRESHOLDS[costs.argmin()])")),
     ("03.2", _FIGURE.format(returned="figure is not None and np.isfinite(figure) and figure >= floor")),
     ("03.2", _FIGURE.format(returned="False if figure is None else np.isfinite(figure) & (figure >= floor)")),
     ("03.3", "from mlops_lab.pipeline.flights import FLIGHTS_POLICY\npolicy = FLIGHTS_POLICY"),
@@ -85,17 +85,17 @@ WRONG = (
     ("01.2", _KNOWN.format(fresh=_FRESH, returned="return newest"), "the wind of the row"),
     ("01.2", _KNOWN.format(fresh=_FRESH, returned="print(newest)"), "returns nothing"),
     ("01.2", _KNOWN.format(fresh='at - row["created"] <= ttl', returned='return newest and newest["wind"]'), "from"),
-    ("01.3", 'honest = replace(leaking, source=replace(leaking.source, landed_column="landed_timestamp"))', "replay"),
+    ("01.4", 'honest = replace(leaking, source=replace(leaking.source, landed_column="landed_timestamp"))', "replay"),
     (
-        "01.3",
+        "01.4",
         (
             'landing = replace(leaking.source, created_timestamp_column="landed_timestamp")\n'
             "honest = replace(leaking, ttl=None, source=landing)"
         ),
         "the ttl",
     ),
-    ("02.2", _COSTS.format(returned="costs.argmin()"), "not among THRESHOLDS"),
-    ("02.2", _COSTS.format(returned="THRESHOLDS[len(THRESHOLDS) - 1 - costs[::-1].argmin()]"), "the lowest of them"),
+    ("02.3", _COSTS.format(returned="costs.argmin()"), "not among THRESHOLDS"),
+    ("02.3", _COSTS.format(returned="THRESHOLDS[len(THRESHOLDS) - 1 - costs[::-1].argmin()]"), "the lowest of them"),
     ("03.2", "def reaches(figures, name, floor):\n    return 'yes' if figures.get(name, 0) > floor else 'no'", "True"),
     ("03.2", "def reaches(figures, name, floor):\n    return figures['served.roc_auc'] >= floor", "look up"),
     ("03.2", "def reaches(figures, name, floor):\n    print(figures)", "returns nothing"),

@@ -121,7 +121,7 @@ def test_a_notebook_on_other_flights_says_so(notebook: str, said: str) -> None:
 
 @pytest.mark.nightly
 def test_yesterdays_row_with_the_hour(tmp_path: Path) -> None:
-    """What notebook 01 tells of the honest view of exercise 01.3, done as it is told."""
+    """What notebook 01 tells of the honest view of exercise 01.4, done as it is told."""
     from dataclasses import replace
 
     from mlops_lab import FakeClock, FeatureStore, Tracker, datasets, flight_objects, parse_utc, train

@@ -82,7 +82,7 @@ raise ValueError("meant to fail")
 
 # %%
 {other}
-check("01.3", honest)
+check("01.4", honest)
 
 # %%
 quiz("01.q2")
@@ -233,7 +233,7 @@ def look(folder: Path, by_nbval: set[str]) -> dict[str, set[str]]:
     """Plant the faults; the rules look at every copy, nbval at those named: a kernel each."""
     (folder / "src").mkdir()
     shutil.copy(REPOSITORY / "notebooks" / "conftest.py", folder / "conftest.py")
-    text = SOURCE.replace("{stub}", find_exercise("01.2").stub).replace("{other}", find_exercise("01.3").stub)
+    text = SOURCE.replace("{stub}", find_exercise("01.2").stub).replace("{other}", find_exercise("01.4").stub)
     for one in all_exercises():  # what notebook 01 must ask too; at the end, so that each cell above keeps its number
         if one.id.startswith("01.") and f'"{one.id}"' not in text:
             text += f'\n# %%\n{one.stub}\n\n\ncheck("{one.id}", {one.answer})\n'

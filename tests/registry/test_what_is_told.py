@@ -311,7 +311,7 @@ def test_records_show_themselves_and_give_their_rows():
     assert repr(result) == "RuleResult(floor: passed, well)"
     report = GateReport("late", 2, "sha256:0", (result, RuleResult("skew", False, 0.1, 0.02, "bad")), None, "h", AT)
     assert (repr(report), report.passed, [each.rule for each in report.failures]) == (
-        "GateReport(late v2: failed, 1 of 2 rules)",
+        "GateReport(late v2: failed 1 of 2 rules)",
         False,
         ["skew"],
     )

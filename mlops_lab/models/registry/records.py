@@ -216,7 +216,7 @@ class GateReport:
     ...     results=(RuleResult("floor", True, 0.70, 0.65, "AUC 0.70 is at least 0.65."),),
     ...     holdout="sha256:" + "1" * 64, evaluated_at=parse_utc("2014-01-01"))
     >>> report, report.passed, GateReport.from_dict(report.to_dict()) == report
-    (GateReport(late v2: passed, 1 of 1 rules), True, True)
+    (GateReport(late v2: passed 1 of 1 rules), True, True)
     """
 
     name: str
@@ -242,9 +242,8 @@ class GateReport:
             raise InvalidData("the results of a gate report are RuleResult objects.")
 
     def __repr__(self) -> str:
-        good = sum(result.passed for result in self.results)
-        verdict = "passed" if self.passed else "failed"
-        return f"GateReport({self.name} v{self.version}: {verdict}, {good} of {len(self.results)} rules)"
+        verdict, told = ("passed", self.results) if self.passed else ("failed", self.failures)
+        return f"GateReport({self.name} v{self.version}: {verdict} {len(told)} of {len(self.results)} rules)"
 
     @property
     def passed(self) -> bool:

@@ -262,5 +262,5 @@ def _route(answer: Any) -> None:
 
 EXERCISES = read_exercises(
     "built_by_hand.toml",
-    {"01.4": _join, "02.3": _split, "05.5": _dag, "06.5": _workflow, "07.5": _route},
+    {"01.3": _join, "02.2": _split, "05.5": _dag, "06.5": _workflow, "07.5": _route},
 )

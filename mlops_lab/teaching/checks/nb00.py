@@ -23,7 +23,7 @@ def _predict_tasks(answer: Any) -> None:
 
 def _change_rule(answer: Any) -> None:
     expect(_says(answer, 0.60, 0.60) is False, "a model that is honest and bad goes through: keep the floor.")
-    expect(_says(answer, 0.74, 0.74) is True, "the honest model is refused: it lost nothing between paper and service.")
+    expect(_says(answer, 0.74, 0.74) is True, "the honest model is refused: it lost nothing from offline to served.")
     expect(_says(answer, 0.90, 0.64) is False, "the colleague's model goes through: look at what it has as served.")
     said = "it reaches the floor as served, but it lost 0.20 on the way: refuse that."
     expect(_says(answer, 0.90, 0.70) is False, said)

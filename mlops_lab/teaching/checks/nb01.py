@@ -193,4 +193,4 @@ def _predict_wind(answer: Any) -> None:
     expect(answer == 8.0, "that wind speed is not in the table; read down the column created_timestamp.")
 
 
-EXERCISES = read_exercises("nb01.toml", {"01.1": _predict_wind, "01.2": build_latest, "01.3": change_view})
+EXERCISES = read_exercises("nb01.toml", {"01.1": _predict_wind, "01.2": build_latest, "01.4": change_view})

@@ -82,4 +82,4 @@ def _build_choose(choose: Callable[..., Any]) -> None:
             )
 
 
-EXERCISES = read_exercises("nb02.toml", {"02.1": _predict_sides, "02.2": _build_choose})
+EXERCISES = read_exercises("nb02.toml", {"02.1": _predict_sides, "02.3": _build_choose})

@@ -96,4 +96,4 @@ def _choose(choice: Any) -> None:
         expect(choice[situation] == engine, f"{situation}: {why}")
 
 
-EXERCISES = read_exercises("nb08.toml", {"08.1": _predict_stages, "08.2": _every_row, "08.3": _choose})
+EXERCISES = read_exercises("nb08.toml", {"08.1": _predict_stages, "08.2": _every_row, "08.4": _choose})

@@ -255,7 +255,7 @@ def _ship_and_return(ship: Any) -> None:
 
 
 class Entry(NamedTuple):
-    """One line of the history of 04.5."""
+    """One line of the history of 04.4."""
 
     text: str
     prev_hash: str
@@ -464,16 +464,16 @@ EXERCISES = read_exercises(
     "transfer.toml",
     {
         "00.3": _usable,
-        "01.5": _clinic_view,
-        "01.6": _same_answers,
+        "01.6": _clinic_view,
+        "01.5": _same_answers,
         "02.4": _honest_runs,
         "03.4": _replaces,
-        "04.4": _ship_and_return,
-        "04.5": _first_break,
+        "04.5": _ship_and_return,
+        "04.4": _first_break,
         "05.6": _finish,
         "07.4": _stopped,
         "07.6": _look,
-        "08.4": _nothing_lost,
+        "08.3": _nothing_lost,
         "10.1": _rain,
     },
 )

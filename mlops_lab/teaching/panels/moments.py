@@ -70,11 +70,11 @@ class DailyRowPanel(Panel):
     >>> rows = pd.DataFrame({"event_timestamp": utc("6T04:00", "8T04:00"), "route_day_late_share": [0.25, 0.5]})
     >>> rows["landed_timestamp"] = rows["event_timestamp"] + pd.Timedelta("28h")
     >>> panel = DailyRowPanel(flights, rows, day="2013-07-08T04:00Z")
-    >>> panel
-    The row of the day: ✗ at 04:00 the row of 8 July says 50 % late, and 2 of its 2 outcomes are still to come
+    >>> panel.view
+    ✗ at 04:00 in New York the row of 8 July says 50 % late, and 2 of its 2 outcomes are still to come
     >>> panel.move_to("2013-07-09T08:00Z")
     >>> panel.view
-    ✓ at 04:00 the row of 8 July says 50 % late; it has landed, and all its 2 outcomes are known
+    ✓ at 04:00 in New York the row of 8 July says 50 % late; it has landed, and all its 2 outcomes are known
     """
 
     title: ClassVar[str] = "The row of the day"
@@ -119,8 +119,8 @@ class DailyRowPanel(Panel):
         decision = self._axis.places[int(state["decision"])]
         flights, many = self._flights, len(self._flights)
         unknown = int((flights["known_at"] > decision).sum())
-        line = f"at {decision.astimezone(_ZONE):%H:%M} the row of {_date(self._day)} says {self._share:.0%} late"
-        line = line.replace("%", " %")
+        when = f"at {decision.astimezone(_ZONE):%H:%M} in New York"
+        line = f"{when} the row of {_date(self._day)} says {self._share:.0%} late".replace("%", " %")
         landed = decision >= self._landed
         if landed:
             line += f"; it has landed, and all its {many} outcomes are known"
