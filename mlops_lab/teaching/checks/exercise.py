@@ -155,7 +155,7 @@ def read_exercises(name: str, tests: Mapping[str, Callable[[Any], None]]) -> tup
 
     >>> read_exercises("transfer.toml", {"00.3": print})
     Traceback (most recent call last):
-    mlops_lab.base.errors.InvalidDefinition: transfer.toml and the tests differ in 01.6, 01.5, 02.4, ...
+    mlops_lab.base.errors.InvalidDefinition: transfer.toml and the tests differ in 01.5, 01.6, 02.4, ...
 
     Raises:
         InvalidDefinition: an exercise has no test, or a test no exercise.
