@@ -66,8 +66,11 @@ def page_of_picture(svg: str, words: str) -> str:
     named = re.search(r'<svg[^>]*? aria-label="([^"]*)"', svg)
     name = named[1] if named else escape(words.strip().split("\n")[0])
     data = base64.b64encode(svg.encode()).decode()
+    least = re.search(r"min-width:[0-9.]+(pt|px)", svg.split(">", 1)[0])
+    style = "max-width:100%" + (f";{least[0]}" if least else "")
     return (
-        f'<figure style="margin:0"><img alt="{name}" src="data:image/svg+xml;base64,{data}" style="max-width:100%">'
+        '<figure style="margin:0;overflow-x:auto">'
+        f'<img alt="{name}" src="data:image/svg+xml;base64,{data}" style="{style}">'
         f'<details><summary>as text</summary><pre style="white-space:pre-wrap">{escape(words)}</pre></details></figure>'
     )
 

@@ -86,7 +86,7 @@ class Drawing:
 def figure_html(svg: str, words: str) -> str:
     """A picture for a page, with the words that say the same folded below it."""
     folded = f'<details><summary>as text</summary><pre style="white-space:pre-wrap">{escape(words)}</pre></details>'
-    return f'<figure style="margin:0">{svg}{folded}</figure>'
+    return f'<figure style="margin:0;overflow-x:auto">{svg}{folded}</figure>'
 
 
 def picture_bundle(svg: str, words: str) -> dict[str, str]:

@@ -117,6 +117,7 @@ _SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 _UNNEEDED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style type=\"text/css\">\*\{[^}]*\}</style>", re.DOTALL)
 _FONT = "Helvetica,Arial,sans-serif"
 _HEADING = "fill:var(--jp-content-font-color1,#7b7b7b)"  # it stands on the page itself
+_LEAST = 0.55  # of its own width: on a narrower page the figure scrolls, for smaller letters cannot be read
 _ELEMENTS = {"svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text"}
 
 
@@ -143,9 +144,9 @@ def tidy_svg(text: str, *, title: str) -> str:
         letters.text = (letters.text or "").rstrip()
     for letters in root.iter("text"):
         _measure(letters)
-    root.attrib.update(
-        {"role": "img", "aria-label": title, "style": "max-width:100%;height:auto", "xmlns": _SVG.strip("{}")}
-    )
+    least = float(root.get("width", "0").removesuffix("pt")) * _LEAST
+    style = f"max-width:100%;min-width:{least:.0f}pt;height:auto"
+    root.attrib.update({"role": "img", "aria-label": title, "style": style, "xmlns": _SVG.strip("{}")})
     name = ElementTree.Element("title")
     name.text = title
     root.insert(0, name)
