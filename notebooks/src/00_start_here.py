@@ -173,7 +173,8 @@ leaking = run_flights(home.name, date="2014-01-01", params=hers, clock=clock, on
 draw_dag(dag, leaking, direction="TB")
 
 # %% [markdown]
-# The gate failed. What waits for it never ran, except `report`, whose rule is `all_done`. Why did the gate say no?
+# The gate failed. What waits for it is `upstream_failed`, except `report`, whose rule is `all_done`. Why did the gate
+# say no?
 
 # %%
 registry.get_gate_report("late_flights", 2)

@@ -91,9 +91,6 @@ hour_only = TrainingSet(naive, features=("leaves_at",))
 hour_run = train(hour_only, tracker, label="late", split_at=july)
 print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 
-# %% [markdown]
-# How much will the daily table add?
-
 # %%
 predict("01.p1")
 
@@ -158,8 +155,9 @@ one_day[["landed_timestamp", "route_day_flights", "route_day_late_share"]].round
 # *landed* in the warehouse on the 9th at 08:00 UTC: 28 hours after its own stamp. The join on the date handed it to the
 # morning flights of the 8th. That is a **leak**: the training data knows what nobody could have known.
 #
-# The panel shows these 17 flights, late ones filled, on New York's clocks (4 hours behind UTC, so the row lands at
-# 04:00 on the 9th). The thick line is a decision. What lies right of it, nobody knows yet.
+# The panel shows these 17 flights on New York's clocks, 4 hours behind UTC, so the row lands at 04:00 on the 9th. The
+# line with the grip is a decision, and nobody knows yet what lies right of it. Below stands the row that an honest
+# join would use (*point-in-time*, explained soon).
 
 # %%
 from mlops_lab import DailyRowPanel
@@ -183,7 +181,7 @@ DailyRowPanel(departures, to_boston, day=one_day.index[0].to_pydatetime())
 # ## One flight, one moment
 #
 # JetBlue 918 from JFK to Boston was due to leave on 8 July at 20:36 UTC, so we decide at 18:36. These are the hourly
-# weather reports around it. The report of an hour is out when the hour is over.
+# weather reports around it (`temp` in °F, wind in mph). The report of an hour is out when the hour is over.
 
 # %%
 flight = asked[asked["flight_id"] == "2013-07-08-B6-918-JFK"].iloc[0]
