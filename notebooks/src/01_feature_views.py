@@ -181,7 +181,7 @@ DailyRowPanel(departures, to_boston, day=one_day.index[0].to_pydatetime())
 # ## One flight, one moment
 #
 # JetBlue 918 from JFK to Boston was due to leave on 8 July at 20:36 UTC, so we decide at 18:36. These are the hourly
-# weather reports around it (`temp` in °F, wind in mph). The report of an hour is out when the hour is over.
+# weather reports around it (in °F and mph). The report of an hour is out when the hour is over.
 
 # %%
 flight = asked[asked["flight_id"] == "2013-07-08-B6-918-JFK"].iloc[0]
