@@ -229,7 +229,8 @@ sides = ...  # a list of four words
 check("02.1", sides)
 
 # %% [markdown]
-# **Exercise 02.2.** Write the split. `frame` has a row for each decision, with `event_timestamp` and `label_timestamp`.
+# **Exercise 02.2.** Write the split: return two frames, the rows to learn from and the exam. `frame` has a row for each
+# decision, with `event_timestamp` and `label_timestamp`.
 
 
 # %%
@@ -456,8 +457,7 @@ tracker.search_runs(name="late_flights", order_by="started DESC")
 # ## Whose model is this?
 #
 # Most models in the world are stored as [**pickles**](GLOSSARY.md#pickles). A pickle is not data, it is a list of
-# instructions for building an object, and Python carries them out while loading. *Any* instructions. Here is a harmless
-# one:
+# instructions for building an object. The one below holds a call of `print`; `__reduce__` puts it there.
 
 # %%
 import pickle
@@ -479,7 +479,8 @@ predict("02.p8")
 opened = pickle.loads(received)
 
 # %% [markdown]
-# We called nothing, we only opened a file. Where `print` stands, somebody else writes "send me the passwords".
+# We called nothing, we only opened a file. Python carries out *any* instructions while loading: where `print` stands,
+# somebody else writes "send me the passwords".
 #
 # So our artifacts are [skops](https://skops.readthedocs.io/en/stable/persistence.html) files: they name the types they
 # are made of and hold their numbers, and a type must be trusted before it is built. Let us try to smuggle something in:
@@ -531,7 +532,8 @@ quiz("02.q2")
 # A clinic keeps the runs of its own model in such a tracker. A year later somebody brings a training set and asks:
 # which models learnt from exactly these rows, by an honest split, and which of them was best as served?
 #
-# **Exercise 02.4.** Write the search. A run's `inputs` hold the fingerprint of its training set.
+# **Exercise 02.4.** Write the search; return a list of runs. A run's `inputs["training_set"]` is the fingerprint of
+# what it learnt from, and its served AUC is the metric `served.roc_auc`.
 
 
 # %%
@@ -551,9 +553,9 @@ check("02.4", honest_runs)
 # You have named a training set by its content, seen a random split choose the wrong model, trained a run that can be
 # repeated to the byte, looked at it from four sides, and refused a file that wanted more than to be a model.
 #
-# **The same in real tools.** Runs, params, metrics, tags and artifacts are
-# [MLflow tracking](https://mlflow.org/docs/latest/ml/tracking/); `search_runs` with `order_by` is
-# [its search](https://mlflow.org/docs/latest/ml/search/search-runs/). Splitting by time is
+# **The same in real tools.** Runs, params, metrics, tags and artifacts are [MLflow
+# tracking](https://mlflow.org/docs/latest/ml/tracking/); `search_runs` with `order_by` is [its
+# search](https://mlflow.org/docs/latest/ml/search/search-runs/). Splitting by time is
 # [`TimeSeriesSplit`](https://scikit-learn.org/stable/modules/generated/sklearn.model_selection.TimeSeriesSplit.html) in
 # scikit-learn (its `gap` is our embargo, counted in rows). The curves are scikit-learn's
 # [ROC](https://scikit-learn.org/stable/modules/model_evaluation.html#receiver-operating-characteristic-roc) and
@@ -565,5 +567,5 @@ check("02.4", honest_runs)
 # [cross-validation](https://scikit-learn.org/stable/modules/cross_validation.html#time-series-split), and in MLflow
 # each try is a [child run](https://mlflow.org/docs/latest/ml/tracking/) of one parent.
 #
-# A good run is not yet a promoted model. Next:
-# [What must be true before a model may replace another?](03_evaluation_gate.ipynb)
+# A good run is not yet a promoted model. Next: [What must be true before a model may replace
+# another?](03_evaluation_gate.ipynb)

@@ -109,8 +109,8 @@ draw_stages()
 # rollback, further down, is the one move that is not drawn.)
 #
 # **Exercise 04.1.** A version has been archived, and now we want it back in Production. Which stages does it pass?
-# Write them in order, the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and again for the
-# next hint.)
+# Write them in order, in quotes; the last one is Production. (Stuck? Run `hint("04.1")` in a cell of your own, and
+# again for the next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -120,8 +120,7 @@ moves = [...]
 check("04.1", moves)
 
 # %% [markdown]
-# An alias is looser. Say the colleagues who test want to find "their"
-# version:
+# An alias is looser. Say the colleagues who test want to find "their" version:
 
 # %%
 predict("04.p1")
@@ -132,10 +131,17 @@ registry.get_by_alias("late_flights", "for_the_testers")
 
 # %% [markdown]
 # Anybody may move it, to any version. Real registries have had both stages and aliases. MLflow began with exactly these
-# four stages and [deprecated them in version 2.9](https://github.com/mlflow/mlflow/issues/10336), because four fixed
-# words do not fit every team: some have three environments, some run two champions side by side. Aliases and tags took
-# their place. What got lost is the ladder: an alias can be pointed at anything. And an alias that decides what the
-# passengers get?
+# four stages and [deprecated them in version 2.9](https://github.com/mlflow/mlflow/issues/10336); aliases and tags took
+# their place.
+
+# %%
+from mlops_lab import quiz
+
+quiz("04.q1")
+
+# %% [markdown]
+# Some teams have three environments, some run two champions side by side. What got lost is the order: an alias can be
+# pointed at anything. And an alias that decides what the passengers get?
 
 # %%
 predict("04.p2")
@@ -158,11 +164,6 @@ attempt(lambda: registry.set_alias("late_flights", "champion", 1, actor="ada"))
 # Nobody sets `champion` by hand: it moves when the rollout of a promoted version has finished. Nor does anybody set
 # `previous`, which follows whatever a rollback would bring back. Code that serves asks for the
 # champion and cannot get anything that was not promoted.
-
-# %%
-from mlops_lab import quiz
-
-quiz("04.q1")
 
 # %% [markdown]
 # ## Somebody else has to agree
@@ -414,8 +415,9 @@ print(registry.verify(), "events, and the tables say what the events say")
 # %% [markdown]
 # Whoever changes a line has to change its hash, and so every line after it.
 #
-# **Exercise 04.4.** Write the search for the first event that does not hold. Places count from 0. `digest(event)` is
-# the hash that an event should have; the first event's `prev_hash` is the empty text.
+# **Exercise 04.4.** Write the search for the first event that does not hold: its `hash` is not what `digest(event)`
+# gives, or its `prev_hash` is not the `hash` of the event before. The first event's `prev_hash` is the empty text.
+# Return its place, counted from 0.
 
 
 # %%
@@ -509,7 +511,8 @@ quiz("04.q2")
 # A clinic keeps its model `no_shows` in such a registry. Version 1 serves. Ada has trained version 2, its gate report
 # has passed, and nothing comes into Production without an approval.
 #
-# **Exercise 04.5.** Bring version 2 into Production, and take it back.
+# **Exercise 04.5.** Bring version 2 into Production, and take it back. The steps are those of Ada and Grace above;
+# nothing has to be returned.
 
 
 # %%
@@ -537,8 +540,8 @@ check("04.5", ship_and_return)
 # reviewers](https://docs.github.com/actions/reference/workflows-and-actions/deployments-and-environments) of an
 # environment on GitHub. What it keeps besides, and this course leaves out, is a
 # [signature](https://mlflow.org/docs/latest/ml/model/signatures/) (names and types of inputs and outputs) and the list
-# of packages that a model needs. For whom a model is meant, and for whom not, is written on a
-# [model card](https://huggingface.co/docs/hub/model-cards). From the command line, `python -m mlops_lab registry` shows
+# of packages that a model needs. For whom a model is meant, and for whom not, is written on a [model
+# card](https://huggingface.co/docs/hub/model-cards). From the command line, `python -m mlops_lab registry` shows
 # versions and history, and `python -m mlops_lab lineage` the way back.
 #
 # Next: [Who runs this at night, and what if it fails?](05_orchestration.ipynb)
