@@ -395,8 +395,9 @@ check("07.3", careful)
 # %% [markdown]
 # ## Patience, and a model that is silent
 #
-# A step may wait for outcomes for `patience_days`, and then the challenger is taken back. What may be chance gets twice
-# as long; then it is taken back if an equal model would hardly look like this. `judge` is the watch's one look:
+# A step may wait for outcomes for `patience_days`, and then the challenger is taken back. A difference that may be
+# chance gets twice as long. After that the challenger goes too, unless an equal model might well have looked the same.
+# `judge` is one look of the watch:
 
 # %%
 predict("07.p10")
@@ -485,8 +486,8 @@ resumed
 predict("07.p15")
 
 # %% [markdown]
-# **Exercise 07.4.** Be Grace, and stop it. `stop` takes the promotion and the registry, as `rollout` does, then `actor`
-# and `why`.
+# **Exercise 07.4.** Be Grace, and stop it. `stop` takes the promotion (`fourth`) and the registry (`after_restart`), as
+# `rollout` does, then `actor=` and `why=`.
 
 # %%
 import shutil
@@ -695,9 +696,9 @@ if told and server.poll() is None:  # as long as it runs
 # The same number once more, over the network, with the version that gave it.
 
 # %% [markdown]
-# **Exercise 07.5.** Write the router that stands in front of two servers during a canary, with your `route` of 07.1.
-# `champion` and `challenger` are functions of the key. A server that is down raises `ConnectionError`. `taken_back` is
-# true after a rollback.
+# **Exercise 07.5.** Write the router that stands in front of two servers during a canary, by key as in 07.1. It returns
+# a pair: who answered, and the answer. `champion` and `challenger` are functions of the key. A server that is down
+# raises `ConnectionError`. `taken_back` is true after a rollback.
 
 
 # %%
@@ -816,7 +817,7 @@ pd.DataFrame(
 # outcome was known (or None), `missed` the outcome, `challenger` and `champion` the two chances.
 #
 # **Exercise 07.6.** Write one look of the watch: `hold` while fewer than `enough` outcomes are known at `now`,
-# `roll_back` when the challenger's Brier score is worse by more than `margin`, else `advance`.
+# `roll_back` when the challenger's Brier score is worse by more than `margin`, else `advance`. Return the word.
 
 
 # %%

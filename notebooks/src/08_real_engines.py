@@ -47,8 +47,9 @@ print("MLflow alone:", first.alone)
 # (Where MLflow is not installed, you see what it answered when the course's tests asked it last.)
 
 # %% [markdown]
-# Now your turn. In an MLflow that stands alone, version 1 is moved to Production. Later version 2 is moved to
-# Production, with the same call. Which stage does each version have now? (Stuck? `hint("08.1")`, more than once.)
+# **Exercise 08.1.** In an MLflow that stands alone, version 1 is moved to Production. Later version 2 is moved to
+# Production, with the same call. Which stage does each version have now? Write the two words in quotes. (Stuck?
+# `hint("08.1")`, more than once.)
 
 # %%
 from mlops_lab import check, hint
@@ -56,9 +57,6 @@ from mlops_lab import check, hint
 stages = {"v1": ..., "v2": ...}
 
 check("08.1", stages)
-
-# %% [markdown]
-# Decide before you look:
 
 # %%
 second = answers["after a second promotion"]
@@ -76,6 +74,9 @@ print("MLflow alone:", second.alone)
 # what the embedded registry, MLflow with those rules, and MLflow alone answer.
 
 # %%
+predict("08.p2")
+
+# %%
 for answer in answers.values():
     print(answer.promise)
     print(f"    here                   {answer.ours}")
@@ -84,10 +85,7 @@ for answer in answers.values():
         print(f"    MLflow alone           {answer.alone}")
 
 # %% [markdown]
-# Count the answers in the middle that are not "the same":
-
-# %%
-predict("08.p2")
+# The answers in the middle that are not "the same":
 
 # %%
 different = [answer.promise for answer in answers.values() if not answer.kept]
@@ -164,8 +162,8 @@ ask(flights)[["flight", "origin", "wind"]]
 # Two of four come back, in another order. UA 3 left from the same airport at the same time as UA 1, and the store took
 # them for one. For AA 4 nothing was known, and it is gone.
 #
-# Write `every_row(ask, entity_df)`: it asks the store, and gives back every row of `entity_df`, in order, with its
-# wind, empty where nothing was known. It will be tried on other flights.
+# **Exercise 08.2.** Write `every_row(ask, entity_df)`: it asks the store, and returns `entity_df`, every row, in order,
+# with a column `wind`, missing where nothing was known. It will be tried on other flights.
 
 # %%
 from mlops_lab import check
@@ -227,8 +225,8 @@ for features in ("as_known", "daily_averages"):
 pd.DataFrame(figures)
 
 # %% [markdown]
-# And what came out when Feast kept the features and MLflow the models, with
-# `mlops-lab run --features-engine feast --registry-engine mlflow`:
+# And what came out when Feast kept the features and MLflow the models, with `mlops-lab run --features-engine feast
+# --registry-engine mlflow`:
 
 # %%
 other = pd.DataFrame({features: kept_runs()[features]["feast and mlflow"] for features in figures})
@@ -357,7 +355,7 @@ print("@batch_feature_view(\n" + view[: view.index("@pandas_batch_config")].rstr
 predict("08.p8")
 
 # %% [markdown]
-# One of each. Which engine would you begin with? Use `embedded`, `mlflow`, `feast` and `spark`.
+# **Exercise 08.4.** One of each. Which engine would you begin with? Use "embedded", "mlflow", "feast" and "spark".
 
 # %%
 from mlops_lab import check
@@ -372,7 +370,7 @@ choice = {
 check("08.4", choice)
 
 # %% [markdown]
-# ## What you can now do
+# ## What you can do now
 #
 # You have asked two registries the same questions, repaired an answer that had lost rows, run one pipeline on two sets
 # of engines, copied a registry with its history, and can say when a server is worth its work.

@@ -128,8 +128,7 @@ store.apply([day_view, day_service])
 tempting, tempting_measured = examine(day_service, "bob", champion_measured.metrics)
 
 # %% [markdown]
-# A leap. You know this from notebook 00: it must be a leak, and the gate will find it. Which rule says
-# no?
+# A leap. You know this from notebook 00: it must be a leak, and the gate will find it. Which rule says no?
 
 # %%
 predict("09.p1")
@@ -296,7 +295,6 @@ if my_report is ...:
     print("no report yet:", registry.get_production("late_flights"))
 else:
     print(registry.promote(my_report, actor="you", why="something new, known in time"))
-my_report
 
 # %% [markdown]
 # With a passed report this promotes your version. What comes next is notebook 07: five percent, and watch.
