@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LOCK = Path(__file__).resolve().parent.parent / "requirements.lock"
-MARK = "\n# for: "  # before each package: the extras that need it, `base` for the course and `image` for the server's
+MARK = "\n# for: "  # before each package: the extras that need it; `base`: the course, `image`: the server
 
 
 def requirements(extras: Iterable[str], text: str | None = None) -> str:

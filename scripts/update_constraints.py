@@ -1,7 +1,7 @@
 """Everything that is made from `pyproject.toml`: the lock, what is read off it, and conda's files.
 
 requirements.lock has each package with its hashes and the extras that need it (see `locked.py`); constraints.txt is the
-same without hashes, and deploy/requirements.lock the part that the image needs.
+same without hashes; deploy/requirements.lock and deploy/pipeline.lock are the parts that the images need.
 
     python scripts/update_constraints.py             keep the pins that still fit, add and drop what pyproject.toml asks
     python scripts/update_constraints.py --upgrade   take the newest release of everything
@@ -28,7 +28,7 @@ from locked import LOCK, MARK
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "constraints.txt"
-IMAGE = "deploy/requirements"
+IMAGE = {"image": "deploy/requirements", "pipeline": "deploy/pipeline"}  # server, and what more its pipeline needs
 EXTRAS = ("test", "bench", "teach", "serve", "site")
 SAME = ("joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops")  # what a model's bytes depend on
 OLDEST = "3.11"
@@ -85,14 +85,15 @@ def name_of(block: str) -> str:
 
 
 def lock(tool: list[str], *, upgrade: bool) -> int:
-    """Resolve once with all extras, ask which packages each of them needs, and write the three files; the exit code."""
+    """Resolve once with all extras, ask which packages each of them needs, and write the files; the exit code."""
     keep = ["--quiet", "--group", "build", "--generate-hashes"]
     call = [*command(tool, str(LOCK), EXTRAS, "", upgrade=upgrade), *keep]
     if code := subprocess.run(call, cwd=ROOT, check=False).returncode:
         return code
     blocks = re.split(r"^(?=[a-z0-9])", re.sub(r"^#.*\n", "", LOCK.read_text("utf-8"), flags=re.MULTILINE), flags=re.M)
     blocks = [each for each in blocks if each.strip()]
-    asked: dict[str, list[str]] = {"base": ["pyproject.toml", "--group", "build"], "image": [f"{IMAGE}.txt"]}
+    asked: dict[str, list[str]] = {"base": ["pyproject.toml", "--group", "build"]}
+    asked |= {label: [f"{path}.txt"] for label, path in IMAGE.items()}
     asked |= {extra: ["pyproject.toml", "--extra", extra] for extra in EXTRAS}
     needed: dict[str, set[str]] = {}
     for label, words in asked.items():
@@ -103,8 +104,9 @@ def lock(tool: list[str], *, upgrade: bool) -> int:
     LOCK.write_text(HEADER + "".join(f"{MARK[1:]}{' '.join(labels)}\n{block}" for labels, block in labelled), "utf-8")
     plain = (re.sub(r" \\\n *--hash=\S+", "", block) for block in blocks)
     (ROOT / TARGET).write_text(HEADER + "".join(plain), "utf-8")
-    of_image = (block for labels, block in labelled if "image" in labels)
-    (ROOT / f"{IMAGE}.lock").write_text(HEADER + "".join(of_image), "utf-8")
+    for label, path in IMAGE.items():
+        of_image = (block for labels, block in labelled if label in labels)
+        (ROOT / f"{path}.lock").write_text(HEADER + "".join(of_image), "utf-8")
     return 0
 
 

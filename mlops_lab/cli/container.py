@@ -9,6 +9,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -259,6 +260,8 @@ def task(
 
 
 def _run(names: list[str], home: Path, date: str | None, texts: tuple[str, ...]) -> list[TaskInstance]:
+    if find_spec("pyarrow") is None:
+        raise InvalidData("this image only serves; a pipeline's steps run the larger one: build --target pipeline.")
     params = pipeline_params(texts, problem=open_problem(home))
     return [run_one_task(name, home=home, date=date, params=params) for name in names]
 

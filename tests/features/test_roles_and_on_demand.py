@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import timedelta
 
 import numpy as np
@@ -23,6 +24,7 @@ from mlops_lab.data.features import (
     RequestSource,
     Source,
 )
+from mlops_lab.data.features.columns import value_column, values_of
 
 T = pd.Timestamp("2013-07-01T12:00Z")
 ROWS = pd.DataFrame(
@@ -121,6 +123,43 @@ def test_any_rows_are_the_same_online_as_offline(store, rows):
 
     for name in ("wind", "gusts", "there__wind", "more_wind", "bags_twice", "waited", "calm"):
         pd.testing.assert_series_equal(online[name], offline[name])
+
+
+def test_a_server_without_arrow_computes_the_same(store, monkeypatch):
+    store.materialize(T + pd.Timedelta("1h"))
+    rows = asked().drop(columns="event_timestamp").to_dict("records")
+    with_arrow = store.get_online_features(rows, features="both").to_dict()
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    assert store.get_online_features(rows, features="both").to_dict() == with_arrow
+    with pytest.raises(InvalidData, match="'bags' of the entity rows must be whole numbers"):
+        store.get_online_features([rows[0] | {"bags": "one"}], features="both")
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "told"),
+    [
+        ([1, None, 3], "int64", None),
+        ([2**62, None], "int64", None),
+        (["a", None], "string", None),
+        ([True], "int64", "whole numbers"),
+        ([1.5, None], "int64", "whole numbers"),
+        ([1.0], "int64", "whole numbers"),
+        (["1"], "int64", "whole numbers"),
+        ([1], "string", "text"),
+    ],
+)
+def test_without_arrow_a_column_is_read_as_with_it(values, dtype, told, monkeypatch):
+    column = pd.Series(values, name="bags", dtype=object if dtype == "string" or None in values else None)
+    column = column if told or dtype == "string" else pd.Series(pd.array(values, dtype="Int64"), name="bags")
+    with pytest.raises(InvalidData, match=told) if told else nullcontext():
+        with_arrow = values_of(value_column(column, dtype, "rows"), dtype)
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(InvalidData, match=told) if told else nullcontext():
+        assert values_of(value_column(column, dtype, "rows"), dtype) == with_arrow == values
 
 
 def test_a_function_that_looks_at_other_rows_is_refused(store):

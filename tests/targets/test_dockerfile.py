@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
-LOCK = (ROOT / "deploy" / "requirements.lock").read_text("utf-8")
+LOCK = "".join((ROOT / "deploy" / f"{name}.lock").read_text("utf-8") for name in ("requirements", "pipeline"))
 # What of the package does not run in the image, and libraries that it imports only where somebody installed them.
 OUTSIDE = ("teaching", "adapters")
 NOT_IN_IT = {
@@ -61,7 +61,8 @@ def locked(text):
 
 
 def test_whatever_a_module_of_the_image_imports_is_installed_in_it():
-    wanted = {line.strip() for line in (ROOT / "deploy" / "requirements.txt").read_text().splitlines()}
+    asked = ((ROOT / "deploy" / f"{name}.txt").read_text().splitlines() for name in ("requirements", "pipeline"))
+    wanted = {line.strip() for lines in asked for line in lines}
     missing = {
         name: where
         for name, where in imported().items()
@@ -84,7 +85,9 @@ def test_each_file_of_the_image_is_locked_by_its_hash_at_the_version_of_the_cour
 @pytest.mark.parametrize(
     "line",
     [
-        "install --require-hashes --requirement requirements.lock",
+        "--require-hashes \\\n    --requirement requirements.lock",
+        "--require-hashes --requirement pipeline.lock",
+        "FROM scratch AS",
         "venv --without-pip",
         "USER 10001:10001",
         "STOPSIGNAL SIGTERM",

@@ -41,7 +41,8 @@ def to_sagemaker(dag: DAG, *, image: str = IMAGE) -> str:
 
     Args:
         dag: the pipeline of a problem; its params become the pipeline's parameters.
-        image: the course's image, with a tag or a digest; SageMaker wants it in ECR.
+        image: the course's image for pipelines (build --target pipeline), with a tag or a digest; SageMaker wants it
+            in ECR.
 
     Raises:
         InvalidDefinition: an image that cannot be one, a DAG without the tasks that the steps run, or params that

@@ -32,7 +32,7 @@ import sys
 
 from kfp import compiler, dsl
 
-IMAGE = {image}  # the course's image with kfp in it; its Dockerfile says how
+IMAGE = {image}  # the image for pipelines, with kfp in it; its Dockerfile says how
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -111,7 +111,7 @@ def to_vertex(dag: DAG, *, image: str = IMAGE, condition: str = "gate", date: st
 
     Args:
         dag: the flights pipeline, or one whose tasks `run_one_task` can run.
-        image: the course's image, with a tag or a digest.
+        image: the course's image for pipelines (build --target pipeline), with a tag or a digest.
         condition: the task whose answer the rest hangs on.
         date: the default of the logical date.
 

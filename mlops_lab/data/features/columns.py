@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
@@ -328,6 +329,8 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
     import pandas as pd
 
     column = _dense(column)
+    if dtype in ("string", "int64") and find_spec("pyarrow") is None:
+        return _without_arrow(column, dtype, where)
     if dtype == "string":
         return _texts_array(_texts(column, where))
     if dtype == "int64":
@@ -356,6 +359,17 @@ def value_column(column: pd.Series[Any], dtype: str, where: str) -> Any:
     if empty:
         return np.full(len(column), np.nan)
     return column.to_numpy("float64", na_value=np.nan) if column.hasnans else column.to_numpy("float64")
+
+
+def _without_arrow(column: pd.Series[Any], dtype: str, where: str) -> Any:
+    """A column of text or whole numbers where only a server runs, which computes a few rows at a time."""
+    known, values = column.notna(), column.tolist()
+    if dtype == "int64" and not known.all():  # whole numbers, which a null has turned into floats
+        values = [int(one) if isinstance(one, float) and one.is_integer() else one for one in values]
+    values = [one if is_known else None for one, is_known in zip(values, known, strict=True)]
+    if set(map(type, values)) - {type(None), str if dtype == "string" else int}:
+        raise refuse(column, "text" if dtype == "string" else "whole numbers (int64)", where)
+    return column_of(values, dtype)
 
 
 def _texts_array(values: Any) -> Any:
