@@ -120,7 +120,7 @@ run
 # Before a run the executor puts the tasks in an order in which each finds ready what it needs: a [**topological
 # order**](GLOSSARY.md#topological-order).
 #
-# **Exercise 05.1.** Do it once yourself. Here is what each of six tasks waits for:
+# **Exercise 05.1.** List these six tasks in such an order, by name:
 
 # %%
 needs = {
@@ -824,10 +824,9 @@ quiz("05.q2")
 # You know what a schedule does after an outage, and what changes when Airflow or Prefect runs the DAG.
 #
 # **The same in real tools.** `@task`, `DAG`, `retries`, `retry_delay`, `trigger_rule`, `logical_date` and `catchup`
-# mean the same in [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html), which
-# also has the [trigger
-# rules](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules) of our table;
-# "resume" is there called clearing the failed tasks. In
+# mean the same in [Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/tasks.html), which also
+# has the [trigger rules](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dags.html#trigger-rules)
+# of our table; "resume" is there called clearing the failed tasks. In
 # [Prefect](https://docs.prefect.io/v3/how-to-guides/workflows/retries) tasks have `retries` and `retry_delay_seconds`
 # too. From the command line, `python -m mlops_lab dag draw` draws the pipeline.
 #

@@ -281,9 +281,9 @@ quiz("06.q1")
 # ```
 #
 # **Exercise 06.2.** Which two conditions make it honest, whatever becomes of `lint` and `test`: success, failure,
-# cancelled or skipped? Only success of both is green. It must never be skipped itself. (What each came to is in
-# `needs.lint.result` and `needs.test.result`. In the condition of a step, `failure()` and `success()` look at the steps
-# before it in the same job, and not at `needs`.)
+# cancelled or skipped? Only success of both is green. It must never be skipped itself. Write each as a text, without
+# `if:`. (What each came to is in `needs.lint.result` and `needs.test.result`. In the condition of a step, `failure()`
+# and `success()` look at the steps before it in the same job, and not at `needs`.)
 
 # %%
 from mlops_lab import check
@@ -618,8 +618,8 @@ greet(cured, hostile)
 
 # %% [markdown]
 # The whole title, as a text: a shell never reads a variable's value as a command. And the step no longer gets a secret
-# that it never needed. The rule for your own files:
-# **no `${{ }}` inside `run:`**, not even where the value looks harmless.
+# that it never needed. The rule for your own files: **no `${{ }}` inside `run:`**, not even where the value looks
+# harmless.
 
 # %% [markdown]
 # ## What a workflow may do, and whose code it runs
@@ -712,7 +712,7 @@ draw_workflow(parse_workflow(sound if mine is ... else mine))
 # [actionlint](https://github.com/rhysd/actionlint) and [zizmor](https://docs.zizmor.sh/) find many such holes, and
 # [act](https://nektosact.com/) runs workflows on your own machine. GitLab calls the same thing [protected
 # environments](https://docs.gitlab.com/ci/environments/deployment_approvals/) with approvals, and in Jenkins it is an
-# [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/). The course's page
-# `docs/github.md` has the same night for GitLab.
+# [input step](https://www.jenkins.io/doc/pipeline/steps/pipeline-input-step/). The course's page `docs/github.md` has
+# the same night for GitLab.
 #
 # Next: [How do I put it to work, and take it back?](07_rollout.ipynb)

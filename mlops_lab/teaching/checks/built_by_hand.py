@@ -123,7 +123,8 @@ def _dag(mine: Any) -> None:
     expect(isinstance(mine, DAG), "mine is the DAG of `with DAG(...) as mine:`.")
     names = ["fetch", "tell", "alarm", "tidy_up"]
     missing = [name for name in names if name not in mine.tasks]
-    expect(not missing, f"there is no task {', '.join(missing)} in it; call the tasks inside `with DAG`.")
+    told = "make a task of each function and call it inside `with DAG`, as in task(fetch)()."
+    expect(not missing, f"there is no task {', '.join(missing)} in it: {told}")
     expect(mine.tasks["fetch"].retries <= 5, "more than five retries ask a service that is down too often.")
     for name in ("alarm", "tidy_up"):
         always = mine.tasks[name].trigger_rule == "always"
