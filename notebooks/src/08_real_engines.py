@@ -301,7 +301,8 @@ check("08.3", nothing_lost)
 # %% [markdown]
 # ## What it looks like
 #
-# MLflow and Feast themselves, after that pipeline run. On MLflow's page of one version, tags hold the gate's report.
+# MLflow and Feast themselves, after that pipeline run. On MLflow's page of one version stands the alias `champion`;
+# among the tags is the gate's verdict, and the report begins below it.
 
 # %%
 from mlops_lab import engine_picture
