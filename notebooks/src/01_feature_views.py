@@ -191,7 +191,7 @@ reports = hourly[around & (hourly["origin"] == flight["origin"])]
 reports[["event_timestamp", "created_timestamp", "temp", "wind_speed"]].round({"wind_speed": 1})
 
 # %% [markdown]
-# A report older than six hours is useless, we say: that limit is called `ttl`, *time to live*.
+# A report older than six hours is useless, we say: that limit is called [**ttl**](GLOSSARY.md#ttl), *time to live*.
 
 # %%
 predict("01.p10")
@@ -504,8 +504,8 @@ quiz("01.q1")
 # ## The same features, online
 #
 # At two hours before departure nobody has the time to read the warehouse. So an [**online
-# store**](GLOSSARY.md#online-store) is filled beforehand: we `materialize` up to a moment, and ask with
-# `get_online_features`. We take the moment at which our JetBlue flight was decided on.
+# store**](GLOSSARY.md#online-store) is filled beforehand: we [**materialize**](GLOSSARY.md#materialize) up to a moment,
+# and ask with `get_online_features`. We take the moment at which our JetBlue flight was decided on.
 
 # %%
 predict("01.p8")

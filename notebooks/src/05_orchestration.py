@@ -94,8 +94,9 @@ draw_dag(dag)
 # Three tasks, two edges. `flights` and `wind` wait for nothing, `report` waits for both. Arrows never lead back to
 # where they came from: a directed graph without cycles, a **DAG**.
 #
-# Now run it for 10 July. The `logical_date` is the moment a run is *for*, not the moment it happens: a run for 10
-# July gives the same figures in August. The run's name begins with `manual`, because no schedule started it.
+# Now run it for 10 July. The [**logical date**](GLOSSARY.md#logical-date) is the moment a run is *for*, not the moment
+# it happens: a run for 10 July gives the same figures in August. The run's name begins with `manual`, because no
+# schedule started it.
 
 # %%
 from mlops_lab import predict
@@ -110,9 +111,9 @@ run
 
 # %% [markdown]
 # The **trace** answers what the script could not. `flights` succeeded, `wind` failed after one attempt and says why,
-# `report` was not even tried: it is `upstream_failed`. No exception was raised here: a failed run is a record like any
-# other. The tasks at the end, for which no other task waits, decide the state of a run. `report` did not run, so the
-# run is `failed`.
+# `report` was not even tried: it is [**upstream_failed**](GLOSSARY.md#upstream_failed). No exception was raised here: a
+# failed run is a record like any other. The tasks at the end, for which no other task waits, decide the state of a run.
+# `report` did not run, so the run is `failed`.
 
 # %% [markdown]
 # ## In which order?
@@ -180,7 +181,7 @@ except CycleError as error:
 #
 # A [**schedule**](GLOSSARY.md#schedule) is a cron expression: minute, hour, day of the month, month, day of the week (0
 # is Sunday, 1 is Monday, `1-3` is a range). `0 6 * * *` is every day at six. Which six? Ours is six in New York.
-# `backfill` lists the dates of a past period, and `start_date` is the first date there is:
+# A [**backfill**](GLOSSARY.md#backfill) runs the dates of a past period, and `start_date` is the first date there is:
 
 # %%
 nightly = DAG("nightly", schedule="0 6 * * *", timezone="America/New_York", start_date="2013-07-01")
@@ -203,7 +204,7 @@ check("05.2", runs)
 # %% [markdown]
 # ### After an outage
 #
-# `catchup` says whether missed dates are made up for.
+# [**catchup**](GLOSSARY.md#catchup) says whether missed dates are made up for.
 
 # %%
 predict("05.p3")
@@ -287,7 +288,8 @@ run
 # Three attempts and two waits of a minute. You did not wait, because all waiting goes through the clock; with the real
 # clock the same run takes two minutes.
 #
-# The trace shows how a task ended. Each attempt is kept too (`up_for_retry`: it failed and will be tried again):
+# The trace shows how a task ended. Each attempt is kept too ([**up_for_retry**](GLOSSARY.md#up_for_retry): it failed
+# and will be tried again):
 
 # %%
 for attempt in run.task("wind").attempts:
