@@ -2,9 +2,9 @@
 
     python scripts/static_slides.py 03 --to build/slides
 
-One idea a slide: a heading, one sentence, and one picture or table. What the notebook says besides, and its code, are
-the speaker's notes: folded below the slide on the page, and left out of the PDF. Letters are 24 px and more. Exercises
-are left to the learners. The live deck, whose panels move, is made by `build_slides.py`.
+One idea a slide: a heading, a sentence or two, and one picture or table. What the notebook says besides, and its code,
+are the speaker's notes: folded below the slide on the page, and left out of the PDF. Letters are 24 px and more.
+Exercises are left to the learners. The live deck, whose panels move, is made by `build_slides.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from build_slides import ROOT, is_exercise
 __all__ = ["page", "slides_of"]
 
 _LINES = 11
+_ELSE = re.compile(r"[|`>\-*] ?|\d+\. ")  # a table, a list, code: no paragraph
 _STYLE = """
 @page { size: 1280px 720px; margin: 0 }
 * { box-sizing: border-box } html { scroll-snap-type: y proximity }
 body { margin: 0; font: 28px/1.4 system-ui, "DejaVu Sans", sans-serif; color: #1a1a1a; background: #fff }
-section { width: 1280px; max-width: 100%; height: 720px; margin: 0 auto; padding: 40px 64px; overflow: hidden;
+section { width: 1280px; max-width: 100%; height: 720px; margin: 0 auto; padding: 32px 64px; overflow: hidden;
   scroll-snap-align: start; break-after: page; border-bottom: 1px solid #bbb }
-h1 { font-size: 44px; line-height: 1.15; margin: 0 0 20px; color: #005a8e } section.first h1 { margin-top: 180px }
+h1 { font-size: 44px; line-height: 1.15; margin: 0 0 20px; color: #005a8e } section.first h1 { margin-top: 120px }
 p { margin: 0 0 18px } code { font-family: "DejaVu Sans Mono", monospace; font-size: 26px }
 pre { font: 24px/1.35 "DejaVu Sans Mono", monospace; white-space: pre-wrap; margin: 0 }
 section svg { display: block; width: 100%; height: auto; max-height: 430px; margin: 0 auto }
@@ -36,6 +37,8 @@ section img { max-width: 100%; max-height: 430px }
 section table, div.lab-card table.lab-table { font-size: 24px !important; border-collapse: collapse }
 section td, section th { padding: 2px 20px 2px 0 !important; text-align: left; border-bottom: 1px solid #bbb }
 div.lab-card { font-size: 24px !important } details { max-width: 1152px; margin: 8px auto 40px; font-size: 24px }
+@media screen and (max-width: 900px) { section { height: auto; min-height: 60vh; padding: 24px; overflow-x: auto }
+  section.first h1 { margin-top: 40px } h1 { font-size: 34px } section svg { min-width: 560px } }
 @media print { details { display: none } section { border: 0 } }
 """
 
@@ -43,33 +46,53 @@ div.lab-card { font-size: 24px !important } details { max-width: 1152px; margin:
 def slides_of(notebook: nbformat.NotebookNode) -> list[tuple[str, str, str, str]]:
     """Each slide as (heading, sentence, picture, notes), the last three as HTML."""
     found: list[tuple[str, str, str, str]] = []
-    heading = sentence = notes = ""
+    heading = idea = notes = ""
     cells = notebook.cells
     for place, cell in enumerate(cells):
         after = cells[place + 1] if place + 1 < len(cells) else None
         if cell.cell_type == "markdown":
-            if sentence:
-                found.append((heading, sentence, "", notes))
+            if idea:
+                found.append((heading, _told(idea, 200), "", notes))
             title = re.match(r"#+ (.+)", cell.source)
             heading = title.group(1) if title else heading
             text = re.sub(r"^#+ .+$", "", cell.source, flags=re.MULTILINE).strip()
             asks = after is not None and after.cell_type == "code" and is_exercise(after)
-            sentence = "" if asks else _first_sentence(text)
+            idea = "" if asks else next((one for one in text.split("\n\n") if one and not _ELSE.match(one)), "")
             notes = f"<p>{_inline(text)}</p>"
         elif not is_exercise(cell):
             picture = _picture(cell)
             if picture:
-                code = f"<pre>{escape(cell.source)}</pre>"
-                found.append((heading, sentence, picture, notes + code))
-                sentence = notes = ""
-    if sentence:
-        found.append((heading, sentence, "", notes))
+                notes += f"<pre>{escape(cell.source)}</pre>"
+                found.append(
+                    (heading, _told(idea, 40), _short(picture), notes + picture * (_short(picture) != picture))
+                )
+                idea = notes = ""
+    if idea:
+        found.append((heading, _told(idea, 200), "", notes))
     return found
 
 
-def _first_sentence(text: str) -> str:
-    paragraph = next((one for one in text.split("\n\n") if one and not re.match(r"[|`>\-*] ?|\d+\. ", one)), "")
-    return _inline(re.split(r"(?<=[.?!:])\s", " ".join(paragraph.split()), maxsplit=1)[0])
+def _short(picture: str) -> str:
+    """A table with so many rows as a slide holds: those that failed where there are any, else the first."""
+    rows = re.findall(r"<tr\b.*?</tr>", picture.partition("<tbody>")[2], flags=re.DOTALL)
+    letters = [len(re.sub("<[^>]*>", "", row)) for row in rows]
+    wide = max([row.count("<td") for row in rows] + [one // 25 for one in letters], default=0) > 5
+    most = 3 if wide else 5
+    if len(rows) <= 2 * most and sum(letters) < 800:
+        return picture
+    shown = ([row for row in rows if "lab-bad" in row] or rows)[:most]
+    left = f"<tr><td colspan=9>… {len(rows) - len(shown)} more</td></tr>"
+    return picture.partition("<tbody>")[0] + f"<tbody>{''.join(shown)}{left}</tbody></table>"
+
+
+def _told(idea: str, least: int) -> str:
+    """The first sentences of a paragraph: one, or as many as make `least` letters, where all fit."""
+    first, *others = re.split(r"(?<=[.?!:])\s", " ".join(idea.split()))
+    for one in others:
+        if len(first) >= least or len(first) + len(one) > least + 140:
+            break
+        first += f" {one}"
+    return _inline(first)
 
 
 def _inline(text: str) -> str:

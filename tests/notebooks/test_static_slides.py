@@ -18,9 +18,9 @@ def said(text: str, code: str = "1") -> nbformat.NotebookNode:
     return new_code_cell(code, outputs=[new_output("execute_result", {"text/plain": text})])
 
 
-def test_a_slide_has_a_heading_one_sentence_one_picture_and_notes() -> None:
+def test_a_slide_has_a_heading_a_sentence_one_picture_and_notes() -> None:
     cells = [
-        new_markdown_cell("# Why <now>?\n\nOne **idea**. And another."),
+        new_markdown_cell("# Why <now>?\n\nOne **idea**. It has more than forty letters in all. And another."),
         said("0.641", code="auc < 1"),
         new_markdown_cell("Try it."),
         said("01.1 not attempted", code='wind = ...\ncheck("01.1", wind)'),
@@ -29,7 +29,11 @@ def test_a_slide_has_a_heading_one_sentence_one_picture_and_notes() -> None:
 
     first, second = static_slides.slides_of(new_notebook(cells=cells))
 
-    assert first[:3] == ("Why <now>?", "One <strong>idea</strong>.", "<pre>0.641</pre>")
+    assert first[:3] == (
+        "Why <now>?",
+        "One <strong>idea</strong>. It has more than forty letters in all.",
+        "<pre>0.641</pre>",
+    )
     assert "And another." in first[3]
     assert "auc &lt; 1" in first[3]
     assert second[2] == "<p><strong>Which?</strong></p><p>(a) this</p><p>(b) that</p>"
@@ -66,3 +70,40 @@ def test_letters_are_large_and_the_pdf_has_a_page_a_slide(tmp_path: Path) -> Non
     pages = len(re.findall(rb"/Type\s*/Page\b", html.with_suffix(".pdf").read_bytes()))
     assert min(sizes) >= 24
     assert pages == html.read_text("utf-8").count("<section")
+
+
+CUT = "() => [...document.querySelectorAll('section')].filter(one => one.scrollHeight > one.clientHeight + 2).length"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_chromium() is None, reason="no Chromium here")
+def test_no_slide_is_cut_at_its_lower_edge() -> None:
+    from playwright.sync_api import sync_playwright
+
+    pages = {path.stem: static_slides.page(nbformat.read(path, as_version=4)) for path in NOTEBOOKS}
+    pages["planted"] = static_slides.page(new_notebook(cells=[new_markdown_cell("# Why?"), said("line\n" * 8)]))
+    pages["planted"] = pages["planted"].replace("line\n", "line<br><br><br><br>\n")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium())
+        opened = browser.new_page(viewport={"width": 1280, "height": 720})
+        cut = {}
+        for name, page in pages.items():
+            opened.set_content(page)
+            cut[name] = opened.evaluate(CUT)
+        browser.close()
+
+    assert cut == dict.fromkeys(pages, 0) | {"planted": 1}
+
+
+def test_a_long_table_keeps_the_rows_that_failed() -> None:
+    rows = "".join(f"<tr><td>{'lab-bad' if n == 9 else n}</td></tr>" for n in range(12))
+    table = f"<table><tbody>{rows}</tbody></table>"
+    cells = [
+        new_markdown_cell("# Why?"),
+        new_code_cell("1", outputs=[new_output("display_data", {"text/html": table})]),
+    ]
+
+    (slide,) = static_slides.slides_of(new_notebook(cells=cells))
+
+    assert slide[2] == "<table><tbody><tr><td>lab-bad</td></tr><tr><td colspan=9>… 11 more</td></tr></tbody></table>"
+    assert table in slide[3]
