@@ -86,8 +86,12 @@ def pill(state: str) -> str:
     return f'<span class="lab-state{tint(mark)}">{mark}&nbsp;{escape(state)}</span>'
 
 
-def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, state: str = "") -> str:
+def html_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, state: str = "", kind: str = ""
+) -> str:
     """A captioned table for a page; every text in it is escaped, and a state in a cell gets its mark.
+
+    A table of the `kind` "lab-told" ends each row with a sentence, which takes a line of its own on a narrow page.
 
     >>> table = html_table("tasks", ["task", "state"], [["<train>", "failed"]])
     >>> "&lt;train&gt;" in table, "✗&nbsp;failed" in table, table.count("<th ")
@@ -97,7 +101,8 @@ def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
     body = "".join(f"<tr>{''.join(_cell(each, first=not at) for at, each in enumerate(row))}</tr>" for row in rows)
     told = f"{escape(title)} {pill(state) if state else ''}".strip()
     above = f"<thead><tr>{head}</tr></thead>" if any(columns) else ""
-    return f'<table class="lab-table"><caption>{told}</caption>{above}<tbody>{body}</tbody></table>'
+    named = f"lab-table {kind}".strip()
+    return f'<table class="{named}"><caption>{told}</caption>{above}<tbody>{body}</tbody></table>'
 
 
 def _cell(value: object, *, first: bool) -> str:

@@ -280,7 +280,9 @@ class GateReport:
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         title, state = f"{self.name} v{self.version}", "passed" if self.passed else "refused"
         rows = [("passed" if each.passed else "failed", each.rule, each.sentence) for each in self.results]
-        return shown(self.table(), html_table(title, ("", "rule", "what was found"), rows, state=state))
+        return shown(
+            self.table(), html_table(title, ("", "rule", "what was found"), rows, state=state, kind="lab-told")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values; a figure that is not finite is written as the text nan, inf or -inf."""
