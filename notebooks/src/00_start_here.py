@@ -132,8 +132,9 @@ honest
 # %% [markdown]
 # This is the [**trace**](GLOSSARY.md#trace): what ran, in which order, how often, and how it ended.
 #
-# What did the gate look at? The [**champion**](GLOSSARY.md#champion) is the model in charge; tonight there is none yet.
-# A [**slice**](GLOSSARY.md#slice) is a part of the flights, here an airport. [**Calibration**](GLOSSARY.md#Calibration)
+# The [**registry**](GLOSSARY.md#registry), where each model is written down, keeps the gate's report. The
+# [**champion**](GLOSSARY.md#champion) is the model in charge; tonight there is none yet. A
+# [**slice**](GLOSSARY.md#slice) is a part of the flights, here an airport. [**Calibration**](GLOSSARY.md#Calibration)
 # asks whether 30 % of the flights called "30 %" are late. The [**Brier score**](GLOSSARY.md#Brier-score) is the mean
 # squared error of those chances.
 
@@ -220,7 +221,7 @@ check("00.2", may_replace)
 # %% [markdown]
 # ## What is on record?
 #
-# The [**registry**](GLOSSARY.md#registry) numbers every model that was trained and writes down each step.
+# The registry writes down each step.
 
 # %%
 predict("00.p5")
