@@ -189,8 +189,8 @@ draw_workflow(train, leaking)
 # Whether a job or a step runs is decided by its `if:`. What stands there is a small language of its own. It compares
 # things of different kinds without complaint, by rules that few people know by heart.
 #
-# **Exercise 06.1.** Guess which of these five are true, then check. (Stuck? Run `hint("06.1")` in a cell of your own,
-# and again for the next hint.)
+# **Exercise 06.1.** Guess which of these five are true: write True or False for each, then check. (Stuck? Run
+# `hint("06.1")` in a cell of your own, and again for the next hint.)
 
 # %%
 from mlops_lab import check, hint
@@ -334,7 +334,7 @@ show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JF
 # The first entry joined both jobs of EWR. The second names an airport that no job has, so it became the fifth. Change
 # the three cells above as you like; nothing can break.
 #
-# **Exercise 06.3.** Now without trying it out. How many jobs does this one make?
+# **Exercise 06.3.** Now without trying it out. How many jobs does this one make? Give the number.
 #
 # ```yaml
 # matrix:
