@@ -121,11 +121,11 @@ def breaches(home):
         elif action == "request_approval":
             asked[version] = actor
         elif action in ("approve", "reject"):
-            approval[version] = (action, actor)
+            approval[version] = (action, actor, asked.get(version, ""))  # who asks later is another matter
         elif target == "Production":
             entries += 1
-            given, (answer, by) = report.get(version), approval.get(version, ("none", ""))
-            others = {somebody(each) for each in (author[version], run[version]["author"], asked.get(version, ""))}
+            given, (answer, by, asker) = report.get(version), approval.get(version, ("none", "", ""))
+            others = {somebody(each) for each in (author[version], run[version]["author"], asker)}
             if not given or not given["passed"]:
                 found.append((seq, "no passed report"))
             elif not given.get("metrics") or given["metrics"] != run[version]["metrics"]:
