@@ -206,6 +206,7 @@ def test_a_reset_is_not_undone_by_what_a_slider_held_back(panels: Opened) -> Non
     expect(verdict(panels, 5)).to_contain_text("0, True")
 
 
+@pytest.mark.nightly
 def test_a_panel_says_that_its_kernel_is_gone(browser: Browser) -> None:
     from playwright.sync_api import expect
 

@@ -326,7 +326,7 @@ def test_a_version_promoted_by_hand_rolls_out_when_it_is_told_to(terminal):
     assert (done.code, done.json["rollout"]["champion"], done.json["rollout"]["version"]) == (0, 1, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_rejected_version_stays_out_whatever_is_resumed(terminal):
     terminal("run", *SHORT, "--author", "ada", "--param", "approval=true", "-q")
     rejected = terminal("registry", "reject", "latest", "--by", "grace", "--comment", "not on a holiday")

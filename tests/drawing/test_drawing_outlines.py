@@ -136,7 +136,7 @@ def test_beyond_a_thousand_the_picture_has_a_note_and_the_outline_has_all() -> N
     assert drawing.outline.count("\n○ ") == MOST_BOXES + 234
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_thicket_of_arrows_is_thinned_in_the_picture_only() -> None:
     dag = DAG("thicket")
     for number in range(80):

@@ -70,7 +70,7 @@ def test_a_kill_at_any_instant_leaves_every_view_at_one_watermark(tmp_path, kill
             assert held == {hour}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_that_materialise_the_same_views_do_no_harm(tmp_path):
     command = [sys.executable, "-c", FEEDER, str(tmp_path), "12"]
     feeders = [

@@ -119,6 +119,7 @@ def test_a_run_store_edited_by_hand_brings_no_refused_version_into_production(ho
         registry.verify()
 
 
+@pytest.mark.nightly
 def test_a_run_that_waited_while_another_champion_came_measures_and_asks_again(home, tmp_path):
     place = tmp_path / "home"
     shutil.copytree(home[0], place)

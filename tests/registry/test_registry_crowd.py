@@ -87,7 +87,7 @@ def registry(tmp_path):
     registry.close()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_of_eight_reports_against_no_champion_one_wins(tmp_path, registry):
     found = _crowd(_promote_once, tmp_path)
 

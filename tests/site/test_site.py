@@ -160,6 +160,7 @@ def test_what_sphinx_reads_has_every_page_name_and_hint(tmp_path):
         assert [name for name in names if f"## {name}\n" not in page] == []
 
 
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")  # Sphinx's own
 def test_a_warning_stops_the_build_and_a_full_folder_is_left_alone(tmp_path, monkeypatch, capfd):
     (tmp_path / "mine").mkdir()

@@ -444,7 +444,7 @@ def test_a_variable_by_which_packages_are_reached_stays(environment, monkeypatch
     assert environment.variables()[name] == "mine"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @posix_only
 def test_pip_installs_into_the_environment_whatever_its_variables_say(environment, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()

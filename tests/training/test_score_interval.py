@@ -56,7 +56,7 @@ def test_the_difference_of_two_models_on_the_same_rows_is_surer_than_either(mode
     assert gain[2] - gain[1] < (alone[2] - alone[1]) / 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_most_intervals_hold_the_figure_of_very_many_days(models):
     many = rows(seed=1, days=3000, size=20)
     truth = roc_auc_score(many["late"], predict_proba(models[0], many))

@@ -155,6 +155,7 @@ def test_bytes_that_train_on_the_default_branch_did_not_sign_are_refused(promoti
     assert promotion.asked()[-1:] != ["-m mlops_lab registry verify"]
 
 
+@pytest.mark.nightly
 def test_only_the_variable_of_a_maintainer_switches_attestations_off(promotion):
     promotion.github["attested"] = {}
 
@@ -271,6 +272,7 @@ def test_a_forgotten_promotion_is_ended_after_a_week_and_a_younger_one_is_not(pr
     )
 
 
+@pytest.mark.nightly
 def test_a_rerun_of_what_was_delivered_says_to_rerun_the_failed_jobs_only(promotion):
     asset = {"name": "home.tar.gz", "state": "uploaded", "digest": "sha256:" + "1" * 64}
     release = {"tag_name": "home/v3-run1001-local-1", "draft": False, "published_at": "2013-11-01", "assets": [asset]}

@@ -402,6 +402,7 @@ def test_a_bad_version_ends_red_and_target_and_registry_are_as_before(rollout, t
     assert (production, history[-1]) == (1, "rollout_rolled_back")
 
 
+@pytest.mark.nightly
 def test_a_cluster_that_fails_half_way_gives_everything_back(rollout, tmp_path):
     rollout.change(fails="scale deployment/late-flights-canary --replicas=4")
 
@@ -412,6 +413,7 @@ def test_a_cluster_that_fails_half_way_gives_everything_back(rollout, tmp_path):
     assert rollout.kept(tmp_path / "kept")[0] == 1
 
 
+@pytest.mark.nightly
 def test_the_second_target_goes_on_with_what_the_first_one_kept(rollout, tmp_path):
     rollout.run("kubernetes")
     rollout.run("sagemaker")
@@ -435,6 +437,7 @@ def test_a_home_of_a_version_that_another_run_overtook_is_not_delivered(rollout)
     assert (rollout.champion("kubernetes"), rollout.github["releases"]) == (("v1", 4), [other])
 
 
+@pytest.mark.nightly
 def test_an_image_that_is_there_is_used_when_it_is_the_same_and_never_overwritten(rollout):
     there(rollout, "somebody else's", workflow="rollout.yml")
     refused = rollout.run("vertex")
