@@ -146,15 +146,14 @@ def training_rows(version: ModelVersion, tracker: Tracker) -> pd.DataFrame:
     """The very rows a version was made from, verified against the fingerprint its run kept.
 
     Raises:
-        InvalidData: the run kept no rows.
+        InvalidData: the run kept no rows, or they are not in this home folder any more.
         IntegrityError: the rows are not the ones it was made from.
     """
     run = tracker.get_run(expect(version, ModelVersion, "what has a lineage").run_id)
     kept = run.inputs.get("training_rows")
-    if kept is None:
-        raise InvalidData(
-            f"the run of {version.name} v{version.version} kept no training rows, only their fingerprint."
-        )
+    if kept is None or kept not in tracker.artifacts:
+        gone = "kept no training rows, only their fingerprint" if kept is None else "names rows that are gone from here"
+        raise InvalidData(f"the run of {version.name} v{version.version} {gone}; nobody can see them any more.")
     from pyarrow import BufferReader, feather
 
     data, expected = tracker.artifacts.get_bytes(kept), run.inputs.get("training_set", "their fingerprint")

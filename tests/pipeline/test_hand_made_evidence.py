@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -244,3 +245,51 @@ def test_an_honest_measurement_of_another_process_still_holds(beaten, tmp_path, 
     again = run_flights(place, date=DATE, resume=worse.run_id, clock=FakeClock())
 
     assert "the gate refused late_flights v2" in again.task("gate").why
+
+
+def _logged_by_hand(place, honest, **changed):
+    """A run that nobody made: the leak's model, said to have learnt and been examined as the honest one."""
+    with closing(Tracker(place, clock=FakeClock())) as tracker:
+        run = tracker.get_run(honest.result("train")["run_id"])
+        leak = next(each for each in tracker.search_runs() if each.params["feature_service"] == "daily_averages")
+        told = {"params": leak.params, "metrics": run.metrics, "tags": run.tags, "inputs": run.inputs} | changed
+        return tracker.log_run(run.name, **told, artifact=leak.artifact, author="mallory")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({}, r"of run .* was handed in as 0\.\d+, and it is 0\.\d+ on these rows"),
+        ({"params": {}}, "does not say which days it was examined on"),
+        ({"params": {"split_at": "2013-06-01T20:00:00Z", "feature_service": "as_known"}}, "7 days are the fewest"),
+    ],
+    ids=["another's figures", "no exam", "an exam of hours"],
+)
+def test_figures_that_were_logged_by_hand_are_measured_before_they_are_believed(home, tmp_path, changed, why):
+    place, honest = tmp_path / "home", home[2]
+    shutil.copytree(home[0], place)
+    run = _logged_by_hand(place, honest, **changed)
+    rows = dict(honest.result("build_training_set"))
+
+    played_run = played(
+        place, evaluate, build_training_set=rows, train={"run_id": run.run_id, "artifact": run.artifact}
+    )
+
+    assert re.search(why, played_run.task("evaluate").why)
+
+
+def test_a_report_on_figures_that_were_logged_by_hand_does_not_promote(home, tmp_path):
+    place = tmp_path / "home"
+    shutil.copytree(home[0], place)
+    run = _logged_by_hand(place, home[2])
+    with closing(Registry(place, clock=FakeClock())) as registry:
+        version = registry.register_model(run, "late_flights")
+        honest = registry.get_gate_report("late_flights", 2)
+        registry.record_gate_report(
+            replace(honest, version=version.version, artifact=version.artifact, evaluated_at=FakeClock().now())
+        )
+
+    promoted = played(place, promote, register={"name": "late_flights", "version": version.version})
+
+    assert re.search(r"of late_flights v3 was handed in as 0\.\d+, and it is", promoted.task("promote").why)
+    assert Registry(place).get_production("late_flights") is None

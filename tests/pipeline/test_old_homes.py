@@ -14,9 +14,13 @@ from zipfile import ZipFile
 import pytest
 
 from mlops_lab.base.clock import FakeClock
-from mlops_lab.pipeline.dag import get_run, list_runs
+from mlops_lab.base.errors import InvalidData
+from mlops_lab.models.lineage import training_rows
+from mlops_lab.pipeline.dag import DAG, get_run, list_runs, run_dag, task
 from mlops_lab.pipeline.engines import open_feature_store, open_registry, open_tracker
+from mlops_lab.pipeline.flights import flights_pipeline
 from mlops_lab.pipeline.problem import outcome
+from mlops_lab.pipeline.problem.delivery import evaluate, gate
 
 HEADS = {
     "15be83a": "sha256:b8eeacc49fc8c5cc4aa30ebee7fb140edf1fc96ce75df32616767396d656f308",
@@ -90,3 +94,25 @@ def test_nothing_is_lost_by_opening(home):
     after = rows_of(folder)
     assert {table: many for table, many in before.items() if after[table] < many} == {}
     assert sum(before.values()) > 20
+
+
+def test_a_run_whose_rows_are_gone_says_what_cannot_be_done_and_what_can(home):
+    commit, folder = home
+    told = {each.task_id: each.result for each in list_runs(folder, dag_id="flights")[0].task_instances}
+    with DAG("again", params=flights_pipeline().params) as dag:
+        results = ("build_training_set", "train", "register", "evaluate")
+        made = {
+            name: task(lambda value=value: value, task_id=name)() for name, value in told.items() if name in results
+        }
+        evaluate.override(task_id="measure")(made["build_training_set"], made["train"])
+        gate(made["register"], made["evaluate"])
+
+    again = run_dag(dag, params={"holdout_days": 7}, logical_date="2013-06-01", clock=CLOCK, home=folder)
+
+    gone = "rows sha256:b553a10b2651… are not in this home folder any more, so nobody can measure anything on them"
+    assert again.task("measure").why == f"the known {gone}; start a new run, without --resume."
+    assert commit == "15be83a" or again.task("gate").why == again.task("measure").why
+    with pytest.raises(InvalidData, match="late_flights v1 names rows that are gone from here"):
+        training_rows(
+            open_registry(folder, clock=CLOCK).get_model_version("late_flights", 1), open_tracker(folder, clock=CLOCK)
+        )

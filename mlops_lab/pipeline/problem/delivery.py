@@ -20,12 +20,10 @@ from mlops_lab.pipeline.engines import open_registry, open_tracker
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json
 from mlops_lab.pipeline.problem.home import problem_of
 from mlops_lab.pipeline.problem.problem import Problem
-from mlops_lab.pipeline.problem.steps import problem_store
+from mlops_lab.pipeline.problem.steps import MADE_HERE, problem_store
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mlops_lab.data.features import TrainingSet
 
 
 Result = dict[str, Any]
@@ -55,14 +53,16 @@ def evaluate(
     served = get_training_set(tracker.artifacts, build_training_set["served"], role="served")
     if fingerprint_frame(known.frame) != run.inputs["training_set"]:
         raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
-    rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
+    rows, frames = served.frame[[name for name in served.frame.columns if name not in served.features]], None
+    if run.run_id not in MADE_HERE:
+        rows = check_figures(run.metrics, run, run, home, clock)
     champion = registry.get_production(problem.name) if problem.name in registry.list_models() else None
     figures = None
     if champion is not None:
-        frames = None
-        if tracker.get_run(champion.run_id).params["feature_service"] == params["features"]:
+        its_run = tracker.get_run(champion.run_id)
+        if its_run.params["feature_service"] == params["features"] and run.run_id in MADE_HERE:
             frames = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()], served.frame
-        figures = _champion_figures(champion, rows, home, clock, frames)
+        figures = _figures(its_run, rows, home, clock, frames)
     measured = {
         "run_id": run.run_id,
         "artifact": run.artifact,
@@ -81,61 +81,67 @@ def evaluate(
 _MEASURED_HERE: set[str] = set()  # by this process itself: what others hand over is measured again
 
 
-def _champion_figures(
-    champion: ModelVersion,
-    rows: pd.DataFrame,
-    home: Path,
-    clock: Clock,
-    frames: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+def _figures(
+    run: Run, rows: pd.DataFrame, home: Path, clock: Clock, frames: tuple[pd.DataFrame, pd.DataFrame] | None = None
 ) -> dict[str, float]:
-    """The champion's figures on the challenger's holdout; `frames` are its features there, where they are at hand."""
+    """The figures of a run's model on these rows; `frames` are its features there, where they are at hand."""
     from mlops_lab.models.training import score
 
     tracker, problem = open_tracker(home, clock=clock), problem_of(home)
-    its_run = tracker.get_run(champion.run_id)
-    service = str(its_run.params["feature_service"])
+    service = str(run.params.get("feature_service"))
     if frames is None:
         store = problem_store(home, clock=clock)
         offline = store.get_historical_features(rows, features=service).frame
         frames = offline, store.replay(rows, features=service).frame
-    model = tracker.artifacts.load_model(champion.artifact)
+    model = tracker.artifacts.load_model(str(run.artifact))
     gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(frames[1].columns))
     if gone:
+        versions = [each for each in open_registry(home, clock=clock).search() if each.run_id == run.run_id]
+        subject = f"{versions[0].name} {versions[0].version}" if versions else problem.name
         raise InvalidData(
-            f"the champion {problem.name} v{champion.version} needs the feature {gone[0]!r}, which {service!r} no"
-            f" longer gives, so nobody can compare. Keep it under a name of its own, or take the champion out of"
-            f" service: mlops-lab registry archive {problem.name} {champion.version}."
+            f"the model of run {run.run_id[:8]} needs the feature {gone[0]!r}, which {service!r} no longer gives, so"
+            " nobody can compare. Keep it under a name of its own, or, where it is the champion, take it out of"
+            f" service: mlops-lab registry archive {subject}."
         )
     how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
-    how |= {"threshold": float(its_run.params.get("threshold") or 0.5), "metrics": problem.figures}
+    how |= {"threshold": float(run.params.get("threshold") or 0.5), "metrics": problem.figures}
     return score(model, frames[0], **how).flat("offline") | score(model, frames[1], **how).flat("served")
 
 
-def _known(version: ModelVersion, home: Path, clock: Clock) -> TrainingSet:
-    """The rows that the version's run learnt from and was examined on, as the run names them."""
-    tracker = open_tracker(home, clock=clock)
-    rows = tracker.get_run(version.run_id).inputs["training_rows"]
-    return get_training_set(tracker.artifacts, {"artifact": rows}, role="known")
+def _exam(run: Run, home: Path) -> pd.DataFrame:
+    """The problem's own decisions, with what became of them, that a run was examined on: all of its last days."""
+    problem = problem_of(home)
+    if not {"split_at", "feature_service"} <= set(run.params) or "logical_date" not in run.tags:
+        raise InvalidData(
+            f"run {run.run_id[:8]} does not say which days it was examined on, so nobody can measure it again; figures"
+            f" that were logged by hand are no evidence for {problem.name}: make the version with mlops-lab run."
+        )
+    first, last = parse_utc(str(run.params["split_at"])), parse_utc(run.tags["logical_date"])
+    if last - first < (fewest := timedelta(days=min(7, problem.holdout_days))):
+        raise InvalidData(
+            f"run {run.run_id[:8]} was examined on {last - first}, and {fewest.days} days are the fewest."
+        )
+    return problem.labelled(first, last)
 
 
-def check_champion(
-    theirs: Mapping[str, float] | None, champion: ModelVersion, version: ModelVersion, home: Path, clock: Clock
-) -> None:
-    """Raise unless these are the champion's figures on the rows that the version's run kept for its exam.
+def check_figures(
+    told: Mapping[str, float] | None, of: Run, run: Run, home: Path, clock: Clock, *, who: str = ""
+) -> pd.DataFrame:
+    """Raise unless these are the figures that the model of one run has in the exam of another; the exam's rows.
 
     Raises:
         InvalidData: somebody else measured them, or wrote them.
     """
-    known, run = _known(version, home, clock), open_tracker(home, clock=clock).get_run(version.run_id)
-    exam = known.frame[known.frame["event_timestamp"] >= parse_utc(str(run.params["split_at"]))]
-    rows = exam[[name for name in exam.columns if name not in known.features]].reset_index(drop=True)
-    for name, value in _champion_figures(champion, rows, home, clock).items():
-        told = float((theirs or {}).get(name, math.inf))
-        if not (math.isclose(told, value, rel_tol=1e-6, abs_tol=1e-9) or (math.isnan(told) and math.isnan(value))):
+    rows = _exam(run, home)
+    found, who = _figures(of, rows, home, clock), who or f"run {of.run_id[:8]}"
+    for name, said in (told or {}).items():
+        value = found.get(name, math.inf)
+        if not (math.isclose(said, value, rel_tol=1e-6, abs_tol=1e-9) or (math.isnan(said) and math.isnan(value))):
             raise InvalidData(
-                f"{name} of the champion {champion.name} v{champion.version} was handed in as {told:g}, and it is"
-                f" {value:g} on these rows; a gate takes what its own run has measured."
+                f"{name} of {who} was handed in as {said:g}, and it is {value:g} on these rows; a gate takes what its"
+                " own run has measured."
             )
+    return rows
 
 
 @task
@@ -155,10 +161,9 @@ def gate(register: Result, evaluate: Result, logical_date: datetime, clock: Cloc
             " takes what its own run has measured."
         )
     if evaluate["measured"] not in _MEASURED_HERE:
-        if found["data"] != profile(_known(version, home, clock).frame, logical_date).to_dict():
+        if found["data"] != profile(_known(version, home, clock), logical_date).to_dict():
             raise InvalidData(f"what was seen of the data is not what {version.name} v{version.version} knew.")
-        if champion is not None:
-            check_champion(found["champion"], champion, version, home, clock)
+        _check_measured(found["metrics"], found["champion"], version, champion, home, clock)
     measured = Measured(
         found["metrics"], found["champion"], DataProfile.from_dict(found["data"]), holdout=found["holdout"]
     )
@@ -228,10 +233,38 @@ def check_policy(report: GateReport, problem: Problem, registry: Registry) -> No
         found = rule.judge(measured)
         if rule.rule not in judged or not (found.passed or isinstance(rule, DATA_RULES)):
             raise NotAllowed(f"the report of {subject} says that {rule.rule} passed, and it did not: {found.sentence}")
-    if report.champion is not None and report.measurement not in _MEASURED_HERE:
-        champion = registry.get_model_version(report.name, report.champion)
+    if report.measurement not in _MEASURED_HERE:
+        champion = None if report.champion is None else registry.get_model_version(report.name, report.champion)
         version = registry.get_model_version(report.name, report.version)
-        check_champion(report.champion_metrics, champion, version, registry.home, registry.clock)
+        _check_measured(report.metrics, report.champion_metrics, version, champion, registry.home, registry.clock)
+        _MEASURED_HERE.add(report.measurement)
+
+
+def _check_measured(
+    own: Mapping[str, float],
+    theirs: Mapping[str, float] | None,
+    version: ModelVersion,
+    champion: ModelVersion | None,
+    home: Path,
+    clock: Clock,
+) -> None:
+    """Raise unless a version and its champion have these figures in the version's exam."""
+    tracker = open_tracker(home, clock=clock)
+    run = tracker.get_run(version.run_id)
+    check_figures(own, run, run, home, clock, who=f"{version.name} v{version.version}")
+    if champion is not None:
+        its_run, who = tracker.get_run(champion.run_id), f"the champion {champion.name} v{champion.version}"
+        check_figures(theirs, its_run, run, home, clock, who=who)
+
+
+def _known(version: ModelVersion, home: Path, clock: Clock) -> pd.DataFrame:
+    """The rows that the version's run learnt from, as the run names them."""
+    tracker = open_tracker(home, clock=clock)
+    run = tracker.get_run(version.run_id)
+    rows = run.inputs.get("training_rows")
+    if rows is None:
+        raise InvalidData(f"run {run.run_id[:8]} does not name the rows that it learnt from; make the version anew.")
+    return get_training_set(tracker.artifacts, {"artifact": rows}, role="known").frame
 
 
 @task

@@ -54,13 +54,18 @@ def get_training_set(artifacts: ArtifactStore, reference: dict[str, Any], *, rol
         role: what the rows must have been stored as; None for either.
 
     Raises:
-        InvalidData: what the reference names is not a stored training set, or one in another role.
-        UnknownName: the artifact is not in this home folder.
+        InvalidData: what the reference names is not in this home folder, is no stored training set, or one in another
+            role.
         IntegrityError: its bytes have changed.
     """
     from pyarrow import ArrowInvalid, BufferReader, feather
 
     fingerprint = rows_of(reference)
+    if fingerprint not in artifacts:
+        raise InvalidData(
+            f"the {role or 'stored'} rows {fingerprint[:19]}… are not in this home folder any more, so nobody can"
+            " measure anything on them; start a new run, without --resume."
+        )
     try:
         table = feather.read_table(BufferReader(artifacts.get_bytes(fingerprint)))
     except ArrowInvalid:
