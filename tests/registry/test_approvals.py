@@ -136,15 +136,17 @@ def test_asking_again_leaves_an_approval_that_stands(waiting):
     assert (again, again.state) == (approved, "approved")
 
 
-def test_a_clock_that_is_set_back_does_not_revive_what_has_expired(waiting):
+@pytest.mark.parametrize("days", [2, 400])
+def test_a_clock_that_is_set_back_does_not_revive_what_has_expired(waiting, days):
     waiting.clock.advance(timedelta(days=31))
     waiting.registry.set_tag("late", 1, "team", "delays")  # the history has seen that day
-    waiting.clock.advance(timedelta(days=-2))
+    waiting.clock.advance(timedelta(days=-days))
 
     assert waiting.registry.get_approval("late", 1).state == "expired"
     assert waiting.registry.pending_approvals() == ()
     with pytest.raises(NotAllowed, match="expired"):
         waiting.registry.approve("late", 1, by="grace")
+    assert waiting.registry.request_approval("late", 1, requested_by="bot", why="again").state == "pending"
 
 
 def test_what_waits_is_told_model_by_model(waiting):

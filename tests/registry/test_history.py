@@ -1,11 +1,12 @@
 """Can the history be believed: is every kind of tampering noticed, and named?"""
 
-# ruff: noqa: S608 (the tests write SQL of their own into a file of their own)
+# ruff: noqa: E501, S608 (a line is a fault; the tests write SQL of their own into a file of their own)
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -15,7 +16,7 @@ import pytest
 
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.base.errors import HomeError, IntegrityError, MlopsLabError
-from mlops_lab.models.registry import Registry
+from mlops_lab.models.registry import Registry, verify_home
 
 GUARDS = ("events_stay", "events_are_kept", "events_follow")
 
@@ -210,6 +211,31 @@ def test_a_history_written_anew_in_full_is_noticed_only_with_a_head_noted_elsewh
         busy.registry.verify(head=noted)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE models SET requires_approval = 0",
+        "UPDATE approvals SET state = 'approved', decided_by = 'grace', decided_at = requested_at",
+        "UPDATE versions SET author = 'somebody'",
+    ],
+)
+def test_a_table_that_was_edited_lets_nothing_into_production(lab, statement):
+    lab.promoted()
+    first, version = lab.promoted(), lab.version()
+    lab.registry.set_policy("late", requires_approval=True, actor="grace")
+    report = lab.report(version)
+    lab.registry.record_gate_report(report)
+    lab.registry.request_approval("late", 3, requested_by="bot", why="please")
+    lab.close()
+    _tamper(lab, statement, guards=True)
+
+    with pytest.raises(IntegrityError, match=r"the table \w+ for 'late'"):
+        lab.registry.promote(report, actor="bot", why="edited")
+    with pytest.raises(IntegrityError, match=r"the table \w+ for 'late'"):
+        lab.registry.rollback("late", actor="bot", why="edited")
+    assert lab.registry.get_production("late").version == first.version
+
+
 def test_an_illegal_move_is_noticed_even_where_every_hash_was_computed_again(busy):
     def unevaluated(event):
         if event["action"] == "record_gate_report":
@@ -337,3 +363,81 @@ def test_the_run_log_is_no_registry(busy):
 
     with pytest.raises(HomeError, match="no registry"):
         Registry(busy.home)
+
+
+def _by(who):
+    """Another person has approved, in the history and in its table."""
+
+    def change(lab):
+        _rewrite(lab, lambda event: {**event, "actor": who} if event["action"] == "approve" else event)
+        _tamper_and_guard(lab, f"UPDATE approvals SET decided_by = '{who}'")
+
+    return change
+
+
+def _tamper_and_guard(lab, *statements):
+    with closing(sqlite3.connect(lab.registry.home / "registry.db", isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _detail(action, change, *statements):
+    def rewrite(event):
+        if event["action"] == action:
+            change(event["details"])
+        return event
+
+    return lambda lab: (_rewrite(lab, rewrite), _tamper_and_guard(lab, *statements))
+
+
+def _without(find):
+    def change(lab):
+        fingerprint = find(lab).removeprefix("sha256:")
+        (lab.registry.home / "artifacts" / fingerprint[:2] / fingerprint[2:]).unlink()
+
+    return change
+
+
+def _no_runs(lab):
+    with closing(sqlite3.connect(lab.registry.home / "tracking.db")) as connection, connection:
+        connection.execute("DROP TRIGGER runs_are_kept")
+        connection.execute("DELETE FROM runs")
+
+
+OTHER = "sha256:" + "f" * 64
+EVERYTHING = [
+    (_by("ada"), "event 4 of the history is damaged or was changed: expected an approval by somebody else, found 'ada'. Nothing was loaded."),
+    (_by("bot"), "event 4 of the history is damaged or was changed: expected an approval by somebody else, found 'bot'. Nothing was loaded."),
+    (_by("unknown"), "event 4 of the history is damaged or was changed: expected an approval by somebody else, found 'unknown'. Nothing was loaded."),
+    (_detail("record_gate_report", lambda told: told["report"]["metrics"].update({"served.roc_auc": 0.9})), "event 2 of the history is damaged or was changed: expected a report of the version's own figures, found a gate report whose figures are not the ones that its measurement was made of. Nothing was loaded."),
+    (_detail("record_gate_report", lambda told: told["report"].update(holdout=OTHER)), "event 2 of the history is damaged or was changed: expected a report of the version's own figures, found a gate report whose figures are not the ones that its measurement was made of. Nothing was loaded."),
+    (_detail("record_gate_report", lambda told: told.update(fingerprint=OTHER), f"UPDATE versions SET report = '{OTHER}'"), "event 2 of the history is damaged or was changed: expected #, found #. Nothing was loaded."),
+    (_detail("register_model", lambda told: told.update(artefact=OTHER), f"UPDATE versions SET artefact = '{OTHER}'"), "the run of late v1 is damaged or was changed: expected #, found #. Nothing was loaded."),
+    (_without(lambda lab: lab.registry.get_model_version("late", 1).artifact), "the artifact of late v1 is damaged or was changed: expected #, found nothing. Nothing was loaded."),
+    (_without(lambda lab: lab.rows), "the training set of late v1 is damaged or was changed: expected #, found nothing. Nothing was loaded."),
+    (_no_runs, "the run of late v1 is damaged or was changed: expected run #, found no such run. Nothing was loaded."),
+    (lambda lab: OTHER, "the history is damaged or was changed: expected an event #, found a history without it. Nothing was loaded."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("damage", "told"), EVERYTHING)
+def test_everything_that_a_home_keeps_of_its_models_is_held_against_the_rest(lab, damage, told):
+    lab.rows = lab.tracker.artifacts.put_bytes(b"rows")
+    run = lab.run()
+    run = lab.tracker.log_run(
+        "train", metrics=run.metrics, artifact=run.artifact, author="ada", inputs={"training_rows": lab.rows}
+    )
+    version = lab.registry.register_model(run, "late")
+    lab.registry.record_gate_report(lab.report(version))
+    lab.registry.request_approval("late", 1, requested_by="bot", why="please")
+    lab.registry.approve("late", 1, by="grace")
+    assert str(verify_home(lab.registry, lab.tracker)).startswith(
+        "4 events, 1 report, 1 approval, 1 artifact, 1 run, 1"
+    )
+    lab.close()
+
+    head = damage(lab)
+
+    with pytest.raises(IntegrityError) as found:
+        verify_home(lab.registry, lab.tracker, head=head if isinstance(head, str) else None)
+    assert re.sub(r"(sha256:)?[0-9a-f]{32,64}", "#", str(found.value)) == told

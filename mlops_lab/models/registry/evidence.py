@@ -253,10 +253,17 @@ def read_approval(connection: sqlite3.Connection, row: sqlite3.Row, now: datetim
     state = found["state"]
     if state != "rejected" and (found["report"], found["artefact"]) != (row["report"], row["artefact"]):
         state = "outdated"  # it was measured again since
-    elif state != "rejected" and now >= times["expires_at"]:
+    elif state != "rejected" and (now >= times["expires_at"] or _ran_out(connection, row, found["expires_at"])):
         state = "expired"
     kept = {("artifact" if key == "artefact" else key): value for key, value in dict(found).items()}
     return Approval(**{**kept, **times, "decided_at": decided, "state": state})
+
+
+def _ran_out(connection: sqlite3.Connection, row: sqlite3.Row, expires_at: str) -> bool:
+    """Has anything happened since the request at a time past its end? A clock that is set back gives no more time."""
+    asked = "SELECT max(seq) FROM events WHERE name = ? AND version = ? AND action = 'request_approval'"
+    later = f"SELECT 1 FROM events WHERE seq > ({asked}) AND at >= ? LIMIT 1"  # noqa: S608
+    return connection.execute(later, (row["name"], row["version"], expires_at)).fetchone() is not None
 
 
 def _reports(connection: sqlite3.Connection, row: sqlite3.Row) -> list[Event]:

@@ -29,6 +29,7 @@ from mlops_lab.models.registry.history import (
     POLICY,
     read_events,
     retold,
+    verify,
     way_back,
 )
 from mlops_lab.models.registry.records import (
@@ -330,7 +331,7 @@ class Registry(Catalogue):
             NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
             IllegalMove: the version is archived.
             UnknownName: there is no such version.
-            IntegrityError: the artifact's bytes have changed.
+            IntegrityError: the artifact's bytes have changed, or a table says anything else than the history.
         """
         _check_reason(actor, why)
         self.record_gate_report(report)
@@ -363,7 +364,8 @@ class Registry(Catalogue):
             NotAllowed: there is nothing to go back to, its evidence does not hold any more, or `present` is not in
                 Production.
             UnknownName: there is no such model.
-            IntegrityError: the artifact's bytes have changed; the present version stays.
+            IntegrityError: the artifact's bytes have changed, or a table says anything else than the history; the
+                present version stays.
         """
         _check_reason(actor, why)
         with self._database.transaction() as connection:
@@ -375,6 +377,7 @@ class Registry(Catalogue):
                 since = "" if reigning is None else f" before v{reigning}"  # what was rolled back itself does not count
                 why = f"no version of it that still stands was in Production{since}"
                 raise NotAllowed(f"{name} cannot be rolled back, there is nothing to go back to: {why}.")
+            verify(connection)  # what lets it back is read from the tables, too
             row = self._row(connection, name, back)
             policy = policy_of(connection, name)
             check_return(
@@ -440,6 +443,7 @@ class Registry(Catalogue):
             raise IllegalMove(row["stage"], stage, MOVES[row["stage"]])
         details: dict[str, Any] | None = {"serving": "ends"} if row["stage"] == "Production" else None
         if stage == "Production":
+            verify(connection)  # policies, approvals and authors are read from the tables, and a table can be edited
             present = reigning_version(connection, name)
             self._check_evidence(connection, row, present)
             self._check_approval(connection, row, approval, actor)

@@ -58,7 +58,7 @@ def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None
         rows = runs[version.run_id].inputs.get("training_rows")
         if rows is not None and rows not in training:
             training.add(rows)
-            _check_bytes(registry, rows, f"the training rows of {version.name} v{version.version}")
+            _check_bytes(registry, rows, f"the training set of {version.name} v{version.version}")
     found = {"record_gate_report": 0, "approve": 0}
     asked: dict[tuple[str, int | None], str] = {}
     for event in registry.history():
@@ -101,7 +101,9 @@ def _check_report(event: Event, version: ModelVersion, run: Run) -> None:
         if report.passed and report.metrics:  # one without is of an earlier version of this package
             check_bound(report, version, run, "")
     except (InvalidData, NotAllowed) as error:
-        raise IntegrityError(what, expected="a report of the version's own figures", found=str(error)) from None
+        raise IntegrityError(
+            what, expected="a report of the version's own figures", found=str(error).rstrip(".")
+        ) from None
     if report.fingerprint != event.details["fingerprint"]:
         raise IntegrityError(what, expected=event.details["fingerprint"], found=report.fingerprint)
 
