@@ -61,12 +61,17 @@ def print_json(value: Mapping[str, Any]) -> None:
     click.echo(json.dumps(as_json(value), indent=2, allow_nan=False))
 
 
-def answer(as_json: bool, told: Mapping[str, Any], text: str, *, code: int = 0) -> int:
-    """Print the one object where JSON was asked for, else the text; the exit code, to be handed on."""
+def answer(as_json: bool, told: Mapping[str, Any], text: str, *, code: int = 0, file: bool = False) -> int:
+    """Print the one object where JSON was asked for, else the text; the exit code, to be handed on.
+
+    Whoever looks sees no line that is wider than the page; a pipe gets every line whole, and so does a text that is
+    the content of a `file`.
+    """
     if as_json:
         print_json(told)
     elif text:
-        click.echo(marked(text))
+        lines = text.splitlines()
+        click.echo(marked("\n".join(map(wrapped, lines)) if _has_width() and not file else text))
     return code
 
 
@@ -94,8 +99,12 @@ def as_json(value: Any) -> Any:
 
 
 def page_width() -> int:
-    """How many columns a line may have: the terminal's, never more than a hundred; a hundred in a pipe."""
-    return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns) if sys.stdout.isatty() else _WIDEST
+    """How many columns a line may have: the terminal's or COLUMNS, never more than a hundred; a hundred in a pipe."""
+    return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns) if _has_width() else _WIDEST
+
+
+def _has_width() -> bool:
+    return sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
 
 
 def cut(line: str) -> str:
@@ -109,7 +118,8 @@ def wrapped(line: str) -> str:
     if len(line) <= page_width():
         return line
     left = len(line) - len(line.lstrip())
-    return textwrap.fill(line, page_width(), subsequent_indent=" " * (left + 2 if left else 10))
+    below = " " * (left + 2 if left else 10)
+    return textwrap.fill(line, page_width(), subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def figure(value: object) -> str:

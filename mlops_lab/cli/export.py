@@ -119,7 +119,7 @@ def export(
     if out is not None:
         _write(Path(out).parent, {Path(out).name or out: text})
     shown = text.removesuffix("\n") if out is None else f"written to {out}"
-    answer(as_json, {"target": target, "written": out, "text": text}, shown)
+    answer(as_json, {"target": target, "written": out, "text": text}, shown, file=True)
 
 
 def _files(target: str, image: str | None, home: Path, own: Callable[[], DAG | None]) -> dict[str, str]:

@@ -208,4 +208,4 @@ def _print_policy(home: Path, as_json: bool) -> int:
     yaml.sort_base_mapping_type_on_output = False
     text = StringIO()
     yaml.dump(written, text)
-    return answer(as_json, written, text.getvalue().rstrip("\n"))
+    return answer(as_json, written, text.getvalue().rstrip("\n"), file=True)

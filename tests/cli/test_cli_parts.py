@@ -67,6 +67,19 @@ def test_the_report_of_a_version_is_markdown_as_the_pipeline_kept_it(filled):
 
 
 @pytest.mark.parametrize(("words", "keys"), LOOKS, ids=IDS)
+def test_no_line_is_wider_than_the_page(words, keys, filled, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    answer = filled(*words)
+
+    hashes = ("sha256:", "/", "\\")  # a hash or a path stays whole: whoever copies it needs all of it
+    assert [
+        line for line in answer.out.splitlines() if cell_len(line) > 80 and not any(h in line for h in hashes)
+    ] == []
+    assert answer.out
+
+
+@pytest.mark.parametrize(("words", "keys"), LOOKS, ids=IDS)
 def test_text_is_plain_in_a_pipe_and_looking_changes_nothing(words, keys, untouched):
     terminal, before = untouched
 
