@@ -149,6 +149,24 @@ def test_a_clock_that_is_set_back_does_not_revive_what_has_expired(waiting, days
     assert waiting.registry.request_approval("late", 1, requested_by="bot", why="again").state == "pending"
 
 
+def test_a_no_counts_where_nobody_has_to_say_yes(lab):
+    versions = [lab.promoted() for _ in range(3)]
+    for each in (1, 2):
+        lab.registry.request_approval("late", each, requested_by="bot", why="is it still good?")
+        lab.registry.reject("late", each, by="linus", comment="wrong since June")
+    waits = lab.version()
+    report = lab.report(waits)
+    lab.registry.record_gate_report(report)
+    lab.registry.request_approval("late", 4, requested_by="bot", why="please")
+    lab.registry.reject("late", 4, by="linus", comment="not on Mondays")
+
+    with pytest.raises(NotAllowed, match="late v4 was rejected by linus: not on Mondays"):
+        lab.registry.promote(report, actor="ada", why="x")
+    with pytest.raises(NotAllowed, match="cannot be rolled back to v2: linus took the approval back"):
+        lab.registry.rollback("late", actor="ada", why="x")
+    assert lab.registry.get_production("late").version == versions[-1].version
+
+
 def test_what_waits_is_told_model_by_model(waiting):
     waiting.clock.advance(timedelta(hours=1))
     other = waiting.version("early", author="ada")

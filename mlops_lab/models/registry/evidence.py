@@ -138,7 +138,7 @@ def check_evidence(
 
 
 def check_approval(
-    subject: str, standing: Approval | None, given: Approval | None, authors: Iterable[str | None], promoter: str = ""
+    subject: str, standing: Approval | None, given: Approval | None, authors: Iterable[str | None], promoter: str
 ) -> None:
     """Raise unless there is an approval by somebody else that still holds and, where one is given, is that one.
 
@@ -220,14 +220,14 @@ def check_return(
     if report.metrics or gate_policy:  # a report without is of an earlier version of this package, which kept none
         check_bound(report, _subject(row), run, gate_policy)
     check_loosened(connection, row, [row["author"], run.author])
+    where = "WHERE name = ? AND version = ? AND action IN ('request_approval', 'approve', 'reject')"
+    told = list(read_events(connection, where=where, values=(row["name"], row["version"])))
+    answers = [event for event in told if event.action != "request_approval"]
+    if answers and answers[-1].action == "reject":
+        raise NotAllowed(f"{no}: {answers[-1].actor} took the approval back.")
     if requires_approval:
-        where = "WHERE name = ? AND version = ? AND action IN ('request_approval', 'approve', 'reject')"
-        told = list(read_events(connection, where=where, values=(row["name"], row["version"])))
-        answers = [event for event in told if event.action != "request_approval"]
         if not answers:
             raise NotAllowed(f"{no}: nobody approved it.")
-        if answers[-1].action == "reject":
-            raise NotAllowed(f"{no}: {answers[-1].actor} took the approval back.")
         asked = [event.actor for event in told if event.action == "request_approval" and event.seq < answers[-1].seq]
         _check_approver(subject, answers[-1].actor, [row["author"], run.author, *asked[-1:]])
 

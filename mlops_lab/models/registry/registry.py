@@ -485,8 +485,9 @@ class Registry(Catalogue):
     ) -> None:
         policy, authors = policy_of(connection, row["name"]), [row["author"], self._run(row).author]
         check_loosened(connection, row, authors)
-        if given is not None or policy["requires_approval"]:
-            standing = read_approval(connection, row, self._now(connection))
+        standing = read_approval(connection, row, self._now(connection))
+        rejected = standing is not None and standing.state == "rejected"  # a no counts where nobody has to say yes, too
+        if given is not None or policy["requires_approval"] or rejected:
             promoter = actor if policy["separate_promoter"] else ""
             check_approval(f"{row['name']} v{row['version']}", standing, given, authors, promoter)
 
