@@ -87,10 +87,7 @@ def mutants(session: nox.Session) -> None:
     """Do the tests notice a changed line of what decides? After --: a word of the paths, how many of each, a seed."""
     word, count, seed = [*session.posargs, *["", "10", "14"][len(session.posargs) :]]
     session.install(*PINNED, COURSE)
-    session.install("mutmut>=3.8")
-    # One mutant of mutmut's own asking: it writes all of them, and notes which test reaches which function.
-    one = "mlops_lab.models.gates.policy.x_evaluate_gates__mutmut_1"
-    session.run("mutmut", "run", one, success_codes=[0, 1])
+    session.install("mutmut==3.8.1")  # the sampling asks it for the mutants alone
     session.run("python", "scripts/sample_mutants.py", count, word, seed)
     session.run("python", "scripts/mutation_table.py")
 

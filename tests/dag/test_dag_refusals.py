@@ -130,7 +130,10 @@ print(json.dumps([found.state, found.result("only")]))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
-@pytest.mark.parametrize(("ends", "code"), [("sys.exit(3)", 3), ("return 1", 0), ("raise ValueError", 1)])
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [("sys.exit(3)", 3), ("return 1", 0), ("raise ValueError", 1), ("sys.exit()", 0), ("sys.exit('no')", 1)],
+)
 def test_a_child_that_a_task_forks_does_not_go_on_with_the_run(tmp_path, ends, code):
     words = [sys.executable, "-c", SCRIPT.format(ends=ends), str(tmp_path)]
 

@@ -83,27 +83,38 @@ def test_a_demand_that_cannot_be_is_refused_when_it_is_made(make):
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "told"),
     [
-        {"version": "late"},
-        {"champion": "v1"},
-        {"champion": replace(VERSION, name="returns")},
-        {"policy": [Floor("auc", 0.65)]},
-        {"measured": {"auc": 0.7}},
-        {"at": "2014-01-01"},
+        ({"version": "late"}, "what is judged, and the champion, is a ModelVersion, not str: 'late'."),
+        ({"champion": "v1"}, "what is judged, and the champion, is a ModelVersion, not str: 'v1'."),
+        ({"champion": replace(VERSION, name="returns")}, "is a version of another model."),
+        ({"policy": [1]}, "what is demanded is a GatePolicy, not list: [1]."),
+        ({"measured": {"auc": 0.7}}, "what was measured is a Measured, not dict: {'auc': 0.7}."),
+        ({"at": "2014-01-01"}, ""),
     ],
 )
-def test_a_gate_takes_what_the_steps_before_it_gave(words):
+def test_a_gate_takes_what_the_steps_before_it_gave(words, told):
     given = {"version": VERSION, "champion": None, "policy": POLICY, "measured": MEASURED, "at": NOW} | words
 
-    with pytest.raises(InvalidData):
+    with pytest.raises(InvalidData) as refused:
         evaluate_gates(given.pop("version"), given.pop("champion"), given.pop("policy"), **given)
 
+    text = str(refused.value)
+    assert text == told or (text.endswith(told) and told in ("", "is a version of another model."))
 
-@pytest.mark.parametrize("found", [{}, {"newest": "x", "at": "y"}, None])
-def test_what_is_no_profile_is_refused(found):
-    with pytest.raises(InvalidData):
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({}, "this is no profile of data: KeyError: 'newest'."),
+        (None, "this is no profile of data: TypeError: 'NoneType' object is not subscriptable."),
+        ({"newest": "x", "at": "y"}, "'x' is not a date or time"),
+    ],
+)
+def test_what_is_no_profile_is_refused(found, told):
+    with pytest.raises(InvalidData) as refused:
         DataProfile.from_dict(found)
+    assert str(refused.value).startswith(told)
 
 
 def test_two_columns_of_one_name_have_no_profile():

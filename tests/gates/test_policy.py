@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from mlops_lab.base.clock import parse_utc
 from mlops_lab.base.errors import InvalidDefinition, MlopsLabError, UnknownName
+from mlops_lab.base.fingerprint import fingerprint_json
 from mlops_lab.models.gates import (
     RULES,
     Calibration,
+    DataProfile,
     FirstModel,
     Floor,
     Freshness,
@@ -24,7 +27,7 @@ from mlops_lab.models.gates import (
     SliceFloor,
     evaluate_gates,
 )
-from mlops_lab.models.registry import ModelVersion
+from mlops_lab.models.registry import ModelVersion, RuleResult
 
 NOW = parse_utc("2014-01-01")
 EVERY_RULE = GatePolicy(
@@ -128,7 +131,13 @@ def test_a_first_model_under_a_policy_without_a_floor_is_refused() -> None:
     report = evaluate_gates(_version(1), None, policy, measured=Measured({"served.roc_auc": 0.9}), at=NOW)
 
     assert not report.passed
-    assert "no floor" in report.results[-1].sentence
+    assert report.results[-1] == RuleResult(
+        "first_model",
+        False,
+        None,
+        None,
+        "There is no champion to be compared with, and the policy has no floor: nothing says this is good.",
+    )
 
 
 def test_the_report_names_the_very_version_and_bytes_it_judged() -> None:
@@ -166,10 +175,13 @@ def test_a_report_holds_everything_it_was_judged_by():
 
     report = evaluate_gates(two, one, policy, measured=measured, at=NOW)
     first = evaluate_gates(one, None, policy, measured=measured, at=NOW)
+    seen = DataProfile(3, {"temp": "number"}, {"temp": 0.0}, NOW, NOW)
+    looked_at = evaluate_gates(two, one, policy, measured=replace(measured, data=seen), at=NOW)
 
     assert (report.name, report.version, report.artifact, report.champion) == ("late", 2, "sha256:2", 1)
     assert (report.holdout, report.evaluated_at, report.policy) == ("sha256:h", NOW, policy.fingerprint)
     assert (report.metrics, report.champion_metrics) == ({"served.roc_auc": 0.7}, {"served.roc_auc": 0.69})
+    assert looked_at.data == fingerprint_json(seen.to_dict())
     assert (report.data, report.passed, [each.rule for each in report.results]) == (
         "", True, ["floor", "no_worse_than_champion"],
     )  # fmt: skip

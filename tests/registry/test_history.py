@@ -185,6 +185,22 @@ def test_a_table_that_says_anything_else_than_the_history_is_noticed(busy, state
         busy.registry.verify()
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected", "found"),
+    [
+        ("DELETE FROM tags", "('late', 1, 'team', 'delays')", "no such row"),
+        ("INSERT INTO tags VALUES ('late', 1, 'extra', 'x')", "no such row", "('late', 1, 'extra', 'x')"),
+        ("UPDATE tags SET value = 'x'", "('late', 1, 'team', 'delays')", "('late', 1, 'team', 'x')"),
+    ],
+)
+def test_a_table_that_differs_is_told_with_both_of_its_rows(busy, statement, expected, found):
+    _tamper(busy, statement, guards=True)
+
+    with pytest.raises(IntegrityError, match=r"the table tags for 'late' \(last told by event \d+\)") as told:
+        busy.registry.verify()
+    assert (told.value.expected, told.value.found) == (expected, found)
+
+
 def test_the_file_itself_refuses_to_change_the_history_or_to_have_two_champions(busy):
     statements = [
         "UPDATE events SET actor = 'mallory'",

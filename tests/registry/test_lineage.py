@@ -66,12 +66,14 @@ def test_a_lineage_is_told_under_stable_names(lab):
 
 def test_of_several_steps_of_a_rollout_the_last_one_stands(lab):
     version = lab.promoted()
-    for action, why in (("rollout_started", "begun"), ("rollout_finished", "good")):
+    for action, why in (("rollout_started", "begun"), ("rollout_watched", "well"), ("rollout_finished", "good")):
         lab.registry.record_event("late", 1, action=action, actor="x", why=why, details={})
 
     found = lineage(version, lab.registry, tracker=lab.tracker)
 
     assert [node.facts for node in found.nodes if node.kind == "deployment"] == [{"state": "finished", "why": "good"}]
+    assert [node.facts["verdict"] for node in found.nodes if node.kind == "gate_report"] == ["passed"]
+    assert [node.title for node in found.nodes] == [version.run_id[:8], "late v1", "gate report", "rollout"]
     assert found.edges[-1] == ("version:late:1:gate", "version:late:1:rollout")
 
 

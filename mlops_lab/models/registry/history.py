@@ -404,11 +404,12 @@ def _compare(connection: sqlite3.Connection, memory: sqlite3.Connection) -> None
         if told == there:
             continue
         row = sorted(told ^ there, key=repr)[0]
-        expected, found = sorted(told - there, key=repr)[:1], sorted(there - told, key=repr)[:1]
+        sides = (told - there, there - told)
+        expected, found = (str(next(iter(sorted(each, key=repr)), "no such row")) for each in sides)
         name = row[1] if table == "reigns" else row[0]
         last = connection.execute("SELECT max(seq) FROM events WHERE name = ?", (name,)).fetchone()[0]
         raise IntegrityError(
             f"the table {table} for {name!r} (last told by event {last})",
-            expected=str(expected[0] if expected else "no such row"),
-            found=str(found[0] if found else "no such row"),
+            expected=expected,
+            found=found,
         )

@@ -359,8 +359,8 @@ _LOOK_ALIKE = str.maketrans(
 FOLLOWING = ("champion", "previous")
 
 
-def check_alias(alias: Any) -> str:
-    """The alias itself; `latest` and `v3` are kept free, as in MLflow, because they would read as versions.
+def check_alias(alias: Any) -> None:
+    """Is this an alias? `latest` and `v3` are kept free, as in MLflow, because they would read as versions.
 
     Raises:
         InvalidData: the alias is none of these.
@@ -371,7 +371,6 @@ def check_alias(alias: Any) -> str:
         raise InvalidData(f"{alias!r} cannot be an alias: it would be taken for {alias.lower()!r}.")
     if alias.lower() == "latest" or re.fullmatch(r"[vV]?[0-9]+", alias):
         raise InvalidData(f"{alias!r} cannot be an alias: it reads as a version; choose a word such as challenger.")
-    return str(alias)
 
 
 def check_version(version: Any) -> int:
