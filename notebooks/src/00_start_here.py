@@ -37,8 +37,8 @@ plot_bars("Score offline and as served", both, "AUC")
 # - read the trace of a run and the drawing of its tasks,
 # - write the rule that refuses a model which is good offline and bad as served.
 #
-# You need Python and a little pandas. The whole course takes some twelve hours. Each notebook begins with this map: the
-# pipeline of the course, and in blue what the notebook is about. Its words are explained as they come up.
+# You need Python and a little pandas. Each notebook begins with this map: the pipeline of the course, and in blue what
+# the notebook is about. Its words are explained as they come up.
 
 # %%
 from mlops_lab import draw_map
@@ -87,7 +87,7 @@ plot_line(
 )
 
 # %% [markdown]
-# Delays pile up over the day. So it helps to know what happened earlier today, *if it is known in time*.
+# Delays pile up. So it helps to know what happened earlier today, *if it is known in time*.
 
 # %% [markdown]
 # ## The pipeline
@@ -181,7 +181,7 @@ draw_dag(dag, leaking, direction="TB")
 registry.get_gate_report("late_flights", 2)
 
 # %% [markdown]
-# Six rules failed, and `served_skew` tells the story. Here are the four numbers of the beginning, measured by you:
+# Six rules failed, and `served_skew` tells the story. Here are the four numbers again, measured by you:
 
 # %%
 from mlops_lab import Tracker

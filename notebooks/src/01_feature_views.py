@@ -101,11 +101,11 @@ naive_run = train(with_daily, tracker, label="late", split_at=july)
 print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 
 # %% [markdown]
-# From 0.704 to 0.878 with one join. Nothing is wrong with the split: the model never saw July. Would you ship it?
+# From 0.704 to 0.878 with one join. Nothing is wrong with the split: the model never saw July.
 #
 # When the model is *served*, it is asked two hours before the flight, and it gets the row that is in the warehouse at
 # that moment. A [**replay**](GLOSSARY.md#replay) finds out which row that would have been: the newest one that had
-# landed. (`FeatureStore` and `flight_objects` come further down; here we only need their answer.)
+# landed. (`FeatureStore` comes further down.)
 
 # %%
 predict("01.p2")
@@ -218,7 +218,7 @@ JoinTimelinePanel(rows, decision=flight["event_timestamp"].to_pydatetime(), feat
 # At 18:36 the temperature comes from the row of 17:00. Move past 19:00, when the report of 18:00 arrives: it takes
 # over.
 #
-# Another table, another rhythm: the departures of the last hours at JFK are counted every 30 minutes and are out five
+# The departures of the last hours at JFK are counted every 30 minutes and are out five
 # minutes later. We let them live for two hours.
 
 # %%
@@ -367,8 +367,8 @@ questions = pd.concat([at("10:30"), at("09:30", origin="BOS"), at("09:30", "09:3
 toy.get_historical_features(questions, features=["tiny_weather:wind_speed"]).frame
 
 # %% [markdown]
-# Four questions, four answers, in the order asked, with a missing value where nothing was known. This matters: a join
-# that drops such rows quietly turns the training data into the easy cases.
+# Four questions, four answers, in the order asked, with a missing value where nothing was known. A join that drops such
+# rows quietly turns the training data into the easy cases.
 #
 # **Exercise 01.2.** Write that join yourself for one flight. `rows` is a list of dictionaries with `event`, `created`
 # (both in minutes since midnight) and `wind`; `at` and `ttl` are minutes too.
@@ -451,7 +451,7 @@ known.frame.set_index("flight_id").loc[[flight["flight_id"]], some].round(1).T
 
 # %% [markdown]
 # The temperature is that of the 17:00 report. `leg_delay` is missing: nothing was known of the aircraft's last flight
-# from New York. Now the two numbers again, offline and as served.
+# from New York.
 
 # %%
 predict("01.p7")
@@ -559,8 +559,8 @@ pd.concat({"online": online[some].head(3), "offline": offline.frame[some].head(3
 # %% [markdown]
 # ## A key that knows too much
 #
-# So every feature is honest. Are we done? Features are looked up by *keys*, and a key can leak too. Ours include the
-# aircraft's tail number. Look at the whole year:
+# Features are looked up by *keys*, and a key can leak too. Ours include the aircraft's tail number. Look at the whole
+# year:
 
 # %%
 predict("01.p9")

@@ -115,7 +115,7 @@ check("03.2", reaches)
 #
 # Now real ones. On 1 June 2013 a model learns from March and April and is examined on May; it is the first, so it goes
 # to work. A month later the pipeline runs again and learns one month more. Each is called after the month in which it
-# goes to work. (An exam is a month here, to save your time, so the figures are others than in notebook 00.)
+# goes to work. (An exam is one month here, so the figures differ from notebook 00.)
 #
 # | | learns from | own exam |
 # |---|---|---|
@@ -146,8 +146,8 @@ stopped = [name for name, state in runs["colleague"].states.items() if state == 
 print(runs["colleague"].state, "at:", stopped)
 
 # %% [markdown]
-# Two went through, the third was stopped at the gate. A gate judges by what was measured and by nothing else, so let us
-# fetch that: the pipeline keeps it with every run.
+# Two went through, the third was stopped. A gate judges by what was measured and by nothing else; the pipeline keeps
+# that with every run.
 
 # %%
 from mlops_lab import DataProfile, Tracker, get_json
@@ -392,7 +392,7 @@ print("by a policy that only compares:", *[one.sentence for one in alone.failure
 # ## Try it yourself
 #
 # The panel below judges real measurements: July's model, the colleague's, and June's model again, as if somebody wanted
-# it back. Nothing is trained while you move a control; the gate just judges again, and the small pipeline runs again.
+# it back. Nothing is trained meanwhile; the gate just judges again.
 #
 # 1. Raise the floor until July's model is refused. What happens to the tasks after the gate?
 # 2. Choose the colleague's model and lower the floor, the slice floor and everything you find. Does it get through?

@@ -175,7 +175,7 @@ except CycleError as error:
     print(error)
 
 # %% [markdown]
-# Nothing ran. The error shows the circle as a path.
+# The error shows the circle as a path.
 #
 # ## When?
 #
@@ -525,8 +525,7 @@ for given in ({"holdout_day": 14}, {"holdout_days": 3}, {"holdout_days": "14"}, 
         print(error)
 
 # %% [markdown]
-# Each is refused before the first task starts, with what was expected: at three in the night nobody reads a message
-# from the fifth task.
+# Each is refused before the first task starts, with what was expected.
 
 # %% [markdown]
 # ## Go on, do not begin again
@@ -630,9 +629,9 @@ pipeline = flights_pipeline()
 draw_dag(pipeline)
 
 # %% [markdown]
-# Look for what you know. `materialize` talks to a store, so it has up to 2 retries. `approve` skips
-# itself when nobody has to agree, so `approve` and `promote` have the rule `none_failed`. `report` has `all_done`: it
-# writes down a refusal too. The schedule is six in New York.
+# `materialize` talks to a store, so it has up to 2 retries. `approve` skips itself when nobody has to agree, so
+# `approve` and `promote` have the rule `none_failed`. `report` has `all_done`: it writes down a refusal too. The
+# schedule is six in New York.
 #
 # Now the worst night. It runs on the flights of ten weeks up to 15 March, and in the middle somebody pulls the plug.
 
@@ -704,7 +703,7 @@ again = from_yaml(text, modules=[sys.modules["__main__"]])
 again == dag, from_yaml(to_yaml(pipeline)) == pipeline
 
 # %% [markdown]
-# Both come back equal, also the pipeline with its eleven tasks.
+# Both come back equal.
 
 # %%
 predict("05.p14")
@@ -778,8 +777,6 @@ differ = {what: found for what, found in comparison.rows if what not in same}
 pd.DataFrame(differ).T[list(comparison.versions)]
 
 # %% [markdown]
-# Read it line by line.
-#
 # - **Order.** What does not wait for each other may run in any order. All three are right.
 # - **Waits.** Airflow looks every few seconds for what is ready, so a wait of one second is at least that, and often
 #   more. If you need seconds, retry inside the task.
@@ -791,9 +788,6 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 # - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
 # - **Overhead.** A task that does nothing takes milliseconds here and seconds on Airflow. For a training of ten minutes
 #   nobody minds. Put a thousand small tasks into one.
-
-# %% [markdown]
-# And your own DAG?
 
 # %%
 from mlops_lab import quiz

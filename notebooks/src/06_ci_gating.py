@@ -658,7 +658,7 @@ for number, line in enumerate(HOLES.splitlines(), 1):
 # `|`. An empty text deletes the line, and a whole step fits `- {env: {NAME: "…"}, run: …}`. The check puts your lines
 # in and then lets things happen: a gate that refuses, a gate that passes, a pull request with a clever title, a
 # reviewer of `production`. It tells you the first thing that still goes wrong. (`mlops-lab workflow lint` finds more,
-# such as the missing `permissions:` and the unpinned action. Worth mending, but not among the five.)
+# such as the missing `permissions:` and the unpinned action.)
 
 # %%
 from mlops_lab import check

@@ -71,7 +71,7 @@ def examine(service, author, champion=None):
 champion, champion_measured = examine("as_known", "ada")
 
 # %% [markdown]
-# 0.712 is the figure to beat: the AUC as served, in November. It has to pass the gate first, like everybody.
+# 0.712 is the figure to beat: the AUC as served, in November. It has to pass the gate first.
 
 # %%
 from mlops_lab import FLIGHTS_POLICY, evaluate_gates
@@ -128,7 +128,7 @@ store.apply([day_view, day_service])
 tempting, tempting_measured = examine(day_service, "bob", champion_measured.metrics)
 
 # %% [markdown]
-# A leap. You know this from notebook 00: it must be a leak, and the gate will find it. Which rule says no?
+# A leap. It must be a leak, as in notebook 00, and the gate will find it. Which rule says no?
 
 # %%
 predict("09.p1")
