@@ -104,8 +104,8 @@ draw_dag(dag, direction="TB")
 
 # %% [markdown]
 # An arrow leads from a task to one that waits for it. A task starts when all that it waits for have succeeded. The
-# boxes name exceptions: `none_failed` (no failure among them) and `all_done` (whatever became of them). The line above
-# them says when it runs (`0 6 * * *` is every day at six) and what a run may change: its params, such as the features.
+# boxes name exceptions: `none_failed` (none of them failed; skipped is not failed) and `all_done` (whatever became of
+# them). The line above them says when it runs (`0 6 * * *` is every day at six) and its params, such as the features.
 
 # %%
 predict("00.p4")

@@ -155,9 +155,9 @@ one_day[["landed_timestamp", "route_day_flights", "route_day_late_share"]].round
 # *landed* in the warehouse on the 9th at 08:00 UTC: 28 hours after its own stamp. The join on the date handed it to the
 # morning flights of the 8th. That is a **leak**: the training data knows what nobody could have known.
 #
-# The panel shows these 17 flights on New York's clocks, 4 hours behind UTC, so the row lands at 04:00 on the 9th. The
-# line with the grip is a decision, and nobody knows yet what lies right of it. Below stands the row that an honest
-# join would use (*point-in-time*, explained soon).
+# The panel shows these 17 flights on New York's clocks, 4 hours behind UTC. The line with the grip is a decision, and
+# nobody knows yet what lies right of it. Below stands the row that an honest join would use (*point-in-time*,
+# explained soon).
 
 # %%
 from mlops_lab import DailyRowPanel
@@ -167,15 +167,15 @@ departures = asked[of_the_day].assign(departs=flights["sched_dep"], known_at=ans
 DailyRowPanel(departures, to_boston, day=one_day.index[0].to_pydatetime())
 
 # %% [markdown]
-# Drag the line, or move it with the arrow keys. A flight that leaves at 06:00 is decided on at 04:00, and the join on
-# the date hands it the row with the evening's late flights. Where must the line stand so that the row may be used?
+# Drag the line, or move it with the arrow keys. The join on the date gives the morning's first flight the row with
+# the evening's late flights. Where must the line stand so that the row may be used?
 #
 # Every row of every table has these two times, whether its columns say so or not:
 #
 # | time | column | question |
 # |---|---|---|
 # | event time | `event_timestamp` | of which moment does the row speak? |
-# | arrival | `created_timestamp` | since when could we read it? |
+# | arrival | `created_timestamp`; in the daily table `landed_timestamp` | since when could we read it? |
 
 # %% [markdown]
 # ## One flight, one moment
@@ -355,7 +355,7 @@ toy.get_historical_features(at("08:30", "09:30"), features=["tiny_corrected:wind
 # At 08:30 the model saw 8, and so must its training row, although today we know better. At 09:30 the correction had
 # arrived. The order of the rows in the table plays no part.
 #
-# ### Every decision comes back
+# ### Strange questions
 #
 # What does a join do with an airport it has never heard of, and with the same question asked twice?
 
@@ -595,8 +595,9 @@ print(f"AUC without them: {found.metrics['roc_auc']:.3f}")
 print(f"missing leg among flights with a number: {with_number['leg_delay'].isna().mean():.0%}")
 
 # %% [markdown]
-# Next to nothing: 0.776 with them and without. Almost half of the other flights have no known last leg either. That is
-# luck. Ask of each key: *was this known at the decision?* No store can do it for you.
+# Next to nothing: 0.776 with them and without. Almost half of the other flights have no known last leg either, so a
+# missing leg tells nothing. That is luck. Ask of each key: *was this known at the decision?* No store can do it for
+# you.
 
 # %% [markdown]
 # ## On other data

@@ -90,11 +90,6 @@ for figures in ({"served.roc_auc": 0.70}, {"served.roc_auc": nan}, {"served.roc_
 # That is the first law of this gate: *what was not measured cannot pass*. (`inf` is infinity, as a division by 0
 # gives.)
 
-# %%
-from mlops_lab import quiz
-
-quiz("03.q2")
-
 # %% [markdown]
 # **Exercise 03.2.** Write such a floor yourself. Return True or False.
 
@@ -109,6 +104,11 @@ def reaches(figures, name, floor):
 
 
 check("03.2", reaches)
+
+# %%
+from mlops_lab import quiz
+
+quiz("03.q2")
 
 # %% [markdown]
 # ## Three models
@@ -219,6 +219,8 @@ again = replace(measured["July"], champion=measured["July"].metrics)
 print(NoWorseThanChampion("served.roc_auc", 0.0).judge(again).sentence)
 
 # %%
+from mlops_lab import quiz
+
 quiz("03.q1")
 
 # %% [markdown]
@@ -258,7 +260,7 @@ plot_calibration({name: promises(runs[name]) for name in ("July", "colleague")})
 
 # %% [markdown]
 # Each point is a tenth of June's flights. July's model keeps near the diagonal: its promises are off by 0.030 on
-# average. The colleague's are off by 0.177: of the flights she is almost sure about, nearly half arrive on time.
+# average. The colleague's are off by 0.177: of the flights it is almost sure about, nearly half arrive on time.
 #
 # The **Brier score** looks at order and promises at once: the mean of (probability − outcome)², where less is better.
 # The policy below compares it, too.
@@ -323,8 +325,8 @@ print(skew.judge(Measured({"offline.roc_auc": 0.70, "served.roc_auc": 0.75})).se
 # ## Is the data as agreed?
 #
 # A model can be fine and its data broken: a column that changed its type, half of a table that did not arrive. A
-# [**data contract**](GLOSSARY.md#data-contract) says what was agreed: which columns of which kind (`Schema`), how many
-# rows, how many missing values, and how old the newest row may be (`Freshness`). Here it meets a frame that breaks it.
+# [**data contract**](GLOSSARY.md#data-contract) says what was agreed: which columns of which kind (`Schema`), how
+# many rows, how many missing values, and how old the newest row may be (`Freshness`). Here it meets a small frame.
 
 # %%
 predict("03.p8")
@@ -369,7 +371,7 @@ registry = Registry(home.name, clock=clock)
 registry.get_gate_report("late_flights", 3)
 
 # %% [markdown]
-# Five of eleven fail. Any one of the five would have been enough, and the offline AUC is not among them.
+# Five of eleven fail. Any one of the five would have been enough.
 #
 # What about the very first model, which had nobody to be compared with?
 
