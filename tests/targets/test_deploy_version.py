@@ -38,8 +38,12 @@ if words[0] == "get" and words[1] == "deployment":
     spec = {"replicas": each["pods"], "template": {"spec": {"containers": [server]}}}
     print(json.dumps({"metadata": notes, "spec": spec}))
 elif words[0] == "annotate":
-    key, _, value = words[2].partition("=")
-    world["deployments"][name]["notes"] = {key: value} if value else {}
+    notes = world["deployments"][name].setdefault("notes", {})
+    for note in words[2:]:
+        key, _, value = note.removesuffix("-").partition("=")
+        if not note.startswith("--"):
+            notes.update({key: value})
+            value or notes.pop(key)
 elif words[0] == "scale":
     world["deployments"][name]["pods"] = int(words[2].partition("=")[2])
 elif words[:2] == ["set", "image"]:

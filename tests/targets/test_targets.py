@@ -22,7 +22,7 @@ from mlops_lab.adapters.targets import (
     shift,
 )
 from mlops_lab.base.clock import FakeClock, parse_utc
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, NotAllowed
 from mlops_lab.cli import main
 
 NAMES = ("KUBE_NAMESPACE", "SAGEMAKER_ENDPOINT", "VERTEX_ENDPOINT")
@@ -39,8 +39,8 @@ class Cluster:
 
     def __init__(self, champion, challenger, autoscaler=None):
         self.pods = {"late-flights": champion, "late-flights-canary": challenger}
-        self.autoscaler, self.notes, self.step = autoscaler, {}, ""
-        self.fewest = champion + challenger
+        self.autoscaler, self.notes, self.of_canary, self.changes = autoscaler, {}, {}, 0
+        self.fewest, self.images = champion + challenger, {}
         self.said = []
 
     def __call__(self, words):
@@ -49,10 +49,23 @@ class Cluster:
             self.pods[words[1].removeprefix("deployment/")] = int(words[2].removeprefix("--replicas="))
             self.fewest = min(self.fewest, sum(self.pods.values()))
         if words[:2] == ["get", "deployment"]:
-            notes = {"annotations": {"mlops-lab/step": self.step}} if words[2].endswith("canary") and self.step else {}
-            return json.dumps({"metadata": notes, "spec": {"replicas": self.pods[words[2]]}})
+            notes = {"annotations": self.of_canary} if words[2].endswith("canary") and self.of_canary else {}
+            about = {**notes, "resourceVersion": str(self.changes)}
+            server = {"name": "server", "image": self.images.get(words[2], "late:v1")}
+            template = {"spec": {"containers": [server]}}
+            return json.dumps({"metadata": about, "spec": {"replicas": self.pods[words[2]], "template": template}})
+        if words[:2] == ["set", "image"]:
+            self.images[words[2].removeprefix("deployment/")] = words[3].partition("=")[2]
         if words[0] == "annotate":
-            self.step = words[2].partition("=")[2]
+            if any(word.startswith("--resource-version=") and word[19:] != str(self.changes) for word in words):
+                raise MlopsLabError("kubectl annotate refused: the object has been modified")
+            self.changes += 1
+            for note in words[2:]:
+                key, _, value = note.removesuffix("-").partition("=")
+                if value and not note.startswith("--"):
+                    self.of_canary[key] = value
+                else:
+                    self.of_canary.pop(key, None)
         if words[:2] == ["get", "hpa"]:
             return (
                 json.dumps({"metadata": {"annotations": self.notes}, "spec": self.autoscaler})
@@ -118,6 +131,66 @@ def test_an_autoscaler_gets_back_what_it_was_allowed_when_the_champion_has_every
     assert cluster.notes == {}
 
 
+def test_of_two_releases_at_once_the_second_is_told_whose_the_challenger_is():
+    cluster = Cluster(8, 0)
+    first, second = (KubernetesTarget("late", call=cluster) for _ in range(2))
+    first.put_challenger(Release(2, "late:v2"))
+    first.set_weight(25)
+
+    with pytest.raises(NotAllowed, match=r"held by the release v2-.*kubectl annotate .* mlops-lab/rollout-"):
+        second.put_challenger(Release(3, "late:v3"))
+    with pytest.raises(NotAllowed, match="held by the release v2-"):
+        second.set_weight(5)
+
+    assert (cluster.images["late-flights-canary"], cluster.pods["late-flights-canary"]) == ("late:v2", 2)
+    first.set_weight(50)
+    first.make_champion(Release(2, "late:v2"))
+    second.put_challenger(Release(3, "late:v3"))
+    assert cluster.images == {"late-flights": "late:v2", "late-flights-canary": "late:v3"}
+
+
+def test_of_two_releases_in_one_moment_the_cluster_takes_one():
+    cluster = Cluster(8, 0)
+    second = KubernetesTarget("late", call=cluster)
+
+    def slow(words):
+        if any(word.startswith("mlops-lab/rollout=") for word in words):
+            second.put_challenger(Release(3, "late:v3"))  # between what the first has read and what it writes
+        return cluster(words)
+
+    with pytest.raises(NotAllowed, match="changed by somebody else in this moment"):
+        KubernetesTarget("late", call=slow).put_challenger(Release(2, "late:v2"))
+
+    assert cluster.images == {"late-flights-canary": "late:v3"}
+    second.set_weight(5)
+
+
+def test_a_release_that_was_taken_back_by_hand_gives_nothing_more():
+    cluster = Cluster(8, 0)
+    release = KubernetesTarget("late", call=cluster)
+    release.put_challenger(Release(2, "late:v2"))
+    release.set_weight(25)
+
+    KubernetesTarget("late", call=cluster).set_weight(0)
+
+    assert (cluster.of_canary, cluster.pods) == ({}, {"late-flights": 8, "late-flights-canary": 0})
+    for goes_on in (lambda: release.set_weight(50), lambda: release.make_champion(Release(2, "late:v2"))):
+        with pytest.raises(NotAllowed, match="taken back by somebody else"):
+            goes_on()
+    assert cluster.pods == {"late-flights": 8, "late-flights-canary": 0}
+    KubernetesTarget("late", call=cluster).put_challenger(Release(3, "late:v3"))
+
+
+def test_a_release_that_never_got_a_share_lets_go_too():
+    cluster = Cluster(8, 0)
+    release = KubernetesTarget("late", call=cluster)
+    release.put_challenger(Release(2, "late:v2"))
+
+    release.set_weight(0)
+
+    assert cluster.of_canary == {}
+
+
 @given(
     st.integers(1, 40),
     st.lists(st.sampled_from([0, 1, 5, 25, 50, 99, 100]), min_size=1, max_size=6),
@@ -169,7 +242,7 @@ def test_a_step_that_was_cut_off_is_gone_on_with_and_adds_no_pods():
     shift(KubernetesTarget("late", call=cluster), 25)
 
     assert cluster.pods == {"late-flights": 9, "late-flights-canary": 3}
-    assert cluster.step == ""
+    assert cluster.of_canary == {}
 
 
 def test_what_load_adds_while_the_challenger_starts_stays():

@@ -51,8 +51,11 @@ if words[0] == "get" and words[1] == "deployment":
     spec = {"replicas": one["pods"], "template": {"spec": {"containers": [container]}}}
     print(json.dumps({"metadata": {"annotations": one.get("notes", {})}, "spec": spec}))
 elif words[0] == "annotate":
-    key, _, value = words[2].partition("=")
-    one["notes"] = {key: value} if value else {}
+    for note in words[2:]:
+        key, _, value = note.removesuffix("-").partition("=")
+        if not note.startswith("--"):
+            one.setdefault("notes", {}).update({key: value})
+            value or one["notes"].pop(key)
 elif words[0] == "scale":
     one["pods"] = int(words[2].partition("=")[2])
 elif words[:2] == ["set", "image"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = ["KubernetesTarget", "pods_for"]
 
 _KEPT = "mlops-lab/allowed"  # on the autoscaler: its bounds before the rollout
 _STEP = "mlops-lab/step"  # on the challenger: from which numbers of pods to which, while a step is under way
+_HELD = "mlops-lab/rollout"  # on the challenger: whose it is while a release is under way
 _SECONDS = 330  # the Deployments' own progressDeadlineSeconds is 300
 _NO_CLUSTER = ("connection refused", "no such host", "no configuration", "i/o timeout", "was refused", "timed out")
 
@@ -59,6 +61,9 @@ class KubernetesTarget:
     other shrinks, and both together never become fewer. The champion's autoscaler is held at its share (it would grow
     back otherwise) and may still add pods under load. Where nothing was given, there is nothing to take back.
 
+    A release holds both from `put_challenger` on until the champion has everything again; meanwhile nobody else gives
+    the challenger a share. Taking it back is always possible, and ends the release.
+
     Args:
         namespace: where they are.
         name: the champion's Deployment; the challenger's is the same with `-canary`.
@@ -87,16 +92,23 @@ class KubernetesTarget:
         self.pods = pods
         self._call = call
         self._changed = False
+        self._release = ""  # what holds the two Deployments, when this one has put its challenger
 
     def set_weight(self, weight: int) -> TrafficSplit:
         """Scale the two Deployments; whichever grows is ready before the other shrinks."""
         canary = f"{self.name}-canary"
         champion_now, _ = self._running(self.name)
-        challenger_now, cut_off = self._running(canary, missing_is_none=not weight)
+        challenger_now, notes = self._running(canary, missing_is_none=not weight)
+        held = "" if notes is None else notes.get(_HELD, "")
+        if held != self._release and (weight or self._release):
+            raise self._taken(held)
         allowed, kept = self._autoscaler()
-        if cut_off is None or (not weight and not challenger_now and kept is None):  # gone, or nothing was given
+        if notes is None or (not weight and not challenger_now and kept is None):  # gone, or nothing was given
             self._bound(champion_now, 0, allowed, kept, all_of_it=True)
+            if held:
+                self._annotate(None, ends=True)
             return self._split(champion_now, 0, weight)
+        cut_off = notes.get(_STEP, "")
         total = _total(champion_now, challenger_now, cut_off)
         if weight:
             total = max(total, self.pods or 0, 2 if weight < 100 else 1)
@@ -117,20 +129,22 @@ class KubernetesTarget:
         self._scale(self.name, champion, running)
         if challenger < challenger_now:
             self._scale(canary, challenger, challenger_now)
-        self._annotate(None)
+        self._annotate(None, ends=not weight)
         return self._split(champion, challenger, weight)
 
     def put_challenger(self, release: Release) -> None:
-        """The challenger's Deployment gets the release's image, while it has no pods."""
-        pods, _ = self._running(f"{self.name}-canary")
+        """The challenger's Deployment gets the release's image, while it has no pods and nobody else holds it."""
+        pods = self._mine()
         if pods and self._image(f"{self.name}-canary") != release.image:
             raise NotAllowed(
                 f"{self.name}-canary has {pods} pods of another image; take that one back first: --rollback."
             )
+        self._hold(release)
         self._ask("set", "image", f"deployment/{self.name}-canary", f"server={release.image}")
 
     def make_champion(self, release: Release) -> None:
         """The champion's Deployment gets the image, and then all of the traffic, once its pods are ready."""
+        self._mine()
         before = self._image(self.name)
         try:
             self._ask("set", "image", f"deployment/{self.name}", f"server={release.image}")
@@ -139,6 +153,38 @@ class KubernetesTarget:
         except MlopsLabError:
             self._ask("set", "image", f"deployment/{self.name}", f"server={before}")
             raise
+
+    def _mine(self) -> int:
+        """The challenger's pods, where nobody else holds it."""
+        pods, notes = self._running(f"{self.name}-canary")
+        if (held := (notes or {}).get(_HELD, "")) != self._release:
+            raise self._taken(held)
+        return pods
+
+    def _hold(self, release: Release) -> None:
+        """Write whose the challenger is, where nobody wrote since it was read; kubectl refuses the slower of two."""
+        canary = f"{self.name}-canary"
+        version = self._object("deployment", canary).get("metadata", {}).get("resourceVersion")
+        whose = self._release or f"v{release.version}-{uuid.uuid4().hex[:8]}"
+        unchanged = [f"--resource-version={version}"] if version else []
+        try:
+            self._ask("annotate", f"deployment/{canary}", f"{_HELD}={whose}", "--overwrite", *unchanged)
+        except TargetUnreachable:
+            raise
+        except MlopsLabError as error:
+            raise NotAllowed(
+                f"{canary} was changed by somebody else in this moment; look, and try again: {error}"
+            ) from None
+        self._release = whose
+
+    def _taken(self, held: str) -> NotAllowed:
+        canary = f"{self.name}-canary"
+        if not held:
+            return NotAllowed(f"{canary} was taken back by somebody else meanwhile.")
+        return NotAllowed(
+            f"{canary} is held by the release {held}. It ends by itself, or by --rollback; where its process was "
+            f"killed, also by: kubectl annotate deployment/{canary} {_HELD}- --namespace {self.namespace}"
+        )
 
     def _image(self, deployment: str) -> str:
         try:
@@ -164,8 +210,8 @@ class KubernetesTarget:
         self._changed = self._changed or words[0] in ("annotate", "scale", "patch", "set")
         return answer
 
-    def _running(self, deployment: str, *, missing_is_none: bool = False) -> tuple[int, str | None]:
-        """How many pods a Deployment is to have, and the step that was cut off, as its annotation tells."""
+    def _running(self, deployment: str, *, missing_is_none: bool = False) -> tuple[int, dict[str, str] | None]:
+        """How many pods a Deployment is to have, and its annotations; None where there is no such Deployment."""
         found = self._object("deployment", deployment)
         if not found and missing_is_none:
             return 0, None
@@ -174,16 +220,18 @@ class KubernetesTarget:
                 f"the namespace {self.namespace} has no Deployment {deployment}; apply the overlay production-canary."
             )
         notes = found.get("metadata", {}).get("annotations") or {}
-        return int(found["spec"].get("replicas", 1)), str(notes.get(_STEP, ""))
+        return int(found["spec"].get("replicas", 1)), {str(key): str(value) for key, value in notes.items()}
 
     def _scale(self, deployment: str, pods: int, present: int) -> None:
         if pods != present:
             self._ask("scale", f"deployment/{deployment}", f"--replicas={pods}")
         self._ask("rollout", "status", f"deployment/{deployment}", "--timeout=300s")
 
-    def _annotate(self, step: str | None) -> None:
-        note = f"{_STEP}-" if step is None else f"{_STEP}={step}"
-        self._ask("annotate", f"deployment/{self.name}-canary", note, "--overwrite")
+    def _annotate(self, step: str | None, *, ends: bool = False) -> None:
+        """Write which step is under way; at its end None, and at the end of a release that nobody holds it any more."""
+        notes = [f"{_STEP}-" if step is None else f"{_STEP}={step}", *([f"{_HELD}-"] if ends else [])]
+        self._ask("annotate", f"deployment/{self.name}-canary", *notes, "--overwrite")
+        self._release = "" if ends else self._release
 
     def _autoscaler(self) -> tuple[tuple[int, int] | None, str | None]:
         """The bounds of the champion's autoscaler, None without one; and what they were before the rollout."""
