@@ -6,6 +6,7 @@ import builtins
 import json
 import keyword
 import random
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from mlops_lab.pipeline.dag import DAG, PRESETS, TRIGGER_RULES, FailTask, Param, SkipTask, Task, task
 
-__all__ = ["odd_dag", "rough_dag"]
+__all__ = ["hanging_dag", "odd_dag", "rough_dag"]
 
 _NAMES = (
     *(each for each in (*keyword.kwlist, *keyword.softkwlist, *dir(builtins)) if each.strip("_")),
@@ -176,3 +177,20 @@ def _param(chance: random.Random) -> Param:
             Param(None, type="date", minimum="2013-01-01"),
         ]
     )
+
+
+@task(execution_timeout=timedelta(seconds=3))
+def hangs_the_first_night(home: Path) -> str:
+    """Waits for what never comes, but only once."""
+    if (home / "came").exists():
+        return "done"
+    (home / "came").touch()
+    while True:
+        time.sleep(0.1)
+
+
+def hanging_dag() -> DAG:
+    """One task that hangs in its first run."""
+    dag = DAG("hanging")
+    dag.add(hangs_the_first_night)
+    return dag

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from pathlib import Path
 
+import pytest
+from drawn_dags import hanging_dag
+
+from mlops_lab.adapters.engines import Asked, run_all
 from mlops_lab.adapters.engines.comparing import DATES
 
 PROBLEMS = ("passed", "refused", "weather passed", "weather refused")
@@ -88,3 +93,15 @@ def test_airflow_has_our_dates_and_prefect_has_its_own_when_the_clocks_change(bo
 def test_airflow_makes_up_for_what_we_make_up_for(both, answers):
     if both[0] == "airflow":
         assert dict(answers("airflow").missed) == dict(answers("ours").missed) == {"True": 10, "False": 1}
+
+
+@pytest.mark.skipif(
+    "prefect" not in os.environ.get("MLOPS_LAB_TEST_ENGINES", ""), reason="python start.py test-engines prefect runs it"
+)
+def test_a_night_that_hangs_is_ended_and_the_next_one_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+    nights = [Asked(hanging_dag(), f"2013-10-0{day}", home=tmp_path) for day in (1, 2)]
+
+    first, second = run_all("prefect", nights, timeout=600).runs
+
+    assert (first.state, second.state) == ("failed", "success")

@@ -140,7 +140,7 @@ def test_prefect_gets_the_waits_that_our_executor_would_make():
     dag.add(each.override(max_retry_delay=30))
     dag.add(each.override(task_id="often", retries=99, retry_exponential_backoff=False, execution_timeout=2.5))
 
-    text = to_prefect(dag)
+    text = " ".join(to_prefect(dag).split())
 
     assert "retries=4, retry_delay_seconds=[10, 20, 30, 30], retry_condition_fn=may_retry" in text
     assert "retries=99, retry_delay_seconds=10, retry_condition_fn=may_retry, timeout_seconds=2.5" in text
@@ -361,5 +361,6 @@ def test_runs_go_one_at_a_time_and_nothing_waits_for_ever():
     assert "max_active_runs=1," in airflow
     assert 'default_args={"execution_timeout": timedelta(hours=6)},' in airflow
     assert "global_limit=1," in prefect
+    assert prefect.count("timeout_seconds=21600.0") == prefect.count("@task(") == len(flights_pipeline().tasks)
     assert "timeout=max(1, int(until - monotonic()))" in prefect  # for all answers together
     assert "concurrency_limit: 1\n" in deployment

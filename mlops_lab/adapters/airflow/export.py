@@ -10,7 +10,7 @@ from mlops_lab.adapters.writing import broken, call, docstring, duration, litera
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, PRESETS, REQUIRED, Param, Task
 
-__all__ = ["to_airflow"]
+__all__ = ["LONGEST_TASK", "to_airflow"]
 
 _HEAD = '''
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Approval(ApprovalOperator):
         user = given["responded_by_user"] or {"name": "nobody"}
         decision = {"approved": given["chosen_options"] == [self.APPROVE], "by": user["name"], "comment": "in Airflow"}
         return self.execute(context, decision=decision)'''
-_LONGEST_TASK = timedelta(hours=6)  # for a task without a limit of its own: what hangs must not hold every later run
+LONGEST_TASK = timedelta(hours=6)  # for a task without a limit of its own: what hangs must not hold every later run
 _LONGEST_WAIT = timedelta(days=3)  # for somebody's yes
 _USED = {
     *("os", "UTC", "datetime", "timedelta", "import_module", "signature", "attrgetter", "Path", "call", "dag"),
@@ -229,7 +229,7 @@ def _dag(dag: DAG) -> str:
     settings.append(f"catchup={dag.catchup and dag.schedule is not None}")
     settings.append("max_active_runs=1")  # two runs at once would write into one home folder
     if dag.tasks:
-        settings.append(f'default_args={{"execution_timeout": {duration(_LONGEST_TASK)}}}')
+        settings.append(f'default_args={{"execution_timeout": {duration(LONGEST_TASK)}}}')
     if dag.tags:
         settings.append(f"tags={literal(list(dag.tags))}")
     if dag.params:

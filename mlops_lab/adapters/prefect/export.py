@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from mlops_lab.adapters.airflow.export import LONGEST_TASK
 from mlops_lab.adapters.naming import Step, by_keyword, identifiers, steps
 from mlops_lab.adapters.prefect.opening import APPROVAL, OPENING, USED
 from mlops_lab.adapters.writing import broken, call, docstring, literal, sentence
@@ -36,7 +37,7 @@ def to_prefect(dag: DAG) -> str:
     scheduled for. When the function of a task with `approval=True` waits for somebody's yes, the flow pauses for the
     input `Decision` and runs the task again with it, so that the registry keeps who agreed. While it still waits,
     because the author cannot agree alone, the flow pauses again. One run at a time: they share the home folder. An
-    approval is waited for three days.
+    approval is waited for three days, and a task without a limit of its own may take six hours.
 
     >>> from mlops_lab.pipeline.flights import flights_pipeline
     >>> [line.strip() for line in to_prefect(flights_pipeline()).splitlines() if "evaluate_result" in line]
@@ -117,8 +118,8 @@ def _settings(task: Task) -> dict[str, str]:
         plain = [int(wait) if wait.is_integer() else wait for wait in waits]
         found["retry_delay_seconds"] = str(plain if task.retry_exponential_backoff else plain[0])
         found["retry_condition_fn"] = "may_retry"
-    if task.execution_timeout is not None:
-        found["timeout_seconds"] = str(task.execution_timeout.total_seconds())
+    longest = LONGEST_TASK if task.execution_timeout is None else task.execution_timeout
+    found["timeout_seconds"] = str(longest.total_seconds())
     return found
 
 
