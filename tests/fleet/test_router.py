@@ -292,6 +292,20 @@ def test_the_router_refuses_what_the_servers_would_and_stays_open():
     assert run(ask) == [413, 400, 404, 200, 200]
 
 
+@pytest.mark.parametrize("path", ["/invocations", "/predict"])
+def test_more_rows_than_one_request_may_have_are_refused_before_any_is_looked_at(path):
+    async def ask(servers, clients):
+        router = Router(lambda: RUNNING, clients)
+        router.key_of = None  # to look at a row would fail
+        async with listening_router(router, "late") as port:
+            client = Client("127.0.0.1", port)
+            found = await client.ask("POST", path, json.dumps({"instances": [{}] * 300_000}).encode())
+            await client.close()
+        return found.status, json.loads(found.body)["kind"], [one.asked for one in servers.values()]
+
+    assert run(ask) == (413, "TooManyRows", [0, 0])
+
+
 def test_the_router_says_live_ready_and_what_it_did():
     async def ask(servers, clients):
         servers[2].act = broken

@@ -24,7 +24,7 @@ from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Plan, Routing
 from mlops_lab.delivery.server import AccessLog, RequestError, ServerState
 from mlops_lab.delivery.server.app import Facts, Handler, handled, predictions, read_body, reply
-from mlops_lab.delivery.server.bodies import parse_json
+from mlops_lab.delivery.server.bodies import check_rows, parse_json
 from mlops_lab.delivery.server.process import logged, server_options
 
 if TYPE_CHECKING:
@@ -419,6 +419,7 @@ async def listening_router(
         told = {one: request.headers[one] for one in _PASSED_ON if one in request.headers}
         told["x-request-id"] = facts.request_id  # one id in every log, header and body
         rows = _rows(body, kind) if request.url.path in ("/invocations", "/predict") else None
+        check_rows(len(rows or ()), state.limits.rows)  # before each is looked at for its key
         if rows is None or ("accept" in told and "json" not in told["accept"] and "*/*" not in told["accept"]):
             key = request.headers.get("x-routing-key") or hashlib.sha256(body).hexdigest()
             found = await router.pass_on(request.url.path, body, kind, key, headers=told)
