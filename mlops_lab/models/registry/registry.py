@@ -324,8 +324,9 @@ class Registry(Catalogue):
         is in Production already gives the promotion that brought it there, so that a retried task does no harm.
 
         The registry does not know which gate policy is the right one: it holds the report against another only where
-        `set_policy(name, gate_policy=...)` demands that. The pipeline and `mlops-lab registry promote` know the
-        problem, and refuse a report by any policy but the problem's.
+        `set_policy(name, gate_policy=...)` demands that, and a run's figures are what was logged, as in MLflow. The
+        pipeline and `mlops-lab registry promote` know the problem: they refuse a report by any policy but the
+        problem's, and measure the model again where another process has measured it, or nobody.
 
         Raises:
             NotAllowed: the report failed (it is recorded all the same), is out of date, or an approval is missing.
