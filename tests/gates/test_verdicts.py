@@ -66,6 +66,7 @@ VERDICTS = [
     (lambda: against(0.7, float("nan")), "no_worse_than_champion", False, None, 0.01, "auc of the champion was not measured on this holdout."),
     (lambda: against(0.7, 0.7), "no_worse_than_champion", True, 0, 0.01, "auc is 0.700 against 0.700 of the champion: no difference, within the margin of 0.010."),
     (lambda: against(0.695, 0.7), "no_worse_than_champion", True, 0.005, 0.01, "auc is 0.695 against 0.700 of the champion: 0.005 worse, within the margin of 0.010."),
+    (lambda: against(0.69, 0.7), "no_worse_than_champion", True, 0.01, 0.01, "auc is 0.690 against 0.700 of the champion: 0.010 worse, within the margin of 0.010."),
     (lambda: against(0.65, 0.7), "no_worse_than_champion", False, 0.05, 0.01, "auc is 0.650 against 0.700 of the champion: 0.050 worse, more than the margin of 0.010."),
     (lambda: against(0.75, 0.7), "no_worse_than_champion", True, -0.05, 0.01, "auc is 0.750 against 0.700 of the champion: 0.050 better, and 0.010 worse would be allowed."),
     (lambda: against(1.5, 1.0, "rmse"), "no_worse_than_champion", False, 0.5, 0.01, "rmse is 1.500 against 1.000 of the champion: 0.500 worse, more than the margin of 0.010."),

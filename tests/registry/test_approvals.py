@@ -134,6 +134,9 @@ def test_asking_again_leaves_an_approval_that_stands(waiting):
     again = waiting.registry.request_approval("late", 1, requested_by="somebody", why="again")
 
     assert (again, again.state) == (approved, "approved")
+    with pytest.raises(NotAllowed, match="the request for late v1 is approved; ask again") as twice:
+        waiting.registry.approve("late", 1, by="linus")
+    assert twice.value.waiting is False
 
 
 @pytest.mark.parametrize("days", [2, 400])

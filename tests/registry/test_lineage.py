@@ -74,7 +74,11 @@ def test_of_several_steps_of_a_rollout_the_last_one_stands(lab):
     assert [node.facts for node in found.nodes if node.kind == "deployment"] == [{"state": "finished", "why": "good"}]
     assert [node.facts["verdict"] for node in found.nodes if node.kind == "gate_report"] == ["passed"]
     assert [node.title for node in found.nodes] == [version.run_id[:8], "late v1", "gate report", "rollout"]
-    assert found.edges[-1] == ("version:late:1:gate", "version:late:1:rollout")
+    assert found.edges == (
+        (f"run:{version.run_id}", "version:late:1"),
+        ("version:late:1", "version:late:1:gate"),
+        ("version:late:1:gate", "version:late:1:rollout"),
+    )
 
 
 def test_a_view_is_followed_to_its_own_runs_and_versions_only(lab):
@@ -84,4 +88,5 @@ def test_a_view_is_followed_to_its_own_runs_and_versions_only(lab):
     found = used_by("weather", lab.registry, tracker=lab.tracker)
 
     assert [node.id for node in found.nodes] == ["view:weather", f"run:{run.run_id}", "version:late:1"]
+    assert [node.title for node in found.nodes] == ["weather", run.run_id[:8], "late v1"]
     assert found.edges == (("view:weather", f"run:{run.run_id}"), (f"run:{run.run_id}", "version:late:1"))
