@@ -129,6 +129,7 @@ from .teaching.checks import hint as hint
 from .teaching.checks import predict as predict
 from .teaching.checks import progress as progress
 from .teaching.checks import quiz as quiz
+from .teaching.checks import what_came as what_came
 from .teaching.checks.nb06 import HOLES as HOLES
 from .teaching.classroom import FAULTS as FAULTS
 from .teaching.classroom import break_it as break_it

@@ -32,7 +32,7 @@ that the solution passes.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.checks.cards import predict, quiz
+from mlops_lab.teaching.checks.cards import predict, quiz, what_came
 from mlops_lab.teaching.checks.exercise import (
     Exercise,
     Mistake,
@@ -72,4 +72,5 @@ __all__ = [
     "predict",
     "progress",
     "quiz",
+    "what_came",
 ]

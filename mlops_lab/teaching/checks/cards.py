@@ -40,6 +40,15 @@ def predict(prediction_id: str) -> Any:
     return _shown(find_prediction(prediction_id), _PredictionCard, lambda one: one.text, _prediction_html)
 
 
+def what_came(prediction_id: str) -> dict[str, dict[str, float]]:
+    """The figures that answer a prediction, to be plotted: written in the next cell, they would be read before.
+
+    >>> what_came("00.p1")["model A"]
+    {'offline': 0.9, 'served': 0.64}
+    """
+    return {name: dict(those) for name, those in find_prediction(prediction_id).figures.items()}
+
+
 def quiz_text(one: Quiz) -> str:
     """The quiz where only text is shown."""
     return "\n".join([f"{one.id} {one.question}", *(f"  {each}" for each in _named(one)), "Run this cell to answer."])

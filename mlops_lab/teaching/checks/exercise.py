@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from itertools import islice
@@ -230,6 +230,7 @@ class Prediction:
     options: tuple[str, ...]
     right: int
     came: str
+    figures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (1 < len(self.options) == len(set(self.options)) and 0 <= self.right < len(self.options)):
@@ -297,9 +298,9 @@ def _quizzes() -> dict[str, Quiz]:
 
 @cache
 def _predictions() -> dict[str, Prediction]:
-    """`predictions.toml`: the `question`, its `options`, the place of the `right` one, what `came` and why."""
+    """`predictions.toml`: the `question`, its `options`, the place of the `right` one, what `came`, some `figures`."""
     return {
-        entry: Prediction(entry, one["question"], tuple(one["options"]), one["right"], one["came"])
+        entry: Prediction(entry, **(one | {"options": tuple(one["options"])}))
         for entry, one in _table("predictions.toml")
     }
 
