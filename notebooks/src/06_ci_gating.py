@@ -599,7 +599,7 @@ greet(greeting, hostile)
 # secret is public. (With plain `pull_request` a stranger's run gets no secrets; the command runs all the same, beside
 # your gate.)
 #
-# The cure is to hand the value over as a variable of the environment. Here is the mended file:
+# What if the value is handed over as a variable of the environment?
 
 # %%
 predict("06.p13")
@@ -617,9 +617,9 @@ jobs:
 greet(cured, hostile)
 
 # %% [markdown]
-# The whole title, as a text: a shell never reads a variable's value as a command. And the step no longer gets a secret
-# that it never needed. The rule for your own files: **no `${{ }}` inside `run:`**, not even where the value looks
-# harmless.
+# That is the cure. The whole title, as a text: a shell never reads a variable's value as a command. And the step no
+# longer gets a secret that it never needed. The rule for your own files: **no `${{ }}` inside `run:`**, not even where
+# the value looks harmless.
 
 # %% [markdown]
 # ## What a workflow may do, and whose code it runs
