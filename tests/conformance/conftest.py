@@ -114,3 +114,14 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"{promise:{width}}  {cells}".rstrip())
     if engines == ["embedded"]:
         terminalreporter.write_line("Feast's stores: python start.py test-engines feast-mlflow tests/conformance")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those of the night are left out
+def pytest_collection_modifyitems(items):
+    """Of the registry's tests on MLflow, where each opens a database for half a second, one case each runs by day."""
+    seen = set()
+    for item in items:
+        if item.path.stem == "test_registry_on_mlflow":
+            if item.originalname in seen:
+                item.add_marker("nightly")
+            seen.add(item.originalname)

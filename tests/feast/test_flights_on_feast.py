@@ -44,7 +44,8 @@ def duckdb(tmp_path_factory):
     return store
 
 
-@pytest.mark.parametrize("service", ["as_known", pytest.param("daily_averages", marks=pytest.mark.nightly)])
+@pytest.mark.nightly  # half a minute each; a whole run of the pipeline on Feast is in the suite of every change
+@pytest.mark.parametrize("service", ["as_known", "daily_averages"])
 def test_the_features_of_the_year_are_the_same_rows_on_duckdb(ours, duckdb, asked, service):
     known = ours.get_historical_features(asked, features=service)
 

@@ -93,14 +93,10 @@ def on_engines(monkeypatch):
     return replace
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "features", "registry"),
-    [
-        ("01_feature_views", True, False),
-        pytest.param(
-            "04_model_registry", False, True, marks=pytest.mark.nightly
-        ),  # on Feast too it would take ten minutes
-    ],
+    [("01_feature_views", True, False), ("04_model_registry", False, True)],  # on Feast too 04 would take ten minutes
 )
 def test_a_notebook_s_cells_show_the_same_on_other_engines(name, features, registry, on_engines):
     here, _ = outputs(name)
