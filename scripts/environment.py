@@ -244,7 +244,8 @@ def configured() -> dict[str, str]:
 def run(command: list[Any], say: Callable[[str], None], lock: int) -> tuple[int, str]:
     """Run a step of the installation; its exit code and its words, which also go to the log."""
     quiet = {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    quiet |= {"UV_PYTHON_DOWNLOADS": "never", "UV_COMPILE_BYTECODE": "1"}  # pip compiles by itself
+    whole = PINNED[1] == "requirements.lock"  # of an engine's thousands of modules Python compiles those it imports
+    quiet |= {"UV_PYTHON_DOWNLOADS": "never", "UV_COMPILE_BYTECODE": str(int(whole))}  # pip compiles by itself
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     if command[1:3] == ["-m", "pip"]:
         quiet |= configured()
