@@ -64,13 +64,16 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """By day Feast's stores are asked one example of each kind, and dask only for what it does otherwise than DuckDB.
 
-    An example takes them seconds. The embedded store is asked everything by day, and all of them by night.
+    An example takes them seconds. The embedded store is asked everything by day, and all of them by night. Of the
+    registry's tests on MLflow, where each opens a database for half a second, one case each runs by day.
     """
     from mlops_lab.adapters.feast.differences import conformance
 
     told, several = {row["promise"]: row for row in conformance()}, {}
     for item in items:
         params, promise = getattr(getattr(item, "callspec", None), "params", {}), item.get_closest_marker("promise")
+        if item.path.stem == "test_registry_on_mlflow":
+            several.setdefault((item.originalname, "mlflow"), []).append(item)
         if params.get("engine") not in ("duckdb", "dask"):
             continue
         row = None if promise is None else told[promise.args[0]]
@@ -79,7 +82,7 @@ def pytest_collection_modifyitems(items):
         elif len(params) > 1:
             several.setdefault((item.originalname, params["engine"]), []).append(item)
     for (_, engine), found in several.items():
-        kept = found[0] if engine == "duckdb" else found[-1]
+        kept = found[-1] if engine == "dask" else found[0]
         for item in found:
             if item is not kept:
                 item.add_marker("nightly")
@@ -114,14 +117,3 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"{promise:{width}}  {cells}".rstrip())
     if engines == ["embedded"]:
         terminalreporter.write_line("Feast's stores: python start.py test-engines feast-mlflow tests/conformance")
-
-
-@pytest.hookimpl(tryfirst=True)  # before those of the night are left out
-def pytest_collection_modifyitems(items):
-    """Of the registry's tests on MLflow, where each opens a database for half a second, one case each runs by day."""
-    seen = set()
-    for item in items:
-        if item.path.stem == "test_registry_on_mlflow":
-            if item.originalname in seen:
-                item.add_marker("nightly")
-            seen.add(item.originalname)

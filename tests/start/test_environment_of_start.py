@@ -35,6 +35,8 @@ def environment(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.syspath_prepend(tmp_path / "scripts")
+    for name in ("failures", "locked"):  # those of another clone, which is gone
+        monkeypatch.delitem(sys.modules, name, raising=False)
     spec = importlib.util.spec_from_file_location("environment_in_a_clone", tmp_path / "scripts/environment.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
