@@ -68,6 +68,7 @@ class Asking:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Find out what reaches what, then try the mutants; True: there is nothing left to run."""
+        session.config.pluginmanager.unregister(name="terminalreporter")  # a dot for each test of each mutant
         self._forked("stats", lambda: self._look(session.items), limit=3600)
         reach: dict[str, set[str]] = {}
         seconds = {}

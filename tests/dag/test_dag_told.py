@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
+import time
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 
 import pytest
 
 from mlops_lab.base.clock import FakeClock
-from mlops_lab.base.errors import InvalidData, InvalidDefinition, TaskFailed, UnknownName
+from mlops_lab.base.errors import InvalidData, InvalidDefinition, MlopsLabError, TaskFailed, UnknownName
 from mlops_lab.pipeline.dag import (
     DAG,
+    Attempt,
     DagRun,
     Param,
+    Schedule,
     SkipTask,
     Task,
     TaskInstance,
@@ -224,13 +229,13 @@ def test_a_task_knows_where_its_function_comes_from():
 def test_references_are_found_wherever_they_stand():
     with DAG("a") as dag:
         one, two, three = (task(lambda: 1, task_id=name)() for name in ("one", "two", "three"))
-        task(lambda x: x, task_id="last")([one, {"k": (two, [three])}])
+        task(lambda x: x, task_id="last")([one, {"k": (two, [three]), "m": two}, [three, one]])
         [one, two] >> three
         three << one
 
     assert dag.upstream("last") == ("one", "two", "three")
     assert (dag.upstream("three"), dag.downstream("one")) == (("one", "two"), ("three", "last"))
-    assert run_dag(dag, logical_date=DATE, clock=FakeClock()).result("last") == [1, {"k": [1, [1]]}]
+    assert run_dag(dag, logical_date=DATE, clock=FakeClock()).result("last") == [1, {"k": [1, [1]], "m": 1}, [1, 1]]
 
 
 def test_a_param_shows_what_it_allows_and_a_text_is_read_for_it():
@@ -307,3 +312,97 @@ def test_texts_of_all_the_world_are_written_as_they_are():
             from_yaml(HEAD + f"params: {{n: {{type: number, default: {word}}}}}\ntasks: []").params["n"].default
             == number
         )
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda: Param(1, minimum="x"), "param minimum must be a whole number, not 'x' (str)."),
+        (lambda: from_yaml(HEAD + "tasks: [\x07]"), "line 4: this is no YAML: the character '\\x07' cannot be."),
+        (lambda: from_yaml(HEAD + "a: 1e999"), "line 4, column 4: '1e999' is no number that JSON can hold."),
+        (lambda: from_yaml(HEAD + "tasks: [a"), "line 4, column 10: this is no YAML: "),
+        (lambda: from_yaml(HEAD + "zzz: 1\ntasks: []"), "line 4, column 1: unknown key 'zzz'. There is: format, ver"),
+        (lambda: from_json("3"), "line 1, column 1: 3 is not of type 'object'"),
+        (lambda: Schedule("0 0 31 2 *"), "'0 0 31 2 *' is no cron expression whose moment ever comes: "),
+        (lambda: run_dag(DAG("a"), logical_date=DATE, home="a\0b"), "the home folder a\0b cannot be used: no path hol"),
+    ],
+)  # fmt: skip
+def test_a_refusal_in_anothers_words_says_where_and_what_first(ask, told):
+    with pytest.raises(MlopsLabError) as refused:
+        ask()
+
+    assert str(refused.value).startswith(told)
+
+
+def test_an_attempt_may_take_exactly_its_time_and_its_result_is_told_by_name():
+    def exact(clock):
+        clock.advance(timedelta(seconds=60))
+
+    dag = DAG("a")
+    dag.add(Task("exact", exact, execution_timeout=60))
+    dag.add(Task("strange", lambda: {1}, execution_timeout=60))
+    run = run_dag(dag, logical_date=DATE, clock=FakeClock())
+
+    assert run.task("exact").state == "success"
+    assert run.task("strange").why.startswith("the result of task 'strange' holds a set, which is no JSON value")
+
+
+def test_as_many_tasks_as_there_are_workers_work_side_by_side_and_no_more():
+    at_work, most, lock = [], [], threading.Lock()
+
+    def works():
+        with lock:
+            at_work.append(1)
+            most.append(len(at_work))
+        both.wait(0.2) if len(most) <= 2 else time.sleep(0.01)
+        with lock:
+            at_work.pop()
+
+    both, dag = threading.Event(), DAG("a")
+    for number in range(6):
+        dag.add(Task(f"t{number}", works))
+
+    assert run_dag(dag, logical_date=DATE, clock=FakeClock(), max_workers=2).state == "success"
+    assert max(most) == 2
+
+
+def test_an_attempt_that_nobody_ended_is_closed_with_its_reason_before_the_next():
+    dag = DAG("a")
+    dag.add(Task("t", lambda: 1))
+    shape = run_dag(dag, logical_date=DATE, clock=FakeClock()).shape
+    died = TaskInstance("t", "running", (Attempt(1, "running", DATE),), DATE)
+    run = DagRun("manual__x", "a", DATE, {}, "running", (died,), DATE, shape=shape)
+
+    assert run.trace(durations=True).splitlines()[-1] == "1  t     running         1"
+    again = run_dag(dag, resume=run, logical_date=DATE, clock=FakeClock())
+
+    first, second = again.task("t").attempts
+    assert (first.state, first.why) == ("failed", "interrupted: its process ended before it did")
+    assert (first.ended, second.number, second.state) == (FakeClock().now(), 2, "success")
+    with pytest.raises(InvalidData, match=r"DAG a has changed since run manual__x .new: t"):
+        run_dag(dag, resume=replace(run, shape={}), clock=FakeClock())
+
+
+def test_a_listener_that_breaks_ends_the_run_and_leaves_nothing_open(tmp_path):
+    def breaks(event):
+        raise RuntimeError("no more paper")
+
+    with pytest.raises(RuntimeError, match="no more paper"):
+        run_dag(_two(), logical_date=DATE, clock=FakeClock(), home=tmp_path, on_event=breaks)
+    (run,) = list_runs(tmp_path)
+
+    assert (run.state, dict(run.states)) == ("failed", {"before": "failed", "after": "no_status"})
+    assert run.task("before").why.startswith("interrupted by RuntimeError")
+
+
+def test_a_description_that_is_given_is_kept_and_numbers_end_at_one_place():
+    def documented():
+        """What it says itself."""
+
+    assert task(description="given")(documented).description == "given"
+    assert task(documented).description == "What it says itself."
+    dag = DAG("a")
+    for number in range(10):
+        dag.add(Task(f"t{number}", lambda: 1))
+    lines = run_dag(dag, logical_date=DATE, clock=FakeClock()).trace().splitlines()
+    assert (lines[2][:4], lines[11][:4]) == (" 1  ", "10  ")
