@@ -10,8 +10,9 @@ import pytest
 
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.display import MARKS, SHEET, STYLE, Listing, facts, html_table, pill
+from mlops_lab.data.features.online import Materialized
 from mlops_lab.models.registry import Event, GateReport, ModelVersion, RuleResult
-from mlops_lab.models.rollout.deployment import Deployment, Step
+from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step
 from mlops_lab.models.tracking import Run
 from mlops_lab.pipeline.dag import DAG, FailTask, Task, run_dag
 
@@ -62,6 +63,8 @@ SHOWN = {
     "a gate report": (report, ["late v2", "refused", "floor", "skew", "within 0.020"]),
     "a training run": (run, ["late", "ada", "0.700", "nan"]),
     "training runs": (lambda: Listing([run()]), ["late", "0.700"]),
+    "what went online": (lambda: Materialized(DAY, {HOSTILE: 3}), ["3"]),
+    "a rollout policy": (lambda: RolloutPolicy(noun=HOSTILE), ["weights", "0.005"]),
     "a rollout": (deployment, ["late v2", "2014-01-01", "hold"]),
 }
 

@@ -15,7 +15,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.base.display import counted
+from mlops_lab.base.display import counted, html_table, shown
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, closest
 from mlops_lab.base.storage import Database
 from mlops_lab.data.features.columns import as_datetime, check_columns, column_of, key_column, ttl_in_ns, values_of
@@ -70,6 +70,10 @@ class Materialized:
 
     def __repr__(self) -> str:
         return f"Materialized(until={self.until.isoformat()}, rows={dict(self.rows)})"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        rows = list(self.rows.items())
+        return shown(repr(self), html_table(f"online until {self.until:%Y-%m-%d %H:%M} UTC", ("view", "rows"), rows))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

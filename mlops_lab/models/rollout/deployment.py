@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import parse_utc, to_utc
-from mlops_lab.base.display import html_table, shown
+from mlops_lab.base.display import facts, html_table, shown
 from mlops_lab.base.errors import InvalidData, InvalidDefinition, NotAllowed, UnknownName, expect_fields
 from mlops_lab.models.registry import Event, Promotion, Registry
 
@@ -53,6 +53,9 @@ class RolloutPolicy:
     shared: float | None = 0.02
     error: str = "Brier score"
     noun: str = "flights"
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return shown(repr(self), facts("rollout policy", asdict(self)))
 
     def __post_init__(self) -> None:
         words = {"error": str, "noun": str, "min_labels": int, "patience_days": int, "weights": Sequence}
