@@ -171,8 +171,14 @@ class _PredictionCard:
         return [widgets.HTML(page(_asked(one))), self._options, buttons, self._told]
 
 
+_WRAPS = (
+    "<style>.lab-asked .widget-radio-box label{display:flex;flex-direction:row-reverse;justify-content:flex-end;"
+    "gap:4px;height:auto;line-height:1.4}.lab-asked .widget-radio-box input{flex:none}</style>"
+)
+
+
 def _asked(one: Quiz | Prediction) -> str:
-    return f"<strong>{escape(one.id)}</strong> {escape(one.question)}"
+    return f"{_WRAPS}<strong>{escape(one.id)}</strong> {escape(one.question)}"
 
 
 def _live(kind: str, text: str) -> str:
@@ -194,6 +200,7 @@ def _shown(one: Any, kind: Any, text: Any, html: Any) -> Any:
         def __init__(self) -> None:
             self.one, self._lock = one, threading.Lock()  # Jupyter calls back on two threads
             super().__init__(self._build(widgets))
+            self.add_class("lab-asked")
             if kind is _PredictionCard:
                 self.add_class("lab-predict")
 
