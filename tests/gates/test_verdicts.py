@@ -143,6 +143,12 @@ def test_a_profile_tells_kinds_gaps_and_age():
     with pytest.raises(InvalidData, match="no time zone") as naive:
         profile(frame.assign(at=hours.tz_localize(None)), NOW, timestamp="at")
     assert naive.value.column == "at"
+    with pytest.raises(InvalidData, match="column 'temp' has no time zone"):
+        profile(frame, NOW, timestamp="temp")
+    agreed = {"temp": "number"}
+    schema = Schema(agreed)
+    agreed.clear()
+    assert schema.columns == {"temp": "number"}
 
 
 def test_a_measurement_and_a_profile_say_what_is_in_them():
@@ -176,6 +182,7 @@ def test_a_measurement_and_a_profile_say_what_is_in_them():
         (lambda: SliceFloor("a", 1, ["x"], higher_is_better=0), "higher_is_better is 0; say True or False, or nothing for a known metric."),
         (lambda: Schema(["a"]), "a schema maps column names to kinds, for example {temp: number}."),
         (lambda: Schema({"a": "nmber"}), "column 'a' cannot be of kind 'nmber'; kinds: number, text, bool, time. Did you mean 'number'?"),
+        (lambda: Schema({"a": 5}), "column 'a' cannot be of kind 5; kinds: number, text, bool, time."),
         (lambda: RowCount(True), "a row count is a whole number of at least 0, not True."),
         (lambda: RowCount(-1), "a row count is a whole number of at least 0, not -1."),
         (lambda: NullRate(1.1), "a null rate is a share from 0 to 1, not 1.1."),
