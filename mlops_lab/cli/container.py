@@ -31,6 +31,10 @@ from mlops_lab.pipeline.problem import run_one_task
 _BAKED = Path("/opt/mlops-lab/home")  # where the Dockerfile puts HOME_DIR
 _KSERVE = Path("/mnt/models")
 _COPIED = ".copied-from"  # in a copy: the state of what it was copied from
+_MARKS = (
+    "engines.json",
+    "registry.db",
+)  # by these a folder is a home: they come last
 _WHOLE = ("check_data", "build_training_set", "train", "register", "evaluate", "gate")
 
 
@@ -71,14 +75,37 @@ def serve(opt_ml: str, options: tuple[str, ...]) -> int:
 
 
 def _bring(source: Path, home: Path) -> None:
-    """Copy a home folder whole, in the place of an older copy, and note what it is a copy of."""
-    aside = home.with_name(f"{home.name}.older")
-    shutil.rmtree(aside, ignore_errors=True)
+    """Copy a home folder aside, and put it in the place of an older copy once it is whole.
+
+    Killed at any moment, the next start finds no home, or a copy that it knows for an older one, and copies again. A
+    folder that is there already may be a volume, which nobody can rename: so its contents are replaced.
+    """
+    aside = home / ".copying" if home.is_dir() else home.with_name(f"{home.name}.copying")
     with _copying(source, home):
-        if has_registry(home):
-            home.rename(aside)
-        _copy_whole(source, home)
-    shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+    _copy(source, aside)
+    if not has_registry(aside) or _state_of(aside) != _state_of(source):
+        raise HomeError(home, f"the copy of {source} is not what was copied")
+    (aside / _COPIED).write_text(_state_of(source), "utf-8")
+    with _copying(source, home):
+        if not home.exists():
+            aside.rename(home)
+            return
+        if (home / _COPIED).is_file():
+            (home / _COPIED).write_text("", "utf-8")  # from here on it is a copy of nothing
+            for path in set(home.iterdir()) - {aside, home / _COPIED}:
+                _remove(path)
+        for path in sorted(aside.iterdir(), key=lambda path: (path.name in _MARKS, path.name != _COPIED, path.name)):
+            _remove(home / path.name)
+            path.replace(home / path.name)
+        aside.rmdir()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)  # a volume's lost+found is not ours
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _state_of(home: Path) -> str:
@@ -140,25 +167,6 @@ def _pack(home: Path, folder: Path) -> None:
         os.replace(folder / "model.tar.gz.new", folder / "model.tar.gz")
     except (OSError, tarfile.TarError) as error:
         raise HomeError(folder, f"{home} cannot be packed there ({type(error).__name__})") from None
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy beside the target, then rename: killed in the middle, the next start finds no home and copies again."""
-    aside = target.with_name(f"{target.name}.copying")
-    with _copying(source, target):
-        shutil.rmtree(aside, ignore_errors=True)
-        if target.is_dir() and not any(target.iterdir()):
-            target.rmdir()
-    _copy(source, aside)
-    if not has_registry(aside):
-        raise HomeError(target, f"the copy of {source} has no registry")
-    (aside / _COPIED).write_text(_state_of(source), "utf-8")
-    if target.exists():  # something of another kind is kept there: it stays, and the home comes beside it
-        _copy(aside, target)
-        shutil.rmtree(aside, ignore_errors=True)
-        return
-    with _copying(source, target):
-        aside.rename(target)
 
 
 def _copy(source: Path, target: Path) -> None:

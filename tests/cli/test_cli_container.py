@@ -224,27 +224,45 @@ def test_a_home_that_is_no_copy_is_never_replaced(baked):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is killed with -9")
-@pytest.mark.parametrize("after", [1, 4, 7])
-def test_killed_while_it_copies_the_next_start_has_a_whole_home(baked, after, tmp_path):
+@pytest.mark.parametrize("there", ["nothing", "an older copy", "a volume"])
+@pytest.mark.parametrize("after", [1, 4, 7, 9, 12, 15, 18, 21])
+def test_killed_while_it_copies_the_next_start_has_a_whole_home(baked, after, there, tmp_path):
     source, home, start = baked
+    if there == "an older copy":
+        start()
+        (home / "registry.db-wal").write_text("of the older one")
+    if there == "a volume":
+        (home / "lost+found").mkdir(parents=True)
+    an_image_s_home(source, "v2")
     script = (
         "import os, shutil, signal\n"
         "from pathlib import Path\n"
-        "from mlops_lab.cli.container import _copy_whole\n"
-        "copied, real = [], shutil.copy2\n"
-        "def copy2(*words, **more):\n"
-        "    copied.append(words)\n"
-        f"    if len(copied) >= {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return real(*words, **more)\n"
-        "shutil.copytree.__defaults__ = (False, None, copy2, False, False)\n"
-        f"_copy_whole(Path({str(source)!r}), Path({str(home)!r}))\n"
+        "from mlops_lab.cli.container import _bring\n"
+        "done = []\n"
+        "def counted(real):\n"
+        "    def call(*words, **more):\n"
+        "        done.append(words)\n"
+        f"        if len(done) >= {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        return real(*words, **more)\n"
+        "    return call\n"
+        "shutil.copytree.__defaults__ = (False, None, counted(shutil.copy2), False, False)\n"
+        "Path.replace, Path.unlink = counted(Path.replace), counted(Path.unlink)\n"
+        f"_bring(Path({str(source)!r}), Path({str(home)!r}))\n"
     )
 
     killed = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], check=False, timeout=120)
 
-    assert killed.returncode == -9
+    assert killed.returncode == (-9 if there != "nothing" or after <= 7 else 0)
+    assert start() == "v2"
+    kept = {path.name for path in home.iterdir()} - {".copied-from", "lost+found"}
+    assert kept == {path.name for path in source.iterdir()}
+    assert not [path for path in home.parent.iterdir() if path != home]
+
+
+def test_a_copy_that_is_not_what_was_copied_is_not_served(baked, monkeypatch, capsys):
+    source, home, _ = baked
+    monkeypatch.setattr("shutil.copytree", lambda _source, target, **_: an_image_s_home(target, "half"))
+
+    assert main(["container", "serve", "--opt-ml", str(source.parent), "--port", "0"]) == 1
+    assert "is not what was copied" in capsys.readouterr().err
     assert not home.exists()
-    assert start() == "v1"
-    assert sorted(path.name for path in source.iterdir()) == sorted(
-        path.name for path in home.iterdir() if path.name[0] != "."
-    )
