@@ -33,7 +33,7 @@ from mlops_lab.models.rollout import Deployment, deployment_of, promotion_of
 from mlops_lab.models.rollout import rollout as roll_out
 from mlops_lab.models.rollout import stop as stop_rollout
 from mlops_lab.pipeline.engines import open_tracker
-from mlops_lab.pipeline.problem import Problem, asked_rows, canary_traffic, problem_store, unit_of
+from mlops_lab.pipeline.problem import Problem, asked_rows, canary_policy, canary_traffic, problem_store, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -216,11 +216,11 @@ def resume(subject: tuple[str, ...], days: int | None, home: Path, as_json: bool
         raise InvalidData(f"{present.name} v{present.version}: the trace of the run that made it is gone.")
     former = promotion.archived_version
     champion = None if former is None else registry.get_model_version(promotion.name, former)
-    problem = open_problem(home)
-    traffic = canary_traffic(
-        present, champion, days=days or run.params["watch_days"], at=run.logical_date, home=home, clock=SystemClock()
-    )
-    _answer(roll_out(promotion, registry, traffic=traffic, policy=problem.canary), promotion, as_json)
+    open_problem(home)
+    here: dict[str, Any] = {"home": home, "clock": SystemClock()}
+    traffic = canary_traffic(present, champion, days=days or run.params["watch_days"], at=run.logical_date, **here)
+    policy = canary_policy(present, champion, **here)
+    _answer(roll_out(promotion, registry, traffic=traffic, policy=policy), promotion, as_json)
 
 
 rollout.add_command(live)

@@ -545,9 +545,9 @@ PeekingPanel(recent_traffic[answered_by_challenger(recent_traffic["key"], 5)])
 # Each look is one more chance to be wrong, and the flights of a day share their storm. The watch's bound holds at all
 # looks together. Is it blind, then? Move *truly worse by*, and see.
 #
-# It takes one thing for granted: on a day two equal models come apart by some 0.02, the policy's `shared`. So it is for
-# two trainings of one recipe. Two recipes come apart further, and with 0.02 good ones are taken back: measure `shared`
-# on the exam, with `mlops_lab.models.rollout.shared_by_day`. What is honest then is slower.
+# It takes one thing for granted: on a day two equal models come apart by some 0.02, the policy's `shared`. No number
+# fits every pair. Where two come apart further, good ones are taken back with 0.02; where less, a worse one stays on.
+# So the pipeline measures it on the days of the exam, with `mlops_lab.models.rollout.shared_by_day`.
 
 # %% [markdown]
 # ## How stale is what it sees?

@@ -61,22 +61,27 @@ def alike(rng, flights, *, truth, storm):
     return truth + rng.normal(0, storm) + rng.normal(0, 0.09, flights)
 
 
-def whole(a_day=alike, *, rollouts, seed=2, days=60, patience=14, shared=lambda _rng: 0.02, **truth):
-    """The shares of whole rollouts taken back and finished: all three weights, each day a look, patience included."""
+def whole(a_day=alike, *, rollouts, seed=2, days=60, patience=14, shared=lambda _rng: 0.02, bound=now, **truth):
+    """The shares of whole rollouts taken back and finished: all three weights, each day a look, patience included.
+
+    `traffic days`: the median, over those taken back, of the days' traffic that the challenger has answered by then.
+    """
     rng = np.random.default_rng(seed)
-    ends = {"taken back": 0, "finished": 0, "undecided": 0}
+    ends, answered = {"taken back": 0, "finished": 0, "undecided": 0}, []
     for _ in range(rollouts):
         weight, begun, end, scale = 0, 0, "undecided", shared(rng)
-        drawn, labels = np.empty(0), np.empty(0, dtype="int64")
+        drawn, labels, heard = np.empty(0), np.empty(0, dtype="int64"), 0.0
         for day in range(days):
             flights = (DAILY, 225, 900)[weight]
+            heard += flights / 900
             drawn = np.append(drawn, a_day(rng, flights, **truth))
             labels = np.append(labels, np.full(flights, day))
             if len(drawn) < 100:
                 continue
-            low, mean = now(pd.Series(drawn), pd.Series(labels), scale), drawn.mean()
+            low, mean = bound(pd.Series(drawn), pd.Series(labels), scale), drawn.mean()
             if low > MARGIN or (mean > MARGIN and low > 0 and day - begun + 1 >= patience):
                 end = "taken back"
+                answered.append(heard)
                 break
             if mean <= MARGIN:
                 weight, begun, drawn, labels = weight + 1, day + 1, drawn[:0], labels[:0]
@@ -84,7 +89,55 @@ def whole(a_day=alike, *, rollouts, seed=2, days=60, patience=14, shared=lambda 
                     end = "finished"
                     break
         ends[end] += 1
-    return {end: count / rollouts for end, count in ends.items()}
+    shares = {end: count / rollouts for end, count in ends.items()}
+    return {**shares, "traffic days": float(np.median(answered)) if answered else np.inf}
+
+
+def on_an_exam(storm, days):
+    """`shared_by_day` on the days of an exam that are as stormy as the rollout's."""
+    at = pd.date_range("2013-11-01", periods=days, tz="UTC")
+
+    def measured(rng):
+        worse = rng.normal(0, storm, days) + rng.normal(0, 0.09 / 30, days)  # 900 flights a day
+        told = {"at": at, "truth": 0.0, "champion": 1.0, "challenger": (1 + worse) ** 0.5}
+        return shared_by_day(pd.DataFrame(told))
+
+    return measured
+
+
+@pytest.mark.parametrize("storm", [0.005, 0.012, 0.03, 0.09])
+def test_the_exam_shows_the_scale_whatever_a_day_shares(storm):
+    assert whole(truth=0.0, storm=storm, rollouts=40, shared=on_an_exam(storm, 30))["taken back"] <= 0.05
+
+
+def test_where_days_differ_much_one_scale_for_all_takes_every_second_equal_model_back():
+    assert whole(truth=0.0, storm=0.09, rollouts=40)["taken back"] > 0.3
+
+
+def test_a_scale_that_the_exam_shows_to_be_small_finds_the_worse_model_sooner():
+    worse = {"truth": 2 * MARGIN, "storm": 0.012, "rollouts": 60}
+    told, usual = whole(**worse, shared=on_an_exam(0.012, 30)), whole(**worse)
+
+    assert told["taken back"] >= 0.7
+    assert told["traffic days"] < usual["traffic days"]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("days", [7, 30])
+@pytest.mark.parametrize("storm", [0.005, 0.012, 0.03, 0.09])
+def test_of_two_thousand_rollouts_by_the_exams_scale_one_in_twenty_takes_an_equal_model_back(storm, days):
+    equal, worse = ({"truth": truth, "storm": storm, "rollouts": 2000} for truth in (0.0, 2 * MARGIN))
+    ends = whole(**equal, shared=on_an_exam(storm, days))
+
+    print(storm, days, ends)
+    assert ends["taken back"] <= 0.05
+    if storm <= 0.012:  # beyond, Wald's bound: see `least`
+        told, peeking = (
+            whole(**worse, shared=on_an_exam(storm, days)),
+            whole(**worse, bound=lambda w, d, _s: today(w, d)),
+        )
+        print(told, peeking)
+        assert told["taken back"] >= 0.75
 
 
 def test_patience_takes_no_equal_model_back_in_a_stormy_month():
@@ -131,7 +184,7 @@ def measured(weather):
 
     def on_the_exam(rng):
         days = [pd.DataFrame(two_halves(rng, 900, weather)).assign(at=day) for day in EXAM]
-        return max(0.02, shared_by_day(pd.concat(days)))
+        return shared_by_day(pd.concat(days))
 
     return on_the_exam
 

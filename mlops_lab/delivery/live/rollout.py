@@ -23,7 +23,7 @@ from mlops_lab.delivery.live.router import Router, listening_router
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
 from mlops_lab.pipeline.engines import open_registry
-from mlops_lab.pipeline.problem import problem_of, unit_of
+from mlops_lab.pipeline.problem import canary_policy, problem_of, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,8 @@ async def live_rollout(
         promotion: what is rolled out; a first model has nobody beside it.
         home: the home folder with the registry.
         traffic: one row a decision: `key`, `at`, `known_at`, `truth` as for `rollout`, and `row`, what is sent of it.
-        policy: weights and bounds, latency among them; that of the home's problem when left out.
+        policy: weights and bounds, latency among them; when left out, that of the home's problem, with what a day's
+            answers share as the exam shows it.
         connections: how many requests are under way at once.
         shadow: is the challenger only asked, and never heard? Then nothing is decided.
         key: the column of a row that says who is asked about, which decides the version that answers; the problem's
@@ -130,7 +131,12 @@ async def live_rollout(
     if policy is None or key is None:
         problem = problem_of(home)
         key = key or problem.key
-        policy = policy or replace(problem.canary, max_seconds=problem.canary.max_seconds or 1.0)
+        if policy is None:
+            with closing(open_registry(home, clock=SystemClock())) as registry:
+                both = promotion.version, promotion.archived_version
+                challenger, champion = (registry.get_model_version(promotion.name, each) for each in both)
+            policy = canary_policy(challenger, champion, home=Path(home), clock=SystemClock())
+            policy = replace(policy, max_seconds=policy.max_seconds or 1.0)
         unit = unit or unit_of(problem, traffic.rename(columns={"truth": problem.label}))
     if unit is not None:  # what the answers of a day share is known of probabilities only
         policy = replace(policy, shared=None)

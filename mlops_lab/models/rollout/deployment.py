@@ -31,8 +31,8 @@ class RolloutPolicy:
             that it is good enough. Twice as long if what it sees may be chance; then it is taken back if an equal model
             would hardly look like this, and stays at its weight if one would.
         shared: what the answers of a day share: the standard deviation, over days, of the difference of two equal
-            models; None where no scale is known, as for numbers. 0.02 is for two models of one recipe; for others give
-            what `shared_by_day` measures on the exam, or good ones are taken back.
+            models; None where no scale is known, as for numbers. Give what `shared_by_day` measures on the exam, as the
+            pipeline does; 0.02 stands for it where nothing was measured.
         error: what the squared error of an answer is called; the Brier score, where answers are probabilities.
         noun: what is asked about.
         max_seconds: how long 19 of 20 of its answers may take at most; None where nobody measures, as in a replay.

@@ -1,7 +1,14 @@
 """The pipeline of any problem: one description, from which everything that runs is made."""
 
 from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_one_task, run_problem, said_no
-from mlops_lab.pipeline.problem.delivery import asked_rows, canary_traffic, check_policy, model_report, unit_of
+from mlops_lab.pipeline.problem.delivery import (
+    asked_rows,
+    canary_policy,
+    canary_traffic,
+    check_policy,
+    model_report,
+    unit_of,
+)
 from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
 from mlops_lab.pipeline.problem.home import (
     Remembered,
@@ -31,6 +38,7 @@ __all__ = [
     "Remembered",
     "Season",
     "asked_rows",
+    "canary_policy",
     "canary_traffic",
     "check_policy",
     "code_version",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ from mlops_lab.pipeline.problem.steps import MADE_HERE, problem_store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mlops_lab.models.rollout import RolloutPolicy
 
 
 Result = dict[str, Any]
@@ -279,7 +283,8 @@ def roll_out(register: Result, params: Params, logical_date: datetime, clock: Cl
     former = promotion.archived_version
     champion = registry.get_model_version(name, former) if former is not None else None
     traffic = canary_traffic(challenger, champion, days=params["watch_days"], at=logical_date, home=home, clock=clock)
-    deployment = rollout(promotion, registry, traffic=traffic, policy=problem_of(home).canary)
+    policy = canary_policy(challenger, champion, home=home, clock=clock)
+    deployment = rollout(promotion, registry, traffic=traffic, policy=policy)
     return {"state": deployment.state, "weight": deployment.weight, "why": deployment.why}
 
 
@@ -303,10 +308,38 @@ def canary_traffic(
     Raises:
         InvalidData: there are no decisions on those days.
     """
+    rows = asked_rows(problem_of(home), days=days, at=at)
+    return _answered(rows, challenger, champion, home, clock)
+
+
+def canary_policy(
+    challenger: ModelVersion, champion: ModelVersion | None, *, home: Path, clock: Clock
+) -> RolloutPolicy:
+    """The problem's `canary`, with what a day's answers of these two share, as the challenger's exam shows it.
+
+    The last thirty days of the exam are asked as the canary asks. What the problem itself says of `shared` stands, and
+    an exam of less than three days says nothing.
+    """
+    from mlops_lab.models.rollout import RolloutPolicy, shared_by_day
+
+    policy = problem_of(home).canary
+    if champion is None or policy.shared != RolloutPolicy.shared:
+        return policy
+    with suppress(InvalidData):  # a run that was logged by hand does not say which days
+        exam = _exam(open_tracker(home, clock=clock).get_run(challenger.run_id), home)
+        late = exam["event_timestamp"] >= exam["event_timestamp"].max() - timedelta(days=30)
+        rows = exam[late].reset_index(drop=True)
+        return replace(policy, shared=shared_by_day(_answered(rows, challenger, champion, home, clock)))
+    return policy
+
+
+def _answered(
+    rows: pd.DataFrame, challenger: ModelVersion, champion: ModelVersion | None, home: Path, clock: Clock
+) -> pd.DataFrame:
+    """What both models say of these decisions as they are served, in the form that `rollout` takes."""
     from mlops_lab.models.training import predict
 
     problem = problem_of(home)
-    rows = asked_rows(problem, days=days, at=at)
     tracker, store = open_tracker(home, clock=clock), problem_store(home, clock=clock)
     unit = unit_of(problem, rows) or 1.0
 

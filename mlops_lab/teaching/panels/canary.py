@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -39,6 +40,7 @@ class CanaryPanel(Panel):
 
     Args:
         traffic: the traffic to watch on, as `rollout` takes it, by the name of the challenger.
+        shared: what a day's answers share, by challenger, as `shared_by_day` measures it on the exam.
 
     Raises:
         InvalidData: there is no traffic.
@@ -60,7 +62,7 @@ class CanaryPanel(Panel):
 
     title: ClassVar[str] = "The canary"
 
-    def __init__(self, traffic: Mapping[str, pd.DataFrame]) -> None:
+    def __init__(self, traffic: Mapping[str, pd.DataFrame], *, shared: Mapping[str, float] | None = None) -> None:
         if not traffic:
             raise InvalidData("there is no traffic to watch a canary on: give at least one frame, by its challenger.")
         # Sorted once, with keys that Python walks through quickly: every change is a rollout over all of it.
@@ -68,6 +70,7 @@ class CanaryPanel(Panel):
             name: frame.assign(key=frame["key"].astype(object)).sort_values("at", kind="stable")
             for name, frame in traffic.items()
         }
+        self._shared = shared or {}
         self._scratch = Scratch(_prepare)
         self._deployed = lru_cache(maxsize=256)(self._roll_out)
         first = next(iter(self._traffic))
@@ -90,6 +93,7 @@ class CanaryPanel(Panel):
 
     def _roll_out(self, challenger: str, weights: str, margin: float, min_labels: int) -> Deployment:
         policy = RolloutPolicy(weights=_PLANS[weights], margin=margin, min_labels=_LABELS[min_labels])
+        policy = replace(policy, shared=self._shared.get(challenger, policy.shared))
         with self._scratch.home() as home:
             registry = Registry(home, clock=FakeClock())
             try:
