@@ -231,6 +231,82 @@ def test_the_view_that_is_used_is_probed_however_its_source_is_written(source: s
     assert names["flights"] is before, "the learner's own table is there again"
 
 
+_MAPPED = """
+from dataclasses import replace
+from mlops_lab import OnDemandFeatureView, RequestSource
+whole = early(flights).rename(columns={"day_delay": "x", "created_timestamp": "seen"})
+renamed = replace(early_view(lambda: early(flights).rename(columns={"day_delay": "x"})), name="renamed")
+renamed = replace(renamed, source=replace(renamed.source, field_mapping={"x": "day_delay"}))
+times = replace(early_view(lambda: early(flights).rename(columns={"created_timestamp": "seen"})), name="times")
+times = replace(times, source=replace(times.source, field_mapping={"seen": "created_timestamp"}))
+for_ever = replace(early_view(lambda: early(flights)), name="for_ever", ttl=None)
+role = early_view(lambda: early(flights)).with_name("there").with_join_key_map({"dest": "origin"})
+to_outcome = replace(my_view).with_name("by_outcome").with_join_key_map({"dest": "late"})
+delays = flights.set_index("flight_id")["arr_delay"].fillna(99.0)
+asked = RequestSource("asked", schema=[Field("flight_id", "string")])
+def looked_up(frame):
+    delays = flights.drop_duplicates("flight_id").set_index("flight_id")["arr_delay"].fillna(99.0)
+    return frame["flight_id"].map(delays).to_frame("own")
+def own(udf, source=asked):
+    return OnDemandFeatureView("own_delay", sources=[source], schema=[Field("own", "float64")], udf=udf)
+beside = own(looked_up)
+told = own(lambda frame: frame["late"].astype("float64").to_frame("own"),
+           RequestSource("told", schema=[Field("late", "int64")]))
+by_value = own(lambda frame: frame["flight_id"].map(delays).to_frame("own"))
+behind = OnDemandFeatureView("behind", sources=[role], schema=[Field("own", "float64")],
+                             udf=lambda frame: frame.iloc[:, 0].to_frame("own"))
+second = replace(champion_views[0], source=replace(champion_views[0].source, data=lambda: early(flights)))
+second = second.with_name("once_more")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("view", "says"),
+    [
+        ("renamed", "a whole day is in each row"),
+        ("times", "a whole day is in each row"),
+        ("for_ever", "a whole day is in each row"),
+        ("role", "a whole day is in each row"),
+        ("behind", "a whole day is in each row"),
+        ("to_outcome", "no column .'late'. to join on"),
+        ("beside", "looks into the table flights"),
+        ("told", "asks for .'late'. with the request"),
+        ("by_value", "something in it knows the outcome"),
+        ("second", "once_more is not the champion's view of that name"),
+    ],
+)
+def test_a_leak_by_another_way_is_found_and_said(view: str, says: str) -> None:
+    names = _names()
+    exec(_EARLY + _MAPPED + f"my_service = FeatureService('mine', [*champion_views, my_view, {view}])", names)  # noqa: S102
+
+    with pytest.raises(NotYet, match=says):
+        judge_service(names["my_service"])
+
+
+_HONEST = """
+from dataclasses import replace
+from mlops_lab import OnDemandFeatureView
+mapped = replace(my_view, name="mapped", source=replace(
+    my_view.source, data=lambda: my_rows(flights).rename(columns={FEATURE: "x"}), field_mapping={"x": FEATURE}))
+in_a_role = replace(my_view, name="in_a_role").with_name("there")
+halved = OnDemandFeatureView("halved", sources=[my_view], schema=[Field("half", "float64")],
+                             udf=lambda frame: (frame[FEATURE] / 2).to_frame("half"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", ["mapped", "in_a_role", "halved"])
+def test_what_an_honest_view_is_made_into_passes(view: str) -> None:
+    names = _names()
+    names["FEATURE"] = names["my_view"].features[0]
+    exec(_HONEST + f"my_service = FeatureService('mine', [*champion_views, {view}])", names)  # noqa: S102
+
+    judge_service(names["my_service"])
+    if view != "halved":
+        judge_view(names[view])
+
+
 @pytest.mark.slow
 def test_a_leak_beside_the_honest_view_is_found() -> None:
     names = _names()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from mlops_lab.teaching.checks.capstone_flights import (
     joined,
     known_alike,
     moments_round_the_clock,
+    needed,
     on_flights,
     rows_known_at,
     schema_of,
@@ -26,7 +28,7 @@ from mlops_lab.teaching.checks.exercise import expect, read_exercises
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_lab.data.features import FeatureView
+    from mlops_lab.data.features import FeatureView, OnDemandFeatureView
 
 
 #: What the pipeline's `as_known` is made of, and the fingerprint of its FLIGHTS_POLICY. This room does not know that
@@ -124,8 +126,6 @@ def judge_view(view: Any) -> None:
     rows = view.source.read()
     unknown = [key for key in view.join_keys if key not in rows.columns]
     expect(not unknown, f"its entity has the join key {unknown[:1]}, and the rows have no such column.")
-    strange = [key for key in view.join_keys if key not in KEYS]
-    expect(not strange, f"the decisions have no column {strange[:1]} to join on; they have {', '.join(KEYS)}.")
     _expect_honest_view(view)
     known, served = (_of_june(view, live=live) for live in (False, True))
     said = "training would see rows that had not landed when it is served: replay and join differ."
@@ -141,6 +141,9 @@ def judge_view(view: Any) -> None:
 def _expect_honest_view(view: FeatureView) -> None:
     """The rows of this very view, computed from flights whose future was changed: what was known must not move."""
     source = view.source
+    strange = [key for key in view.key_columns if key not in KEYS]
+    said = f"{view.name}: the decisions have no column {strange[:1]} to join on; they have {', '.join(KEYS)}."
+    expect(not strange, said)
     said = (
         f"the rows of {view.name} are a finished table, and nobody can see how it was made: give the source a "
         "function, lambda: my_rows(flights)."
@@ -151,7 +154,7 @@ def _expect_honest_view(view: FeatureView) -> None:
         with on_flights(source.data, flights) as found:  # type: ignore[arg-type]
             said = f"the rows of {view.name} do not come from the table flights: compute them as my_rows(flights)."
             expect(found, said)
-            rows: pd.DataFrame = source.data()  # type: ignore[operator]
+            rows = replace(source, data=source.data()).read()  # type: ignore[operator]  # under the view's own names
         times = {source.timestamp_field: "event_timestamp", source.created_timestamp_column: "created_timestamp"}
         kept = [*view.join_keys, *times, *view.features]
         return rows[[name for name in kept if name in rows.columns]].rename(columns=times)
@@ -164,30 +167,54 @@ def _expect_honest_view(view: FeatureView) -> None:
 
 
 def _of_june(view: Any, *, live: bool) -> pd.DataFrame:
-    with store_with(view) as store:
-        join = store.replay if live else store.get_historical_features
-        found: pd.DataFrame = join(
-            decisions_of_june(), features=[f"{view.name}:{name}" for name in view.features]
-        ).frame
-        return found[list(view.features)]
+    from mlops_lab.data.features import FeatureService
+
+    service = FeatureService("judged", [view])
+    with store_with(*needed(service)) as store:
+        found = (store.replay if live else store.get_historical_features)(decisions_of_june(), features=service)
+        return found.frame[list(found.features)]
+
+
+def _expect_only_inputs(view: OnDemandFeatureView) -> None:
+    """A transformation must make its features of its inputs, and ask the request for what it has."""
+    strange = [name for name in view.requested if name not in (*KEYS, "event_timestamp")]
+    said = f"{view.name} asks for {strange[:1]} with the request: nobody has it when a flight is decided on."
+    expect(not strange, said)
+    before = _of_june(view, live=False)
+    with on_flights(view.udf, some_days()):
+        try:
+            same = before.equals(_of_june(view, live=False))
+        except Exception:  # whatever somebody's code says of flights that it does not find
+            same = False
+    said = f"the function of {view.name} looks into the table flights, where the outcomes are: it may use its inputs."
+    expect(same, said)
 
 
 def judge_service(service: Any) -> None:
     """A service must hold something new and be no worse than the champion in weeks that nobody was shown."""
-    from mlops_lab.data.features import FeatureService
+    from mlops_lab.data.features import FeatureService, OnDemandFeatureView
 
     expect(isinstance(service, FeatureService), "give a FeatureService, with a name and a list of views.")
-    base = tuple(view for view in service.features if view.name in CHAMPION_VIEWS)
+    base = tuple(view for view in service.features if view.role in CHAMPION_VIEWS)
     expect(len(base) < len(service.features), "there is nothing of yours in it: add your view to the champion's views.")
-    lost = [name for name in CHAMPION_VIEWS if name not in [view.name for view in base]]
+    lost = [name for name in CHAMPION_VIEWS if name not in [view.role for view in base]]
     said = f"the champion's {', '.join(lost)} are left out: keep the champion's views, and add yours."
     expect(not lost, said)
-    _expect_champions(base)
-    for view in service.features:
-        if view not in base:
-            said = f"the source of {view.name} has no created_timestamp_column: its rows show before they had landed."
-            expect(view.source.created_timestamp_column is not None, said)
-            _expect_honest_view(view)
+    champions = _champions_views()
+    for own in champions.values():
+        said = f"{own.name} is not the champion's view of that name: take it from champion_views as it is."
+        expect(own in base, said)
+    for view in service.views:
+        if (own := champions.get(view.name)) is not None:  # whole, in part, or in another role
+            said = f"{view.role} is not the champion's view of that name: take it from champion_views as it is."
+            expect(view.source == own.source and view.source.data is own.source.data, said)
+            continue
+        said = f"the source of {view.name} has no created_timestamp_column: its rows show before they had landed."
+        expect(view.source.created_timestamp_column is not None, said)
+        _expect_honest_view(view)
+    for one in service.features:
+        if isinstance(one, OnDemandFeatureView):
+            _expect_only_inputs(one)
     champion, found = _of_champion(base), examined(service)
     offline, served, before = found["offline.roc_auc"], found["served.roc_auc"], champion["served.roc_auc"]
     said = (
@@ -195,6 +222,11 @@ def judge_service(service: Any) -> None:
         "had landed."
     )
     expect(offline - served <= 0.02, said)
+    said = (
+        f"in June its AUC as served is {served:.3f}, and the champion's is {before:.3f}. Nothing honest brings a tenth:"
+        " something in it knows the outcome."
+    )
+    expect(served <= before + _TOO_GOOD, said)
     said = f"in June its AUC as served is {served:.3f}, and the champion's is {before:.3f}: more than 0.005 worse."
     expect(served >= before - 0.005, said)
     said = (
@@ -204,14 +236,10 @@ def judge_service(service: Any) -> None:
     expect(found["served.brier"] <= champion["served.brier"] + 0.002, said)
 
 
-def _expect_champions(views: tuple[FeatureView, ...]) -> None:
-    """Are the views with the champion's names the champion's, with the champion's rows?"""
+def _champions_views() -> Mapping[str, FeatureView]:
     from mlops_lab.pipeline.flights import flight_services
 
-    for own in flight_services()["as_known"].features:
-        view = next(one for one in views if one.name == own.name)
-        said = f"{own.name} is not the champion's view of that name: take it from champion_views as it is."
-        expect(view == own and view.source.data is own.source.data, said)
+    return {view.name: view for view in flight_services()["as_known"].views}
 
 
 @lru_cache(maxsize=1)

@@ -205,6 +205,12 @@ def decisions_of_june() -> pd.DataFrame:
     return frame[frame["event_timestamp"] >= EXAM_FROM].reset_index(drop=True)
 
 
+def needed(service: FeatureService) -> list[Any]:
+    """What has to be applied before a service: its views, and the on demand ones among its features."""
+    made = [one for one in service.features if one not in service.views]
+    return [*{view.name: view.without_role for view in service.views}.values(), *made]
+
+
 def examined(service: FeatureService) -> Mapping[str, float]:
     """The figures of a model that learns from a month of flights and is examined on the last two weeks of June."""
     from mlops_lab.base.clock import FakeClock, parse_utc
@@ -212,7 +218,7 @@ def examined(service: FeatureService) -> Mapping[str, float]:
     from mlops_lab.models.training import train
 
     with (
-        store_with(*{view.name: view.without_role for view in service.views}.values(), service) as store,
+        store_with(*needed(service), service) as store,
         tempfile.TemporaryDirectory() as home,
     ):
         known = store.get_historical_features(_early_summer(), features=service)
