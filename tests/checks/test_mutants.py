@@ -1,7 +1,9 @@
 """Each clause of an exercise's solution is needed: every mutant of it is refused, with words about that clause.
 
 A solution is written once with named clauses. Each mutant changes one clause and leaves the others as they are, so a
-check that accepts one does not ask for what the lesson says. `pytest tests/checks/test_mutants.py -s` prints the table.
+check that accepts one does not ask for what the lesson says. The table of all exercises, nightly mutants included:
+
+    pytest -n 0 -s -q -m "nightly or not nightly" tests/checks --ignore tests/checks/test_attacks.py
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from mlops_lab.teaching.checks import find_exercise
-from mlops_lab.teaching.checks.judging import judge
+from tests.checks.clauses import judge
 
 
 @dataclass(frozen=True)

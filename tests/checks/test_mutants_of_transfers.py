@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from mlops_lab.teaching.checks import find_exercise
-from mlops_lab.teaching.checks.judging import judge
-from tests.checks.clauses import Clauses, expect_accepted, expect_refused, mutants, whole
+from tests.checks.clauses import Clauses, expect_accepted, expect_refused, judge, mutants, whole
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mlops_lab.teaching.checks import find_exercise
-from mlops_lab.teaching.checks.judging import Verdict, judge
 from tests.checks.clauses import LONG, judged
 
 _COSTS = """\
@@ -39,14 +38,6 @@ def in_production(events, at):
             current = event if event.target == "Production" else None
     {returned}"""
 _ENVIRONMENT = "env: {TITLE: '${{ github.event.pull_request.title }}'}"
-
-
-def _verdict(exercise_id: str, source: str) -> Verdict:
-    exercise = find_exercise(exercise_id)
-    names: dict[str, Any] = {}
-    exec(compile(exercise.setup, "<string>", "exec"), names)  # noqa: S102 - the course's own sources
-    exec(compile(source, "<string>", "exec"), names)  # noqa: S102
-    return judge(exercise, names[exercise.answer])
 
 
 def _repairs(**changed: str) -> str:
@@ -111,14 +102,14 @@ WRONG = (
 
 @pytest.mark.parametrize(("exercise_id", "source"), RIGHT)
 def test_a_right_answer_in_another_style_passes(exercise_id: str, source: str) -> None:
-    verdict = _verdict(exercise_id, source)
+    verdict = judged(exercise_id, source)
 
     assert verdict.passed, verdict
 
 
 @pytest.mark.parametrize(("exercise_id", "source", "says"), WRONG)
 def test_a_plausible_wrong_answer_is_told_what_is_wrong(exercise_id: str, source: str, says: str) -> None:
-    verdict = _verdict(exercise_id, source)
+    verdict = judged(exercise_id, source)
 
     assert not verdict.passed
     assert says in verdict.message
