@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.clock import Clock, parse_utc
-from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.base.errors import InvalidData, NotAllowed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_frame
 from mlops_lab.models.gates import DATA_RULES, DataProfile, Measured, evaluate_gates, profile
 from mlops_lab.models.registry import GateReport, ModelVersion, Registry
@@ -325,7 +325,7 @@ def canary_policy(
     policy = problem_of(home).canary
     if champion is None or policy.shared != RolloutPolicy.shared:
         return policy
-    with suppress(InvalidData):  # a run that was logged by hand does not say which days
+    with suppress(InvalidData, UnknownName):  # a run that was logged by hand, or is gone, says no days
         exam = _exam(open_tracker(home, clock=clock).get_run(challenger.run_id), home)
         late = exam["event_timestamp"] >= exam["event_timestamp"].max() - timedelta(days=30)
         rows = exam[late].reset_index(drop=True)
