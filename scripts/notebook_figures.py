@@ -63,7 +63,7 @@ def main() -> int:
     for path in sorted(SOURCES.glob("[0-9][0-9]_*.py")):
         f = figures(path.read_text("utf-8"))
         line = (
-            f"{f.cells:>5} {f.code:>5} {f.asking:>4} {f.share:>6.0%} {f.passive:>8} {f.words:>6} {f.words_a_cell:>7.0f}"
+            f"{f.cells:>5} {f.code:>5} {f.asking:>4} {f.share:>6.0%} {f.passive:>8} {f.words:>6} {f.words_a_cell:>7.1f}"
         )
         print(f"{path.stem:<22} {line}")
     return 0
