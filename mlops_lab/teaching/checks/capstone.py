@@ -205,7 +205,8 @@ def judge_service(service: Any) -> None:
         said = f"{own.name} is not the champion's view of that name: take it from champion_views as it is."
         expect(own in base, said)
     for view in service.views:
-        if (own := champions.get(view.name)) is not None:  # whole, in part, or in another role
+        if view.name in champions:  # whole, in part, or in another role
+            own = champions[view.name]
             said = f"{view.role} is not the champion's view of that name: take it from champion_views as it is."
             expect(view.source == own.source and view.source.data is own.source.data, said)
             continue

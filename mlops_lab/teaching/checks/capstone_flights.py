@@ -69,7 +69,7 @@ def moments_round_the_clock() -> list[str]:
 
 
 @contextmanager
-def on_flights(source: Callable[[], object], flights: pd.DataFrame) -> Iterator[bool]:
+def on_flights(source: Callable[..., object], flights: pd.DataFrame) -> Iterator[bool]:
     """Put these flights where the source's function finds the learner's own: in its globals, closure and defaults.
 
     Gives False where the function refers to no table of flights, so that nothing can be put in its place. Whatever
