@@ -401,6 +401,8 @@ def test_a_description_that_is_given_is_kept_and_numbers_end_at_one_place():
 
     assert task(description="given")(documented).description == "given"
     assert task(documented).description == "What it says itself."
+    assert task(_two).description == ""
+    assert Task("t", _two, retry_delay=timedelta(days=366)).retry_delay.days == 366
     dag = DAG("a")
     for number in range(10):
         dag.add(Task(f"t{number}", lambda: 1))
