@@ -125,12 +125,12 @@ run
 
 # %%
 needs = {
-    "features": (),
-    "train": ("features",),
-    "evaluate": ("train",),
-    "materialize": ("features",),
-    "gate": ("evaluate",),
     "promote": ("gate", "materialize"),
+    "gate": ("evaluate",),
+    "materialize": ("features",),
+    "train": ("features",),
+    "features": (),
+    "evaluate": ("train",),
 }
 for name, waits_for in needs.items():
     print(f"{name:<12} waits for {', '.join(waits_for) or 'nothing'}")
@@ -435,8 +435,8 @@ pd.DataFrame(
 # %% [markdown]
 # Read the second column. A skipped task makes `all_success` skip too, so a skip runs down the whole line;
 # `none_failed` lets the work go on. In the third column something failed: `all_success` and `none_failed` give up as
-# `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`). A rule that is no longer
-# possible without any failure ends as `skipped`, as in the first row's last column.
+# `upstream_failed`, the alarm (`one_failed`) runs, and so does whoever tidies up (`all_done`). Where
+# nothing failed and the rule cannot be met any more, the task is `skipped`, as in the first row's last column.
 #
 # Go back to the panel above, with one retry, and give `report` the rule `all_done`: the run is `success` again. [As in
 # Airflow](https://airflow.apache.org/docs/apache-airflow/stable/core-concepts/dag-run.html#dag-run-status), only the
@@ -774,6 +774,7 @@ predict("05.p15")
 
 # %%
 differ = {what: found for what, found in comparison.rows if what not in same}
+pd.set_option("display.max_colwidth", None)  # no answer is cut short
 pd.DataFrame(differ).T[list(comparison.versions)]
 
 # %% [markdown]

@@ -166,7 +166,7 @@ draw_workflow(train, honest)
 
 # %% [markdown]
 # Green down to the rollout, because nobody has told the simulator yet that somebody must agree. We come to that. The
-# grey jobs were skipped by conditions of their own (`if:` in the file): this is neither a pull request nor the night.
+# grey jobs were skipped: most by conditions of their own (`if:` in the file), others because a job they need was.
 #
 # Now the leaking model, with exit code 2:
 
