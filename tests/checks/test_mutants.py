@@ -206,8 +206,8 @@ TABLES = (
             "champion": {
                 "": "replaces a champion",
                 'Floor("served.roc_auc", 0.66),': "replaces a champion",
-                'Floor("served.roc_auc", 0.72),': "compare the two as served",
-                'NoWorseThanChampion("offline.roc_auc", 0.005),': "compare the two as served",
+                'Floor("served.roc_auc", 0.72),': "Compare the two by served.roc_auc",
+                'NoWorseThanChampion("offline.roc_auc", 0.005),': "Compare the two by served.roc_auc",
                 'NoWorseThanChampion("served.roc_auc", 0.5),': "replaces a champion",
                 'NoWorseThanChampion("served.brier", 0.01),': "replaces a champion",
             },
