@@ -54,7 +54,7 @@ def anchors(path: Path) -> set[str]:
     found: set[str] = set()
     for _, text in texts(path) if path.suffix in (".md", ".ipynb") else ():
         for heading in _HEADING.findall(path.read_text("utf-8") if path.suffix == ".md" else text):
-            plain = re.sub(r"[`*_]|\[([^\]]*)\]\([^)]*\)", lambda each: each[1] or "", heading)
+            plain = re.sub(r"[`*]|\b_|_\b|\[([^\]]*)\]\([^)]*\)", lambda each: each[1] or "", heading)
             found |= {re.sub(r"[^\w\- ]", "", plain).lower().replace(" ", "-"), plain.replace(" ", "-")}
         found |= set(re.findall(r'(?:id|name)="([^"]+)"', text))
     return found
