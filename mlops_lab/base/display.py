@@ -29,6 +29,12 @@ SHEET = files("mlops_lab.base").joinpath("style.css").read_text("utf-8")
 STYLE = f"<style>\n{SHEET.partition('/* live')[0]}</style>"
 """Its first part, which is stored with each display."""
 
+WRAPS = (
+    "<style>.lab-asked .widget-radio-box label{display:flex;flex-direction:row-reverse;justify-content:flex-end;"
+    "gap:4px;height:auto;line-height:1.4}.lab-asked .widget-radio-box input{flex:none}</style>"
+)
+"""For options that a person chooses from: a long one takes two lines."""
+
 _Item = TypeVar("_Item")
 
 

@@ -115,7 +115,7 @@ quiz("03.q2")
 #
 # Now real ones. On 1 June 2013 a model learns from March and April and is examined on May; it is the first, so it goes
 # to work. A month later the pipeline runs again and learns one month more. Each is called after the month in which it
-# goes to work. (An exam is one month here, so the figures differ from notebook 00.)
+# goes to work. (An exam is one month here, so the figures differ from those in notebook 00.)
 #
 # | | learns from | own exam |
 # |---|---|---|

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
-from mlops_lab.base.display import page
+from mlops_lab.base.display import WRAPS, page
 from mlops_lab.teaching.checks.exercise import Prediction, Quiz, find_prediction, find_quiz
 from mlops_lab.teaching.checks.progress import Standing, read_standing, record
 
@@ -171,14 +171,8 @@ class _PredictionCard:
         return [widgets.HTML(page(_asked(one))), self._options, buttons, self._told]
 
 
-_WRAPS = (
-    "<style>.lab-asked .widget-radio-box label{display:flex;flex-direction:row-reverse;justify-content:flex-end;"
-    "gap:4px;height:auto;line-height:1.4}.lab-asked .widget-radio-box input{flex:none}</style>"
-)
-
-
 def _asked(one: Quiz | Prediction) -> str:
-    return f"{_WRAPS}<strong>{escape(one.id)}</strong> {escape(one.question)}"
+    return f"{WRAPS}<strong>{escape(one.id)}</strong> {escape(one.question)}"
 
 
 def _live(kind: str, text: str) -> str:
