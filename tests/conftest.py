@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import tempfile
@@ -16,6 +17,9 @@ CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "prin
 settings.register_profile("course", derandomize=True, max_examples=30, **CALM)
 settings.register_profile("nightly", derandomize=False, max_examples=500, database=None, **CALM)
 settings.load_profile("course")
+
+# A worker of pytest-xdist is told the width of the terminal, and lines would break there.
+os.environ.pop("COLUMNS", None)
 
 # Whatever a shell starts with & is deaf to Ctrl-C, and so would be every program that a test wants to interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

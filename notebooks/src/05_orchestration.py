@@ -777,8 +777,7 @@ differ = {what: found for what, found in comparison.rows if what not in same}
 pd.DataFrame(differ).T[list(comparison.versions)]
 
 # %% [markdown]
-# - **Order.** The table cuts the lists: in the stored runs Airflow reports before it promotes, and Prefect evaluates
-#   before it registers. What does not wait for each other may run in any order.
+# - **Order.** Airflow reports before it promotes, Prefect evaluates before it registers (the table cuts the lists).
 # - **Waits.** Airflow looks every few seconds for what is ready, so a wait of one second is at least that, and often
 #   more. If you need seconds, retry inside the task.
 # - **Params.** A misspelt param, `sizes` for `size`, is refused by us and by Prefect. Airflow takes it and runs with
