@@ -13,6 +13,8 @@ from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline
 
 def agreed(record, home):
     """Ada, whose model it is, said yes and was asked again; grace said yes, and the registry knows it."""
+    if (home / "airflow.json").exists():
+        print((home / "airflow.json").read_text())
     assert len(record.questions) == 2
     assert (record.state, record.states["approve"], record.states["promote"]) == ("success",) * 3
     registry = Registry(home, clock=SystemClock())

@@ -111,6 +111,9 @@ def run_and_answer(asked: dict[str, Any], dags: Path) -> dict[str, Any]:
             )
         state = until(lambda: _over(someone, path), "the end of the run")
         states = _states(someone, path)
+        if state == "failed":  # why is in Airflow's log only, which goes with the service
+            logs = {task: someone.ask("GET", f"{path}/taskInstances/{task}/logs/1") for task in states}
+            Path(asked["home"], "airflow.json").write_text(json.dumps(logs, indent=1), "utf-8")
     return {"state": state, "states": states, "questions": questions, "seconds": time.monotonic() - began}
 
 
