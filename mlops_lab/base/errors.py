@@ -242,3 +242,11 @@ class MissingExtra(MlopsLabError, ImportError):
         self.extra = extra
         self.install = f"pip install 'mlops-lab[{extra}]'"
         super().__init__(f"{extra} is not installed; install it with: {self.install}")
+
+
+def place_in(text: str, error: Any) -> tuple[int, int]:
+    """Line and column, from 1, of a YAML reader's error; what is never closed ends behind the text: where it began."""
+    lines = text.splitlines() or [""]
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark]
+    inside = [(mark.line + 1, mark.column + 1) for mark in marks if mark.line < len(lines)]
+    return inside[0] if inside else (len(lines), len(lines[-1]) + 1) if marks else (1, 1)

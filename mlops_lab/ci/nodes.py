@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from mlops_lab.base.errors import InvalidDefinition
+from mlops_lab.base.errors import InvalidDefinition, place_in
 from mlops_lab.ci.expressions.values import Value, to_number, to_text
 
 
@@ -226,9 +226,8 @@ def read_yaml(text: str, *, file: str) -> tuple[Node, list[Problem]]:
     except WorkflowError:
         raise
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise WorkflowError(file, [Problem(line, column, f"Broken YAML: {error.problem or error.context}")]) from None
+        reason = f"Broken YAML: {error.problem or error.context}"
+        raise WorkflowError(file, [Problem(*place_in(text, error), reason)]) from None
     except ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - before.rfind("\n")

@@ -62,7 +62,7 @@ daily[["origin", "dest", "event_timestamp", "route_day_flights", "route_day_late
 # %%
 from mlops_lab import predict
 
-predict("01.p12")
+predict("01.p1")
 
 # %%
 date = local.dt.normalize().dt.tz_convert("UTC")
@@ -73,10 +73,10 @@ shown = ["flight_id", "date", "leaves_at", "route_day_late_share", "late"]
 naive[shown].head(3).round({"route_day_late_share": 2})
 
 # %% [markdown]
-# One line of pandas, and all looks well. Now a model that learns from June and is examined on July; `split_at` is the
-# moment between the two. Its score is the AUC: how often it ranks a late flight above a punctual one. 0.5 is a coin, 1
-# is perfect. To have something to compare with, the first model knows nothing but the hour. (`train`, and the `Tracker`
-# that keeps its runs, are the subject of the next notebook.)
+# One line of pandas: each decision finds the one row of its route and date, and all looks well. Now a model that learns
+# from June and is examined on July; `split_at` is the moment between the two. Its score is the AUC: how often it ranks
+# a late flight above a punctual one. 0.5 is a coin, 1 is perfect. To have something to compare with, the first model
+# knows nothing but the hour. (`train` and its `Tracker` are the subject of the next notebook.)
 
 # %%
 import tempfile
@@ -92,7 +92,7 @@ hour_run = train(hour_only, tracker, label="late", split_at=july)
 print(f"AUC with the hour alone: {hour_run.metrics['offline.roc_auc']:.3f}")
 
 # %%
-predict("01.p1")
+predict("01.p2")
 
 # %%
 columns = [name for name in daily.columns if name.startswith("route_day_")]
@@ -108,7 +108,7 @@ print(f"AUC with the daily table: {naive_run.metrics['offline.roc_auc']:.3f}")
 # landed. (`FeatureStore` comes further down.)
 
 # %%
-predict("01.p2")
+predict("01.p3")
 
 # %%
 from mlops_lab import FeatureStore, flight_objects
@@ -143,7 +143,7 @@ plot_bars(
 # Look at one row of the daily table with the column we ignored, `landed_timestamp`: when the row arrived.
 
 # %%
-predict("01.p11")
+predict("01.p4")
 
 # %%
 to_boston = daily[(daily["origin"] == "JFK") & (daily["dest"] == "BOS")]
@@ -194,7 +194,7 @@ reports[["event_timestamp", "created_timestamp", "temp", "wind_speed"]].round({"
 # A report older than six hours is useless, we say: that limit is called [**ttl**](GLOSSARY.md#ttl), *time to live*.
 
 # %%
-predict("01.p10")
+predict("01.p5")
 
 # %%
 from datetime import timedelta
@@ -297,7 +297,7 @@ toy.apply(tiny)
 
 
 # %%
-predict("01.p3")
+predict("01.p6")
 
 
 # %%
@@ -318,7 +318,7 @@ toy.get_historical_features(at("08:10", "09:30", "09:50", "10:30"), features=["t
 # What comes back when a row grows old?
 
 # %%
-predict("01.p4")
+predict("01.p7")
 
 # %%
 toy.get_historical_features(at("13:00", "13:01"), features=["tiny_weather:wind_speed"]).frame
@@ -340,7 +340,7 @@ print(f"{len(eve)} flights on 31 December, {eve['temp'].isna().sum()} without we
 # At 08:40 the weather service sends the 08:00 report again: the wind was 9, not 8. Both rows have the same event time.
 
 # %%
-predict("01.p5")
+predict("01.p8")
 
 # %%
 from dataclasses import replace
@@ -360,7 +360,7 @@ toy.get_historical_features(at("08:30", "09:30"), features=["tiny_corrected:wind
 # What does a join do with an airport it has never heard of, and with the same question asked twice?
 
 # %%
-predict("01.p6")
+predict("01.p9")
 
 # %%
 questions = pd.concat([at("10:30"), at("09:30", origin="BOS"), at("09:30", "09:30")])
@@ -454,7 +454,7 @@ known.frame.set_index("flight_id").loc[[flight["flight_id"]], some].round(1).T
 # from New York.
 
 # %%
-predict("01.p7")
+predict("01.p10")
 
 # %%
 replayed = store.replay(in_july, features="as_known")
@@ -471,8 +471,14 @@ plot_bars(
 
 # %% [markdown]
 # 0.776 and 0.776. Less than 0.878, and true. The honest figure is the one the passengers will meet.
-#
-# Is the daily table useless, then? No. *Yesterday's* row, once it has landed, is perfectly honest. The view only has to
+
+# %%
+from mlops_lab import quiz
+
+quiz("01.q1")
+
+# %% [markdown]
+# *Yesterday's* row, once it has landed, is perfectly honest, so the daily table is not useless. The view only has to
 # say when its rows arrive. It does not:
 
 # %%
@@ -495,11 +501,6 @@ check("01.4", honest)
 # When it passes, try it: `store.apply(replace(honest, name="route_yesterday"))`, join its features to `asked`, and
 # train on them and `leaves_at`: 0.731 offline, and the same as served.
 
-# %%
-from mlops_lab import quiz
-
-quiz("01.q1")
-
 # %% [markdown]
 # ## The same features, online
 #
@@ -508,7 +509,7 @@ quiz("01.q1")
 # and ask with `get_online_features`. We take the moment at which our JetBlue flight was decided on.
 
 # %%
-predict("01.p8")
+predict("01.p11")
 
 # %%
 moment = flight["event_timestamp"].to_pydatetime()
@@ -563,7 +564,7 @@ pd.concat({"online": online[some].head(3), "offline": offline.frame[some].head(3
 # year:
 
 # %%
-predict("01.p9")
+predict("01.p12")
 
 # %%
 year = datasets.load_flights(columns=["tailnum", "cancelled"])

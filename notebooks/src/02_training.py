@@ -8,7 +8,7 @@
 #
 # - name a training set by its fingerprint, so that "the same data" is a fact and not a hope,
 # - split by time, and show how much a random split flatters a model,
-# - train a run that can be repeated to the byte, and find it again among others,
+# - train a run, train it again and say what is the same, and find it among others,
 # - look at a model from four sides, and choose its threshold by what mistakes cost,
 # - say why nobody should load a pickle from a stranger, and what happens here instead.
 #
@@ -195,7 +195,7 @@ print(f"{len(sides_of_july.train):,} flights to learn from, {sides_of_july.train
 # And if outcomes arrived a day later? In the next figure the split can be dragged.
 
 # %%
-predict("02.p11")
+predict("02.p5")
 
 # %%
 from mlops_lab import EmbargoPanel
@@ -296,10 +296,10 @@ print("is the model stored?", run.artifact in tracker.artifacts)
 # %% [markdown]
 # ## Again, please
 #
-# The same training set, the same params, the same seed. How close will the second model be to the first?
+# The same training set, the same params, the same seed, an hour later. What will be different?
 
 # %%
-predict("02.p5")
+predict("02.p6")
 
 # %%
 clock.sleep(3600)  # an hour later, on the toy clock
@@ -313,7 +313,7 @@ print("same bytes: ", second.artifact == run.artifact)
 # one file. Now another seed.
 
 # %%
-predict("02.p6")
+predict("02.p7")
 
 # %%
 clock.sleep(3600)
@@ -369,7 +369,7 @@ plot_calibration({"logistic": (late, chance)}, title="Promised and observed, Jul
 # threshold finds some late flights and alarms for some punctual ones:
 
 # %%
-predict("02.p7")
+predict("02.p8")
 
 # %%
 table = []
@@ -417,7 +417,7 @@ print(f"threshold {chosen}: {missed:,} missed and {alarms:,} false alarms cost {
 # It begins with costs that are the other way round.
 
 # %%
-predict("02.p10")
+predict("02.p9")
 
 # %%
 from mlops_lab import ThresholdPanel
@@ -427,6 +427,9 @@ bill.set(missed=1, alarm=3)
 bill
 
 # %% [markdown]
+# An alarm pays from a chance of 3 / (3 + 1) = 0.75 on. The panel finds 0.80 cheapest, for the model promises a little
+# too much.
+#
 # ## Which run was that?
 #
 # The tracker has kept every run of this notebook. Those of the comparison carry a tag. By their AUC, best first:
@@ -456,31 +459,31 @@ tracker.search_runs(name="late_flights", order_by="started DESC")
 # %% [markdown]
 # ## Whose model is this?
 #
-# Most models in the world are stored as [**pickles**](GLOSSARY.md#pickles). A pickle is not data, it is a list of
-# instructions for building an object. The one below holds a call of `print`; `__reduce__` puts it there.
+# Most models in the world are stored as [**pickles**](GLOSSARY.md#pickles). A pickle says how an object is built again.
+# A class may have a say in that, in `__reduce__`:
 
 # %%
 import pickle
 
 
 class Model:
-    """Looks like a model on disk; says what to call while being loaded."""
+    """Looks like a model on disk."""
 
     def __reduce__(self):
-        return print, ("this ran on your machine while the file was being opened",)
+        return print, ("this ran on your machine",)
 
 
 received = pickle.dumps(Model())
 
 # %%
-predict("02.p8")
+predict("02.p10")
 
 # %%
 opened = pickle.loads(received)
 
 # %% [markdown]
-# We called nothing, we only opened a file. Python carries out *any* instructions while loading: where `print` stands,
-# somebody else writes "send me the passwords".
+# We called nothing, we only opened a file. A pickle is not data but a list of instructions, and Python carries out
+# *any* of them while loading: where `print` stands, somebody else writes "send me the passwords".
 #
 # So our artifacts are [skops](https://skops.readthedocs.io/en/stable/persistence.html) files: they name the types they
 # are made of and hold their numbers, and a type must be trusted before it is built. Let us try to smuggle something in:
@@ -505,13 +508,13 @@ except NotAllowed as refusal:
 # Nothing was built, nothing was called; the message names the type. Our own model loads, because it is made of
 # scikit-learn's own parts only.
 #
-# And if somebody changes the file of a model that *is* trusted? Its name is the fingerprint of its bytes.
+# And if somebody changes the file of a model that *is* trusted?
 
 # %%
-predict("02.p9")
+predict("02.p11")
 
 # %%
-path = tracker.artifacts.path(run.artifact)
+path = tracker.artifacts.path(run.artifact)  # its name is the fingerprint of its bytes
 whole = path.read_bytes()
 path.write_bytes(whole[:-1] + b"?")
 try:

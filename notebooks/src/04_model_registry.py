@@ -7,7 +7,7 @@
 # After this notebook you can
 #
 # - tell versions, stages and aliases apart, and say why MLflow moved from stages to aliases,
-# - promote a version the only way there is: through its own gate report and somebody else's yes,
+# - promote a version, and say what that takes and who must not do it alone,
 # - say what was in Production on any day, and take a version back,
 # - find out that somebody has changed the history.
 #
@@ -26,7 +26,7 @@ draw_map("04")
 # %%
 from mlops_lab import predict
 
-predict("04.p11")
+predict("04.p1")
 
 # %%
 import tempfile
@@ -123,7 +123,7 @@ check("04.1", moves)
 # An alias is looser. Say the colleagues who test want to find "their" version:
 
 # %%
-predict("04.p1")
+predict("04.p2")
 
 # %%
 registry.set_alias("late_flights", "for_the_testers", 1, actor="grace", why="we look at JFK")
@@ -144,7 +144,7 @@ quiz("04.q1")
 # pointed at anything. And an alias that decides what the passengers get?
 
 # %%
-predict("04.p2")
+predict("04.p3")
 
 # %%
 from mlops_lab import MlopsLabError
@@ -169,7 +169,7 @@ attempt(lambda: registry.set_alias("late_flights", "champion", 1, actor="ada"))
 # ## Somebody else has to agree
 #
 # Passengers are rebooked on this model, so Grace decides: from now on no version without an approval. Version 1 serves
-# already. A rollback would ask for its approval too, so she reads its figures and gives it now.
+# already. She reads its figures and approves it now.
 
 # %%
 wait_until("2013-08-16T09:00Z")
@@ -194,7 +194,7 @@ registry.pending_approvals()
 # Version 1 still is in Production, version 2 waits. Ada is in a hurry. Which of her four ideas will work?
 
 # %%
-predict("04.p3")
+predict("04.p4")
 
 # %%
 report_of_1 = registry.get_gate_report("late_flights", 1)
@@ -230,7 +230,7 @@ registry.search(name="late_flights")
 # On 15 October Ada tries the daily averages, the leak of the first notebook.
 
 # %%
-predict("04.p4")
+predict("04.p5")
 
 # %%
 third = night("2013-10-15T10:00Z", train_from="2013-07-15", holdout_days=21, features="daily_averages")
@@ -300,7 +300,7 @@ print("1 October: version", registry.production_at("late_flights", "2013-10-01")
 # [**rollback**](GLOSSARY.md#rollback) is for: first the former version, then the questions.
 
 # %%
-predict("04.p5")
+predict("04.p6")
 
 # %%
 wait_until("2013-10-20T08:00Z")
@@ -314,7 +314,7 @@ registry.search(name="late_flights")
 # back once more?
 
 # %%
-predict("04.p6")
+predict("04.p7")
 
 # %%
 back = registry.rollback
@@ -376,7 +376,7 @@ rows[["flight_id", "event_timestamp", "temp", "airport_waiting", "late"]].tail(3
 # badly: which models have learnt from it?
 
 # %%
-predict("04.p7")
+predict("04.p8")
 
 # %%
 from mlops_lab import used_by
@@ -403,7 +403,7 @@ for event in registry.history("late_flights"):
 # Each event carries the hash of the one before it.
 
 # %%
-predict("04.p10")
+predict("04.p9")
 
 # %%
 from itertools import pairwise
@@ -436,7 +436,7 @@ check("04.4", first_break)
 # any program can open it.
 
 # %%
-predict("04.p8")
+predict("04.p10")
 
 # %%
 import shutil
@@ -456,7 +456,7 @@ connection.close()
 # The file defends itself with a trigger. That stops an accident. It does not stop an attacker: triggers can be dropped.
 
 # %%
-predict("04.p9")
+predict("04.p11")
 
 # %%
 from mlops_lab import IntegrityError
@@ -476,10 +476,15 @@ except IntegrityError as error:
 # %%
 print(*[event for event in registry.history() if event.seq == named])
 
+# %%
+from mlops_lab import quiz
+
+quiz("04.q2")
+
 # %% [markdown]
-# `verify` computed every hash again and named the event. It cannot notice a file that was rewritten in full, with all
-# hashes new. So keep a note somewhere else: `registry.head()` is the hash of the last event. `verify(head=...)` fails
-# when that hash is no longer in the history.
+# `verify` computed every hash again and named the first event whose own hash does not fit. It cannot notice a file that
+# was rewritten in full, with all hashes new. So keep a note somewhere else: `registry.head()` is the hash of the last
+# event. `verify(head=...)` fails when that hash is no longer in the history.
 #
 # The model files are checked too, each time one is loaded. One changed bit is enough:
 
@@ -499,11 +504,6 @@ except IntegrityError as error:
 # %% [markdown]
 # The name of the file is the hash of its bytes, so bytes that were exchanged have the wrong name. Nothing of it was
 # loaded, and nothing in it ran.
-
-# %%
-from mlops_lab import quiz
-
-quiz("04.q2")
 
 # %% [markdown]
 # ## On other data

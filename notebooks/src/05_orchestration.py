@@ -175,7 +175,7 @@ except CycleError as error:
     print(error)
 
 # %% [markdown]
-# The error shows the circle as a path.
+# The circle is refused when the DAG is written, before anything has run, and shown as a path.
 #
 # ## When?
 #
@@ -672,8 +672,7 @@ run_flights(night_home.name, date=tonight, clock=night_clock, resume=dark.run_id
 
 # %% [markdown]
 # `evaluate` took two attempts, everything else one: the model was not trained again, and version 1 went through the
-# gate into Production. It also shows what a task owes the orchestrator: it may be run twice, so it has to be
-# [**idempotent**](GLOSSARY.md#idempotent).
+# gate into Production.
 
 # %%
 from mlops_lab import quiz
@@ -681,6 +680,8 @@ from mlops_lab import quiz
 quiz("05.q1")
 
 # %% [markdown]
+# A task may be run twice, so it has to be [**idempotent**](GLOSSARY.md#idempotent).
+#
 # ## A DAG is data
 #
 # The people who look after the night are not always those who wrote the functions. So a DAG can be written as a text,
@@ -721,7 +722,7 @@ except MlopsLabError as error:
 # [Prefect](https://www.prefect.io).
 
 # %%
-predict("05.p16")
+predict("05.p15")
 
 # %%
 from mlops_lab import to_airflow, to_prefect
@@ -752,7 +753,7 @@ for engine, text in files.items():
 # the next cell asks them now and takes some minutes. Where they are not, it shows runs that were stored.
 
 # %%
-predict("05.p17")
+predict("05.p16")
 
 # %%
 from mlops_lab import compare_engines
@@ -770,7 +771,7 @@ pd.DataFrame({"on all three": same})
 # Berlin puts its clocks forward on 31 March: after 01:59 (00:59 UTC) comes 03:00.
 
 # %%
-predict("05.p15")
+predict("05.p17")
 
 # %%
 differ = {what: found for what, found in comparison.rows if what not in same}
@@ -784,7 +785,7 @@ pd.DataFrame(differ).T[list(comparison.versions)]
 #   the default. A typing error may cost you a night.
 # - **Clocks.** On the night that lacks an hour, Airflow and ours run at 01:30 UTC, which is 03:30 in Berlin; Prefect
 #   runs an hour earlier. In autumn, when 02:30 comes twice, Prefect takes the first and the two others the second.
-#   Nobody is wrong, and that is why jobs are not scheduled between two and three.
+#   Nobody is wrong, and that is why jobs are not scheduled between 02:00 and 03:00.
 # - **Missed dates.** Prefect has no `catchup`. It plans ahead, and what was missed is yours to run.
 # - **Overhead.** A task that does nothing takes milliseconds here and seconds on Airflow. For a training of ten minutes
 #   nobody minds. Put a thousand small tasks into one.

@@ -16,7 +16,7 @@
 # - tell a gate that stops a run from one that only looks like it,
 # - read the conditions and the matrices of a workflow without being surprised,
 # - ask for an approval, and say who may give it and what happens when nobody does,
-# - find the holes through which a bad model, or a stranger's command, slips in.
+# - find the holes through which a bad model, or a stranger, slips in.
 #
 # You need no account at GitHub: a small simulator in this course reads the very files that GitHub reads. What you need
 # is notebook 00, and to have seen a repository, a branch and a pull request. About 80 minutes.
@@ -27,7 +27,7 @@ from mlops_lab import draw_map
 draw_map("06")
 
 # %% [markdown]
-# ## A gate that looks like one
+# ## Two jobs
 #
 # Here is a workflow of two [**jobs**](GLOSSARY.md#jobs):
 #
@@ -123,7 +123,7 @@ draw_workflow(train)
 # error, 2 refused by the gate, 3 waiting for an approval.
 
 # %%
-predict("06.p14")
+predict("06.p3")
 
 # %%
 step = next(step for step in train.jobs["train"].steps if step.id == "pipeline")
@@ -171,7 +171,7 @@ draw_workflow(train, honest)
 # Now the leaking model, with exit code 2:
 
 # %%
-predict("06.p3")
+predict("06.p4")
 
 # %%
 refused = Outcome("failure", reason="Process completed with exit code 2.")
@@ -212,7 +212,7 @@ check("06.1", guesses)
 # You can always ask. `evaluate` takes an expression and the values it may look at:
 
 # %%
-predict("06.p4")
+predict("06.p5")
 
 # %%
 from mlops_lab import evaluate
@@ -238,7 +238,7 @@ for function in ("success()", "failure()", "cancelled()", "always()", "!cancelle
 # `if: github.ref == 'refs/heads/main'` on a deployment still waits for the gate.
 
 # %%
-predict("06.p5")
+predict("06.p6")
 
 # %%
 text = """
@@ -315,7 +315,7 @@ show(matrix)
 # `exclude` strikes jobs out: all that fit what it names. `{airport: LGA}` alone would take every job of LGA.
 
 # %%
-predict("06.p6")
+predict("06.p7")
 
 # %%
 show({**matrix, "exclude": [{"airport": "LGA", "model": "boosted"}]})
@@ -325,14 +325,14 @@ show({**matrix, "exclude": [{"airport": "LGA", "model": "boosted"}]})
 # makes **a job of its own**:
 
 # %%
-predict("06.p7")
+predict("06.p8")
 
 # %%
 show({**matrix, "include": [{"airport": "EWR", "runner": "gpu"}, {"airport": "JFK", "model": "logistic"}]})
 
 # %% [markdown]
 # The first entry joined both jobs of EWR. The second names an airport that no job has, so it became the fifth. Change
-# the three cells above as you like; nothing can break.
+# the three cells above; nothing can break.
 #
 # **Exercise 06.3.** Now without trying it out. How many jobs does this one make? Give the number.
 #
@@ -358,7 +358,7 @@ check("06.3", matrix_jobs)
 # One of three jobs of a matrix fails while the others are still at work:
 
 # %%
-predict("06.p8")
+predict("06.p9")
 
 # %%
 text = """
@@ -373,9 +373,9 @@ for job in simulate(parse_workflow(text), outcomes={"judge (JFK)": "failure"}).j
     print(f"{job.name:<12} {job.conclusion}")
 
 # %% [markdown]
-# EWR and LGA may have been on their way to a fine result. For a matrix of gates, where each answer matters, write
-# `fail-fast: false`. Here is all of it to play with: tick the entries, choose a job that fails, take the tick away from
-# `fail-fast`.
+# `fail-fast` is on by default: one failure cancels its siblings, which may have been on their way to a fine result. For
+# a matrix of gates, where each answer matters, write `fail-fast: false`. Here is all of it to play with: tick the
+# entries, choose a job that fails, take the tick away from `fail-fast`.
 
 # %%
 from mlops_lab import MatrixPanel
@@ -437,7 +437,7 @@ draw_workflow(promote, ask())
 
 
 # %%
-predict("06.p15")
+predict("06.p10")
 
 
 # %%
@@ -455,7 +455,7 @@ story(ask(Review("production", by="ada")))
 # Refused: `prevent_self_review` means that nobody may review a run that he or she started. It goes on waiting.
 
 # %%
-predict("06.p9")
+predict("06.p11")
 
 # %%
 story(ask(Review("production", by="linus")))
@@ -480,7 +480,7 @@ story(ask(Review("production", by="grace", approved=False)))
 # One no is enough, and the run has failed. And if nobody ever looks?
 
 # %%
-predict("06.p10")
+predict("06.p12")
 
 # %%
 story(ask(days=29))
@@ -509,7 +509,7 @@ registry = Registry(home.name, clock=clock)
 registry.pending_approvals()
 
 # %%
-predict("06.p11")
+predict("06.p13")
 
 # %%
 from mlops_lab import MlopsLabError
@@ -555,7 +555,7 @@ WorkflowPanel(train, gate="train/pipeline", reviewers=("ada", "grace"), outputs=
 # %% [markdown]
 # Without a kernel you see the first position: the gate has passed, and the run waits for Ada or Grace.
 #
-# ## A stranger's command
+# ## A stranger's title
 #
 # Anybody in the world can open a pull request. Its title is theirs to choose. Here is a friendly workflow that says
 # thanks. `pull_request_target` is the event for answering strangers: it runs with the repository's secrets, and this
@@ -586,7 +586,7 @@ greet(greeting, "a faster gate")
 # Now somebody chooses a less friendly title. What will the log show?
 
 # %%
-predict("06.p12")
+predict("06.p14")
 
 # %%
 hostile = 'nothing"; echo "$TOKEN"; echo "${TOKEN:1}'
@@ -599,12 +599,16 @@ greet(greeting, hostile)
 # secret is public. (With plain `pull_request` a stranger's run gets no secrets; the command runs all the same, beside
 # your gate.)
 #
-# What if the value is handed over as a variable of the environment?
+# Three repairs are proposed.
 
 # %%
-predict("06.p13")
+predict("06.p15")
 
 # %%
+escaped = greeting.replace(
+    '"Thanks for ${{ github.event.pull_request.title }}"', "${{ toJSON(github.event.pull_request.title) }}"
+)
+greet(escaped, hostile)
 cured = """
 on: pull_request_target
 jobs:
@@ -617,9 +621,9 @@ jobs:
 greet(cured, hostile)
 
 # %% [markdown]
-# That is the cure. The whole title, as a text: a shell never reads a variable's value as a command. And the step no
-# longer gets a secret that it never needed. The rule for your own files: **no `${{ }}` inside `run:`**, not even where
-# the value looks harmless.
+# The last line is the cure: the whole title, as a text. A shell never reads a variable's value as a command. `toJSON`
+# escapes the quotes, and inside them the shell still looks for `$TOKEN`. Other quotes fall to a title that has those.
+# The rule for your own files: **no `${{ }}` inside `run:`**, not even where the value looks harmless.
 
 # %% [markdown]
 # ## What a workflow may do, and whose code it runs

@@ -98,7 +98,7 @@ for view in champion_views:
 # %%
 from mlops_lab import predict
 
-predict("09.p4")
+predict("09.p1")
 
 
 # %%
@@ -131,7 +131,7 @@ tempting, tempting_measured = examine(day_service, "bob", champion_measured.metr
 # A leap. It must be a leak, as in notebook 00, and the gate will find it. Which rule says no?
 
 # %%
-predict("09.p1")
+predict("09.p2")
 
 # %%
 report = evaluate_gates(tempting, champion, FLIGHTS_POLICY, measured=tempting_measured, at=clock.now())
@@ -151,7 +151,7 @@ report
 # again. What was known at that moment cannot have changed.
 
 # %%
-predict("09.p2")
+predict("09.p3")
 
 # %%
 noon = parse_utc("2013-11-14T17:00:00Z")  # noon in New York
@@ -184,7 +184,7 @@ store.apply([landed_view, landed_service])
 truthful, truthful_measured = examine(landed_service, "bob", champion_measured.metrics)
 
 # %%
-predict("09.p3")
+predict("09.p4")
 
 # %%
 report = evaluate_gates(truthful, champion, FLIGHTS_POLICY, measured=truthful_measured, at=clock.now())

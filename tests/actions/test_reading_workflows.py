@@ -219,9 +219,11 @@ def test_a_cycle_without_a_way_in_is_one_problem():
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("on: push\njobs: [", (3, 1)),
+        ("on: push\njobs: [", (2, 7)),
+        ('on: push\njobs:\n  a: "run\n', (3, 6)),
+        ("on: push\njobs: [a,\n", (2, 10)),
         ("on: push\n  jobs: x", (2, 7)),
-        ("a: 'open", (2, 1)),
+        ("a: 'open", (1, 10)),
         ("a: *nowhere", (1, 4)),
         ("a: !!python/object:os.system x", (1, 4)),
         ("a: 1\x00", (1, 5)),
@@ -236,6 +238,7 @@ def test_broken_yaml_is_told_by_place(text, place):
         parse_workflow(text)
 
     assert abs(caught.value.line - place[0]) <= 1
+    assert caught.value.line <= len(text.splitlines()), "a line that the file does not have"
     assert "\n" not in str(caught.value)
 
 

@@ -138,7 +138,7 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         ),
         (HEAD + "tasks:\n  - task_id: a\n    retries: three\n", "line 6, column 5: 'three' is not of type 'integer'"),
         (HEAD + "tasks: []\ntasks: []\n", "line 5, column 1: the key 'tasks' is there twice"),
-        (HEAD + "tasks: [\n", "line 5, column 1: this is no YAML"),
+        (HEAD + "tasks: [\n", "line 4, column 9: this is no YAML"),
         (HEAD + "tasks: []\n\tx: 1\n", "line 5"),
         (HEAD.replace("1", "2") + "tasks: []\n", "line 2, column 1: the document is of version 2.*update"),
         (HEAD.replace("1", "'1'") + "tasks: []\n", "line 2, column 1: 1 was expected"),
@@ -164,6 +164,8 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
             HEAD + "tasks:\n- {task_id: a, arguments: {a: {value: " + "[" * 101 + "]" * 101 + "}}}",
             "line 5, column .*: nested too",
         ),
+        (HEAD + 'description: "never closed\n', "line 4, column 14"),
+        (HEAD + "tasks: [a,\n", "line 4, column 11"),
         (HEAD + "description: \x07\n", "line 4: this is no YAML: the character"),
         (HEAD + "description: " + "x" * 10_000_000, "line 1: the text has 10,000,0.. characters; the longest"),
         (

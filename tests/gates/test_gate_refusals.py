@@ -51,8 +51,8 @@ def test_a_near_miss_does_not_read_like_a_hit():
 
     assert told == [
         "auc is 0.6499999, below the floor of 0.6500000.",
-        "auc is 0.650 against 0.660 of the champion: 0.0100001 worse, more than the margin of 0.0100000.",
-        "auc falls from 0.700 offline to 0.680 as served: 0.0200001 lost, more than the 0.0200000 allowed.",
+        "auc is 0.6499999 against 0.6600000 of the champion: 0.0100001 worse, more than the margin of 0.0100000.",
+        "auc falls from 0.7000000 offline to 0.6799999 as served: 0.0200001 lost, more than the 0.0200000 allowed.",
     ]
 
 

@@ -275,7 +275,7 @@ def test_what_is_no_object_is_passed_over(text, tmp_path):
     assert checked(written(tmp_path, text)) == []
 
 
-@pytest.mark.parametrize("text", ["a: [1", "a: 1\n b: 2", "\tx", "a: &x *y", "a: {b: 'c"])
+@pytest.mark.parametrize("text", ["a: [1", "a: 1\n b: 2", "\tx", "a: &x *y", "a: {b: 'c", 'a: 1\nb: "c\n'])
 def test_what_is_no_yaml_is_told_with_its_file_and_line(text, tmp_path):
     path = written(tmp_path, text)
 

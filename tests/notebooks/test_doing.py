@@ -111,6 +111,13 @@ def asked(path: Path) -> list[str]:
     return re.findall(r'^predict\("([^"]+)"\)$', path.read_text("utf-8"), re.MULTILINE)
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_the_numbers_of_the_predictions_stand_in_the_order_of_reading(path: Path) -> None:
+    found = asked(path)
+
+    assert found == [f"{path.name[:2]}.p{place}" for place in range(1, len(found) + 1)]
+
+
 def test_each_prediction_is_asked_once_in_its_own_notebook() -> None:
     found = {path.name[:2]: asked(path) for path in SOURCES}
 

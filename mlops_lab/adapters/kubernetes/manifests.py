@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.base.errors import InvalidData, UnknownName, closest
+from mlops_lab.base.errors import InvalidData, UnknownName, closest, place_in
 
 __all__ = ["Finding", "Manifest", "check_manifests", "read_manifests"]
 
@@ -82,13 +82,14 @@ def _texts(path: str | Path) -> Iterator[tuple[str, str]]:
 
 def _objects(path: str, text: str) -> Iterator[Manifest]:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         documents = list(YAML(typ="rt").load_all(text))
     except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
-        mark, why = getattr(error, "problem_mark", None), getattr(error, "problem", None) or type(error).__name__
-        raise InvalidData(f"{path}{f':{mark.line + 1}' if mark else ''}: no YAML: {why}.") from None
+        why = getattr(error, "problem", None) or type(error).__name__
+        line = f":{place_in(text, error)[0]}" if isinstance(error, MarkedYAMLError) else ""
+        raise InvalidData(f"{path}{line}: no YAML: {why}.") from None
     mappings = (each for each in documents if isinstance(each, Mapping))  # a patch in JSON is a list
     for document in (one for each in mappings for one in _mappings(each.get("items")) or [each]):
         if {"kind", "apiVersion"} <= set(document):  # others are values of a chart, or kustomize's own

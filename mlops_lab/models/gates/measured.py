@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_lab.base.clock import parse_utc, to_utc
@@ -124,6 +125,23 @@ def told_apart(figure: float, bound: float) -> tuple[str, str]:
         if figure == bound or told[0] != told[1]:
             break
     return told
+
+
+def told_with_gap(first: float, second: float, bound: float, *, apart: bool) -> tuple[str, str, str, str]:
+    """Two figures, what lies between them, and its bound: three decimals, or as many more as it takes to add up.
+
+    Where `apart` says so, it also takes as many as show that the gap is not the bound.
+
+    >>> told_with_gap(0.1748, 0.1774, 0.002, apart=False)
+    ('0.1748', '0.1774', '0.0026', '0.0020')
+    """
+    for digits in range(3, 17):
+        one, other, gap, held = told = tuple(
+            f"{each:.{digits}f}" for each in (first, second, abs(first - second), bound)
+        )
+        if abs(Decimal(one) - Decimal(other)) == Decimal(gap) and not (apart and gap == held):
+            break
+    return told  # type: ignore[return-value]
 
 
 def profile(frame: pd.DataFrame, at: datetime, *, timestamp: str = "event_timestamp") -> DataProfile:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from mlops_lab.base.errors import InvalidDefinition
-from mlops_lab.models.gates.measured import Measured, are_names, finite, told_apart
+from mlops_lab.models.gates.measured import Measured, are_names, finite, told_apart, told_with_gap
 from mlops_lab.models.registry import RuleResult
 from mlops_lab.models.training import METRICS, NUMBER_METRICS
 
@@ -196,16 +196,14 @@ class NoWorseThanChampion:
             return higher
         worse = champion - figure if higher else figure - champion
         passed = worse <= self.margin + _ROUNDING
-        gap, margin = f"{abs(worse):.3f}", f"{self.margin:.3f}"
-        if not passed and gap == margin:
-            gap, margin = told_apart(worse, self.margin)
+        told, its, gap, margin = told_with_gap(figure, champion, self.margin, apart=not passed)
         if worse < -_ROUNDING:
             how = f"{gap} better, and {margin} worse would be allowed"  # better is within no margin
         elif worse > _ROUNDING:
             how = f"{gap} worse, {'within' if passed else 'more than'} the margin of {margin}"
         else:
             how = f"no difference, within the margin of {margin}"
-        both = f"{self.metric} is {figure:.3f} against {champion:.3f} of the champion"
+        both = f"{self.metric} is {told} against {its} of the champion"
         return RuleResult(self.rule, passed, worse, self.margin, f"{both}: {how}.")
 
 
@@ -304,12 +302,9 @@ class ServedSkew:
         lost = offline - served if higher else served - offline
         passed = lost <= self.bound + _ROUNDING
         change = "falls" if higher == (lost > 0) else "rises"
-        cost, allowed = f"{max(lost, 0):.3f}", f"{self.bound:.3f}"
-        if not passed and cost == allowed:
-            cost, allowed = told_apart(lost, self.bound)
+        told, kept, cost, allowed = told_with_gap(offline, served, self.bound, apart=not passed)
+        cost = cost if lost > 0 else f"{0:.3f}"
         verdict = f"{cost} lost, {'within' if passed else 'more than'} the {allowed} allowed."
-        both = f"{change} from {offline:.3f} offline to {served:.3f}"
-        if f"{offline:.3f}" == f"{served:.3f}":
-            both = f"is {offline:.3f} offline and {served:.3f}"
+        both = f"{change} from {told} offline to {kept}" if told != kept else f"is {told} offline and {kept}"
         sentence = f"{self.metric} {both} as served: {verdict}"
         return RuleResult(self.rule, passed, lost, self.bound, sentence)

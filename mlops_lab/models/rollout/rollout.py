@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from mlops_lab.base.errors import InvalidData, NotAllowed
+from mlops_lab.models.gates.measured import told_with_gap
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout.deployment import Deployment, RolloutPolicy, Step, days_of, deployment_of
 
@@ -105,16 +106,17 @@ def judge(answers: pd.DataFrame, policy: RolloutPolicy, *, is_late: bool = False
         worse, days, shared=policy.shared, error=_ERROR / len(policy.weights)
     )  # each weight begins to count anew
     figures = (float(challenger[compared].mean()), float(champion.mean()))
-    side = f"{'worse' if mean > 0 else 'better'} by {abs(mean):.3f}"
-    said = f"on {pairs} {policy.noun} its {policy.error} is {figures[0]:.3f} against {figures[1]:.3f}: {side}"
+    its, other, gap, margin = told_with_gap(*figures, policy.margin, apart=mean > policy.margin)
+    side = f"{'worse' if mean > 0 else 'better'} by {gap}"
+    said = f"on {pairs} {policy.noun} its {policy.error} is {its} against {other}: {side}"
     if least_mean > policy.margin:
-        return found("roll_back", f"{said}, no longer compatible with {policy.margin:.3f}", *figures)
+        return found("roll_back", f"{said}, no longer compatible with {margin}", *figures)
     if is_late and least_mean > 0 and mean > policy.margin:
         return found("roll_back", f"{said}, no longer compatible with being as good", *figures)
     if mean <= 0:
-        return found("advance", f"{said}, and {policy.margin:.3f} worse would be allowed", *figures)
+        return found("advance", f"{said}, and {margin} worse would be allowed", *figures)
     if mean <= policy.margin:
-        return found("advance", f"{said}, within the margin of {policy.margin:.3f}", *figures)
+        return found("advance", f"{said}, within the margin of {margin}", *figures)
     return found("hold", f"{said}, which may be chance", *figures)
 
 

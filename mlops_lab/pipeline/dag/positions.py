@@ -7,7 +7,7 @@ import math
 import re
 from typing import Any
 
-from mlops_lab.base.errors import InvalidData
+from mlops_lab.base.errors import InvalidData, place_in
 
 Place = tuple[int, int]
 Path = tuple[str | int, ...]
@@ -52,9 +52,8 @@ def read_yaml(text: str) -> tuple[Any, dict[Path, Place]]:
     try:
         node = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise InvalidData(f"{at}this is no YAML: {error.problem or error.context}.") from None
+        line, column = place_in(text, error)
+        raise InvalidData(f"line {line}, column {column}: this is no YAML: {error.problem or error.context}.") from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise InvalidData(f"line {line}: this is no YAML: the character {chr(error.character)!r} cannot be.") from None

@@ -78,7 +78,8 @@ def _joined(join: Any, decisions: pd.DataFrame, daily: pd.DataFrame) -> pd.DataF
 
 def _same(found: pd.DataFrame, shares: list[float | None], why: str) -> None:
     values = [None if pd.isna(one) else round(float(one), 6) for one in found["route_day_late_share"]]
-    expect(values == shares, f"{why}; not {values}.")
+    given = ["nothing" if one is None else f"{one:g}" for one in values]
+    expect(values == shares, f"{why}; your join gives {', '.join(given)}.")
 
 
 def _split(split: Any) -> None:

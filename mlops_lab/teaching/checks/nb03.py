@@ -46,6 +46,12 @@ def _build_reaches(reaches: Callable[..., Any]) -> None:
         ({"auc": None}, 0.65, (False, "an error"), 'the figures {"auc": None} get through: None is no measurement.'),
         ({}, 0.0, (False,), "with a floor of 0 a missing figure gets through: a default is an invented figure."),
         ({"auc": _INFINITE}, 0.65, (False,), "an infinite figure gets through: no measurement is infinite."),
+        (
+            {"auc": None},
+            0.65,
+            (False,),
+            'the figures {"auc": None} raise an exception: a figure that is None is a no, like one that is missing.',
+        ),
         ({"auc": 12.0}, 10.0, (True,), f"12 reaches a floor of 10: {any_figure}"),
         ({"auc": -0.5}, -1.0, (True,), f"-0.5 reaches a floor of -1: {any_figure}"),
         ({"auc": 0.2, "other": 0.9}, 0.65, (False,), "only the figure that was asked for counts."),

@@ -119,7 +119,11 @@ def repair(repairs: Any) -> None:
     try:
         _try_out("\n".join(lines) + "\n")
     except MlopsLabError as error:
-        raise NotYet(f"GitHub would not take that: {error}") from None
+        braces = any("{" in text.replace("${{", "").replace("}}", "") for text in lines if "${{" in text)
+        tip = (
+            " Between { and }, a value that holds ${{ }} stands in quotes." if braces and "Broken" in str(error) else ""
+        )
+        raise NotYet(f"GitHub would not take that: {error}{tip}") from None
 
 
 def _try_out(text: str) -> None:

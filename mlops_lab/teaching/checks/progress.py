@@ -149,9 +149,9 @@ def progress() -> ProgressTable:
 
 
 def _predictions() -> dict[str, str]:
-    """What was predicted, by prediction."""
-    found = {one.id: read_standing(one.id)[0].said for one in all_predictions()}
-    return {entry: said for entry, said in found.items() if said}
+    """What was predicted, by prediction; what is no option of it was said when the number was another question's."""
+    found = ((one, read_standing(one.id)[0].said) for one in all_predictions())
+    return {one.id: said for one, said in found if said in one.options}
 
 
 def export_progress(path: str | os.PathLike[str]) -> Path:
