@@ -168,7 +168,11 @@ TABLES = (
             "enough": "figures[name] >= floor",
         },
         {
-            "there": {"True": "is missing", '"auc" not in figures': "0.70 reaches"},
+            "there": {
+                "True": "is missing",
+                "name in figures": '{"auc": None} raise an exception',
+                '"auc" not in figures': "0.70 reaches",
+            },
             "finite": {
                 "True": "infinite",
                 "not math.isnan(figures[name])": "infinite",
@@ -183,7 +187,7 @@ TABLES = (
             },
         },
         (
-            "import math\ndef reaches(f, n, x):\n    return n in f and math.isfinite(f[n]) and f[n] >= x",
+            "import math\ndef reaches(f, n, x):\n    return f.get(n) is not None and math.isfinite(f[n]) and f[n] >= x",
             (
                 "def reaches(figures, name, floor):\n    figure = figures.get(name)\n"
                 "    return figure is not None and floor <= figure < float('inf')"
