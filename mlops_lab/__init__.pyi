@@ -7,7 +7,7 @@ from .adapters import engines_of as engines_of
 from .adapters import open_feature_store as open_feature_store
 from .adapters import open_registry as open_registry
 from .adapters import open_tracker as open_tracker
-from .adapters.engines import compare_engines as compare_engines
+from .adapters.comparison import compare_engines as compare_engines
 from .adapters.exports import to_airflow as to_airflow
 from .adapters.exports import to_kubernetes as to_kubernetes
 from .adapters.exports import to_prefect as to_prefect

@@ -45,14 +45,14 @@ ENGINES = {
         "airflow",
         ("tests/engines",),
         inside=False,
-        code=("mlops_lab/adapters/airflow", "mlops_lab/adapters/engines", "mlops_lab/pipeline/dag"),
+        code=("mlops_lab/adapters/airflow", "scripts/engine_runs", "mlops_lab/pipeline/dag"),
     ),
     "prefect": Engine(
         ("prefect",),
         "prefect",
         ("tests/engines",),
         inside=False,
-        code=("mlops_lab/adapters/prefect", "mlops_lab/adapters/engines", "mlops_lab/pipeline/dag"),
+        code=("mlops_lab/adapters/prefect", "scripts/engine_runs", "mlops_lab/pipeline/dag"),
     ),
     "feast-mlflow": Engine(
         ("feast", "mlflow", "postgres", "spark", "engine-test"),

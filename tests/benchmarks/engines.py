@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops_lab.adapters.engines import Asked, run_all
-from mlops_lab.adapters.engines.planted import nothing, sequence
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+from engine_runs.planted import nothing, sequence
+from engine_runs.running import Asked, run_all
+
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, Task, run_dag

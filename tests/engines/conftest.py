@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from compare_engines import DATES, missed_since, questions
+from engine_runs.planted import sequence
+from engine_runs.running import Asked, run_all
 
-from mlops_lab.adapters.engines import Asked, run_all
-from mlops_lab.adapters.engines.comparing import DATES, missed_since, questions
-from mlops_lab.adapters.engines.planted import sequence
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.pipeline.dag import DAG, run_dag
 from mlops_lab.pipeline.flights import flights_pipeline

@@ -7,22 +7,18 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from compare_engines import DATES, live_comparison, questions
+from engine_runs import asking
+from engine_runs.asking import ask
+from engine_runs.running import Answer, Record, Verdict
 
-from mlops_lab.adapters.engines import (
-    Answer,
-    Comparison,
-    Record,
-    Verdict,
-    ask,
-    live_comparison,
-    python_of,
-    stored_comparison,
-)
-from mlops_lab.adapters.engines.comparing import DATES, questions
+from mlops_lab.adapters.comparison import Comparison, python_of, stored_comparison
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
+SCRIPTS = Path(asking.__file__).parents[1]
 posix_only = pytest.mark.skipif(os.name == "nt", reason="plants a program as a shell script")
 
 
@@ -90,8 +86,8 @@ def test_what_an_engine_started_is_ended_with_it(planted, tmp_path, ending, told
 @posix_only
 def test_an_engine_ends_when_the_one_that_asked_is_killed(tmp_path):
     engine = (
-        "import time; from mlops_lab.adapters.engines.asking import end_with_parent as e; "
-        "e(); print(1, flush=True); time.sleep(600)"
+        f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r}); "
+        "from engine_runs.asking import end_with_parent as e; e(); print(1, flush=True); time.sleep(600)"
     )
     asker = (
         "import subprocess, sys, time\n"

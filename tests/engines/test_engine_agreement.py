@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from mlops_lab.adapters.engines import ENGINES, ask
+from engine_runs.asking import ask
+from engine_runs.running import ENGINES
+
 from mlops_lab.base.clock import FakeClock
 from mlops_lab.pipeline.dag import PRESETS, run_dag
 

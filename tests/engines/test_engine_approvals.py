@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from compare_engines import questions
+from engine_runs.running import Asked, run_all
 
-from mlops_lab.adapters.engines import Asked, run_all
-from mlops_lab.adapters.engines.comparing import questions
 from mlops_lab.base.clock import SystemClock
 from mlops_lab.models.registry import Registry
 from mlops_lab.pipeline.flights import MODEL_NAME, flights_pipeline

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from engine_runs.asking import ask
+from engine_runs.planted import nothing, start
 
-from mlops_lab.adapters.engines import ask
-from mlops_lab.adapters.engines.planted import nothing, start
 from mlops_lab.adapters.exports import to_airflow_factory, to_prefect, to_prefect_yaml
 from mlops_lab.pipeline.dag import DAG, Task, to_yaml
 from mlops_lab.pipeline.flights import flights_pipeline

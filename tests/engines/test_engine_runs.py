@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from compare_engines import DATES
 from drawn_dags import hanging_dag
-
-from mlops_lab.adapters.engines import Asked, run_all
-from mlops_lab.adapters.engines.comparing import DATES
+from engine_runs.running import Asked, run_all
 
 PROBLEMS = ("passed", "refused", "weather passed", "weather refused")
 REFUSED = {"approve", "promote", "materialize", "roll_out"}

@@ -9,8 +9,8 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
+from engine_runs.running import run_all
 
-from mlops_lab.adapters.engines import run_all
 from mlops_lab.pipeline.dag import PRESETS, Schedule
 
 pytestmark = pytest.mark.skipif(

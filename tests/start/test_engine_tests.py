@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
     ("changed", "engines"),
     [
         ("mlops_lab/adapters/tecton/export.py", {"tecton"}),
-        ("mlops_lab/adapters/engines/asking.py", {"airflow", "prefect"}),
+        ("scripts/engine_runs/asking.py", {"airflow", "prefect"}),
         ("constraints/cloud.txt", {"cloud"}),
         ("tests/feast/test_feast_quiet.py", {"feast-mlflow"}),
         ("mlops_lab/adapters/targets.py", set(ENGINES)),

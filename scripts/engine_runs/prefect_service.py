@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.engines.service import end, free_ports, until
+from engine_runs.service import end, free_ports, until
 
 __all__ = ["deploy_and_serve", "service"]
 
@@ -31,7 +31,7 @@ def service(folder: Path) -> Iterator[str]:
 
 
 def _start(folder: Path, settings: dict[str, str], *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, *words], cwd=folder, env={**os.environ, **settings})  # noqa: S603
+    return subprocess.Popen([sys.executable, *words], cwd=folder, env={**os.environ, **settings})
 
 
 def _get(url: str, body: Any = None) -> Any:

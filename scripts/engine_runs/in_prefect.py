@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.engines.asking import end_with_parent
-from mlops_lab.adapters.engines.prefect_service import deploy_and_serve
+from engine_runs.asking import end_with_parent
+from engine_runs.prefect_service import deploy_and_serve
 
 __all__ = ["main"]
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from mlops_lab.adapters.engines.airflow_service import run_and_answer
-from mlops_lab.adapters.engines.asking import end_with_parent
+from engine_runs.airflow_service import run_and_answer
+from engine_runs.asking import end_with_parent
 
 __all__ = ["main"]
 

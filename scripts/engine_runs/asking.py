@@ -6,22 +6,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.base.errors import MissingExtra, MlopsLabError
+from mlops_lab.adapters.comparison import python_of
+from mlops_lab.base.errors import MlopsLabError
 
-__all__ = ["ask", "end_with_parent", "python_of"]
+__all__ = ["ask", "end_with_parent"]
 
-ROOT = Path(__file__).resolve().parents[3]
+SCRIPTS = Path(__file__).resolve().parents[1]
 _QUIET = {
     "airflow": {
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -41,26 +40,6 @@ _QUIET = {
 }
 
 
-def python_of(engine: str) -> str:
-    """The Python that has the engine: the one that `MLOPS_LAB_<ENGINE>_PYTHON` names, this one, or `.venv-<engine>`'s.
-
-    >>> python_of("json") == sys.executable
-    True
-
-    Raises:
-        MissingExtra: there is none.
-    """
-    if named := os.environ.get(f"MLOPS_LAB_{engine.upper()}_PYTHON"):
-        return named
-    found = find_spec(engine)
-    if found is not None and found.origin is not None:  # a folder of that name, which somebody has here, has none
-        return sys.executable
-    own = ROOT / f".venv-{engine}" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if own.is_file():
-        return str(own)
-    raise MissingExtra(engine)
-
-
 @cache
 def _airflow_database(python: str, timeout: float) -> bytes:
     """Airflow's database before its first run. Making one takes ten seconds, so a process makes it once."""
@@ -75,7 +54,8 @@ def _airflow_database(python: str, timeout: float) -> bytes:
 def _variables(engine: str, home: str | Path) -> dict[str, str]:
     """The environment of an engine's process: none of its settings on this machine, and nothing sent anywhere."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PREFECT", "PYTEST"))}
-    return {**kept, **_QUIET[engine], f"{engine.upper()}_HOME": str(home)}
+    path = os.pathsep.join(each for each in (str(SCRIPTS), kept.get("PYTHONPATH")) if each)
+    return {**kept, **_QUIET[engine], f"{engine.upper()}_HOME": str(home), "PYTHONPATH": path}
 
 
 def ask(engine: str, job: Mapping[str, Any], *, timeout: float = 600) -> dict[str, Any]:
@@ -99,7 +79,7 @@ def ask(engine: str, job: Mapping[str, Any], *, timeout: float = 600) -> dict[st
         asked.write_text(json.dumps(job), "utf-8")
         if engine == "airflow" and job.get("runs"):
             (home / "airflow.db").write_bytes(_airflow_database(python, timeout))
-        doing = [python, "-m", f"mlops_lab.adapters.engines.in_{engine}", str(asked), str(answered)]
+        doing = [python, "-m", f"engine_runs.in_{engine}", str(asked), str(answered)]
         said = _run(doing, _variables(engine, home), folder, timeout - (time.monotonic() - began))
         if not answered.is_file():
             raise MlopsLabError(f"{engine} gave no answer: {said[-2000:].strip()}")
@@ -111,7 +91,7 @@ def _run(command: list[str], variables: Mapping[str, str], folder: str, timeout:
     """Run to the end, or to the timeout; what it said. Its whole group of processes is ended either way."""
     log = Path(folder, "said.txt")
     with log.open("wb") as said:
-        process = subprocess.Popen(  # noqa: S603  our own words
+        process = subprocess.Popen(
             command, cwd=folder, env=dict(variables), stdin=subprocess.DEVNULL, stdout=said, stderr=said,
             start_new_session=True,
         )  # fmt: skip

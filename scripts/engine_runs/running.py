@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.adapters.engines.asking import ask
+from engine_runs.asking import ask
 from mlops_lab.adapters.exports import to_airflow, to_prefect
 from mlops_lab.base.clock import SystemClock, parse_utc
 from mlops_lab.base.display import counted
@@ -131,7 +131,7 @@ def run_all(
         missed: (cron, from): how many runs are made up for when a scheduler comes up now.
         timeout: seconds that the engine may take for all of it.
 
-    >>> from mlops_lab.adapters.engines.planted import echo_dag
+    >>> from engine_runs.planted import echo_dag
     >>> run_all("ours", [Asked(echo_dag(), "2013-10-01"), Asked(echo_dag(), "2013-10-01", {"size": 99})]).runs
     (Record(ours, success, 1 tasks ran),
      Record(ours, refused: InvalidData: param size must be at least 1 and at most 9, not 99.))

@@ -13,7 +13,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from mlops_lab.adapters.engines.service import end, free_ports, until
+from engine_runs.service import end, free_ports, until
 
 __all__ = ["run_and_answer", "service"]
 
@@ -64,8 +64,7 @@ def service(people: list[str], home: str, dags: Path) -> Iterator[dict[str, Pers
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[2]),
     }
     started = [
-        subprocess.Popen([sys.executable, "-m", "airflow", part], env={**os.environ, **settings})  # noqa: S603
-        for part in _PARTS
+        subprocess.Popen([sys.executable, "-m", "airflow", part], env={**os.environ, **settings}) for part in _PARTS
     ]
     try:
         until(lambda: _answers(url), "Airflow to come up", started)
