@@ -7,38 +7,11 @@ in every process and every later command sees the same. All of them have the met
 
 from __future__ import annotations
 
-from mlops_lab.adapters.copying import Copied, copy_registry, move_registry
-from mlops_lab.adapters.feast.differences import Difference, conformance, differences_of
-from mlops_lab.adapters.feast.objects import to_feast
-from mlops_lab.adapters.feast.store import FeastStore
-from mlops_lab.pipeline.engines import (
-    FEATURE_ENGINES,
-    REGISTRY_ENGINES,
-    Engines,
-    choose_engines,
-    engines_of,
-    has_registry,
-    open_feature_store,
-    open_registry,
-    open_tracker,
-)
-
-__all__ = [
-    "FEATURE_ENGINES",
-    "REGISTRY_ENGINES",
-    "Copied",
-    "Difference",
-    "Engines",
-    "FeastStore",
-    "choose_engines",
-    "conformance",
-    "copy_registry",
-    "differences_of",
-    "engines_of",
-    "has_registry",
-    "move_registry",
-    "open_feature_store",
-    "open_registry",
-    "open_tracker",
-    "to_feast",
-]
+from mlops_lab.adapters.copying import copy_registry as copy_registry
+from mlops_lab.adapters.copying import move_registry as move_registry
+from mlops_lab.pipeline.engines import Engines as Engines
+from mlops_lab.pipeline.engines import choose_engines as choose_engines
+from mlops_lab.pipeline.engines import engines_of as engines_of
+from mlops_lab.pipeline.engines import open_feature_store as open_feature_store
+from mlops_lab.pipeline.engines import open_registry as open_registry
+from mlops_lab.pipeline.engines import open_tracker as open_tracker

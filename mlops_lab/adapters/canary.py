@@ -15,8 +15,6 @@ from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Judgement, RolloutPolicy, judge
 
-__all__ = ["Delivery", "ReleaseTarget", "deliver", "judge_seen", "take_back"]
-
 
 class ReleaseTarget(Target, Protocol):
     """A target that also takes a new challenger, and makes it the champion."""

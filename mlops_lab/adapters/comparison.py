@@ -16,8 +16,6 @@ from textwrap import wrap
 from mlops_lab.base.display import html_table, shown
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
-__all__ = ["STORED", "Comparison", "compare_engines", "python_of", "stored_comparison"]
-
 STORED = Path(__file__).with_name("comparison.json")
 ROOT = Path(__file__).resolve().parents[2]
 _CELL = 36  # columns that a cell of the table may be wide

@@ -18,8 +18,6 @@ from mlops_lab.models.registry.history import append
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.pipeline.engines import REGISTRY_ENGINES, engines_of, open_registry, open_tracker, save_engines
 
-__all__ = ["Copied", "copy_registry", "move_registry"]
-
 _STEP = 20  # events in one transaction of the other history
 
 

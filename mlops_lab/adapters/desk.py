@@ -11,8 +11,6 @@ from mlops_lab.models.registry import GateReport, ModelVersion, RuleResult
 from mlops_lab.models.tracking import Run
 from mlops_lab.pipeline.engines import Engines, open_registry, open_tracker
 
-__all__ = ["Desk"]
-
 _METRICS = {"served.roc_auc": 0.70}
 _HOLDOUT = "sha256:" + "0" * 64
 

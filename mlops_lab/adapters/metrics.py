@@ -14,8 +14,6 @@ from urllib.request import urlopen
 
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError
 
-__all__ = ["CloudMonitoring", "CloudWatch", "Metrics", "Prometheus", "Seen"]
-
 
 @dataclass(frozen=True)
 class Seen:

@@ -15,8 +15,6 @@ from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, REQUIRED, Reference, Task
 from mlops_lab.pipeline.dag.task import parameters_of, references_in
 
-__all__ = ["Step", "by_keyword", "identifiers", "steps"]
-
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 from mlops_lab.base.errors import UnknownName
 
-__all__ = ["PICTURES", "EnginePicture", "engine_picture"]
-
 _FOLDER = Path(__file__).with_name("pictures")
 
 #: The words beside each picture.

@@ -21,16 +21,6 @@ from mlops_lab.adapters.desk import Desk
 from mlops_lab.adapters.registry_promises import REGISTRY_PROMISES
 from mlops_lab.pipeline.engines import Engines
 
-__all__ = [
-    "KEPT_RUN",
-    "Answer",
-    "answer_of",
-    "ask_registries",
-    "kept_answers",
-    "kept_runs",
-    "prepare_home",
-]
-
 KEPT = Path(__file__).with_name("promises.json")
 #: The params of a short run of the flights pipeline, as of 2013-06-01, that every engine is compared on.
 KEPT_RUN = {"train_from": "2013-05-01", "holdout_days": 10, "watch_days": 3, "author": "ada"}

@@ -13,8 +13,6 @@ from typing import Any
 from mlops_lab.adapters.desk import Desk
 from mlops_lab.base.errors import MlopsLabError
 
-__all__ = ["REGISTRY_PROMISES"]
-
 
 def _refused(call: Callable[[], Any]) -> str:
     try:

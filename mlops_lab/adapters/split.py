@@ -7,8 +7,6 @@ from typing import Any, Protocol
 
 from mlops_lab.base.errors import InvalidData, MlopsLabError
 
-__all__ = ["LostHalfWay", "Release", "Target", "TargetUnreachable", "TrafficSplit", "shift"]
-
 
 class TargetUnreachable(MlopsLabError, OSError):
     """The target is not set up or cannot be reached from here, so nothing was changed. Attributes: `target`, `why`.

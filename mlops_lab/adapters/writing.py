@@ -12,8 +12,6 @@ from unicodedata import east_asian_width
 
 from mlops_lab.pipeline.dag import Reference
 
-__all__ = ["WIDTH", "broken", "call", "docstring", "duration", "literal", "moment", "sentence"]
-
 WIDTH = 120
 _TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[][(){},]""")
 

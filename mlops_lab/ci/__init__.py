@@ -10,42 +10,24 @@ billing, queues of runners, re-runs of single jobs, a file's meaning on another 
 
 from __future__ import annotations
 
-from mlops_lab.ci.executing import execute
-from mlops_lab.ci.expressions import ExpressionError, evaluate, interpolate
-from mlops_lab.ci.loading import load_workflow, parse_workflow
-from mlops_lab.ci.matrix import expand_matrix
-from mlops_lab.ci.nodes import Problem, WorkflowError, read_yaml
-from mlops_lab.ci.results import JobRun, Moment, StepRun, WorkflowRun
-from mlops_lab.ci.run_state import ConcurrencyGroups, Environment, Review, environments_from
-from mlops_lab.ci.simulating import simulate, simulate_chain
-from mlops_lab.ci.step_runner import Outcome
-from mlops_lab.ci.stubs import ActionCall
-from mlops_lab.ci.trigger import Trigger
-from mlops_lab.ci.workflow import Workflow
-
-__all__ = [
-    "ActionCall",
-    "ConcurrencyGroups",
-    "Environment",
-    "ExpressionError",
-    "JobRun",
-    "Moment",
-    "Outcome",
-    "Problem",
-    "Review",
-    "StepRun",
-    "Trigger",
-    "Workflow",
-    "WorkflowError",
-    "WorkflowRun",
-    "environments_from",
-    "evaluate",
-    "execute",
-    "expand_matrix",
-    "interpolate",
-    "load_workflow",
-    "parse_workflow",
-    "read_yaml",
-    "simulate",
-    "simulate_chain",
-]
+from mlops_lab.ci.executing import execute as execute
+from mlops_lab.ci.expressions import ExpressionError as ExpressionError
+from mlops_lab.ci.expressions import evaluate as evaluate
+from mlops_lab.ci.expressions import interpolate as interpolate
+from mlops_lab.ci.loading import load_workflow as load_workflow
+from mlops_lab.ci.loading import parse_workflow as parse_workflow
+from mlops_lab.ci.matrix import expand_matrix as expand_matrix
+from mlops_lab.ci.nodes import WorkflowError as WorkflowError
+from mlops_lab.ci.nodes import read_yaml as read_yaml
+from mlops_lab.ci.results import JobRun as JobRun
+from mlops_lab.ci.results import StepRun as StepRun
+from mlops_lab.ci.results import WorkflowRun as WorkflowRun
+from mlops_lab.ci.run_state import ConcurrencyGroups as ConcurrencyGroups
+from mlops_lab.ci.run_state import Environment as Environment
+from mlops_lab.ci.run_state import Review as Review
+from mlops_lab.ci.run_state import environments_from as environments_from
+from mlops_lab.ci.simulating import simulate as simulate
+from mlops_lab.ci.simulating import simulate_chain as simulate_chain
+from mlops_lab.ci.step_runner import Outcome as Outcome
+from mlops_lab.ci.trigger import Trigger as Trigger
+from mlops_lab.ci.workflow import Workflow as Workflow

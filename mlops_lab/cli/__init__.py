@@ -7,6 +7,4 @@ commands) and `program` (errors become exit codes).
 
 from __future__ import annotations
 
-from mlops_lab.cli.program import main
-
-__all__ = ["main"]
+from mlops_lab.cli.program import main as main

@@ -10,8 +10,6 @@ from mlops_lab.adapters.writing import broken, call, docstring, duration, litera
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, PRESETS, REQUIRED, Param, Task
 
-__all__ = ["LONGEST_TASK", "to_airflow"]
-
 _HEAD = '''
 from __future__ import annotations
 

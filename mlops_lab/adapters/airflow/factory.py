@@ -12,8 +12,6 @@ from mlops_lab.adapters.writing import literal
 from mlops_lab.base.errors import MlopsLabError
 from mlops_lab.pipeline.dag import DAG, from_yaml
 
-__all__ = ["airflow_dags", "to_airflow_factory"]
-
 _FILE = '''\
 """Every DAG that lies beside this file as NAME.dag.yaml, for Airflow: one source, and no copy of it.
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["DIFFERENCES", "PROMISES", "Difference", "conformance", "differences_of"]
-
 #: What a feature store of the course promises; each has a test that runs over every store.
 PROMISES = (
     "visible from its event time until it is as old as ttl, both included",

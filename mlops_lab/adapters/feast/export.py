@@ -14,8 +14,6 @@ from mlops_lab.adapters.writing import call, docstring, duration, literal
 from mlops_lab.base.errors import HomeError, InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["to_feast_repository", "write_feature_rows"]
-
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
 _ABOUT = """Feature definitions for Feast, written by `mlops-lab export feast`: change them there and write this again.

@@ -22,8 +22,6 @@ from mlops_lab.data.features.selection import Part, Selection, add_computed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FeastJoin", "landed_view"]
-
 _MOMENT, _ROW, _WHERE = "event_timestamp", "mlops_lab_row", "the entity frame"
 
 

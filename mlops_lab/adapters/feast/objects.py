@@ -11,8 +11,6 @@ from mlops_lab.adapters.feast.repository import import_feast
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["feast_path", "feast_source_name", "feast_ttl", "to_feast"]
-
 #: Our types by their names in `feast.types`.
 FEAST_TYPES = {
     "int64": "Int64",

@@ -22,8 +22,6 @@ from mlops_lab.data.features import Entity, FeatureView, Field
 from mlops_lab.data.features.columns import as_datetime, ttl_in_ns
 from mlops_lab.data.features.online import has_changed
 
-__all__ = ["FeastOnline", "known_view"]
-
 
 def known_view(view: FeatureView) -> FeatureView:
     """The view over the rows that had arrived, with the event time as one more feature, and with a key if it had none.

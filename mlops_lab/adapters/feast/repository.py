@@ -22,8 +22,6 @@ from mlops_lab.base.errors import HomeError, InvalidData, MissingExtra, MlopsLab
 from mlops_lab.base.storage import write_atomically
 from mlops_lab.pipeline.dag.document import yaml_text
 
-__all__ = ["OFFLINE_STORES", "FeastRepository", "feature_store_yaml", "import_feast", "quietly"]
-
 _ONE_AT_A_TIME = threading.RLock()
 
 

@@ -17,8 +17,6 @@ from mlops_lab.data.features.columns import check_columns, key_column, time_colu
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EVENT", "EVERYBODY", "Rows", "arrow_type", "in_microseconds", "known_at", "newest", "rows_for_feast"]
-
 #: The event time as a feature of its own, in ns: of the real one, Feast's SQLite store keeps whole seconds only.
 EVENT = "feast_event_ns"
 #: The key of a view that has none: Feast's DuckDB store cannot materialise one without.

@@ -33,8 +33,6 @@ from mlops_lab.data.features.selection import Selection, View, select
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FeastStore"]
-
 Definition: TypeAlias = Entity | View | FeatureService
 Features: TypeAlias = FeatureService | View | str | Iterable[str | View]
 

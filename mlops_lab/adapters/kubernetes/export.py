@@ -8,8 +8,6 @@ from pathlib import Path
 
 from mlops_lab.base.errors import InvalidDefinition
 
-__all__ = ["IMAGE", "check_image", "to_kubernetes"]
-
 #: The image that exports name when they are not told one: nobody's, so it cannot be pulled by mistake.
 IMAGE = "registry.example.com/late-flights:v1"
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from mlops_lab.base.errors import InvalidData, UnknownName, closest, place_in
 
-__all__ = ["Finding", "Manifest", "check_manifests", "read_manifests"]
-
 Finding = tuple[str, int, str]  # a file, the line (from 1) to look at, and what is wrong there
 Step = str | int
 Told = Iterator[tuple[tuple[Step, ...], str]]  # a place in an object, and what is wrong there

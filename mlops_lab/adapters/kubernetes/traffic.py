@@ -12,8 +12,6 @@ from typing import Any
 from mlops_lab.adapters.split import LostHalfWay, Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidData, MlopsLabError, NotAllowed
 
-__all__ = ["KubernetesTarget", "pods_for"]
-
 _KEPT = "mlops-lab/allowed"  # on the autoscaler: its bounds before the rollout
 _STEP = "mlops-lab/step"  # on the challenger: from which numbers of pods to which, while a step is under way
 _HELD = "mlops-lab/rollout"  # on the challenger: whose it is while a release is under way

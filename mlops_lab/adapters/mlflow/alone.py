@@ -16,8 +16,6 @@ from mlops_lab.adapters.mlflow.connection import EXPERIMENT, connect
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["ALONE"]
-
 _NAME = "late"
 
 

@@ -25,8 +25,6 @@ from mlops_lab.base.storage import lock_file
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["EXPERIMENT", "Connection", "MlflowRefused", "connect", "shown"]
-
 EXPERIMENT = "mlops-lab"
 HISTORY_TAG = "mlops_lab.history"  # of the experiment: the id of the run that keeps the registry's history
 _QUIET = {

@@ -22,8 +22,6 @@ from mlops_lab.base.errors import IntegrityError
 from mlops_lab.models.registry.history import BEGINNING, SCHEMA, apply, read_events
 from mlops_lab.models.registry.records import Event
 
-__all__ = ["MlflowHistory", "NotNewest"]
-
 HEAD_TAG = "mlops_lab.head"
 _CHUNK = 5_000  # characters of one param; MLflow takes 6,000
 _TRIES = 10

@@ -19,8 +19,6 @@ from mlops_lab.models.tracking import TRUSTED_TYPES, ArtifactStore
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MODEL_TAG", "RUN_TAG", "MlflowArtifacts", "find_run", "log_bytes", "source_of"]
-
 RUN_TAG = "mlops_lab.run_id"
 ARTIFACT_TAG = "mlops_lab.artefact"  # as servers keep it since version 0.1
 MODEL_TAG = "mlops_lab.model_id"

@@ -18,8 +18,6 @@ from mlops_lab.base.errors import InvalidData
 from mlops_lab.models.registry import ModelVersion, Registry
 from mlops_lab.models.tracking import Run
 
-__all__ = ["MlflowRegistry"]
-
 _TRIES = 200
 _LONGEST_KEY = 250
 _P = ParamSpec("_P")

@@ -16,8 +16,6 @@ from mlops_lab.adapters.mlflow.connection import Connection
 from mlops_lab.adapters.mlflow.models import find_run, source_of
 from mlops_lab.base.errors import IntegrityError, InvalidData
 
-__all__ = ["compare", "show"]
-
 _VERSION = "mlops_lab.version"
 
 

@@ -21,8 +21,6 @@ from mlops_lab.models.tracking.runs import write_run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MlflowTracker"]
-
 _BODY = "mlops_lab.run."  # tags with the run as it was written, in parts
 _PART = 7_500  # characters of a tag; MLflow takes 8,000
 _SHOWN = 6_000  # characters of a param that MLflow shows

@@ -13,8 +13,6 @@ from mlops_lab.pipeline.dag import DAG, PRESETS, REQUIRED, Param, Task
 from mlops_lab.pipeline.dag.attempt import retry_wait
 from mlops_lab.pipeline.dag.document import yaml_text
 
-__all__ = ["to_prefect", "to_prefect_yaml"]
-
 _MOST_DELAYS = 50  # Prefect takes no more; it repeats the last
 _YAML_HEAD = """\
 # The deployment of FILE, written by `mlops-lab export prefect-yaml`; it lies beside that file.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["APPROVAL", "OPENING", "USED"]
-
 OPENING = '''
 import os
 {date}from importlib import import_module

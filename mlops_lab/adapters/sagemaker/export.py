@@ -11,8 +11,6 @@ from mlops_lab.adapters.kubernetes.export import IMAGE, check_image
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.pipeline.dag import DAG, REQUIRED
 
-__all__ = ["to_sagemaker"]
-
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,254}")
 _BASE = "/opt/ml/processing"
 _TASKS = {

@@ -10,8 +10,6 @@ from mlops_lab.base.clock import Clock, SystemClock
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
 
-__all__ = ["SageMakerTarget"]
-
 _VARIANTS = ("champion", "challenger")
 _CHANGING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 _SECONDS = 1800.0  # as long as the waiter `endpoint_in_service` of boto3 waits

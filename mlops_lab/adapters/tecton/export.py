@@ -11,8 +11,6 @@ from mlops_lab.adapters.writing import call, docstring, duration, literal, momen
 from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.data.features import Entity, FeatureService, FeatureView, OnDemandFeatureView
 
-__all__ = ["TECTON_UNCHECKED", "to_tecton_repository"]
-
 Definition: TypeAlias = Entity | FeatureView | FeatureService
 
 #: What nobody can find out about an exported repository without an account at Tecton.

@@ -8,8 +8,6 @@ from mlops_lab.adapters.writing import call, docstring, literal, sentence
 from mlops_lab.base.errors import InvalidDefinition, UnknownName
 from mlops_lab.pipeline.dag import DAG, REQUIRED, Param
 
-__all__ = ["to_vertex"]
-
 _TYPES = {"string": "str", "date": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _TAKEN = (
     "bring_home",

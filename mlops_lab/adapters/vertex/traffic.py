@@ -9,8 +9,6 @@ from typing import Any
 from mlops_lab.adapters.split import LostHalfWay, Release, TargetUnreachable, TrafficSplit
 from mlops_lab.base.errors import InvalidDefinition, MissingExtra, MlopsLabError, NotAllowed
 
-__all__ = ["VertexTarget"]
-
 _SECONDS = 60.0
 _LONGEST = 1800.0  # to deploy a model
 _AWAY = (

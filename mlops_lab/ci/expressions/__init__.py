@@ -4,9 +4,11 @@
 the caller says which contexts (`github`, `needs`, `matrix` …) there are.
 """
 
-from mlops_lab.ci.expressions.evaluator import evaluate, interpolate
-from mlops_lab.ci.expressions.functions import hash_files
-from mlops_lab.ci.expressions.template import ExpressionError, Hole, split
-from mlops_lab.ci.expressions.values import is_truthy, to_text
-
-__all__ = ["ExpressionError", "Hole", "evaluate", "hash_files", "interpolate", "is_truthy", "split", "to_text"]
+from mlops_lab.ci.expressions.evaluator import evaluate as evaluate
+from mlops_lab.ci.expressions.evaluator import interpolate as interpolate
+from mlops_lab.ci.expressions.functions import hash_files as hash_files
+from mlops_lab.ci.expressions.template import ExpressionError as ExpressionError
+from mlops_lab.ci.expressions.template import Hole as Hole
+from mlops_lab.ci.expressions.template import split as split
+from mlops_lab.ci.expressions.values import is_truthy as is_truthy
+from mlops_lab.ci.expressions.values import to_text as to_text

@@ -7,31 +7,15 @@
 
 from __future__ import annotations
 
-from mlops_lab.data.features.catalogue import Applied
-from mlops_lab.data.features.definitions import (
-    Entity,
-    FeatureService,
-    FeatureView,
-    Field,
-    OnDemandFeatureView,
-    RequestSource,
-)
-from mlops_lab.data.features.offline import TrainingSet
-from mlops_lab.data.features.online import Materialized, OnlineResponse
-from mlops_lab.data.features.source import Source
-from mlops_lab.data.features.store import FeatureStore
-
-__all__ = [
-    "Applied",
-    "Entity",
-    "FeatureService",
-    "FeatureStore",
-    "FeatureView",
-    "Field",
-    "Materialized",
-    "OnDemandFeatureView",
-    "OnlineResponse",
-    "RequestSource",
-    "Source",
-    "TrainingSet",
-]
+from mlops_lab.data.features.catalogue import Applied as Applied
+from mlops_lab.data.features.definitions import Entity as Entity
+from mlops_lab.data.features.definitions import FeatureService as FeatureService
+from mlops_lab.data.features.definitions import FeatureView as FeatureView
+from mlops_lab.data.features.definitions import Field as Field
+from mlops_lab.data.features.definitions import OnDemandFeatureView as OnDemandFeatureView
+from mlops_lab.data.features.definitions import RequestSource as RequestSource
+from mlops_lab.data.features.offline import TrainingSet as TrainingSet
+from mlops_lab.data.features.online import Materialized as Materialized
+from mlops_lab.data.features.online import OnlineResponse as OnlineResponse
+from mlops_lab.data.features.source import Source as Source
+from mlops_lab.data.features.store import FeatureStore as FeatureStore

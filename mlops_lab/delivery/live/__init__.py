@@ -7,22 +7,15 @@ the watch of `mlops_lab.models.rollout` decide. The registry's history says at e
 
 from __future__ import annotations
 
-from mlops_lab.delivery.live.client import Answer, Client, Unreachable
-from mlops_lab.delivery.live.plan import Entry, Journal, Plan, Routing
-from mlops_lab.delivery.live.rollout import LiveRollout, Servers, live_rollout
-from mlops_lab.delivery.live.router import Router, listening_router
-
-__all__ = [
-    "Answer",
-    "Client",
-    "Entry",
-    "Journal",
-    "LiveRollout",
-    "Plan",
-    "Router",
-    "Routing",
-    "Servers",
-    "Unreachable",
-    "listening_router",
-    "live_rollout",
-]
+from mlops_lab.delivery.live.client import Answer as Answer
+from mlops_lab.delivery.live.client import Client as Client
+from mlops_lab.delivery.live.client import Unreachable as Unreachable
+from mlops_lab.delivery.live.plan import Entry as Entry
+from mlops_lab.delivery.live.plan import Journal as Journal
+from mlops_lab.delivery.live.plan import Plan as Plan
+from mlops_lab.delivery.live.plan import Routing as Routing
+from mlops_lab.delivery.live.rollout import LiveRollout as LiveRollout
+from mlops_lab.delivery.live.rollout import Servers as Servers
+from mlops_lab.delivery.live.rollout import live_rollout as live_rollout
+from mlops_lab.delivery.live.router import Router as Router
+from mlops_lab.delivery.live.router import listening_router as listening_router

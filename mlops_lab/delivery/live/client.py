@@ -10,8 +10,6 @@ from urllib.parse import quote
 
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
-__all__ = ["Answer", "Client", "Unreachable"]
-
 _KEPT = 256  # connections to one server that nobody uses now
 _MOST_BYTES = 50_000_000  # of an answer; one that is longer is none
 

@@ -24,8 +24,6 @@ from mlops_lab.delivery.server import RequestError
 from mlops_lab.models.rollout import answered_by_challenger, deployment_of, promotion_of
 from mlops_lab.pipeline.engines import engines_of, open_registry
 
-__all__ = ["Entry", "Journal", "Plan", "Routing"]
-
 
 @dataclass(frozen=True)
 class Plan:

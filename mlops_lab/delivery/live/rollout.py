@@ -28,8 +28,6 @@ from mlops_lab.pipeline.problem import canary_policy, problem_of, unit_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["LiveRollout", "Servers", "live_rollout"]
-
 _START_SECONDS = 300.0  # a machine that is busy may need a while to load scikit-learn
 _STOP_SECONDS = 15.0
 _AGAIN_SECONDS = 0.2

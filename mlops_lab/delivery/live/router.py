@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Part", "Router", "listening_router"]
-
 _PATIENCE = 10  # times as long: nobody waits for a shadow, but the watch needs it
 _TRIES = 3  # answers of the servers for one request; a mistake that repeats itself is not asked about for ever
 _PAUSE = 0.05  # seconds before a server that is being started again is asked again

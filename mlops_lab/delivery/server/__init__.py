@@ -6,35 +6,16 @@ and its friends come with `pip install 'mlops-lab[serve]'` and are imported when
 
 from __future__ import annotations
 
-from mlops_lab.delivery.server.app import create_app
-from mlops_lab.delivery.server.bodies import RequestError
-from mlops_lab.delivery.server.predictor import (
-    Lookup,
-    Predictor,
-    ServedModel,
-    estimator_scorer,
-    load_predictor,
-    load_served_model,
-)
-from mlops_lab.delivery.server.process import serve
-from mlops_lab.delivery.server.scorer import compiled_scorer
-from mlops_lab.delivery.server.state import AccessLog, Contract, Limits, Metrics, ServerState, contract_of
-
-__all__ = [
-    "AccessLog",
-    "Contract",
-    "Limits",
-    "Lookup",
-    "Metrics",
-    "Predictor",
-    "RequestError",
-    "ServedModel",
-    "ServerState",
-    "compiled_scorer",
-    "contract_of",
-    "create_app",
-    "estimator_scorer",
-    "load_predictor",
-    "load_served_model",
-    "serve",
-]
+from mlops_lab.delivery.server.app import create_app as create_app
+from mlops_lab.delivery.server.bodies import RequestError as RequestError
+from mlops_lab.delivery.server.predictor import Lookup as Lookup
+from mlops_lab.delivery.server.predictor import estimator_scorer as estimator_scorer
+from mlops_lab.delivery.server.predictor import load_predictor as load_predictor
+from mlops_lab.delivery.server.predictor import load_served_model as load_served_model
+from mlops_lab.delivery.server.process import serve as serve
+from mlops_lab.delivery.server.scorer import compiled_scorer as compiled_scorer
+from mlops_lab.delivery.server.state import AccessLog as AccessLog
+from mlops_lab.delivery.server.state import Contract as Contract
+from mlops_lab.delivery.server.state import Limits as Limits
+from mlops_lab.delivery.server.state import ServerState as ServerState
+from mlops_lab.delivery.server.state import contract_of as contract_of

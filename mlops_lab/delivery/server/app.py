@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["Facts", "Handler", "create_app", "handled", "predictions", "read_body", "reply"]
-
 _CLOSED = {408, 413}  # the rest of the body is still on its way; only closing the connection spares us reading it
 # A client that is still sending does not read: it would find its connection reset and never see why. So a body that is
 # too large is read to its end and thrown away, up to here.

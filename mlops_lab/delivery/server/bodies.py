@@ -22,19 +22,6 @@ from mlops_lab.base.errors import InvalidData, closest
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "ABSENT",
-    "Columns",
-    "RequestError",
-    "Table",
-    "check_rows",
-    "columns_for",
-    "parse_json",
-    "table_of_csv",
-    "table_of_json",
-    "table_of_rows",
-]
-
 #: Values by column, all columns equally long; `ABSENT` where a row has no such column.
 Table = dict[str, list[Any]]
 

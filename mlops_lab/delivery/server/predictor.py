@@ -50,17 +50,6 @@ if TYPE_CHECKING:
 
 _LARGEST = sys.float_info.max
 
-__all__ = [
-    "Answer",
-    "Lookup",
-    "Predictor",
-    "ServedModel",
-    "estimator_scorer",
-    "has_online_store",
-    "load_predictor",
-    "load_served_model",
-]
-
 _NAMED = 20  # unknown keys that an error lists
 
 

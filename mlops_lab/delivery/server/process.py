@@ -21,8 +21,6 @@ from mlops_lab.delivery.server.app import create_app
 from mlops_lab.delivery.server.predictor import Predictor
 from mlops_lab.delivery.server.state import AccessLog, Contract, Limits, ServerState
 
-__all__ = ["logged", "serve", "server_options"]
-
 _AGAIN_SECONDS = 0.5  # between two tries to read a home folder that somebody else holds
 _LAST_SECONDS = 1.0  # that a kept connection without a question is left open when the server stops
 

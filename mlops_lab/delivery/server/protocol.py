@@ -19,17 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from mlops_lab.delivery.server.bodies import RequestError, Table, parse_json
 
-__all__ = [
-    "Failure",
-    "InferenceRequest",
-    "InferenceResponse",
-    "Predictions",
-    "instances_schema",
-    "metadata_of",
-    "read_request",
-    "table_of_tensors",
-]
-
 _LIMITS = {
     f"{sign}INT{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     for sign in ("", "U")

@@ -15,8 +15,6 @@ from mlops_lab.delivery.server.bodies import Columns
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Scorer", "compiled_scorer"]
-
 #: From the columns to the probability of yes, one a row.
 Scorer = Callable[[Columns], "np.ndarray[Any, Any]"]
 

@@ -19,8 +19,6 @@ from mlops_lab.base.errors import InvalidDefinition
 from mlops_lab.delivery.server.bodies import RequestError
 from mlops_lab.delivery.server.predictor import Predictor
 
-__all__ = ["AccessLog", "Contract", "Limits", "Metrics", "ServerState", "contract_of"]
-
 _ROUTE = re.compile(r"/[A-Za-z0-9_.:/-]*")
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _SHARES = tuple(tenth / 10 for tenth in range(1, 11))

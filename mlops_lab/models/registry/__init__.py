@@ -6,29 +6,13 @@ in and out. The words are MLflow's; the evidence, the approvals and the hash-cha
 
 from __future__ import annotations
 
-from mlops_lab.models.registry.history import MOVES
-from mlops_lab.models.registry.records import (
-    STAGES,
-    Approval,
-    Event,
-    GateReport,
-    ModelVersion,
-    Promotion,
-    RuleResult,
-)
-from mlops_lab.models.registry.registry import Registry
-from mlops_lab.models.registry.verification import Verified, verify_home
-
-__all__ = [
-    "MOVES",
-    "STAGES",
-    "Approval",
-    "Event",
-    "GateReport",
-    "ModelVersion",
-    "Promotion",
-    "Registry",
-    "RuleResult",
-    "Verified",
-    "verify_home",
-]
+from mlops_lab.models.registry.history import MOVES as MOVES
+from mlops_lab.models.registry.records import STAGES as STAGES
+from mlops_lab.models.registry.records import Approval as Approval
+from mlops_lab.models.registry.records import Event as Event
+from mlops_lab.models.registry.records import GateReport as GateReport
+from mlops_lab.models.registry.records import ModelVersion as ModelVersion
+from mlops_lab.models.registry.records import Promotion as Promotion
+from mlops_lab.models.registry.records import RuleResult as RuleResult
+from mlops_lab.models.registry.registry import Registry as Registry
+from mlops_lab.models.registry.verification import verify_home as verify_home

@@ -7,7 +7,7 @@ it has ended, where MLflow fills a run in while it is open.
 
 from __future__ import annotations
 
-from mlops_lab.models.tracking.artifacts import TRUSTED_TYPES, ArtifactStore
-from mlops_lab.models.tracking.runs import Run, Tracker
-
-__all__ = ["TRUSTED_TYPES", "ArtifactStore", "Run", "Tracker"]
+from mlops_lab.models.tracking.artifacts import TRUSTED_TYPES as TRUSTED_TYPES
+from mlops_lab.models.tracking.artifacts import ArtifactStore as ArtifactStore
+from mlops_lab.models.tracking.runs import Run as Run
+from mlops_lab.models.tracking.runs import Tracker as Tracker

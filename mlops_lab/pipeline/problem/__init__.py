@@ -1,72 +1,34 @@
 """The pipeline of any problem: one description, from which everything that runs is made."""
 
-from mlops_lab.pipeline.problem.assembly import OUTCOMES, outcome, pipeline_of, run_one_task, run_problem, said_no
-from mlops_lab.pipeline.problem.delivery import (
-    asked_rows,
-    canary_policy,
-    canary_traffic,
-    check_policy,
-    model_report,
-    unit_of,
-)
-from mlops_lab.pipeline.problem.frames import get_json, get_training_set, put_json, put_training_set
-from mlops_lab.pipeline.problem.home import (
-    Remembered,
-    has_changed,
-    load_problem,
-    problem_of,
-    remember_problem,
-    remembered,
-    unconfirmed,
-)
-from mlops_lab.pipeline.problem.leaks import FeaturePicture, Leak, LeakReport, find_leaks
-from mlops_lab.pipeline.problem.new import new_project
-from mlops_lab.pipeline.problem.problem import Metric, Problem
-from mlops_lab.pipeline.problem.proposal import Proposal, propose
-from mlops_lab.pipeline.problem.seasons import Season, season_drift, seasons_table
-from mlops_lab.pipeline.problem.shapes import feature_view, past_means, same_day_means
-from mlops_lab.pipeline.problem.steps import code_version, latest_mark, problem_store
-
-__all__ = [
-    "OUTCOMES",
-    "FeaturePicture",
-    "Leak",
-    "LeakReport",
-    "Metric",
-    "Problem",
-    "Proposal",
-    "Remembered",
-    "Season",
-    "asked_rows",
-    "canary_policy",
-    "canary_traffic",
-    "check_policy",
-    "code_version",
-    "feature_view",
-    "find_leaks",
-    "get_json",
-    "get_training_set",
-    "has_changed",
-    "latest_mark",
-    "load_problem",
-    "model_report",
-    "new_project",
-    "outcome",
-    "past_means",
-    "pipeline_of",
-    "problem_of",
-    "problem_store",
-    "propose",
-    "put_json",
-    "put_training_set",
-    "remember_problem",
-    "remembered",
-    "run_one_task",
-    "run_problem",
-    "said_no",
-    "same_day_means",
-    "season_drift",
-    "seasons_table",
-    "unconfirmed",
-    "unit_of",
-]
+from mlops_lab.pipeline.problem.assembly import OUTCOMES as OUTCOMES
+from mlops_lab.pipeline.problem.assembly import outcome as outcome
+from mlops_lab.pipeline.problem.assembly import pipeline_of as pipeline_of
+from mlops_lab.pipeline.problem.assembly import run_one_task as run_one_task
+from mlops_lab.pipeline.problem.assembly import run_problem as run_problem
+from mlops_lab.pipeline.problem.assembly import said_no as said_no
+from mlops_lab.pipeline.problem.delivery import asked_rows as asked_rows
+from mlops_lab.pipeline.problem.delivery import canary_policy as canary_policy
+from mlops_lab.pipeline.problem.delivery import canary_traffic as canary_traffic
+from mlops_lab.pipeline.problem.delivery import check_policy as check_policy
+from mlops_lab.pipeline.problem.delivery import model_report as model_report
+from mlops_lab.pipeline.problem.delivery import unit_of as unit_of
+from mlops_lab.pipeline.problem.frames import get_json as get_json
+from mlops_lab.pipeline.problem.frames import get_training_set as get_training_set
+from mlops_lab.pipeline.problem.frames import put_json as put_json
+from mlops_lab.pipeline.problem.frames import put_training_set as put_training_set
+from mlops_lab.pipeline.problem.home import has_changed as has_changed
+from mlops_lab.pipeline.problem.home import load_problem as load_problem
+from mlops_lab.pipeline.problem.home import problem_of as problem_of
+from mlops_lab.pipeline.problem.home import remember_problem as remember_problem
+from mlops_lab.pipeline.problem.home import remembered as remembered
+from mlops_lab.pipeline.problem.home import unconfirmed as unconfirmed
+from mlops_lab.pipeline.problem.leaks import find_leaks as find_leaks
+from mlops_lab.pipeline.problem.new import new_project as new_project
+from mlops_lab.pipeline.problem.problem import Metric as Metric
+from mlops_lab.pipeline.problem.problem import Problem as Problem
+from mlops_lab.pipeline.problem.seasons import season_drift as season_drift
+from mlops_lab.pipeline.problem.shapes import feature_view as feature_view
+from mlops_lab.pipeline.problem.shapes import past_means as past_means
+from mlops_lab.pipeline.problem.shapes import same_day_means as same_day_means
+from mlops_lab.pipeline.problem.steps import latest_mark as latest_mark
+from mlops_lab.pipeline.problem.steps import problem_store as problem_store

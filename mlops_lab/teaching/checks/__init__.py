@@ -32,45 +32,17 @@ that the solution passes.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.checks.cards import predict, quiz, what_came
-from mlops_lab.teaching.checks.exercise import (
-    Exercise,
-    Mistake,
-    NotYet,
-    Option,
-    Prediction,
-    Quiz,
-    all_exercises,
-    all_predictions,
-    all_quizzes,
-    expect,
-    find_exercise,
-    find_quiz,
-)
-from mlops_lab.teaching.checks.judging import Verdict, check
-from mlops_lab.teaching.checks.progress import Hints, ProgressTable, export_progress, hint, progress
-
-__all__ = [
-    "Exercise",
-    "Hints",
-    "Mistake",
-    "NotYet",
-    "Option",
-    "Prediction",
-    "ProgressTable",
-    "Quiz",
-    "Verdict",
-    "all_exercises",
-    "all_predictions",
-    "all_quizzes",
-    "check",
-    "expect",
-    "export_progress",
-    "find_exercise",
-    "find_quiz",
-    "hint",
-    "predict",
-    "progress",
-    "quiz",
-    "what_came",
-]
+from mlops_lab.teaching.checks.cards import predict as predict
+from mlops_lab.teaching.checks.cards import quiz as quiz
+from mlops_lab.teaching.checks.cards import what_came as what_came
+from mlops_lab.teaching.checks.exercise import Exercise as Exercise
+from mlops_lab.teaching.checks.exercise import Prediction as Prediction
+from mlops_lab.teaching.checks.exercise import Quiz as Quiz
+from mlops_lab.teaching.checks.exercise import all_exercises as all_exercises
+from mlops_lab.teaching.checks.exercise import all_predictions as all_predictions
+from mlops_lab.teaching.checks.exercise import all_quizzes as all_quizzes
+from mlops_lab.teaching.checks.exercise import find_exercise as find_exercise
+from mlops_lab.teaching.checks.judging import check as check
+from mlops_lab.teaching.checks.progress import export_progress as export_progress
+from mlops_lab.teaching.checks.progress import hint as hint
+from mlops_lab.teaching.checks.progress import progress as progress

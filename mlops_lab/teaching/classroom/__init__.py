@@ -7,7 +7,7 @@ real code says to it, `reset` brings the scene back. `read_class` turns the prog
 from __future__ import annotations
 
 from mlops_lab.base.errors import UnknownName
-from mlops_lab.teaching.classroom.answer_key import answer_key
+from mlops_lab.teaching.classroom.answer_key import answer_key as answer_key
 from mlops_lab.teaching.classroom.breaking_features import LATE_DATA, STALE_VIEW
 from mlops_lab.teaching.classroom.breaking_registry import (
     BAD_CANARY,
@@ -18,26 +18,13 @@ from mlops_lab.teaching.classroom.breaking_registry import (
     TAMPERED_ARTIFACT,
 )
 from mlops_lab.teaching.classroom.breaking_tasks import CYCLE, FLAKY_TASK, SKIPPED_GATE, UNPINNED_ACTION
-from mlops_lab.teaching.classroom.fault import Fault, Sight
-from mlops_lab.teaching.classroom.learners import ClassReport, Learner, read_class
-from mlops_lab.teaching.classroom.picture import draw_class
-from mlops_lab.teaching.classroom.scene import Broken, break_it, reset, standing
-
-__all__ = [
-    "FAULTS",
-    "Broken",
-    "ClassReport",
-    "Fault",
-    "Learner",
-    "Sight",
-    "answer_key",
-    "break_it",
-    "draw_class",
-    "find_fault",
-    "read_class",
-    "reset",
-    "standing",
-]
+from mlops_lab.teaching.classroom.fault import Fault as Fault
+from mlops_lab.teaching.classroom.fault import Sight as Sight
+from mlops_lab.teaching.classroom.learners import read_class as read_class
+from mlops_lab.teaching.classroom.picture import draw_class as draw_class
+from mlops_lab.teaching.classroom.scene import break_it as break_it
+from mlops_lab.teaching.classroom.scene import reset as reset
+from mlops_lab.teaching.classroom.scene import standing as standing
 
 #: Every failure, in the order of the notebooks that teach it.
 FAULTS: tuple[Fault, ...] = (

@@ -6,20 +6,11 @@ for numbers.
 
 from __future__ import annotations
 
-from mlops_lab.teaching.drawing.dag import draw_dag, draw_map
-from mlops_lab.teaching.drawing.drawing import Drawing
-from mlops_lab.teaching.drawing.lineage import draw_lineage, draw_stages
-from mlops_lab.teaching.drawing.render import renderers
-from mlops_lab.teaching.drawing.store import draw_store
-from mlops_lab.teaching.drawing.workflow import draw_workflow
-
-__all__ = [
-    "Drawing",
-    "draw_dag",
-    "draw_lineage",
-    "draw_map",
-    "draw_stages",
-    "draw_store",
-    "draw_workflow",
-    "renderers",
-]
+from mlops_lab.teaching.drawing.dag import draw_dag as draw_dag
+from mlops_lab.teaching.drawing.dag import draw_map as draw_map
+from mlops_lab.teaching.drawing.drawing import Drawing as Drawing
+from mlops_lab.teaching.drawing.lineage import draw_lineage as draw_lineage
+from mlops_lab.teaching.drawing.lineage import draw_stages as draw_stages
+from mlops_lab.teaching.drawing.render import renderers as renderers
+from mlops_lab.teaching.drawing.store import draw_store as draw_store
+from mlops_lab.teaching.drawing.workflow import draw_workflow as draw_workflow
