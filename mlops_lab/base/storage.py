@@ -490,22 +490,20 @@ def jsonable(value: Any, *, nan: Literal["text", "tagged", "null"] | None = None
     raise InvalidData(f"JSON has no word for a {type(value).__name__}: {value!r}.")
 
 
-def check_name(name: object, what: str, *, most: int = 100, error: type[Exception] = InvalidData) -> str:
+def check_name(name: object, what: str) -> str:
     """The name itself, if it can name something here and in a path or URL elsewhere.
 
     Args:
         name: the name.
         what: what it names, with its article: "a model".
-        most: how many characters it may have.
-        error: the error to raise.
 
     >>> check_name("late-flights", "a model")
     'late-flights'
     """
-    if isinstance(name, str) and len(name) <= most and _NAME.fullmatch(name) and ".." not in name:
+    if isinstance(name, str) and len(name) <= 100 and _NAME.fullmatch(name) and ".." not in name:
         return name
     shown = repr(name) if len(repr(name)) <= 60 else repr(name)[:60] + "…"
-    raise error(
-        f"{shown} cannot name {what}: use 1 to {most} letters, digits, dots, dashes or underscores, a letter or"
+    raise InvalidData(
+        f"{shown} cannot name {what}: use 1 to 100 letters, digits, dots, dashes or underscores, a letter or"
         " digit first, no two dots in a row."
     )

@@ -22,7 +22,7 @@ _ABOUT = """Feature definitions for Feast, written by `mlops-lab export feast`: 
 `mlops-lab export feast --to FOLDER --rows` writes them."""
 
 
-def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb") -> Mapping[str, str]:
+def to_feast_repository(objects: Iterable[Definition]) -> Mapping[str, str]:
     """The files of a Feast repository: `feature_store.yaml` and `features.py`, which `feast apply` accepts as they are.
 
     They say what `mlops_lab.adapters.feast.objects.to_feast` builds. What Feast has no word for is left out: a
@@ -30,7 +30,6 @@ def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb
 
     Args:
         objects: entities, feature views and feature services.
-        offline: Feast's offline store, "duckdb" or "dask".
 
     >>> from datetime import timedelta
     >>> from mlops_lab.data.features import Field, Source
@@ -47,7 +46,6 @@ def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb
 
     Raises:
         InvalidDefinition: a `ttl` of zero, which Feast takes for none at all.
-        UnknownName: no such offline store.
 
     See Also:
         https://docs.feast.dev/reference/feature-repository
@@ -69,7 +67,7 @@ def to_feast_repository(objects: Iterable[Definition], *, offline: str = "duckdb
     blocks += [block for view in views.values() for block in (_source(names, view), _view(names, view))]
     blocks += [_service(names, service, views) for service in services.values()]
     return {
-        "feature_store.yaml": feature_store_yaml(offline),
+        "feature_store.yaml": feature_store_yaml(),
         "features.py": _head("\n".join(blocks)) + "\n".join(blocks),
     }
 

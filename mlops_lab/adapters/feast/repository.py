@@ -90,12 +90,12 @@ OFFLINE_STORES: dict[str, dict[str, Any]] = {
 PROJECT = "mlops_lab"
 
 
-def settings(offline: str, *, registry: str = "data/registry.db") -> dict[str, Any]:
+def settings(offline: str) -> dict[str, Any]:
     """The settings of a repository as `feature_store.yaml` has them."""
     return {
         "project": PROJECT,
         "provider": "local",
-        "registry": registry,
+        "registry": "data/registry.db",
         "offline_store": OFFLINE_STORES[offline],
         "online_store": {"type": "sqlite", "path": "data/online.db"},
         "entity_key_serialization_version": 3,

@@ -134,30 +134,3 @@ def spread(rows: pd.DataFrame, many: int) -> pd.DataFrame:
     if len(rows) <= many:
         return rows
     return rows.iloc[np.linspace(0, len(rows) - 1, many).round().astype(int)]
-
-
-def seasons_table(seasons: tuple[Season, ...]) -> pd.DataFrame:
-    """The seasons as a table, one row a month, for a notebook or a plot.
-
-    Columns: month, rows, score_psi, drifted (how many features), furthest (which), the metric, the label, said,
-    retrain.
-    """
-    import pandas as pd
-
-    return pd.DataFrame([_row(season) for season in seasons])
-
-
-def _row(season: Season) -> dict[str, object]:
-    report = season.report
-    counted = [each for each in report.columns if each.state != "expected"]
-    return {
-        "month": report.period,
-        "rows": report.rows,
-        "score_psi": round(report.score.psi, 3) if report.score else None,
-        "drifted": len(report.drifted),
-        "furthest": f"{counted[0].column} {counted[0].psi:.2f}" if counted else "",
-        season.metric: None if season.figure is None else round(season.figure, 3),
-        season.label: round(season.happened, 3),
-        "said": round(season.said, 3),
-        "retrain": report.retrain,
-    }
