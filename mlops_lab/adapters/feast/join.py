@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.adapters.feast.objects import to_feast
 from mlops_lab.adapters.feast.repository import FeastRepository, quietly
 from mlops_lab.adapters.feast.rows import Rows, arrow_type, in_microseconds, known_at, rows_for_feast
-from mlops_lab.base.errors import InvalidData
 from mlops_lab.data.features import FeatureView, TrainingSet
-from mlops_lab.data.features.columns import check_columns, key_column, time_column, utc_column, value_column
-from mlops_lab.data.features.offline import check_no_clash
-from mlops_lab.data.features.selection import Part, Selection, add_computed
+from mlops_lab.data.features.columns import key_column, value_column
+from mlops_lab.data.features.offline import beside
+from mlops_lab.data.features.selection import Part, Selection
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,28 +79,12 @@ class FeastJoin:
         Raises:
             InvalidData: the entity frame or a source is not as declared, or has times finer than a microsecond.
         """
-        import pandas as pd
 
-        if not isinstance(entity_df, pd.DataFrame):
-            raise InvalidData(f"{_WHERE} must be a pandas DataFrame, not {type(entity_df).__name__}.")
-        check_columns(entity_df, [*selection.key_types, _MOMENT], _WHERE)
-        check_no_clash(list(entity_df.columns), selection.names, _WHERE)
-        frame = entity_df.reset_index(drop=True)
-        frame[_MOMENT] = utc_column(frame[_MOMENT], _WHERE)
-        moments = in_microseconds(time_column(frame[_MOMENT], _WHERE), f"column {_MOMENT!r} of {_WHERE}")
-        columns: dict[str, Any] = {}
-        for part in selection.parts:
-            columns.update(self._ask(part, frame, moments, as_landed=as_landed))
-        if selection.computed:  # by our code and not Feast's, so that offline and online are one
-            add_computed(selection, columns, frame, _WHERE, tried=True)
-        features = pd.DataFrame({name: columns[name] for name in selection.names}, index=frame.index, copy=False)
-        return TrainingSet(
-            frame=pd.concat([frame, features], axis=1),
-            features=selection.names,
-            service=selection.service,
-            views=selection.views,
-            time_range=(frame[_MOMENT].min(), frame[_MOMENT].max()) if len(frame) else None,
-        )
+        def ask(part: Part, frame: pd.DataFrame, moments: Any) -> dict[str, Any]:
+            in_microseconds(moments, f"column {_MOMENT!r} of {_WHERE}")
+            return self._ask(part, frame, moments, as_landed=as_landed)
+
+        return beside(entity_df, selection, ask)
 
     def _ask(self, part: Part, frame: pd.DataFrame, moments: Any, *, as_landed: bool) -> dict[str, Any]:
         """The features of one view for each row of the entity frame, by column name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from mlops_lab.data.features.selection import add_computed
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mlops_lab.data.features.selection import Selection
+    from mlops_lab.data.features.selection import Part, Selection
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,7 +190,22 @@ class ViewRows:
 def join(
     entity_df: pd.DataFrame, selection: Selection, rows_of: dict[str, ViewRows], *, as_landed: bool = False
 ) -> TrainingSet:
-    """Put the selected features beside each entity row, as they were known at its `event_timestamp`.
+    """Put the selected features beside each entity row, as they were known at its `event_timestamp`; see `beside`."""
+
+    def ask(part: Part, frame: pd.DataFrame, moments: Any) -> dict[str, Any]:
+        view_rows = rows_of[part.view.name]
+        rows = view_rows.find(frame, moments, columns=part.key_columns, as_landed=as_landed)
+        return {n: view_rows.values(feature, rows) for feature, n in zip(part.features, part.names, strict=True)}
+
+    return beside(entity_df, selection, ask)
+
+
+def beside(
+    entity_df: pd.DataFrame, selection: Selection, ask: Callable[[Part, pd.DataFrame, Any], dict[str, Any]]
+) -> TrainingSet:
+    """The entity rows with the selected features, which `ask` gives for each part by the name of the column.
+
+    It is asked of a part, of the frame whose rows are numbered from 0, and of its moments in ns.
 
     Raises:
         InvalidData: the entity frame lacks a column, or has one of another type, or one named like a feature.
@@ -207,11 +222,8 @@ def join(
     moments = time_column(frame[MOMENT], where)
     columns: dict[str, Any] = {}
     for part in selection.parts:
-        view_rows = rows_of[part.view.name]
-        rows = view_rows.find(frame, moments, columns=part.key_columns, as_landed=as_landed)
-        for feature, name in zip(part.features, part.names, strict=True):
-            columns[name] = view_rows.values(feature, rows)
-    if selection.computed:
+        columns |= ask(part, frame, moments)
+    if selection.computed:  # by our code, whoever keeps the features, so that offline and online are one
         add_computed(selection, columns, frame, where, tried=True)
     features = pd.DataFrame({name: columns[name] for name in selection.names}, index=frame.index, copy=False)
     return TrainingSet(
