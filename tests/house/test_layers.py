@@ -48,16 +48,16 @@ def faults(package: Path) -> list[str]:
     found = []
     for path in sorted(package.rglob("*.py")):
         inside = path.relative_to(package).with_suffix("").parts
-        room = inside[0]
+        own = inside[0]
         where = f"mlops_lab/{path.relative_to(package).as_posix()}"
-        if room not in LAYER and room not in ("__init__", "__main__", "_moved"):
-            found.append(f"{where}: package {room!r} is in no layer")
+        if own not in LAYER and own not in ("__init__", "__main__", "_moved"):
+            found.append(f"{where}: package {own!r} is in no layer")
             continue
         tree = ast.parse(path.read_text("utf-8"))
         for name, line in sorted(imported(tree, ("mlops_lab", *inside[:-1]))):
-            if name in LAYER and name != room and not may_import(room, name):
-                found.append(f"{where}:{line}: {room} imports {name}")
-            elif name not in LAYER and not name.startswith("_") and room in LAYER:
+            if name in LAYER and name != own and not may_import(own, name):
+                found.append(f"{where}:{line}: {own} imports {name}")
+            elif name not in LAYER and not name.startswith("_") and own in LAYER:
                 found.append(f"{where}:{line}: {name} comes from no layer")
     return found
 

@@ -106,7 +106,7 @@ def to_airflow(dag: DAG) -> str:
 
     A task with `approval=True` is an `ApprovalOperator`: when its function waits for somebody's yes, Airflow lists it
     under Required Actions. Who answers there, and how, is handed to the function as `decision`, so that the registry
-    keeps it in its ledger. While it still waits, because the author cannot agree alone, Airflow asks again.
+    keeps it in its history. While it still waits, because the author cannot agree alone, Airflow asks again.
 
     >>> from mlops_lab.pipeline.flights import flights_pipeline
     >>> [line.strip() for line in to_airflow(flights_pipeline()).splitlines() if "evaluate_result" in line]

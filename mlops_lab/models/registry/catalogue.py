@@ -107,7 +107,7 @@ class Catalogue:
         why: str,
         details: Mapping[str, Any] | None = None,
     ) -> Event:
-        """Write down what another room did with a version, such as a canary's step; nothing else changes.
+        """Write down what another package did with a version, such as a canary's step; nothing else changes.
 
         Raises:
             UnknownName: there is no such version.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mlops_lab.data.features import FeatureView, OnDemandFeatureView
 
 
-#: What the pipeline's `as_known` is made of, and the fingerprint of its FLIGHTS_POLICY. This room does not know that
+#: What the pipeline's `as_known` is made of, and the fingerprint of its FLIGHTS_POLICY. This module does not know that
 #: one; the tests compare the two.
 CHAMPION_VIEWS = ("flight_schedule", "airport_weather", "airport_departures", "carrier_departures", "aircraft_last_leg")
 POLICY = "sha256:7da279d5019a226d2e1f679da6aa8981bb393b1f14910345eed7ec70613b5362"
