@@ -9,16 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import zip_longest
 from pathlib import Path
-from textwrap import wrap
 
-from mlops_lab.base.display import html_table, shown
+from mlops_lab.base.display import html_table, shown, text_table
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
 STORED = Path(__file__).with_name("comparison.json")
 ROOT = Path(__file__).resolve().parents[2]
-_CELL = 36  # columns that a cell of the table may be wide
 
 
 @dataclass(frozen=True)
@@ -26,28 +23,25 @@ class Comparison:
     """One table: what was looked at, and what it was on each engine. `versions` names the engines.
 
     >>> print(Comparison({"ours": "0.1.0"}, (("tasks", {"ours": "11"}),)).table())
-             ours 0.1.0
-    tasks    11
+           ours 0.1.0
+    tasks  11
     """
 
     versions: Mapping[str, str]
     rows: tuple[tuple[str, Mapping[str, str]], ...]
 
+    def _columns(self) -> tuple[str, ...]:
+        return "", *(f"{each} {version}" for each, version in self.versions.items())
+
+    def _lines(self) -> list[tuple[str, ...]]:
+        return [(what, *(found.get(each, "") for each in self.versions)) for what, found in self.rows]
+
     def table(self) -> str:
-        """The table as text; what is long goes on in the next line."""
-        engines = list(self.versions)
-        lines = [["", *(f"{each} {self.versions[each]}" for each in engines)]]
-        lines += [[what, *(found.get(each, "") for each in engines)] for what, found in self.rows]
-        folded = [
-            row for line in lines for row in zip_longest(*(wrap(cell, _CELL) or [""] for cell in line), fillvalue="")
-        ]
-        widths = [max(map(len, column)) for column in zip(*folded, strict=True)]
-        return "\n".join("    ".join(map(str.ljust, line, widths)).rstrip() for line in folded)
+        """The table as text, a line for each row."""
+        return text_table(self._columns(), self._lines())
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        rows = [(what, *(found.get(each, "") for each in self.versions)) for what, found in self.rows]
-        columns = ("", *(f"{each} {version}" for each, version in self.versions.items()))
-        return shown(self.table(), html_table("The same DAG on each engine", columns, rows))
+        return shown(self.table(), html_table("The same DAG on each engine", self._columns(), self._lines()))
 
     def to_dict(self) -> dict[str, object]:
         """The comparison as JSON values."""
