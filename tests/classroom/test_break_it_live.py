@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from build_results import measured_bytes
 
 from mlops_lab.base.errors import HomeError, MlopsLabError, NotAllowed, UnknownName
 from mlops_lab.cli import main
 from mlops_lab.teaching.classroom import FAULTS, Sight, break_it, find_fault, reset, standing
-from mlops_lab.teaching.classroom.results import load_measured, measured_bytes
+from mlops_lab.teaching.classroom.results import load_measured
 from mlops_lab.teaching.classroom.scene import scene_home
 
 ROOT = Path(__file__).resolve().parents[2]
