@@ -135,12 +135,9 @@ def outcome(run: DagRun) -> str:
     >>> outcome(DagRun("manual__1", "flights", parse_utc("2014-01-01"), {}, "failed", (refused,)))
     'refused'
     """
-    states = run.states
-    if states["gate"] == "failed" and "the gate refused" in run.task("gate").why:
-        return "refused"
-    if states["approve"] == "failed" and "waits for an approval" in run.task("approve").why:
-        return "waiting"
-    if run.state != "success" or states["promote"] != "success":
+    if answer := said_no(run.task("gate")) or said_no(run.task("approve")):
+        return answer
+    if run.state != "success" or run.states["promote"] != "success":
         return "failed"
     return "rolled back" if (run.result("roll_out") or {}).get("state") == "rolled_back" else "promoted"
 
