@@ -17,7 +17,7 @@ from mlops_lab.base.clock import Clock, SystemClock, parse_utc, to_utc
 from mlops_lab.base.display import Listing, facts, html_table, shown
 from mlops_lab.base.errors import IntegrityError, InvalidData, UnknownName
 from mlops_lab.base.fingerprint import fingerprint_json
-from mlops_lab.base.storage import Database
+from mlops_lab.base.storage import Database, jsonable
 from mlops_lab.models.tracking.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -113,17 +113,8 @@ def figure(key: str, value: Any) -> float:
         raise InvalidData(f"metric {key!r} is too large for a floating-point number.") from None
 
 
-def written(value: Any) -> Any:
-    """The value as JSON has words for it: a figure that is not finite becomes {"float": "nan"}.
-
-    >>> written(float("nan")), written(0.5)
-    ({'float': 'nan'}, 0.5)
-    """
-    return {"float": repr(value)} if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def spoken(value: Any) -> Any:
-    """The value that `written` wrote down."""
+    """The value that `jsonable(value, nan="tagged")` wrote down."""
     return float(value["float"]) if isinstance(value, dict) else value
 
 
@@ -191,8 +182,8 @@ class Run:
         """The run as JSON values; figures JSON has no word for are written as {"float": "nan"}."""
         return {
             "name": self.name,
-            "params": {key: written(value) for key, value in self.params.items()},
-            "metrics": {key: written(value) for key, value in self.metrics.items()},
+            "params": jsonable(self.params, nan="tagged"),
+            "metrics": jsonable(self.metrics, nan="tagged"),
             "tags": dict(self.tags),
             "inputs": dict(self.inputs),
             "artefact": self.artifact,  # as version 0.1 spelled it: the id is made of this
