@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def raw(port, data):
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         client.sendall(data)
         found = b""
-        while part := client.recv(65536):
-            found += part
+        with suppress(ConnectionResetError):  # as a server that closes leaves what was sent unread
+            while part := client.recv(65536):
+                found += part
         return found
 
 
@@ -203,6 +205,64 @@ def test_told_to_stop_in_the_middle_it_answers_whatever_is_on_its_way(home, serv
     assert set(answered) == {b"200"}
     assert ends == ["told"] * 16
     assert server.end() == 0
+
+
+HEAD = b"POST /invocations HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+WHOLE = HEAD + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+def test_a_request_without_end_costs_little_and_questions_without_an_answer_read_are_few(home, serve):
+    import resource
+
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), most))
+    try:
+        server = serve(home, "--quiet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    server.read_until("ready")
+    before = peak_mib(server.process.pid)
+
+    # headers, an address, one header, the end of a chunked body, a chunk's own words: 64 kB of each are enough
+    header = b"x-a: " + b"b" * 1000 + b"\r\n"
+    for begun, again in (
+        (HEAD, header),
+        (HEAD + b"x-a: ", header[5:-2]),
+        (b"GET /" + header[5:-2], header[5:-2]),
+        (CHUNKED + b"0\r\n", header),
+        (CHUNKED + b"1;", header[5:-2]),
+    ):
+        assert 65_536 < sent_until_refused(server.port, begun, again * 64) < 4_000_000, begun[-20:]
+    assert raw(server.port, HEAD + header * 66).startswith(b"HTTP/1.1 431 ")
+    assert raw(server.port, WHOLE * 1000).count(b"HTTP/1.1 200 ") < 100
+    assert peak_mib(server.process.pid) - before < 20
+
+    # what a client may ask at once, a large header and an offer to speak another protocol are answered
+    last = WHOLE.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+    assert raw(server.port, WHOLE * 15 + last).count(b"HTTP/1.1 200 ") == 16
+    assert raw(server.port, last.replace(b"\r\n", b"\r\n" + header * 30, 1)).startswith(b"HTTP/1.1 200 ")
+    offer = b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+    assert raw(server.port, WHOLE.replace(b"\r\n", offer, 1) + last).count(b"HTTP/1.1 200 ") == 2
+
+    # as many connections as the machine gives, whatever the shell that started it was content with
+    assert f"Max open files {most} {most}" in " ".join(Path(f"/proc/{server.process.pid}/limits").read_text().split())
+    assert server.end() == 0
+    assert all(line.startswith("{") for line in server.lines)
+
+
+def sent_until_refused(port, begun, again, most=20_000_000):
+    """How many bytes a client sends before the server hangs up."""
+    sent = 0
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        try:
+            client.sendall(begun)
+            while sent < most:
+                sent += client.send(again)
+        except OSError:
+            return sent
+    return sent
 
 
 @pytest.mark.nightly

@@ -10,8 +10,10 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -22,7 +24,6 @@ from mlops_lab.delivery.server.predictor import Predictor
 from mlops_lab.delivery.server.state import AccessLog, Contract, Limits, ServerState
 
 _AGAIN_SECONDS = 0.5  # between two tries to read a home folder that somebody else holds
-_LAST_SECONDS = 1.0  # that a kept connection without a question is left open when the server stops
 
 
 def serve(
@@ -69,6 +70,7 @@ def serve(
     bounds = Limits() if limits is None else limits
     state = ServerState(name=name, limits=bounds, log=AccessLog() if log is None else log)
     listening = _listening(host, port)
+    _allow_connections()
     config = uvicorn.Config(
         create_app(state, contract=contract),
         **server_options(bounds),
@@ -115,8 +117,10 @@ def serve(
 
 def server_options(limits: Limits) -> dict[str, Any]:
     """What the server and the router of a rollout tell uvicorn."""
+    from mlops_lab.delivery.server.polite import Polite
+
     return {
-        "http": polite_protocol(limits),
+        "http": partial(Polite, limits),
         "loop": "asyncio",  # uvloop costs as much here, and lets one new client in a turn: 64 at once waited 2 s
         "ws": "none",
         "log_config": None,
@@ -134,6 +138,15 @@ def _listening(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InvalidData(f"cannot listen at {host}, port {port}: {why}.") from None
+
+
+def _allow_connections() -> None:
+    """As many open files as the system lets us have; the soft limit is often 1,024, which idle clients use up."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # there is none on Windows
+
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _server(config: Any, state: ServerState) -> Any:
@@ -171,66 +184,25 @@ def _until_orphaned(server: Any) -> None:
     server.should_exit = True
 
 
-def polite_protocol(limits: Limits) -> Any:
-    """Uvicorn's own protocol, impatient at the beginning of a request and patient at the end of a server.
-
-    A client that does not finish its headers in time is sent away. A client that keeps its connection may be
-    sending its next question while the server stops: closed at once, the question would be lost. It is answered, with
-    the word `connection: close`, and only who is silent for a moment is hung up on.
-    """
-    from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-    class Polite(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-        _timer: asyncio.TimerHandle | None = None
-        _last: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            # asyncio does this only for sockets that say that they are TCP, and one made by create_server does not.
-            # Without it every answer but the first on a kept connection waits 40 ms for an acknowledgement.
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._timer = self.loop.call_later(limits.body_seconds, self._give_up)
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            between = self.cycle is None or self.cycle.response_complete
-            if not between and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            elif between and self._timer is None:
-                self._timer = self.loop.call_later(limits.body_seconds, self._give_up)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            for timer in (self._timer, self._last):
-                if timer is not None:
-                    timer.cancel()
-            super().connection_lost(exc)
-
-        def shutdown(self) -> None:
-            if self._last is None and not self.transport.is_closing():
-                self._last = self.loop.call_later(_LAST_SECONDS, super().shutdown)
-
-        def _give_up(self) -> None:
-            self._timer = None
-            if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
-                self.transport.write(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-                self.transport.close()
-
-    return Polite
-
-
 class _ToLog(logging.Handler):
     def __init__(self, log: AccessLog) -> None:
         super().__init__(logging.WARNING)
         self._log = log
+        self._why, self._at = "", 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.tell("warning", why=record.getMessage())
+        """Tell of it; what is said again and again is told once a second."""
+        why, now = record.getMessage().partition("\n")[0], time.monotonic()
+        if why == self._why and now - self._at < 1:
+            return
+        self._why, self._at = why, now
+        more = {"traceback": logging.Formatter().formatException(record.exc_info)} if record.exc_info else {}
+        self._log.tell("warning", why=why, **more)
 
 
 @contextmanager
 def logged(log: AccessLog) -> Iterator[None]:
-    """What uvicorn has to say, as events of our log: a line that is no JSON would break whoever reads it.
+    """What uvicorn and asyncio have to say, as events of our log: a line that is no JSON would break whoever reads it.
 
     >>> from mlops_lab.base.clock import FakeClock
     >>> import sys
@@ -238,11 +210,15 @@ def logged(log: AccessLog) -> Iterator[None]:
     ...     logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
     {"at": "2014-01-01T00:00:00.000+00:00", "event": "warning", "why": "Invalid HTTP request received."}
     """
-    logger, handler = logging.getLogger("uvicorn.error"), _ToLog(log)
-    propagated, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
+    handler = _ToLog(log)
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
+    propagated = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.propagate = False
+        logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = propagated
+        for logger, before in zip(loggers, propagated, strict=True):
+            logger.removeHandler(handler)
+            logger.propagate = before
