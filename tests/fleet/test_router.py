@@ -392,7 +392,55 @@ def test_csv_and_tensors_count_in_the_watch():
     assert [(entry.key, entry.challenger, entry.champion) for entry in entries] == [("flight 7", 0.2, 0.1)]
 
 
-@pytest.mark.parametrize("body", [b"no json", b"[]", b'{"predictions": [7.5]}', b'{"predictions": []}', b"{}"], ids=str)
+@pytest.mark.parametrize("said", [500, 0, 422, 302], ids=str)
+def test_whom_nobody_hears_is_asked_three_times_at_most_however_patient_the_watch_is(said):
+    async def act(_said):
+        return said, {"error": "broken"}
+
+    async def ask(servers, clients):
+        servers[1].act = act
+        router = Router(lambda: RUNNING, clients, on_entry=lambda _entry: None)
+        own = [row for row in ROWS if RUNNING.answers(row["flight_id"]) == 2]
+        await router.answer(own)
+        await router.settled()
+        return servers[1].asked
+
+    assert run(ask) == (1 if said == 422 else 3)
+
+
+ROW = {"airline": "UA", "flight_id": "x"}
+STRANGE = {
+    "a-long-key": json.dumps({"instances": [{**ROW, "flight_id": "k" * 100_000}]}),
+    "a-long-row": json.dumps({"instances": [{"airline": "k" * 100_000}]}),
+    "half-a-character": '{"instances": [{"flight_id": "\\ud800"}, {"airline": "\\ud800"}]}',
+    **{f"nested-{deep}": '{"instances": [{"flight_id": ' + "[" * deep + "]" * deep + "}]}" for deep in (150, 400)},
+    **{f"row-{deep}": '{"instances": [{"a": ' + "[" * deep + "]" * deep + "}]}" for deep in (150, 400)},
+}
+
+
+@pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE)
+def test_a_key_of_any_form_and_length_is_answered_and_the_journal_s_line_is_short(body, tmp_path):
+    async def ask(servers, clients):
+        with Journal(tmp_path, 9) as journal:
+            router = Router(lambda: RUNNING, clients, on_entry=journal.write)
+            async with listening_router(router, "late") as port:
+                client = Client("127.0.0.1", port)
+                found = await client.ask("POST", "/invocations", body.encode())
+                more = {"x-routing-key": "k" * 10_000, "content-type": "text/csv"}
+                await client.ask("POST", "/invocations", b'{"instances": [[1]]}', headers=more)
+                await client.close()
+            await router.settled()
+        return found.status
+
+    assert run(ask) == 200
+    assert 0 < max(map(len, (tmp_path / "rollouts" / "9.jsonl").read_text().splitlines())) < 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"no json", b"[]", b'{"predictions": [7.5]}', b'{"predictions": [true]}', b'{"predictions": []}', b"{}"],
+    ids=str,
+)
 def test_garbage_of_the_challenger_for_a_body_that_is_passed_on_is_answered_by_the_champion(body):
     class Garbled(Client):
         async def ask(self, *words, **more):

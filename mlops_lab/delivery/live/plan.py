@@ -9,6 +9,7 @@ database is asked for the end of its history each time.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 import weakref
@@ -23,6 +24,8 @@ from mlops_lab.base.errors import HomeError
 from mlops_lab.delivery.server import RequestError
 from mlops_lab.models.rollout import answered_by_challenger, deployment_of, promotion_of
 from mlops_lab.pipeline.engines import engines_of, open_registry
+
+_KEY = 256  # characters
 
 
 @dataclass(frozen=True)
@@ -220,6 +223,15 @@ class Entry:
     challenger: float | None
     champion: float | None
     seconds: float | None
+
+
+def bounded_key(key: str) -> str:
+    """The key, or its fingerprint where it is longer than a journal should keep for each request.
+
+    >>> bounded_key("2013-12-01-UA-1545-EWR"), len(bounded_key("x" * 1_000_000))
+    ('2013-12-01-UA-1545-EWR', 64)
+    """
+    return key if len(key) <= _KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
 class Journal:

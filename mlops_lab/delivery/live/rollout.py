@@ -18,7 +18,7 @@ from mlops_lab.base.display import counted
 from mlops_lab.base.errors import InvalidData, NotAllowed
 from mlops_lab.base.storage import lock_file
 from mlops_lab.delivery.live.client import Client, Unreachable
-from mlops_lab.delivery.live.plan import Entry, Journal, Routing
+from mlops_lab.delivery.live.plan import Entry, Journal, Routing, bounded_key
 from mlops_lab.delivery.live.router import Router, listening_router
 from mlops_lab.models.registry import Promotion, Registry
 from mlops_lab.models.rollout import Deployment, RolloutPolicy, begin, days_of, deployment_of, look
@@ -224,6 +224,7 @@ async def _fly(
 ) -> None:
     """Day by day; the look at a day is taken while the next one is asked about."""
     looking: asyncio.Task[None] | None = None
+    traffic = traffic.assign(key=traffic["key"].map(bounded_key))  # as the router notes them
     more = 1  # a day to ask about when it is over
     asked = 0
     for until, seen in days_of(traffic.assign(challenger=0.0, champion=0.0)):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_lab.base.display import counted
 from mlops_lab.base.errors import MissingExtra
 from mlops_lab.delivery.live.client import Answer, Client, Unreachable
-from mlops_lab.delivery.live.plan import Entry, Plan, Routing
+from mlops_lab.delivery.live.plan import Entry, Plan, Routing, bounded_key
 from mlops_lab.delivery.server import AccessLog, RequestError, ServerState
 from mlops_lab.delivery.server.app import Facts, Handler, handled, predictions, read_body, reply
 from mlops_lab.delivery.server.bodies import check_rows, parse_json
@@ -199,7 +199,7 @@ class Router:
     def key_of(self, row: Mapping[str, Any]) -> str:
         """What decides who answers a row: its key, or all of it."""
         found = row.get(self._key)
-        return str(found) if found is not None else json.dumps(row, sort_keys=True, default=str)
+        return bounded_key(str(found) if found is not None else json.dumps(row, sort_keys=True, default=str))
 
     def _parts(self, places: list[int], rows: Rows, plan: Plan) -> list[Part]:
         parts: dict[int, Part] = {}
@@ -278,13 +278,15 @@ class Router:
 
     async def _ask_quietly(self, part: Part, *, patient: bool) -> None:
         """Ask the model whom nobody hears; the champion until it is there, as its absence says nothing of the other."""
-        until = time.perf_counter() + (_PATIENCE * self._seconds if patient else 0)
+        until, answered = time.perf_counter() + (_PATIENCE * self._seconds if patient else 0), 0
         while True:
             try:
                 await self._ask(part, {})
             except RequestError:
                 part.failed = True
-            if not part.failed or time.perf_counter() >= until:
+                return
+            answered += part.heard
+            if not part.failed or answered >= _TRIES or time.perf_counter() >= until:
                 return
             await asyncio.sleep(_PAUSE)
 
@@ -343,9 +345,12 @@ class Router:
         good = status == 200 and isinstance(scores, list) and len(scores) == rows
         if not good or unanswered != {at: int for at, one in enumerate(scores) if one is None}:
             raise ValueError("not a prediction for each row")
-        if not all(one is None or (type(one) in (int, float) and self._least <= one <= self._most) for one in scores):
+        if not self._all_good([one for one in scores if one is not None]):
             raise ValueError("no such predictions")
         return [None if one is None else float(one) for one in scores], errors
+
+    def _all_good(self, values: list[Any]) -> bool:
+        return all(type(one) in (int, float) and self._least <= one <= self._most for one in values)
 
     def _mean(self, answer: Answer) -> float | None:
         """The mean of the predictions in an answer of any form; None where there are none."""
@@ -362,8 +367,7 @@ class Router:
             else:
                 told = parse_json(answer.body)
                 values = told["outputs"][0]["data"] if "outputs" in told else told["predictions"]
-            good = answer.status == 200 and values and all(self._least <= one <= self._most for one in values)
-            return sum(values) / len(values) if good else None
+            return sum(values) / len(values) if answer.status == 200 and values and self._all_good(values) else None
         except (ValueError, KeyError, TypeError, IndexError):
             return None
 
@@ -419,7 +423,7 @@ async def listening_router(
         rows = _rows(body, kind) if request.url.path in ("/invocations", "/predict") else None
         check_rows(len(rows or ()), state.limits.rows)  # before each is looked at for its key
         if rows is None or ("accept" in told and "json" not in told["accept"] and "*/*" not in told["accept"]):
-            key = request.headers.get("x-routing-key") or hashlib.sha256(body).hexdigest()
+            key = bounded_key(request.headers.get("x-routing-key", "")) or hashlib.sha256(body).hexdigest()
             found = await router.pass_on(request.url.path, body, kind, key, headers=told)
             kept = {one: found.headers[one] for one in _HANDED_BACK if one in found.headers}
             return Response(found.body, status_code=found.status, headers=kept)
@@ -461,11 +465,15 @@ async def listening_router(
 
 def _rows(body: bytes, kind: str) -> list[dict[str, Any]] | None:
     """The rows that the router can tell apart; None for what only the servers can read."""
+    from pydantic_core import from_json
+
     if kind.partition(";")[0].strip().lower() != "application/json":
         return None
     try:
-        found = parse_json(body)
-    except RequestError:
+        found = from_json(
+            body, cache_strings="keys"
+        )  # stricter than the servers: nothing is too deep to be written again
+    except ValueError:
         return None
     rows = found.get("instances") if isinstance(found, dict) else None
     good = isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)

@@ -11,8 +11,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlops_lab.delivery.server.state import Limits
 
-__all__ = ["Polite"]
-
 _LAST_SECONDS = 1.0  # that a kept connection without a question is left open when the server stops
 _HEAD_BYTES = 65_536  # of a request's address and headers, and of what a chunked body has beside its data
 _AHEAD = 32  # questions that a client may send before it has read an answer
