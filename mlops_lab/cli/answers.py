@@ -21,7 +21,7 @@ import click
 #: What stands at the start of a line that is good, bad or neither.
 MARKS = {True: "✓", False: "✗", None: "–"}
 
-_WIDEST = 100  # columns; wider lines are hard to read, and a pipe or a CI log has no width of its own
+_WIDEST = 100  # columns; wider lines are hard to read
 _PLAIN = {"✓": "ok", "✗": "no", "–": "-", "→": "->", "…": "...", "↻": "again", "▸": ">", "⊘": "blocked", "○": "o"}
 _COLOURS = {"✓": "green", "✗": "red", "⊘": "magenta", "↻": "yellow"}
 
@@ -64,14 +64,12 @@ def print_json(value: Mapping[str, Any]) -> None:
 def answer(as_json: bool, told: Mapping[str, Any], text: str, *, code: int = 0, file: bool = False) -> int:
     """Print the one object where JSON was asked for, else the text; the exit code, to be handed on.
 
-    Whoever looks sees no line that is wider than the page; a pipe gets every line whole, and so does a text that is
-    the content of a `file`.
+    No line is wider than the page, except in a text that is the content of a `file`.
     """
     if as_json:
         print_json(told)
     elif text:
-        lines = text.splitlines()
-        click.echo(marked("\n".join(map(wrapped, lines)) if _has_width() and not file else text))
+        click.echo(marked(text if file else "\n".join(map(wrapped, text.splitlines()))))
     return code
 
 
@@ -99,12 +97,13 @@ def as_json(value: Any) -> Any:
 
 
 def page_width() -> int:
-    """How many columns a line may have: the terminal's or COLUMNS, never more than a hundred; a hundred in a pipe."""
-    return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns) if _has_width() else _WIDEST
+    """How many columns a line may have: the terminal's or COLUMNS, at most a hundred; no bound in a pipe, as with git.
 
-
-def _has_width() -> bool:
-    return sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    So `mlops-lab registry history | grep promote` finds whole lines.
+    """
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
+    return sys.maxsize
 
 
 def cut(line: str) -> str:

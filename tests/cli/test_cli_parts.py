@@ -195,6 +195,17 @@ def test_history_is_one_line_an_event(filled):
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
 
 
+def test_a_pipe_gets_whole_lines(terminal):
+    name = "the_best_that_knows_the_weather_of_" + "january_" * 5
+    terminal("registry", "alias", name, "late_flights", "2", "--by", "ada", "--why", "it knows January " * 5)
+
+    listed, told = terminal("registry", "list").out, terminal("registry", "history").out
+
+    assert len(listed.splitlines()) == 3
+    assert name in listed
+    assert "it knows January " * 5 in told
+
+
 def test_a_changed_history_is_noticed(terminal):
     with sqlite3.connect(terminal.home / "registry.db") as connection:
         triggers = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
