@@ -45,7 +45,7 @@ def change(source: str, name: str) -> str:
 def _body(source: str, mangled: str) -> list[str]:
     function = rf"^( *)(?:async )?def {mangled}\(.*?(?=^\1[^\s)]|\Z)"
     found = re.search(function, source, re.MULTILINE | re.DOTALL)
-    lines = found[0].splitlines()[1:] if found else []
+    lines = found[0].replace(mangled, "", 1).splitlines() if found else []
     return [" ".join(line.split()) for line in lines if line.strip()]
 
 

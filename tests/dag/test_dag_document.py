@@ -151,7 +151,7 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         (HEAD + "tasks: !!python/object/apply:os.system [ls]\n", "line 4, column 8: the tag"),
         (HEAD + "tasks: []\nparams: {n: {type: number, default: .nan}}\n", "line 5, column 37: '.nan' is no number"),
         (HEAD + "tasks: []\n---\na: 1\n", "this is no YAML"),
-        (HEAD + "tasks: " + "[" * 5000, "nested too deeply"),
+        (HEAD + "tasks: " + "[" * 5000, "^this YAML is nested too deeply.$"),
         (HEAD + "tasks: []\x00", "this is no YAML"),
         (HEAD + "tasks:\n - task_id: a\n   arguments: {x: {from: a, value: 1}}", "line 6, column 16"),
         (HEAD + "tasks: !!map a\n", "line 4, column 8: this is no map, as its tag says"),
@@ -199,6 +199,7 @@ def test_a_bad_yaml_is_refused_on_its_line(text: str, said: str) -> None:
         ('{"a":' + '{"list":[' * 200 + "1" + "]}" * 200 + "}", "line 1, column .*: nested too deeply; 100 levels"),
         ('"' + "x" * 2_000_000 + '"', "line 1: the text has 2,000,002 characters"),
         ("[" * 100_000, "line 1.*nested too deeply|line 1.*this is no JSON"),
+        (json.dumps(document(tags=["a", 3])), "line 1, column 85: 3 is not of type 'string' in tags.1"),
         (json.dumps(document(version=7)), "line 1, column 29: the document is of version 7"),
         (json.dumps(document(tasks=[{"task_id": "a", "retry": 1}])), "unknown key 'retry' in tasks.0"),
     ],
@@ -254,6 +255,14 @@ def test_a_function_put_into_a_module_by_another_is_not_found() -> None:
 def test_an_error_without_a_text_has_no_place_before_it():
     with pytest.raises(InvalidData, match=r"^this is no DAG: its format is not 'mlops-lab/dag'\.$"):
         from_dict({"format": "another"})
+
+
+def test_a_task_that_nothing_fills_is_said_at_its_place():
+    text = HEAD + f"tasks:\n- {{task_id: a}}\n- {{task_id: b, function: '{__name__}:total'}}"
+    with pytest.raises(
+        InvalidDefinition, match=r"^line 6, column 3: nothing fills the parameter 'numbers' of task 'b'"
+    ):
+        from_yaml(text, modules=[HERE])
 
 
 def test_a_circle_through_arguments_is_said_at_the_task_that_it_begins_with():

@@ -329,7 +329,7 @@ def test_a_changed_dag_other_params_and_another_date_cannot_be_resumed() -> None
         run_dag(other, resume=first)
     with pytest.raises(InvalidData, match=r"\(gone: new; wired differently: it\), so its results"):
         run_dag(dag, resume=run(other))
-    with pytest.raises(InvalidData, match="keeps its params"):
+    with pytest.raises(InvalidData, match=r"keeps its params; .* has n=1, not 2\. Start a new run"):
         run_dag(dag, resume=first, params={"n": 2})
     with pytest.raises(InvalidData, match="is for 2013-09-01"):
         run_dag(dag, resume=first, logical_date="2013-09-02")

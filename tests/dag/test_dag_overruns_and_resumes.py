@@ -80,7 +80,7 @@ def test_a_param_declared_since_has_its_default_in_a_resumed_run(tmp_path):
     first = run_dag(failing({"days": 7}), params={"days": 3}, logical_date=DATE, clock=FakeClock(), home=tmp_path)
     mended = failing({"days": 7, "airport": "JFK"}, broken=False)
 
-    again = run_dag(mended, resume=first.run_id, clock=FakeClock(), home=tmp_path)
+    again = run_dag(mended, params={"days": 3}, resume=first.run_id, clock=FakeClock(), home=tmp_path)
 
     assert again.result("read") == {"days": 3, "airport": "JFK"}
 

@@ -73,8 +73,9 @@ def test_an_unknown_param_is_refused_with_the_closest(ask: Any) -> None:
         ask(DECLARED)
 
 
-def test_values_given_replace_defaults_and_are_plain_json() -> None:
-    given = {"trees": np.int64(7), "until": date(2013, 9, 2), "floor": np.float64(0.5), "dry_run": np.bool_(True)}
+@pytest.mark.parametrize("trees", [np.int64(7), 7.0])
+def test_values_given_replace_defaults_and_are_plain_json(trees: Any) -> None:
+    given = {"trees": trees, "until": date(2013, 9, 2), "floor": np.float64(0.5), "dry_run": np.bool_(True)}
 
     values = resolve_params(DECLARED, given)
 

@@ -35,6 +35,7 @@ from mlops_lab.pipeline.dag.params import REQUIRED, parse_params
 
 HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: a\n"
 DATE = FakeClock().now()
+COMES = "moment ever comes"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ DATE = FakeClock().now()
         (HEAD + "tasks: [\x07]", "line 4"),
         (HEAD + "tasks: [a", "line 4|line 5"),
         (HEAD + "tasks: []\ndag_id: b", "line 5, column 1"),
+        (HEAD + "tasks:\n  - task_id: t\n    arguments: {x: {from: z}}", "line 6, column 17: "),
         (HEAD + "tasks: " + repr(["x" * 500]), "…"),
     ],
 )
@@ -67,6 +69,7 @@ def test_what_is_written_comes_back_with_its_choices_and_its_line_ends():
     assert again == dag
     assert again.params["n"].enum == (1, 2)
     assert "\x85" not in written(dag)
+    assert from_yaml(HEAD + "start_date: 2013-09-01\ntasks: []").start_date.isoformat() == "2013-09-01T00:00:00+00:00"
     for word, number in (("0x1F", 31), ("0o17", 15), ("017", 17), ("+5", 5)):
         assert (
             from_yaml(HEAD + f"params: {{n: {{type: integer, default: {word}}}}}\ntasks: []").params["n"].default
@@ -124,6 +127,7 @@ def test_a_run_shows_its_table_in_a_notebook_and_its_seconds_at_the_right():
     assert page["text/plain"] == run.trace()
     heads = re.findall(r'<th scope="col"[^>]*>([^<]*)</th>', page["text/html"])
     assert heads == ["task", "state", "attempts", "why"]
+    assert re.findall(r"&nbsp;(\w+)</span></caption>", page["text/html"]) == ["success"]
     assert [word in page["text/html"] for word in ("two, manual", "before", "success")] == [True] * 3
     lines = run.trace(durations=True).splitlines()
     assert lines[1].endswith("seconds  why") or lines[1].split()[-2:] == ["seconds", "why"]
@@ -153,6 +157,8 @@ def test_a_run_that_is_stopped_closes_what_was_open_and_goes_on_where_it_was(tmp
     with pytest.raises(UnknownName) as unknown:
         get_run(tmp_path / "nowhere", "r", dag_id="two")
     assert (unknown.value.kind, unknown.value.name, unknown.value.where) == ("run", "r", "DAG two")
+    with pytest.raises(UnknownName, match=f"^no run 'r' in DAG two; there is: {re.escape(stopped.run_id)}"):
+        get_run(tmp_path, "r", dag_id="two")
     assert [list_runs(tmp_path, dag_id=name) for name in ("two", "one")] == [list_runs(tmp_path), []]
 
 
@@ -318,12 +324,17 @@ def test_texts_of_all_the_world_are_written_as_they_are():
     ("ask", "told"),
     [
         (lambda: Param(1, minimum="x"), "param minimum must be a whole number, not 'x' (str)."),
+        (lambda: Param(1, enum=["x"]), "param enum must be a whole number, not 'x' (str)."),
         (lambda: from_yaml(HEAD + "tasks: [\x07]"), "line 4: this is no YAML: the character '\\x07' cannot be."),
         (lambda: from_yaml(HEAD + "a: 1e999"), "line 4, column 4: '1e999' is no number that JSON can hold."),
-        (lambda: from_yaml(HEAD + "tasks: [a"), "line 4, column 10: this is no YAML: "),
+        (lambda: from_yaml(HEAD + "a: 1" + "0" * 35 + "e999"), f"line 4, column 4: '1{'0' * 35}e999' is no number"),
+        (lambda: from_yaml(HEAD + "a: 1" + "0" * 36 + "e999"), f"line 4, column 4: '1{'0' * 36}e99…' is no number"),
+        (lambda: from_yaml(HEAD + "tasks: [a"), "line 4, column 10: this is no YAML: expected ',' or ']', but got"),
         (lambda: from_yaml(HEAD + "zzz: 1\ntasks: []"), "line 4, column 1: unknown key 'zzz'. There is: format, ver"),
         (lambda: from_json("3"), "line 1, column 1: 3 is not of type 'object'"),
-        (lambda: Schedule("0 0 31 2 *"), "'0 0 31 2 *' is no cron expression whose moment ever comes: "),
+        (lambda: from_yaml(HEAD + "a: |\n \n   \n a"), "line 7, column 2: this is no YAML: more indented follow up"),
+        (lambda: Schedule("x" * 300 + " * * * *"), f"'{'x' * 60}' is no cron expression whose {COMES}: [{'x' * 199}. "),
+        (lambda: Schedule("0 0 31 2 *"), f"'0 0 31 2 *' is no cron expression whose {COMES}: "),
         (lambda: run_dag(DAG("a"), logical_date=DATE, home="a\0b"), "the home folder a\0b cannot be used: no path hol"),
     ],
 )  # fmt: skip
@@ -364,6 +375,15 @@ def test_as_many_tasks_as_there_are_workers_work_side_by_side_and_no_more():
 
     assert run_dag(dag, logical_date=DATE, clock=FakeClock(), max_workers=2).state == "success"
     assert max(most) == 2
+
+
+def test_a_worker_that_became_free_and_one_that_never_worked_take_what_is_ready():
+    meeting, dag = threading.Barrier(4, timeout=5), DAG("a")
+    dag.add(Task("quick", lambda: 1))
+    for name, upstream in (("b", []), ("c", []), ("d", ["quick"]), ("e", ["quick"])):
+        dag.add(Task(name, lambda: meeting.wait() * 0), upstream=upstream)
+
+    assert run_dag(dag, logical_date=DATE, clock=FakeClock(), max_workers=4).state == "success"
 
 
 def test_an_attempt_that_nobody_ended_is_closed_with_its_reason_before_the_next():

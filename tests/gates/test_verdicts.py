@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import timedelta
 
 import pandas as pd
@@ -142,6 +143,9 @@ def test_a_profile_tells_kinds_gaps_and_age():
         "newest": "2014-01-02T05:00:00+00:00", "at": "2014-01-08T00:00:00+00:00",
     }  # fmt: skip
     assert profile(frame.head(0), NOW, timestamp="at").null_rates["temp"] == 0.0
+    finer = frame.assign(at=hours.as_unit("ns") + pd.Timedelta(1, "ns"))
+    with warnings.catch_warnings(action="error"):  # that a date has no nanoseconds is nothing to be told
+        assert profile(finer, NOW, timestamp="at").newest == found.newest
     with pytest.raises(InvalidData, match="no time zone") as naive:
         profile(frame.assign(at=hours.tz_localize(None)), NOW, timestamp="at")
     assert naive.value.column == "at"

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_lab.base.clock import FakeClock
-from mlops_lab.base.errors import HomeError, IntegrityError, MlopsLabError
+from mlops_lab.base.errors import HomeError, IntegrityError, MlopsLabError, NotAllowed
 from mlops_lab.models.registry import Registry, verify_home
 
 GUARDS = ("events_stay", "events_are_kept", "events_follow")
@@ -192,6 +192,11 @@ def test_a_table_that_says_anything_else_than_the_history_is_noticed(busy, state
         ("DELETE FROM tags", "('late', 1, 'team', 'delays')", "no such row"),
         ("INSERT INTO tags VALUES ('late', 1, 'extra', 'x')", "no such row", "('late', 1, 'extra', 'x')"),
         ("UPDATE tags SET value = 'x'", "('late', 1, 'team', 'delays')", "('late', 1, 'team', 'x')"),
+        (
+            "INSERT INTO tags VALUES ('late', 'x', 'a', ''), ('late', 9, 'a', '')",
+            "no such row",
+            "('late', 'x', 'a', '')",
+        ),
     ],
 )
 def test_a_table_that_differs_is_told_with_both_of_its_rows(busy, statement, expected, found):
@@ -445,7 +450,9 @@ def test_everything_that_a_home_keeps_of_its_models_is_held_against_the_rest(lab
         "train", metrics=run.metrics, artifact=run.artifact, author="ada", inputs={"training_rows": lab.rows}
     )
     version = lab.registry.register_model(run, "late")
-    lab.registry.record_gate_report(lab.report(version))
+    report = lab.report(version)
+    assert str(verify_home(lab.registry, lab.tracker)).startswith("1 event, 0 reports, 0 approvals, 1 artifact")
+    lab.registry.record_gate_report(report)
     lab.registry.request_approval("late", 1, requested_by="bot", why="please")
     lab.registry.approve("late", 1, by="grace")
     assert str(verify_home(lab.registry, lab.tracker)).startswith(
@@ -458,3 +465,8 @@ def test_everything_that_a_home_keeps_of_its_models_is_held_against_the_rest(lab
     with pytest.raises(IntegrityError) as found:
         verify_home(lab.registry, lab.tracker, head=head if isinstance(head, str) else None)
     assert re.sub(r"(sha256:)?[0-9a-f]{32,64}", "#", str(found.value)) == told
+    if "an approval by" in told:
+        told = rf"^the approval of late v1 is by {found.value.found}, and not by somebody else\.$"
+        with pytest.raises(NotAllowed, match=told) as refused:
+            lab.registry.promote(report, actor="eve", why="an old home", approval=lab.registry.get_approval("late", 1))
+        assert refused.value.waiting

@@ -349,6 +349,7 @@ def test_records_show_themselves_and_give_their_rows():
     assert report._repr_mimebundle_()["text/plain"] == report.table()
     html = report._repr_mimebundle_()["text/html"]
     assert re.findall(r"&nbsp;(\w+)", html) == ["refused", "passed", "failed"]
+    assert re.findall(r"<th[^>]*>([^<]*)</th>", html)[:3] == ["", "rule", "what was found"]
     assert [word in html for word in ("refused", "skew", "bad", "what was found", "passed")] == [True] * 5
 
 

@@ -403,9 +403,9 @@ def _compare(connection: sqlite3.Connection, memory: sqlite3.Connection) -> None
         there = {tuple(row) for row in connection.execute(f"SELECT * FROM {table}")}  # noqa: S608
         if told == there:
             continue
-        row = sorted(told ^ there, key=repr)[0]
+        row = min(told ^ there, key=repr)
         sides = (told - there, there - told)
-        expected, found = (str(next(iter(sorted(each, key=repr)), "no such row")) for each in sides)
+        expected, found = (str(min(each, key=repr, default="no such row")) for each in sides)
         name = row[1] if table == "reigns" else row[0]
         last = connection.execute("SELECT max(seq) FROM events WHERE name = ?", (name,)).fetchone()[0]
         raise IntegrityError(

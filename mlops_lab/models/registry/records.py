@@ -406,8 +406,6 @@ def check_person(name: Any, what: str) -> str:
     odd = [sign for sign in text if ord(sign) in _UNSEEN or unicodedata.category(sign) in _UNSEEN_KINDS]
     if odd:
         raise InvalidData(f"{what} holds a sign that nobody can see: {unicodedata.name(odd[0], ascii(odd[0]))}.")
-    if not folded(text):
-        raise InvalidData(f"{what} is needed, and {text!r} names nobody.")
     words = [_alphabets(word) for word in unicodedata.normalize("NFKC", text).split()]
     for mixed in (set().union(*words) & _ALPHABETS, *(word - _COMPANIONS for word in words)):
         if len(mixed) > 1:

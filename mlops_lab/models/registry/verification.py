@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,10 +60,10 @@ def verify_home(registry: Registry, tracker: Tracker, *, head: str | None = None
         if rows is not None and rows not in training:
             training.add(rows)
             _check_bytes(registry, rows, f"the training set of {version.name} v{version.version}")
-    found = {"record_gate_report": 0, "approve": 0}
     asked: dict[tuple[str, int | None], str] = {}
+    found = Counter[str]()
     for event in registry.history():
-        found[event.action] = found.get(event.action, 0) + 1
+        found[event.action] += 1
         if event.action == "request_approval":
             asked[event.name, event.version] = event.actor
         elif event.action in ("record_gate_report", "approve") and event.version is not None:

@@ -43,8 +43,7 @@ def attempt_task(task: Task, arguments: Mapping[str, Any], clock: Clock | None) 
     Without a clock only the machine's time is held against an `execution_timeout`.
     """
     function = task.function
-    if function is None:
-        return Outcome("failed", f"task {task.task_id!r} has no function")
+    assert function is not None  # noqa: S101  of a task without one no run is made
     if task.execution_timeout is None:
         return _call(task.task_id, function, arguments)
     return _call_within(task, function, arguments, clock, task.execution_timeout)

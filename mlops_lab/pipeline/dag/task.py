@@ -226,7 +226,7 @@ class Task:
         if self.function is not None:
             _check_function(name, self.function, decides=self.approval)
             if not self.source:
-                module = getattr(self.function, "__module__", None) or "__main__"
+                module = self.function.__module__ or "__main__"
                 qualified = getattr(self.function, "__qualname__", type(self.function).__qualname__)
                 object.__setattr__(self, "source", f"{module}:{qualified}")
 
