@@ -13,7 +13,7 @@ FORBIDDEN = ("utils.py", "util.py", "core.py", "helpers.py", "misc.py", "common.
 
 
 def modules() -> list[Path]:
-    return sorted([ROOT / "start.py", *(ROOT / "mlops_lab").rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
+    return sorted([ROOT / "start.py", *(ROOT / "mlops_lab").rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
 
 
 def faults(path: Path) -> list[str]:
