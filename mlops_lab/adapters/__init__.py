@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from mlops_lab.adapters.copying import copy_registry as copy_registry
 from mlops_lab.adapters.copying import move_registry as move_registry
+from mlops_lab.adapters.feast.objects import to_feast as to_feast
+from mlops_lab.adapters.feast.store import FeastStore as FeastStore
 from mlops_lab.pipeline.engines import Engines as Engines
 from mlops_lab.pipeline.engines import choose_engines as choose_engines
 from mlops_lab.pipeline.engines import engines_of as engines_of

@@ -15,7 +15,8 @@ from engine_runs import asking
 from engine_runs.asking import ask
 from engine_runs.running import Answer, Record, Verdict
 
-from mlops_lab.adapters.comparison import Comparison, python_of, stored_comparison
+from mlops_lab.adapters import comparison
+from mlops_lab.adapters.comparison import Comparison, compare_engines, python_of, stored_comparison
 from mlops_lab.base.errors import MissingExtra, MlopsLabError
 
 SCRIPTS = Path(asking.__file__).parents[1]
@@ -139,3 +140,34 @@ def test_a_comparison_is_a_table_and_json():
 
     assert found.table().splitlines()[1].split() == ["tries", "3"]
     assert json.loads(json.dumps(found.to_dict()))["rows"] == [{"what": "tries", "ours": "3"}]
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A clone on a machine that has both engines; its script is the one that is written here."""
+    monkeypatch.delenv("MLOPS_LAB_ENGINES", raising=False)
+    monkeypatch.setattr(comparison, "ROOT", tmp_path)
+    for engine in ("AIRFLOW", "PREFECT"):
+        monkeypatch.setenv(f"MLOPS_LAB_{engine}_PYTHON", sys.executable)
+    (tmp_path / "scripts").mkdir()
+    return tmp_path / "scripts" / "compare_engines.py"
+
+
+def test_a_clone_that_has_both_engines_asks_them(clone):
+    clone.write_text('import sys; print(\'{"versions": {"ours": "9"}, "rows": [{"what": "%s"}]}\' % sys.argv[1])')
+
+    found, source = compare_engines()
+
+    assert (dict(found.versions), found.rows) == ({"ours": "9"}, (("--json", {}),))
+    assert source == "from live runs on this machine"
+
+
+def test_engines_that_fail_there_are_told_with_their_last_words(clone):
+    clone.write_text("raise SystemExit('airflow gave no answer')")
+
+    with pytest.raises(MlopsLabError, match="the engines gave no answer: airflow gave no answer"):
+        compare_engines()
+
+
+def test_without_the_script_the_stored_comparison_is_shown(clone):
+    assert compare_engines()[1].startswith("from runs that are stored with the course")
