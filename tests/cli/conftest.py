@@ -81,9 +81,11 @@ def _no_outside(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
-    """The honest run, then the leaking one, in one home folder: what each of them said."""
+    """The honest run, on a page of a hundred columns, then the leaking one, in one home folder: what each said."""
     terminal = Terminal(tmp_path_factory.mktemp("cli") / "home")
-    honest = terminal("run", *SHORT, "--author", "ada")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        honest = terminal("run", *SHORT, "--author", "ada")
     leaking = terminal("run", *SHORT, "--author", "ada", "--features", "daily_averages", "--json")
     return terminal, honest, leaking
 

@@ -229,7 +229,9 @@ def test_without_a_known_author_nobody_is_somebody_else(lab):
 def test_a_policy_can_be_set_before_the_first_version_and_taken_back(lab):
     lab.registry.set_policy("late", requires_approval=True)
     lab.registry.set_policy("late", requires_approval=False, actor="grace", why="a toy")
+    lab.registry.set_policy("early", gate_policy="")  # as it is without a policy
 
+    assert lab.registry.list_models() == ("late",)
     assert not lab.registry.requires_approval("late")
     assert lab.promoted().stage == "Production"
 

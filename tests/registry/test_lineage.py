@@ -88,5 +88,6 @@ def test_a_view_is_followed_to_its_own_runs_and_versions_only(lab):
     found = used_by("weather", lab.registry, tracker=lab.tracker)
 
     assert [node.id for node in found.nodes] == ["view:weather", f"run:{run.run_id}", "version:late:1"]
+    assert [node.kind for node in found.nodes] == ["view", "run", "version"]
     assert [node.title for node in found.nodes] == ["weather", run.run_id[:8], "late v1"]
     assert found.edges == (("view:weather", f"run:{run.run_id}"), (f"run:{run.run_id}", "version:late:1"))

@@ -151,6 +151,9 @@ def test_a_report_that_pretends_to_be_of_the_first_model_is_refused(lab):
 
     with pytest.raises(NotAllowed, match="compared it with no champion"):
         lab.registry.promote(lab.report(version, champion=None), actor="ada", why="sneak")
+    other = lab.version("early")
+    with pytest.raises(NotAllowed, match=r"compared it with v7, but in Production is none; evaluate again\."):
+        lab.registry.promote(lab.report(other, champion=7), actor="ada", why="sneak")
 
 
 def test_promotion_archives_the_former_champion_and_the_aliases_follow(lab):

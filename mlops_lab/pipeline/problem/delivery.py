@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 
 Result = dict[str, Any]
+Frames = dict[
+    str, tuple["pd.DataFrame", "pd.DataFrame"]
+]  # of an exam's rows by feature service: offline, and as served
 Params = Mapping[str, Any]
 _PAST_THE_GATE = ("Production", "Archived")
 
@@ -57,16 +60,18 @@ def evaluate(
     served = get_training_set(tracker.artifacts, build_training_set["served"], role="served")
     if fingerprint_frame(known.frame) != run.inputs["training_set"]:
         raise InvalidData(f"run {run.run_id[:8]} has not learnt from these rows; evaluate it on what came with them.")
-    rows, frames = served.frame[[name for name in served.frame.columns if name not in served.features]], None
-    if run.run_id not in MADE_HERE:
-        rows = check_figures(run.metrics, run, run, home, clock)
+    rows = served.frame[[name for name in served.frame.columns if name not in served.features]]
+    frames: Frames = {}
+    if run.run_id in MADE_HERE:
+        exam = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()]
+        frames[str(params["features"])] = exam, served.frame
+    else:
+        rows = _exam(run, home)
+        check_figures(run.metrics, run, rows, home, clock, frames)
     champion = registry.get_production(problem.name) if problem.name in registry.list_models() else None
     figures = None
     if champion is not None:
-        its_run = tracker.get_run(champion.run_id)
-        if its_run.params["feature_service"] == params["features"] and run.run_id in MADE_HERE:
-            frames = known.frame[known.frame["event_timestamp"] >= rows["event_timestamp"].min()], served.frame
-        figures = _figures(its_run, rows, home, clock, frames)
+        figures = _figures(tracker.get_run(champion.run_id), rows, home, clock, frames)
     measured = {
         "run_id": run.run_id,
         "artifact": run.artifact,
@@ -85,20 +90,19 @@ def evaluate(
 _MEASURED_HERE: set[str] = set()  # by this process itself: what others hand over is measured again
 
 
-def _figures(
-    run: Run, rows: pd.DataFrame, home: Path, clock: Clock, frames: tuple[pd.DataFrame, pd.DataFrame] | None = None
-) -> dict[str, float]:
-    """The figures of a run's model on these rows; `frames` are its features there, where they are at hand."""
+def _figures(run: Run, rows: pd.DataFrame, home: Path, clock: Clock, frames: Frames) -> dict[str, float]:
+    """The figures of a run's model on these rows; `frames` gives the features there, and keeps what was read."""
     from mlops_lab.models.training import score
 
     tracker, problem = open_tracker(home, clock=clock), problem_of(home)
     service = str(run.params.get("feature_service"))
-    if frames is None:
+    if service not in frames:
         store = problem_store(home, clock=clock)
         offline = store.get_historical_features(rows, features=service).frame
-        frames = offline, store.replay(rows, features=service).frame
+        frames[service] = offline, store.replay(rows, features=service).frame
+    offline, served = frames[service]
     model = tracker.artifacts.load_model(str(run.artifact))
-    gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(frames[1].columns))
+    gone = sorted(set(getattr(model, "feature_names_in_", ())) - set(served.columns))
     if gone:
         versions = [each for each in open_registry(home, clock=clock).search() if each.run_id == run.run_id]
         subject = f"{versions[0].name} {versions[0].version}" if versions else problem.name
@@ -109,7 +113,7 @@ def _figures(
         )
     how: dict[str, Any] = {"label": problem.label, "slice_by": problem.slice_by, "kind": problem.kind}
     how |= {"threshold": float(run.params.get("threshold") or 0.5), "metrics": problem.figures}
-    return score(model, frames[0], **how).flat("offline") | score(model, frames[1], **how).flat("served")
+    return score(model, offline, **how).flat("offline") | score(model, served, **how).flat("served")
 
 
 def _exam(run: Run, home: Path) -> pd.DataFrame:
@@ -129,15 +133,20 @@ def _exam(run: Run, home: Path) -> pd.DataFrame:
 
 
 def check_figures(
-    told: Mapping[str, float] | None, of: Run, run: Run, home: Path, clock: Clock, *, who: str = ""
-) -> pd.DataFrame:
-    """Raise unless these are the figures that the model of one run has in the exam of another; the exam's rows.
+    told: Mapping[str, float] | None,
+    of: Run,
+    rows: pd.DataFrame,
+    home: Path,
+    clock: Clock,
+    frames: Frames,
+    who: str = "",
+) -> None:
+    """Raise unless these are the figures that the model of this run has on these rows.
 
     Raises:
         InvalidData: somebody else measured them, or wrote them.
     """
-    rows = _exam(run, home)
-    found, who = _figures(of, rows, home, clock), who or f"run {of.run_id[:8]}"
+    found, who = _figures(of, rows, home, clock, frames), who or f"run {of.run_id[:8]}"
     for name, said in (told or {}).items():
         value = found.get(name, math.inf)
         if not (math.isclose(said, value, rel_tol=1e-6, abs_tol=1e-9) or (math.isnan(said) and math.isnan(value))):
@@ -145,7 +154,6 @@ def check_figures(
                 f"{name} of {who} was handed in as {said:g}, and it is {value:g} on these rows; a gate takes what its"
                 " own run has measured."
             )
-    return rows
 
 
 @task
@@ -255,10 +263,11 @@ def _check_measured(
     """Raise unless a version and its champion have these figures in the version's exam."""
     tracker = open_tracker(home, clock=clock)
     run = tracker.get_run(version.run_id)
-    check_figures(own, run, run, home, clock, who=f"{version.name} v{version.version}")
+    rows, frames = _exam(run, home), Frames()
+    check_figures(own, run, rows, home, clock, frames, f"{version.name} v{version.version}")
     if champion is not None:
         its_run, who = tracker.get_run(champion.run_id), f"the champion {champion.name} v{champion.version}"
-        check_figures(theirs, its_run, run, home, clock, who=who)
+        check_figures(theirs, its_run, rows, home, clock, frames, who)
 
 
 def _known(version: ModelVersion, home: Path, clock: Clock) -> pd.DataFrame:
