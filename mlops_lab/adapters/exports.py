@@ -11,26 +11,15 @@ feature_rows  the rows that both of those speak of
 
 from __future__ import annotations
 
-from mlops_lab.adapters.airflow.export import to_airflow
-from mlops_lab.adapters.airflow.factory import airflow_dags, to_airflow_factory
-from mlops_lab.adapters.feast.export import to_feast_repository, write_feature_rows
-from mlops_lab.adapters.kubernetes.export import to_kubernetes
-from mlops_lab.adapters.prefect.export import to_prefect, to_prefect_yaml
-from mlops_lab.adapters.sagemaker.export import to_sagemaker
-from mlops_lab.adapters.tecton.export import TECTON_UNCHECKED, to_tecton_repository
-from mlops_lab.adapters.vertex.export import to_vertex
-
-__all__ = [
-    "TECTON_UNCHECKED",
-    "airflow_dags",
-    "to_airflow",
-    "to_airflow_factory",
-    "to_feast_repository",
-    "to_kubernetes",
-    "to_prefect",
-    "to_prefect_yaml",
-    "to_sagemaker",
-    "to_tecton_repository",
-    "to_vertex",
-    "write_feature_rows",
-]
+from mlops_lab.adapters.airflow.export import to_airflow as to_airflow
+from mlops_lab.adapters.airflow.factory import airflow_dags as airflow_dags
+from mlops_lab.adapters.airflow.factory import to_airflow_factory as to_airflow_factory
+from mlops_lab.adapters.feast.export import to_feast_repository as to_feast_repository
+from mlops_lab.adapters.feast.export import write_feature_rows as write_feature_rows
+from mlops_lab.adapters.kubernetes.export import to_kubernetes as to_kubernetes
+from mlops_lab.adapters.prefect.export import to_prefect as to_prefect
+from mlops_lab.adapters.prefect.export import to_prefect_yaml as to_prefect_yaml
+from mlops_lab.adapters.sagemaker.export import to_sagemaker as to_sagemaker
+from mlops_lab.adapters.tecton.export import TECTON_UNCHECKED as TECTON_UNCHECKED
+from mlops_lab.adapters.tecton.export import to_tecton_repository as to_tecton_repository
+from mlops_lab.adapters.vertex.export import to_vertex as to_vertex

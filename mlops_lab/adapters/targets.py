@@ -8,18 +8,11 @@ vertex      the traffic split of an endpoint, by google-cloud-aiplatform
 
 from __future__ import annotations
 
-from mlops_lab.adapters.kubernetes.traffic import KubernetesTarget, pods_for
-from mlops_lab.adapters.sagemaker.traffic import SageMakerTarget
-from mlops_lab.adapters.split import Target, TargetUnreachable, TrafficSplit, shift
-from mlops_lab.adapters.vertex.traffic import VertexTarget
-
-__all__ = [
-    "KubernetesTarget",
-    "SageMakerTarget",
-    "Target",
-    "TargetUnreachable",
-    "TrafficSplit",
-    "VertexTarget",
-    "pods_for",
-    "shift",
-]
+from mlops_lab.adapters.kubernetes.traffic import KubernetesTarget as KubernetesTarget
+from mlops_lab.adapters.kubernetes.traffic import pods_for as pods_for
+from mlops_lab.adapters.sagemaker.traffic import SageMakerTarget as SageMakerTarget
+from mlops_lab.adapters.split import Target as Target
+from mlops_lab.adapters.split import TargetUnreachable as TargetUnreachable
+from mlops_lab.adapters.split import TrafficSplit as TrafficSplit
+from mlops_lab.adapters.split import shift as shift
+from mlops_lab.adapters.vertex.traffic import VertexTarget as VertexTarget
