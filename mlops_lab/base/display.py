@@ -35,6 +35,8 @@ WRAPS = (
 )
 """For options that a person chooses from: a long one takes two lines."""
 
+_MOST_COLUMNS = 8  # of a listing, for a page of 900 pixels
+
 _Item = TypeVar("_Item")
 
 
@@ -167,4 +169,7 @@ class Listing(tuple[_Item, ...]):
         if not rows:
             return shown(text, f"<p>{text}</p>")
         columns = [name for name in rows[0] if any(row[name] for row in rows)]
+        if len(columns) > _MOST_COLUMNS > len(rows):  # a few records with many figures stand side by side
+            names = [columns[0], *(row[columns[0]] for row in rows)]
+            return shown(text, html_table("", names, [[one, *(row[one] for row in rows)] for one in columns[1:]]))
         return shown(text, html_table("", columns, [[row[name] for name in columns] for row in rows]))

@@ -14,7 +14,7 @@ from typing import Literal
 from mlops_lab.base.errors import DuplicateName, UnknownName
 from mlops_lab.teaching.drawing.drawing import Drawing
 from mlops_lab.teaching.drawing.style import EDGE, KINDS, STATES, TEXT, TITLE, Look
-from mlops_lab.teaching.drawing.words import identifier, length, plain, shortened, width
+from mlops_lab.teaching.drawing.words import folded, identifier, length, plain, shortened, width
 
 MOST_BOXES, MOST_ARROWS = 1_000, 1_500
 """Beyond these a picture shows the first ones and a note; the outline has everything."""
@@ -182,7 +182,7 @@ def _attributes(box: Box, node: str) -> dict[str, str]:
     more = len(box.lines) - box.most_lines
     inside = [*box.lines[: box.most_lines - 1], f"… and {more + 1} more"] if more > 0 else box.lines
     status = "" if box.status.replace("_", " ") == box.shown else box.status  # "run" below "run" says nothing
-    lines = [first, *(shortened(plain(line), _LABEL) for line in (status, *inside) if line)]
+    lines = [first, *(piece for line in (status, *inside) if line for piece in folded(plain(line), _LABEL))]
     said = "; ".join(plain(each) for each in (box.shown, box.status, *box.lines, *box.facts) if each)
     attributes = {
         "id": node,

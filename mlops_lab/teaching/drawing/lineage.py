@@ -88,6 +88,8 @@ def draw_stages() -> Drawing:
     >>> print(draw_stages().title)
     The stages of a model version
     """
-    boxes = [Box(stage, kind_look("version" if stage == "Production" else "view")) for stage in MOVES]
+    look, serving = kind_look("stage"), kind_look("version")
+    looks = {"Production": replace(look, fill=serving.fill, border=serving.border, line=serving.line)}
+    boxes = [Box(stage, looks.get(stage, look), family="stage") for stage in MOVES]
     edges = [(stage, target) for stage, targets in MOVES.items() for target in targets]
     return draw_boxes("The stages of a model version", boxes, edges=edges)

@@ -118,6 +118,7 @@ _UNNEEDED = re.compile(r"<!--.*?-->|<metadata>.*?</metadata>|<style type=\"text/
 _FONT = "Helvetica,Arial,sans-serif"
 _HEADING = "fill:var(--jp-content-font-color1,#7b7b7b)"  # it stands on the page itself
 _LEAST = 0.55  # of its own width: on a narrower page the figure scrolls, for smaller letters cannot be read
+_PAGE = 515  # pt, what a notebook 900 pixels wide leaves for a picture
 _ELEMENTS = {"svg", "g", "title", "path", "polygon", "polyline", "ellipse", "text"}
 
 
@@ -144,7 +145,8 @@ def tidy_svg(text: str, *, title: str) -> str:
         letters.text = (letters.text or "").rstrip()
     for letters in root.iter("text"):
         _measure(letters)
-    least = float(root.get("width", "0").removesuffix("pt")) * _LEAST
+    wide = float(root.get("width", "0").removesuffix("pt"))
+    least = min(wide * _LEAST, max(wide * 0.5, _PAGE))
     style = f"max-width:100%;min-width:{least:.0f}pt;height:auto"
     root.attrib.update({"role": "img", "aria-label": title, "style": style, "xmlns": _SVG.strip("{}")})
     name = ElementTree.Element("title")
@@ -200,5 +202,6 @@ def label_svg(text: str, *, title: str) -> str:
         text = text.replace(f": {colour}", f": {paint(colour)}")
         text = text.replace(f'fill="{colour}"', f'fill="{colour}" style="fill:{paint(colour)}"')  # below a hatch
     name = escape(title).replace("\n", "&#10;")
-    style = "max-width:100%;height:auto;stroke-linejoin:round"
+    wide = float(text.split('width="', 1)[1].split("pt", 1)[0])
+    style = f"max-width:100%;min-width:{wide * 0.6:.0f}pt;height:auto;stroke-linejoin:round"
     return text.replace("<svg", f'<svg role="img" aria-label="{name}" style="{style}"', 1)

@@ -75,6 +75,7 @@ _KINDS = (
     Look("▤", "source", "#ececec", EDGE),
     Look("◆", "entity", "#faf3b8", _OLIVE),
     Look("▦", "view", "#cde3f2", _BLUE),
+    Look("▢", "stage", "#cde3f2", _BLUE),
     Look("◈", "service", "#c9ebdf", _GREEN),
     Look("▥", "training_set", "#e3f2fb", _BLUE, "dashed"),
     Look("▸", "run", "#faf3b8", _OLIVE, "dashed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import textwrap
 import unicodedata
 
 _WIDTHS = (  # Helvetica's and Arial's, thousandths of the size, from the space to the tilde
@@ -38,6 +39,18 @@ def shortened(text: str, length: int) -> str:
         return text
     tail = (length - 1) // 2
     return text[: length - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def folded(text: str, length: int, most: int = 3) -> list[str]:
+    """The text on at most `most` lines of `length` characters, broken between words; what is too long is cut.
+
+    >>> folded("why: on 709 flights it is better by 0.01", 20)
+    ['why: on 709 flights', 'it is better by 0.01']
+    """
+    lines = textwrap.wrap(text, length, break_long_words=False, break_on_hyphens=False) or [text]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+    return [shortened(line, length) for line in lines]
 
 
 def identifier(kind: str, name: str) -> str:

@@ -39,12 +39,16 @@ def drawn(drawing: Drawing) -> str:
     return card(body, width=24 + 8 * max(map(len, lines)), height=20 + 20 * len(lines), name=drawing.title)
 
 
+_PAGE = 690.0  # what a notebook 900 pixels wide leaves for a picture
+
+
 def card(body: str, *, width: float, height: float, name: str) -> str:
     """An `<svg>` on a card that says what it is."""
     size = f'width="{_n(width)}" height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}"'
+    least = f"max-width:100%;min-width:{_n(min(width * 0.7, _PAGE))}px;height:auto"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(plain(name))}" {size} '
-        f'style="max-width:100%;min-width:{_n(width * 0.7)}px;height:auto" font-family="{_FONT}" font-size="{_SIZE}">'
+        f'style="{least}" font-family="{_FONT}" font-size="{_SIZE}">'
         f"<title>{escape(plain(name))}</title>"
         f'<rect width="100%" height="100%" {_paint("fill", PAPER)} rx="4"/>{body}</svg>'
     )

@@ -231,7 +231,7 @@ def _name_ends(axes: Axes, ends: list[tuple[tuple[float, float], str, str]]) -> 
             textcoords=("axes fraction", "data"),
             color=INK,
             va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 2, "shrinkB": 4},
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "linestyle": ":", "shrinkB": 4},
         )
 
 
