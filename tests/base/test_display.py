@@ -87,6 +87,24 @@ def test_the_page_says_what_the_text_says_and_a_hostile_name_stays_text(name):
     assert "Run(late, 0000" not in bundle["text/plain"]  # ids differ from machine to machine
 
 
+class Wide:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def row(self) -> dict[str, str]:
+        return {"run": self.name} | {f"figure {number}": "0.5" for number in range(9)}
+
+
+@pytest.mark.parametrize(("records", "across"), [(2, ["run", "a", "b"]), (8, ["run", "figure 0"])])
+def test_a_few_records_with_many_figures_stand_side_by_side(records: int, across: list[str]) -> None:
+    page = Listing([Wide(name) for name in "abcdefgh"[:records]])._repr_mimebundle_()["text/html"]
+
+    heads = re.findall(r"<th [^>]*>([^<]*)</th>", page)
+
+    assert heads[: len(across)] == across
+    assert page.count("0.5") == 9 * records
+
+
 def test_a_slice_of_a_listing_shows_itself_too_and_an_empty_one_says_so():
     two = Listing([event(1), event(2)])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,17 @@ def names(suffix: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize("name", names(".ipynb", NOTEBOOKS))
 def test_a_notebook_keeps_the_rules(name: str) -> None:
     assert problems(stored(NOTEBOOKS / f"{name}.ipynb")) == []
+
+
+@pytest.mark.parametrize("name", names(".ipynb", NOTEBOOKS))
+def test_the_pictures_of_a_notebook_fit_a_page_of_900_pixels(name: str) -> None:
+    text = (NOTEBOOKS / f"{name}.ipynb").read_text("utf-8")
+    pixels = {"px": 1.0, "pt": 4 / 3}
+
+    wide = [float(size) * pixels[unit] for size, unit in re.findall(r"max-width:100%;min-width:([\d.]+)(pt|px)", text)]
+
+    assert wide
+    assert max(wide) <= 700, "JupyterLab leaves an output some 700 of them"
 
 
 def test_every_source_is_built_and_every_notebook_has_a_source() -> None:
