@@ -26,7 +26,6 @@ from mlops_lab.data.flights.questions import (
 from mlops_lab.data.flights.tables import load_flights, load_weather
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
@@ -107,12 +106,13 @@ def _rolling(
     happened = departed < NEVER
     delays = flights["dep_delay"].to_numpy("float64")[happened]
     left = _Sorted((group * width + departed)[happened], {"delay": delays, "late": delays > LATE_MINUTES})
+    until = left.count(at)
     for hour in hours:
-        count = left.count(at) - left.count(at - 60 * hour)
-        none = np.where(count == 0, np.nan, count)
-        frame[f"{prefix}_departures_{hour}h"] = count
-        frame[f"{prefix}_dep_delay_{hour}h"] = (left.total("delay", at) - left.total("delay", at - 60 * hour)) / none
-        frame[f"{prefix}_late_share_{hour}h"] = (left.total("late", at) - left.total("late", at - 60 * hour)) / none
+        before = left.count(at - 60 * hour)
+        none = np.where(until == before, np.nan, until - before)
+        frame[f"{prefix}_departures_{hour}h"] = until - before
+        frame[f"{prefix}_dep_delay_{hour}h"] = (left.sums["delay"][until] - left.sums["delay"][before]) / none
+        frame[f"{prefix}_late_share_{hour}h"] = (left.sums["late"][until] - left.sums["late"][before]) / none
     # A flight waits from its scheduled minute until it leaves, or until nobody waits any longer.
     gone: Minutes = np.minimum(departed, scheduled + 60 * _WAITING_HOURS)
     waits = gone > scheduled
@@ -132,23 +132,18 @@ def _grid(scheduled: Minutes, departed: Minutes, every: int) -> Minutes:
 
 
 class _Sorted:
-    """Events in order of time: how many up to a moment, and the sum of something over them."""
+    """Events in order of time: how many up to a moment, and `sums`, the sum of something over the first n of them."""
 
     def __init__(self, when: Minutes, values: dict[str, npt.NDArray[Any]]) -> None:
         import numpy as np
 
         order = np.argsort(when, kind="stable")
         self._when = when[order]
-        self._sums = {name: np.concatenate([[0.0], np.cumsum(value[order])]) for name, value in values.items()}
+        self.sums = {name: np.concatenate([[0.0], np.cumsum(value[order])]) for name, value in values.items()}
 
     def count(self, at: Minutes) -> Minutes:
         """How many happened up to and including each moment, in its group and those before it."""
         return self._when.searchsorted(at, side="right")
-
-    def total(self, name: str, at: Minutes) -> npt.NDArray[np.float64]:
-        """The sum over them."""
-        totals: npt.NDArray[np.float64] = self._sums[name][self.count(at)]
-        return totals
 
 
 _PUBLISHED_DAYS = 30  # before departure: by then the schedule stands and tickets are on sale

@@ -277,6 +277,7 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
     Text, booleans and what may be missing among them become Python text with "" for nothing known; numbers become
     float64 with NaN.
     """
+    import numpy as np
     import pandas as pd
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
@@ -288,7 +289,10 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
         if is_numeric_dtype(column) and not is_bool_dtype(column):
             columns[str(name)] = column.to_numpy("float64", na_value=float("nan"))
         elif isinstance(column.dtype, pd.StringDtype):
-            columns[str(name)] = column.to_numpy("object", na_value="")
+            columns[str(name)] = column.fillna("").astype("str").array  # as objects, all would be converted twice
+        elif is_bool_dtype(column):
+            codes, values = pd.factorize(column)  # -1, the last, is what is not known
+            columns[str(name)] = np.array([*map(str, values), ""], dtype="object")[codes]
         else:
             columns[str(name)] = column.astype("object").where(column.notna(), "").astype(str).to_numpy("object")
     return pd.DataFrame(columns, index=frame.index, copy=False)  # else each column would be there twice

@@ -104,6 +104,9 @@ def run_problem(
         UnknownName: a param or column that does not exist, or a run to resume that does not.
         InvalidData: a value that is not allowed, the data cannot be learnt from, or the home is another problem's.
     """
+    # skops looks for each of SciPy's functions in all modules that were imported earlier: let those be few.
+    import scipy.special  # noqa: F401
+
     dag = pipeline_of(problem)
     given: Mapping[str, Any] = resolve_params(dag.params, params)
     wanted = date if date is not None else problem.usual_date
