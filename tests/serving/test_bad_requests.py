@@ -199,10 +199,25 @@ def test_json_lines_say_which_line_is_none(app):
     [
         ("text/csv;q=0.1, application/json", "application/json"),
         ("application/json;q=0.2, text/csv;q=0.8", "text/csv"),
+        ("text/csv, application/json", "text/csv"),
+        ("*/*, application/json;q=0", "text/csv"),
+        ("text/*;q=0.9, text/csv;q=0.1, application/*;q=0.5", "application/json"),
+        ("*/*;q=0.1, application/jsonlines;q=0.2", "application/jsonlines"),
+        ("text/csv;q=9, */*", "application/json"),
+        ("", "application/json"),
     ],
 )
 def test_the_media_type_most_wanted_is_given(app, accept, kind):
     assert app.predict([ROW], accept=accept).headers["content-type"].startswith(kind)
+
+
+def test_what_is_not_wanted_at_all_is_not_given_whatever_else_would_do(app):
+    csv = b"UA,7,12.5,True,3\n"
+
+    assert app.predict(csv, "text/csv").headers["content-type"].startswith("text/csv")
+    answer = app.predict(csv, "text/csv", accept="text/csv;q=0, */*")
+    assert answer.headers["content-type"].startswith("application/json")
+    assert app.predict(csv, "text/csv", accept="*/*;q=0").status == 406
 
 
 def test_each_answer_is_one_line_of_the_log_with_the_version(app):

@@ -76,6 +76,13 @@ def test_csv_gets_csv(app, expected, body, kind):
     assert float(answer.body) == expected
 
 
+def test_a_parameter_of_the_media_type_counts_in_any_place(app):
+    row = b"hour,7,12.5,True,3\n"  # an airline that is called as a column is
+
+    assert app.predict(row, "text/csv").status == 422
+    assert app.predict(row, "text/csv; charset=utf-8; header=absent").status == 200
+
+
 def test_csv_is_answered_in_json_where_that_is_accepted(app, expected):
     answer = app.predict(b"UA,7,12.5,True,3.0\n", "text/csv", accept="application/json")
 

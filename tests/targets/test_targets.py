@@ -258,6 +258,34 @@ def test_what_load_adds_while_the_challenger_starts_stays():
     assert split.how == "12 and 4 pods"
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("deployment", {"spec": {"replicas": None}}),
+        ("deployment", {"spec": {"replicas": "three"}}),
+        ("hpa", {"metadata": None, "spec": {"minReplicas": 1, "maxReplicas": None}}),
+        ("hpa", {"spec": {"minReplicas": [1], "maxReplicas": 4}}),
+    ],
+)
+def test_a_number_of_pods_that_is_none_is_an_error_of_ours_and_nothing_is_scaled(kind, answer):
+    cluster = Cluster(4, 1)
+
+    with pytest.raises(MlopsLabError, match="for a number of pods"):
+        shift(KubernetesTarget("late", call=lambda w: json.dumps(answer) if w[1] == kind else cluster(w)), 25)
+
+    assert not any(said.startswith(("scale", "patch")) for said in cluster.said)
+
+
+@pytest.mark.parametrize("note", ["x", "3-", "4 - 20"])
+def test_bounds_of_an_autoscaler_that_somebody_wrote_over_stay_as_they_are(note):
+    cluster = Cluster(6, 2, autoscaler={"minReplicas": 4, "maxReplicas": 20})
+    cluster.notes = {"mlops-lab/allowed": note}
+
+    shift(KubernetesTarget("late", call=cluster), 0)
+
+    assert (cluster.autoscaler, cluster.notes) == ({"minReplicas": 4, "maxReplicas": 20}, {})
+
+
 def test_a_challenger_that_is_not_there_is_told_and_nothing_is_scaled():
     cluster = Cluster(4, 0)
 

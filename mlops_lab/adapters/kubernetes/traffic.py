@@ -217,8 +217,8 @@ class KubernetesTarget:
             raise NotAllowed(
                 f"the namespace {self.namespace} has no Deployment {deployment}; apply the overlay production-canary."
             )
-        notes = found.get("metadata", {}).get("annotations") or {}
-        return int(found["spec"].get("replicas", 1)), {str(key): str(value) for key, value in notes.items()}
+        notes = (found.get("metadata") or {}).get("annotations") or {}
+        return _whole(found["spec"].get("replicas", 1)), {str(key): str(value) for key, value in notes.items()}
 
     def _scale(self, deployment: str, pods: int, present: int) -> None:
         if pods != present:
@@ -236,8 +236,8 @@ class KubernetesTarget:
         found = self._object("hpa", self.name)
         if not found:
             return None, None
-        kept = (found.get("metadata", {}).get("annotations") or {}).get(_KEPT)
-        return (int(found["spec"].get("minReplicas", 1)), int(found["spec"]["maxReplicas"])), kept
+        kept = ((found.get("metadata") or {}).get("annotations") or {}).get(_KEPT)
+        return (_whole(found["spec"].get("minReplicas", 1)), _whole(found["spec"].get("maxReplicas"))), kept
 
     def _bound(
         self, champion: int, challenger: int, allowed: tuple[int, int] | None, kept: str | None, *, all_of_it: bool
@@ -249,7 +249,8 @@ class KubernetesTarget:
         """
         if allowed is None or not champion:  # at 0 pods an autoscaler rests
             return
-        least, most = map(int, kept.split("-")) if kept else allowed
+        before = re.fullmatch(r"(\d+)-(\d+)", kept or "")  # else somebody wrote into it: what is allowed now stays
+        least, most = (int(before[1]), int(before[2])) if before else allowed
         if all_of_it:
             wanted, note = (least, most), None
         else:
@@ -270,6 +271,12 @@ class KubernetesTarget:
         except (ValueError, KeyError, TypeError):
             raise MlopsLabError(f"kubectl get {kind} {name} answered something else.") from None
         return found
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise MlopsLabError(f"kubectl answered {value!r:.40} for a number of pods.")
+    return value
 
 
 def _total(champion: int, challenger: int, cut_off: str) -> int:

@@ -321,32 +321,32 @@ def _wanted_type(request: Request, *, usual: str) -> str:
     Raises:
         RequestError: 406, in none that is spoken here.
     """
-    accept = request.headers.get("accept", "*/*").lower()
-    for media in _by_weight(accept):
-        if media in ("*/*", "", "application/*" if usual == "application/json" else "text/*"):
-            return usual
-        if media in ("application/json", "application/*"):
-            return "application/json"
-        if media in ("text/csv", "text/*"):
-            return "text/csv"
-        if media == "application/jsonlines":
-            return "application/jsonlines"
+    accept = request.headers.get("accept", "").lower()
+    weights = _weights(accept or "*/*")
+
+    def wish(media: str) -> tuple[float, int]:
+        """How much it is wanted: the most specific range that it is in says so, of two the one that was named first."""
+        ranges = (media, f"{media.partition('/')[0]}/*", "*/*")
+        return next((weights[each] for each in ranges if each in weights), (0.0, 0))
+
+    best = max((usual, "application/json", "text/csv", "application/jsonlines"), key=wish)  # the first of equals
+    if wish(best)[0] > 0:
+        return best
     raise RequestError(
         406, "NotAcceptable", f"no answer can be {accept!r:.80}; there is application/json and text/csv."
     )
 
 
-def _by_weight(accept: str) -> list[str]:
-    """The media types of an Accept header, most wanted first, without those of weight 0 (RFC 9110, 12.5.1)."""
-    found: list[tuple[float, str]] = []
-    for part in accept.split(","):
+def _weights(accept: str) -> dict[str, tuple[float, int]]:
+    """For each media range of an Accept header its weight and minus its place (RFC 9110, 12.5.1)."""
+    found: dict[str, tuple[float, int]] = {}
+    for place, part in enumerate(accept.split(",")):
         media, *parameters = (word.strip() for word in part.split(";"))
         weight = next((word[2:] for word in parameters if word.startswith("q=")), "1")
-        try:
-            found.append((float(weight), media))
-        except ValueError:
-            continue
-    return [media for weight, media in sorted(found, key=lambda one: -one[0]) if weight > 0]
+        with suppress(ValueError):
+            if 0 <= float(weight) <= 1:
+                found[media] = (float(weight), -place)
+    return found
 
 
 def _id(request: Request) -> str:

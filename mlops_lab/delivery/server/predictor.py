@@ -438,7 +438,8 @@ class Predictor:
         media, _, parameters = kind.partition(";")
         media = media.strip().lower()
         if media in ("text/csv", "application/csv"):
-            header = {"header=present": True, "header=absent": False}.get(parameters.strip().lower())
+            said = [word.strip().lower() for word in parameters.split(";")]
+            header = "header=present" in said if {"header=present", "header=absent"} & set(said) else None
             return self._counted(table_of_csv(body, self._features, self._known, header=header, limit=self.max_rows))
         if media in ("application/json", ""):
             return self._counted(table_of_json(parse_json(body), self._features, self._known, limit=self.max_rows))
