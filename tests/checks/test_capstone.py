@@ -23,6 +23,11 @@ from mlops_lab.teaching.checks.exercise import NotYet
 MOMENT = "2013-03-07T19:30Z"
 
 
+def at_night(*values):
+    """By day one case of each kind."""
+    return pytest.param(*values, marks=pytest.mark.nightly)
+
+
 def test_the_champion_and_the_policy_are_those_of_the_pipeline() -> None:
     views = tuple(view.name for view in flight_services()["as_known"].features)
 
@@ -44,12 +49,16 @@ def late_share_by_destination(flights: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize(
     "source",
     [
-        datasets.flight_schedule,
-        datasets.aircraft_last_leg,
         late_share_by_destination,
         *(
             pytest.param(source, marks=pytest.mark.nightly)
-            for source in (datasets.airport_departures, datasets.carrier_departures, landed_routes)
+            for source in (
+                datasets.flight_schedule,
+                datasets.aircraft_last_leg,
+                datasets.airport_departures,
+                datasets.carrier_departures,
+                landed_routes,
+            )
         ),
     ],
     ids=lambda source: source.__name__,
@@ -169,7 +178,7 @@ def last_arrival(flights: pd.DataFrame, **how: str) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{}, {"kind": "stable"}], ids=["default sort", "stable sort"])
+@pytest.mark.parametrize("how", [{}, at_night({"kind": "stable"})], ids=["default sort", "stable sort"])
 def test_the_order_of_arrivals_in_one_minute_is_no_leak(how) -> None:
     judge_rows(lambda flights: last_arrival(flights, **how))
 
@@ -265,15 +274,15 @@ second = second.with_name("once_more")
     ("view", "says"),
     [
         ("renamed", "a whole day is in each row"),
-        ("times", "a whole day is in each row"),
-        ("for_ever", "a whole day is in each row"),
-        ("role", "a whole day is in each row"),
-        ("behind", "a whole day is in each row"),
+        at_night("times", "a whole day is in each row"),
+        at_night("for_ever", "a whole day is in each row"),
+        at_night("role", "a whole day is in each row"),
+        at_night("behind", "a whole day is in each row"),
         ("to_outcome", "no column .'late'. to join on"),
         ("beside", "looks into the table flights"),
         ("told", "asks for .'late'. with the request"),
-        ("by_value", "something in it knows the outcome"),
-        ("second", "once_more is not the champion's view of that name"),
+        at_night("by_value", "something in it knows the outcome"),
+        at_night("second", "once_more is not the champion's view of that name"),
     ],
 )
 def test_a_leak_by_another_way_is_found_and_said(view: str, says: str) -> None:
@@ -296,7 +305,7 @@ halved = OnDemandFeatureView("halved", sources=[my_view], schema=[Field("half", 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("view", ["mapped", "in_a_role", "halved"])
+@pytest.mark.parametrize("view", [at_night("mapped"), at_night("in_a_role"), "halved"])
 def test_what_an_honest_view_is_made_into_passes(view: str) -> None:
     names = _names()
     names["FEATURE"] = names["my_view"].features[0]

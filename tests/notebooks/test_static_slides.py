@@ -50,7 +50,7 @@ def test_every_notebook_has_slides_that_need_nothing_else(path: Path) -> None:
     assert "not attempted" not in page
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium here")
 def test_letters_are_large_and_the_pdf_has_a_page_a_slide(tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright

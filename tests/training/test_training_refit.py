@@ -73,7 +73,10 @@ print(on_gpu.why if on_gpu.device == "CPU" else on_cpu.device)
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scipy", "told"),
-    [("1", "GPU Test T4 True True False\nCPU"), ("0", "CPU True True False\nno GPU that works: RuntimeError")],
+    [
+        ("1", "GPU Test T4 True True False\nCPU"),
+        pytest.param("0", "CPU True True False\nno GPU that works: RuntimeError", marks=pytest.mark.nightly),
+    ],
 )
 def test_scikit_learn_fits_on_the_gpu_and_comes_to_the_same(scipy, told):
     pytest.importorskip("array_api_strict")
