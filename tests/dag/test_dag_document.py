@@ -159,6 +159,7 @@ HEAD = "format: mlops-lab/dag\nversion: 1\ndag_id: d\n"
         (HEAD + "tasks: !!int [1]\n", "line 4, column 8: this is no number, as its tag says"),
         (HEAD + "tasks: !!str {a: 1}\n", "line 4, column 8: this is no text, as its tag says"),
         (HEAD + "catchup: !!bool maybe\n", "line 4, column 10: 'maybe' is neither true nor false"),
+        ("\n%YAML 1.1\n---\n" + HEAD + "tasks: []\n", "^line 2: only YAML 1.2 is read"),
         ("%YAML 1.1\n---\n" + HEAD + "catchup: yes\ntasks: []\n", "line 1: only YAML 1.2 is read"),
         (
             HEAD + "tasks:\n- {task_id: a, arguments: {a: {value: " + "[" * 101 + "]" * 101 + "}}}",
@@ -208,6 +209,13 @@ def test_a_bad_yaml_is_refused_on_its_line(text: str, said: str) -> None:
 def test_a_bad_json_is_refused_on_its_line(text: str, said: str) -> None:
     with pytest.raises(InvalidData, match=said):
         from_json(text)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 10**400, -(10**400)], ids=["odd", "long", "negative"])
+def test_a_whole_number_of_any_size_comes_back(number: int) -> None:
+    dag = DAG("a", params={"n": number})
+
+    assert from_json(to_json(dag)).params["n"].default == from_yaml(to_yaml(dag)).params["n"].default == number
 
 
 def test_a_byte_order_mark_before_the_text_is_no_part_of_it() -> None:

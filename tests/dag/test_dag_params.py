@@ -128,6 +128,7 @@ def test_a_required_param_must_be_given() -> None:
         {"default": 0, "minimum": 1},
         {"default": "x", "enum": ["y"]},
         {"default": "x", "minimum": 1},
+        {"default": True, "minimum": 0},
         {"default": 1, "maximum": "ten"},
         {"default": [1]},
     ],

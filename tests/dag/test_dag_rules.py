@@ -13,7 +13,7 @@ S, F, U, K = "success", "failed", "upstream_failed", "skipped"
 # Parent states → what becomes of the task. Checked once against Airflow 3.2.2's own trigger_rule_dep.py over every
 # combination of up to four parents.
 TABLE = {
-    "all_success": {S: "run", F: U, U: U, K: K, (S, S): "run", (S, F): U, (S, K): K, (F, K): U, (U, K): U},
+    "all_success": {S: "run", F: U, U: U, K: K, (S, S): "run", (S, F): U, (S, K): K, (F, K): U, (F, U): U},
     "all_failed": {S: K, F: "run", U: "run", K: K, (F, U): "run", (F, S): K, (F, K): K},
     "all_done": {S: "run", F: "run", U: "run", K: "run", (S, F): "run", (F, K): "run"},
     "all_done_min_one_success": {S: "run", F: U, U: U, K: K, (S, F): "run", (S, K): K, (F, U): U},

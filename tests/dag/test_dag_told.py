@@ -178,7 +178,11 @@ def test_a_result_that_does_not_hold_is_made_again_and_what_skipped_itself_is_no
     again = run_dag(dag, resume=run, clock=FakeClock())
 
     assert asked == [(1, 2)]
-    assert [len(each.attempts) for each in again.task_instances] == [1, 2, 2]
+    assert list(map(repr, again.task_instances)) == [
+        "TaskInstance(before, success, 1 attempt)",
+        "TaskInstance(made, success, 2 attempts)",
+        "TaskInstance(last, failed, 2 attempts)",
+    ]
 
 
 def test_every_change_is_told_with_its_attempt_its_time_and_its_reason(tmp_path):

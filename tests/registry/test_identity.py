@@ -70,7 +70,14 @@ def test_letters_that_read_alike_make_no_other_person(lab, author, by):
 
 @pytest.mark.parametrize(
     "name",
-    ["Ren\xe9e O\u2019Hara", "\u6797 Mei", "Ken\u592a\u90ce", "\u041b\u0435\u0432", "Ahmed \u0623\u062d\u0645\u062f"],
+    [
+        "Ren\xe9e O\u2019Hara",
+        "\u6797 Mei",
+        "Ken\u592a\u90ce",
+        "\u041b\u0435\u0432",
+        "Ahmed \u0623\u062d\u0645\u062f",
+        "\U00017000",
+    ],
     ids=ascii,
 )
 def test_an_honest_name_of_any_alphabet_approves(lab, name):

@@ -160,8 +160,9 @@ def _whole(word: str) -> float:
     return int(word) if len(word) < _MOST_DIGITS else math.inf  # which `_places` refuses, and knows where it stands
 
 
-def _number(word: str) -> float:
-    return _whole(word) if word.lstrip("-").isdigit() else float(word)
+def _finite(word: str) -> bool:
+    number = _whole(word) if word.lstrip("-").isdigit() else float(word)
+    return isinstance(number, int) or math.isfinite(number)  # of a whole one of any size, float knows no answer
 
 
 def _cut(text: str) -> str:
@@ -199,7 +200,7 @@ def _places(text: str) -> dict[Path, Place]:
             places[tuple(stack)] = at
         else:
             where = f"line {at[0]}, column {at[1]}"
-            if word[0] in "-0123456789NI" and not math.isfinite(_number(word)):
+            if word[0] in "-0123456789NI" and not _finite(word):
                 raise InvalidData(f"{where}: {_cut(word)} is no number that JSON can hold.")
             _check_depth(stack, where)
             places.setdefault(tuple(stack), at)

@@ -304,12 +304,12 @@ def _run(connection: sqlite3.Connection, row: tuple[Any, ...]) -> DagRun:
         steps.setdefault(task_id, []).append(tuple(step))
     shape = json.loads(shape)
     date = datetime.fromisoformat(logical_date)
-    instances = tuple(_instance(name, steps.get(name, [])) for name in shape["order"])
+    instances = tuple(_instance(name, steps.get(name)) for name in shape["order"])
     times = (_moment(started), _moment(ended))
     return DagRun(run_id, dag_id, date, json.loads(params), state, instances, *times, run_type, shape)
 
 
-def _instance(task_id: str, steps: list[tuple[Any, ...]]) -> TaskInstance:
+def _instance(task_id: str, steps: list[tuple[Any, ...]] | None) -> TaskInstance:
     if not steps:
         return TaskInstance(task_id, "no_status")
     attempts = tuple(

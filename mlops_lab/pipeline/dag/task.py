@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -260,10 +261,8 @@ def _duration(task_id: str, word: str, value: object, *, above_zero: bool) -> ti
     if value is None and word != "retry_delay":
         return None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
+        with suppress(OverflowError, ValueError):  # infinite, NaN or longer than timedelta can say
             value = timedelta(seconds=value)
-        except (OverflowError, ValueError):
-            value = None  # infinite, NaN or longer than timedelta can say
     if not isinstance(value, timedelta) or not timedelta(0) <= value <= _LONGEST or (above_zero and not value):
         least = "more than zero" if above_zero else "zero or more"
         raise InvalidDefinition(
