@@ -6,12 +6,15 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 import mlops_lab
+from mlops_lab.base.errors import IntegrityError
+from mlops_lab.delivery.server import load_predictor
 from mlops_lab.pipeline.dag import from_json, from_yaml
 from mlops_lab.pipeline.flights import FLIGHTS_POLICY, flights_pipeline
 
@@ -221,6 +224,15 @@ def test_a_changed_history_is_noticed(terminal):
     assert "✗  registry" in doctor.out
 
 
+@pytest.mark.parametrize("table", ["aliases SET version = 2 WHERE alias = 'champion'", "versions SET verdict = 1"])
+def test_a_champion_of_an_edited_table_is_not_served(table, terminal):
+    with closing(sqlite3.connect(terminal.home / "registry.db", isolation_level=None)) as connection:
+        connection.execute(f"UPDATE {table}")
+
+    with pytest.raises(IntegrityError, match="for 'late_flights'"):
+        load_predictor(terminal.home, "late_flights")
+
+
 def test_a_refused_version_is_not_promoted_whoever_asks(terminal):
     before = terminal.state()
 
@@ -320,7 +332,8 @@ def test_the_dag_is_drawn_with_the_states_of_a_run(suffix, filled, tmp_path):
     assert "upstream_failed" in path.read_text("utf-8")
 
 
-def test_a_run_is_shown_again_as_it_ended(runs):
+def test_a_run_is_shown_again_as_it_ended(runs, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")  # as when it ran
     terminal, honest, _ = runs
     first = terminal("dag", "list", "--json").json["runs"][0]["run_id"]
 

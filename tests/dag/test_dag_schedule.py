@@ -199,7 +199,7 @@ def test_an_expression_that_is_none_or_never_comes_is_refused(cron: str) -> None
 
 @pytest.mark.parametrize("zone", ["Europe/Berln", "", "../../etc/passwd", "/etc/localtime", "+02:00", 3])
 def test_a_time_zone_that_does_not_exist_is_refused(zone: str) -> None:
-    with pytest.raises(UnknownName, match=f"^no time zone {re.escape(repr(zone))}"):
+    with pytest.raises(UnknownName, match=f"^no time zone {re.escape(repr(str(zone)))}"):
         DAG("a", schedule="@daily", timezone=zone)
 
 

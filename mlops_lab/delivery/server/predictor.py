@@ -115,7 +115,7 @@ def load_served_model(
 
     Raises:
         UnknownName: there is no such model, version or alias.
-        IntegrityError: the bytes are not those that were registered.
+        IntegrityError: the bytes are not those that were registered, or an alias leads where no event has led it.
         NotAllowed: the file holds types that are not trusted, or the version is archived.
         InvalidData: it is neither a classifier of one yes-or-no question nor a regressor.
         HomeError: the home folder cannot be read.
@@ -560,6 +560,8 @@ def load_predictor(
 def _version(registry: Registry, name: str, version: int | str) -> ModelVersion:
     if isinstance(version, int):
         return registry.get_model_version(name, version)
+    # Where an alias leads is read from a table, and a table can be edited. What another engine shows is not read here.
+    Registry.verify(registry)
     return registry.get_by_alias(name, version)
 
 
