@@ -101,7 +101,8 @@ def test_it_breaks_as_stated_and_comes_back_and_touches_nothing_else(fault, tmp_
     assert files(tmp_path) == before
 
 
-def test_a_failure_is_shown_to_people_with_its_lesson_and_the_way_back(tmp_path):
+def test_a_failure_is_shown_to_people_with_its_lesson_and_the_way_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, err = command("break", "tampered-artifact", "--home", tmp_path)
 
     assert (code, err) == (0, "")
@@ -110,7 +111,8 @@ def test_a_failure_is_shown_to_people_with_its_lesson_and_the_way_back(tmp_path)
     assert max(map(len, out.split("look closer:")[0].splitlines())) <= 100
 
 
-def test_a_long_line_goes_on_further_in_than_the_next_one_begins(tmp_path):
+def test_a_long_line_goes_on_further_in_than_the_next_one_begins(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     _, out, _ = command("break", "tampered-artifact", "--home", tmp_path)
 
     lines = out.splitlines()
