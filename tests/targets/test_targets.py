@@ -245,6 +245,22 @@ def test_a_step_that_was_cut_off_is_gone_on_with_and_adds_no_pods():
     assert cluster.of_canary == {}
 
 
+def test_a_step_that_was_cut_off_before_it_changed_anything_is_forgotten_when_it_is_taken_back():
+    cluster = Cluster(4, 0)
+
+    def cut_off(words):
+        if words[0] == "scale":
+            raise KeyboardInterrupt
+        return cluster(words)
+
+    with pytest.raises(KeyboardInterrupt):
+        KubernetesTarget("late", pods=8, call=cut_off).set_weight(25)
+    assert cluster.of_canary == {"mlops-lab/step": "4+0-6+2"}
+    shift(KubernetesTarget("late", call=cluster), 0)
+
+    assert (cluster.pods, cluster.of_canary) == ({"late-flights": 4, "late-flights-canary": 0}, {})
+
+
 def test_what_load_adds_while_the_challenger_starts_stays():
     cluster = Cluster(12, 0)
 

@@ -103,8 +103,8 @@ class KubernetesTarget:
         allowed, kept = self._autoscaler()
         if notes is None or (not weight and not challenger_now and kept is None):  # gone, or nothing was given
             self._bound(champion_now, 0, allowed, kept, all_of_it=True)
-            if held:
-                self._annotate(None, ends=True)
+            if held or (notes or {}).get(_STEP):  # a step that was cut off before it changed anything
+                self._annotate(None, ends=bool(held))
             return self._split(champion_now, 0, weight)
         cut_off = notes.get(_STEP, "")
         total = _total(champion_now, challenger_now, cut_off)
