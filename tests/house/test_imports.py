@@ -54,7 +54,9 @@ def test_a_heavy_import_is_seen():
 def test_engines_are_imported_where_they_are_used():
     seen = {path: engines_at_the_top(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
 
-    assert {path.as_posix(): engines for path, engines in seen.items() if engines} == {}
+    # Uvicorn's protocol has a subclass of ours, in a module of its own that is imported when a server starts.
+    found = {path.relative_to(PACKAGE).as_posix(): engines for path, engines in seen.items() if engines}
+    assert found == {"delivery/server/polite.py": {"uvicorn"}}
 
 
 @pytest.mark.parametrize(
