@@ -18,8 +18,10 @@ settings.register_profile("course", derandomize=True, max_examples=30, **CALM)
 settings.register_profile("nightly", derandomize=False, max_examples=500, database=None, **CALM)
 settings.load_profile("course")
 
-# A worker of pytest-xdist is told the width of the terminal, and lines would break there.
+# A worker of pytest-xdist is told the width of the terminal, and lines would break there. So is every program that a
+# test starts once pytest has imported readline, which tells the system and not os.environ.
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
 
 # Whatever a shell starts with & is deaf to Ctrl-C, and so would be every program that a test wants to interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
