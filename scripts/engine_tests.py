@@ -171,6 +171,12 @@ def main(arguments: list[str]) -> int:
     """Prepare the engines that are named, or all, and run their tests; the exit code of the first that failed."""
     named = [each for each in ENGINES if each in arguments] or list(ENGINES)
     options = [each for each in arguments if each not in ENGINES]
+    if {"-h", "--help"} & set(options):
+        print(__doc__.rstrip())
+        return 0
+    if options and not options[0].startswith("-") and not (environment.ROOT / options[0].partition("::")[0]).exists():
+        print(f"start.py: there is no engine or test '{options[0]}'; there is: {', '.join(ENGINES)}.", file=sys.stderr)
+        return 2
     if options[:1] == ["--since"]:
         return tell_github(named, "".join(options[1:2]))
     outside = [name for name in named if not ENGINES[name].inside]

@@ -77,3 +77,13 @@ def test_an_engine_is_installed_at_the_versions_of_its_own_list(name, monkeypatc
         ]
     ]
     assert (ROOT / ran[0][3]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"), [(["--help"], 0, "test-engines [NAMES]"), (["feast", "airfow"], 2, "or test 'feast'")]
+)
+def test_help_and_a_wrong_name_install_nothing(words, code, told, monkeypatch, capsys):
+    monkeypatch.setattr(engine_tests, "prepare", lambda name: pytest.fail(f"{name} was installed"))
+
+    assert engine_tests.main(words) == code
+    assert told in "".join(capsys.readouterr())
