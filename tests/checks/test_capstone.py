@@ -87,6 +87,13 @@ def own_delay_when_it_left(flights: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def landed_seconds_early(flights: pd.DataFrame) -> pd.DataFrame:
+    landed = flights.dropna(subset=["arr_at"])
+    at = landed["arr_at"] - pd.Timedelta(seconds=5)
+    rows = {"dest": landed["dest"], "event_timestamp": at, "created_timestamp": at}
+    return pd.DataFrame({**rows, "delay": landed["arr_delay"].astype("float64")})
+
+
 def departures_of_the_whole_year(_: pd.DataFrame) -> pd.DataFrame:
     return datasets.airport_departures()
 
@@ -96,6 +103,7 @@ def departures_of_the_whole_year(_: pd.DataFrame) -> pd.DataFrame:
     [
         (day_known_at_midnight, "a whole day is in each row"),
         (own_delay_at_the_decision, "looks ahead"),
+        (landed_seconds_early, "looks ahead"),
         (own_delay_when_it_left, "0% of the decisions find a row"),
         (departures_of_the_whole_year, "other days than the flights"),
         (datasets.daily_route, "created_timestamp is missing"),

@@ -63,9 +63,12 @@ def with_another_future(flights: pd.DataFrame, moment: str) -> pd.DataFrame:
 
 
 def moments_round_the_clock() -> list[str]:
-    """Every hour of the day once, on different days of the week, and just after midnight in UTC and in New York."""
-    hours = [f"2013-03-{4 + hour % 5:02d}T{hour:02d}:{hour * 7 % 60:02d}Z" for hour in range(24)]
-    return ["2013-03-06T00:01Z", "2013-03-07T05:01Z", *hours]
+    """Every hour of the day once, on different days of the week, and just after midnight in UTC and in New York.
+
+    Each a second before a whole minute, at which flights land: what is known seconds too early is seen, too.
+    """
+    hours = [f"2013-03-{4 + hour % 5:02d}T{hour:02d}:{hour * 7 % 60:02d}:59Z" for hour in range(24)]
+    return ["2013-03-06T00:01:59Z", "2013-03-07T05:01:59Z", *hours]
 
 
 @contextmanager
