@@ -21,6 +21,8 @@ import sys  # noqa: E402
 sys.modules["serving_homes"] = homes  # dataclasses look their module up
 _spec.loader.exec_module(homes)
 
+app = homes.app
+
 
 @pytest.fixture(scope="session")
 def filled_home(tmp_path_factory) -> Path:

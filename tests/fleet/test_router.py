@@ -19,6 +19,7 @@ from mlops_lab.models.rollout import RolloutPolicy, answered_by_challenger, begi
 
 RUNNING = Plan(champion=1, challenger=2, weight=25, state="running")
 BACK = Plan(champion=1, challenger=None, state="rolled_back")
+KNOWN = {"airline": "UA", "hour": 7, "delay": 12.5, "waiting": 3.0, "in_air": True}
 ROWS = [{"flight_id": f"flight {number}"} for number in range(200)]
 
 
@@ -290,6 +291,39 @@ def test_the_router_refuses_what_the_servers_would_and_stays_open():
         return found
 
     assert run(ask) == [413, 400, 404, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("accept", "host", "status", "kind"),
+    [
+        ("application/json;q=0.1, text/csv", "127.0.0.1", 200, "text/csv"),
+        ("application/jsonlines", "127.0.0.1", 200, "application/jsonlines"),
+        ("application/geo+json", "127.0.0.1", 406, "application/json"),
+        ("application/*", "127.0.0.1", 200, "application/json"),
+        ("*/*", "[", 200, "application/json"),
+        ("*/*", "other/nowhere?", 200, "application/json"),
+    ],
+)
+def test_no_accept_and_no_host_of_a_client_makes_the_router_misread_its_servers(app, accept, host, status, kind):
+    class Real(Client):
+        async def ask(self, method, path, body=b"", *, headers=None):
+            found = await asyncio.to_thread(app, method, path, body, **{"content-type": "application/json"} | headers)
+            return Answer(found.status, found.headers, found.body)
+
+    async def ask(servers, clients):
+        router = Router(lambda: RUNNING, {one: Real("127.0.0.1", 9) for one in clients})
+        async with listening_router(router, "late") as port:
+            client = Client("127.0.0.1", port)
+            await client.ask("GET", "/ping")  # over this connection goes what another host is told
+            client.host = host
+            body = json.dumps({"instances": [KNOWN]}).encode()
+            found = await client.ask("POST", "/invocations", body, headers={"accept": accept})
+            await client.close()
+        return found, [what for what in router.counts if what.startswith("failed")]
+
+    found, failed = run(ask)
+
+    assert (found.status, found.headers["content-type"].partition(";")[0], failed) == (status, kind, [])
 
 
 @pytest.mark.parametrize("path", ["/invocations", "/predict"])

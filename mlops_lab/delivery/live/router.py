@@ -23,7 +23,7 @@ from mlops_lab.base.errors import MissingExtra
 from mlops_lab.delivery.live.client import Answer, Client, Unreachable
 from mlops_lab.delivery.live.plan import Entry, Plan, Routing, bounded_key
 from mlops_lab.delivery.server import AccessLog, RequestError, ServerState
-from mlops_lab.delivery.server.app import Facts, Handler, handled, predictions, read_body, reply
+from mlops_lab.delivery.server.app import Facts, Handler, handled, predictions, read_body, reply, wanted_type
 from mlops_lab.delivery.server.bodies import check_rows, parse_json
 from mlops_lab.delivery.server.process import logged, server_options
 
@@ -420,13 +420,15 @@ async def listening_router(
         kind = request.headers.get("content-type", "application/json")
         told = {one: request.headers[one] for one in _PASSED_ON if one in request.headers}
         told["x-request-id"] = facts.request_id  # one id in every log, header and body
-        rows = _rows(body, kind) if request.url.path in ("/invocations", "/predict") else None
+        path = request.scope["path"]  # request.url holds the client's Host header too, which may say anything
+        rows = _rows(body, kind) if path in ("/invocations", "/predict") else None
         check_rows(len(rows or ()), state.limits.rows)  # before each is looked at for its key
-        if rows is None or ("accept" in told and "json" not in told["accept"] and "*/*" not in told["accept"]):
+        if rows is None or wanted_type(request, usual="application/json") != "application/json":
             key = bounded_key(request.headers.get("x-routing-key", "")) or hashlib.sha256(body).hexdigest()
-            found = await router.pass_on(request.url.path, body, kind, key, headers=told)
+            found = await router.pass_on(path, body, kind, key, headers=told)
             kept = {one: found.headers[one] for one in _HANDED_BACK if one in found.headers}
             return Response(found.body, status_code=found.status, headers=kept)
+        told.pop("accept", None)  # the servers may read it as another form, and JSON is what is put together here
         errors: list[dict[str, Any]] = []
         answers = await router.answer(rows, headers=told, errors=errors, body=body)
         facts.scores = [score for _, score in answers if score is not None]

@@ -315,7 +315,7 @@ async def read_body(request: Request, state: ServerState) -> bytes:
     return b"".join(parts)
 
 
-def _wanted_type(request: Request, *, usual: str) -> str:
+def wanted_type(request: Request, *, usual: str) -> str:
     """In which media type does the client want its answer?
 
     Raises:
@@ -421,7 +421,7 @@ class _Routes:
         predictor = self._state.working_predictor()
         kind = request.headers.get("content-type", "application/json")
         as_text = kind.lstrip().lower().startswith(("text/csv", "application/csv"))
-        wanted = _wanted_type(request, usual="text/csv" if as_text else "application/json")
+        wanted = wanted_type(request, usual="text/csv" if as_text else "application/json")
         table = predictor.table(await read_body(request, self._state), kind)
         # CSV has no place for an error beside a number; RFC 7240 is how a client asks for all or nothing.
         strict = wanted == "text/csv" or "handling=strict" in request.headers.get("prefer", "").lower()
