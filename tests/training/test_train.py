@@ -160,3 +160,19 @@ def test_the_lean_columns_make_the_same_model_to_the_byte():
 
     assert type(lean[0]) is type(plain[0])
     assert dump_model(lean) == dump_model(plain)
+
+
+@pytest.mark.parametrize("dtype", ["object", "boolean", "bool[pyarrow]", "category"])
+def test_truth_that_may_be_missing_is_prepared_as_text(dtype):
+    rows = pd.DataFrame({"in_air": pd.Series([True, None, False, True], dtype=dtype).array}, index=[3, 1, 1, 0])
+
+    assert prepare(rows)["in_air"].tolist() == ["True", "", "False", "True"]
+
+
+@pytest.mark.parametrize("dtype", ["object", "string", "str", "category"])
+def test_text_that_may_be_missing_is_prepared_as_one_plain_type(dtype):
+    carrier = pd.Series(["UA", None, "B6"], dtype=object).astype(dtype if dtype != "str" else pd.Series(["UA"]).dtype)
+    found = prepare(pd.DataFrame({"carrier": carrier.array}, index=[2, 2, 0]))
+
+    assert found["carrier"].tolist() == ["UA", "", "B6"]
+    assert found["carrier"].dtype == pd.DataFrame({"carrier": np.array(["UA"], dtype="object")})["carrier"].dtype
