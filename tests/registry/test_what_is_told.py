@@ -179,6 +179,8 @@ REFUSED = [
     (lambda r, lab: r.set_alias("late", "v7", 1), InvalidData, "'v7' cannot be an alias: it reads as a version; choose a word such as challenger."),
     (lambda r, lab: r.set_alias("late", "7", 1), InvalidData, "'7' cannot be an alias: it reads as a version; choose a word such as challenger."),
     (lambda r, lab: r.set_alias("late", "Latest", 1), InvalidData, "'Latest' cannot be an alias: it reads as a version; choose a word such as challenger."),
+    (lambda r, lab: r.set_alias("late", "production", 1), InvalidData, "'production' cannot be an alias: it reads as a stage, and follows none; choose another word."),
+    (lambda r, lab: r.set_alias("late", "STAGING", 1), InvalidData, "'STAGING' cannot be an alias: it reads as a stage, and follows none; choose another word."),
     (lambda r, lab: r.set_alias("late", "a b", 1), InvalidData, "'a b' cannot name an alias: use 1 to 100 letters, digits, dots, dashes or underscores, a letter or digit first, no two dots in a row."),
     (lambda r, lab: r.delete_alias("late", "previous"), NotAllowed, "the alias 'previous' follows Production: promote or roll back, or choose another alias."),
     (lambda r, lab: r.set_tag("late", 1, "a", 5), InvalidData, "tag 'a' is text, not int: 5."),
@@ -442,3 +444,12 @@ def test_a_lineage_as_text_has_one_thing_a_line_and_leaves_out_what_is_empty():
     assert found.outline() == "training set: rows\n    n: 5\nrun: 1f"
     assert repr(found) == "Lineage(2 nodes, training_set → run)"
     assert found.to_dict()["edges"] == [["a", "b"]]
+
+
+def test_whose_agreement_counts_for_nothing_is_named_the_run_s_author_too(lab):
+    version = lab.registry.register_model(lab.run(author="ada"), "late", author="bot")
+    lab.registry.record_gate_report(lab.report(version))
+    lab.registry.request_approval("late", 1, requested_by="bob", why="better")
+
+    with pytest.raises(NotAllowed, match=r"its author \(bot and ada\) and the one who asked \(bob\)"):
+        lab.registry.approve("late", 1, by="ada")

@@ -362,6 +362,8 @@ FOLLOWING = ("champion", "previous")
 def check_alias(alias: Any) -> None:
     """Is this an alias? `latest` and `v3` are kept free, as in MLflow, because they would read as versions.
 
+    So are the stages: `late@production` would be asked for by who wants what passed the gate.
+
     Raises:
         InvalidData: the alias is none of these.
     """
@@ -371,6 +373,8 @@ def check_alias(alias: Any) -> None:
         raise InvalidData(f"{alias!r} cannot be an alias: it would be taken for {alias.lower()!r}.")
     if alias.lower() == "latest" or re.fullmatch(r"[vV]?[0-9]+", alias):
         raise InvalidData(f"{alias!r} cannot be an alias: it reads as a version; choose a word such as challenger.")
+    if alias.title() in STAGES:
+        raise InvalidData(f"{alias!r} cannot be an alias: it reads as a stage, and follows none; choose another word.")
 
 
 def check_version(version: Any) -> int:

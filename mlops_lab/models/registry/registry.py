@@ -189,11 +189,12 @@ class Registry(Catalogue):
         with self._database.transaction() as connection:
             row = self._row(connection, name, version)
             request = self._open_request(connection, row, {"pending"})
-            others = [row["author"], self._run(row).author, request.requested_by]
+            authors = list(dict.fromkeys(filter(None, (row["author"], self._run(row).author))))
+            others = [*authors, request.requested_by]
             if same_person(check_text(by, "the person who approves", needed=True), others):
                 raise NotAllowed(
                     f"{by.strip()} cannot approve {name} v{version}: an approval is by somebody else than its author"
-                    f" ({row['author']}) and the one who asked ({request.requested_by}).",
+                    f" ({' and '.join(authors) or 'unknown'}) and the one who asked ({request.requested_by}).",
                     waiting=True,
                 )
             check_somebody(by, "the person who approves")
