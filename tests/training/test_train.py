@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from mlops_lab.base.clock import FakeClock, parse_utc
 from mlops_lab.base.errors import InvalidData, UnknownName
@@ -147,12 +151,21 @@ def test_no_features_are_no_training_set() -> None:
         build_model("logistic", pd.DataFrame(index=range(3)))
 
 
-def test_the_lean_columns_make_the_same_model_to_the_byte():
+TEXTS = [("text", OneHotEncoder(drop="first"), ["carrier"]), ("raw", OneHotEncoder(), ["gate"])]
+OWN = Pipeline([("columns", ColumnTransformer(TEXTS)), ("model", LogisticRegression())])
+
+
+@pytest.mark.parametrize("model", ["logistic", OWN])
+def test_the_lean_columns_make_the_same_model_to_the_byte(model):
     chance = np.random.default_rng(7)
     wind = np.where(chance.random(70_000) < 0.1, np.nan, chance.normal(size=70_000))
     rows = pd.DataFrame({"wind": wind, "carrier": chance.choice(["UA", "AA", "B6"], 70_000)})
+    rows["dest"] = np.where(
+        chance.random(70_000) < 0.001, chance.choice(np.array(["é", "a\0", "a"], dtype="O"), 70_000), "ORD"
+    )
+    rows["gate"] = chance.integers(3, size=70_000).astype(float)
     late = wind > 0.3
-    plain, lean = (build_model("logistic", rows) for _ in range(2))
+    plain, lean = (build_model(model, rows) for _ in range(2))
     plain.fit(prepare(rows), late)
 
     with lean_columns(lean):

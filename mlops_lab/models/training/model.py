@@ -131,14 +131,16 @@ def lean_columns(estimator: Any) -> Iterator[None]:
     """Let the fit of our own linear columns put numbers and texts side by side in a fifth of the memory.
 
     scikit-learn writes down the row and the column of each number several times over on its way to a sparse matrix: of
-    a year of flights that alone takes half a gigabyte. The same matrix is made here in blocks of rows. Afterwards the
-    fitted columns are again a plain `ColumnTransformer`.
+    a year of flights that alone takes half a gigabyte. The same matrix is made here in blocks of rows. And it counts
+    and looks up each text in Python; here they are whole numbers, in the order of the texts, until the fit has ended.
+    Afterwards the fitted columns are again a plain `ColumnTransformer` of plain encoders.
     """
     columns = getattr(estimator, "steps", [("", None)])[0][1]
     kind = type(columns)
     if kind.__name__ != "ColumnTransformer":
         yield
         return
+    from sklearn.preprocessing import OneHotEncoder
 
     class Lean(kind):  # type: ignore[misc, valid-type]
         def _hstack(self, parts: Sequence[Any], **how: Any) -> Any:
@@ -146,11 +148,38 @@ def lean_columns(estimator: Any) -> Iterator[None]:
                 return super()._hstack(parts, **how)
             return _side_by_side(parts)
 
+    class Counted(OneHotEncoder):  # type: ignore[misc]
+        def _check_X(self, *what: Any, **how: Any) -> Any:  # noqa: N802  scikit-learn's name
+            texts, *size = super()._check_X(*what, **how)
+            return [
+                _numbered(text, place, self.__dict__.setdefault("_texts", {})) for place, text in enumerate(texts)
+            ], *size
+
     columns.__class__ = Lean
+    for _, each, _ in columns.transformers:
+        if type(each) is OneHotEncoder and each.drop is None and isinstance(each.categories, str):
+            each.__class__ = Counted
     try:
         yield
     finally:
         columns.__class__ = kind
+        for _, each, _ in (*columns.transformers, *getattr(columns, "transformers_", ())):
+            if type(each) is Counted:
+                each.__class__ = OneHotEncoder
+                for place, texts in each.__dict__.pop("_texts", {}).items():
+                    each.categories_[place] = texts
+
+
+def _numbered(texts: Any, place: int, known: dict[int, Any]) -> Any:
+    """The texts of a column as their places among all that occur in it; what is not text stays as it is."""
+    import pandas as pd
+
+    if texts.dtype != "object" or pd.api.types.infer_dtype(texts, skipna=False) != "string":
+        return texts
+    if place not in known:
+        places, known[place] = pd.factorize(texts, sort=True)
+        return places
+    return pd.Index(known[place]).get_indexer(texts)
 
 
 def _side_by_side(parts: Sequence[Any]) -> Any:
