@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from mlops_lab.base.fingerprint import fingerprint_frame, fingerprint_json
 from mlops_lab.data.features import TrainingSet
 from mlops_lab.models.tracking import Tracker
 from mlops_lab.models.training import build_model, calibration_error, measure, predict, refit, score, time_split, train
+from mlops_lab.models.training.metrics import yes_or_no
 
 SPLIT = "2013-03-01"
 
@@ -200,3 +202,9 @@ def test_what_has_no_fingerprint_is_refused():
     for fingerprint, value in [(fingerprint_frame, twice), (fingerprint_json, deep), (fingerprint_json, "\ud800")]:
         with pytest.raises(InvalidData):
             fingerprint(value)
+
+
+def test_a_hint_compares_with_a_value_and_never_with_the_name_of_a_type():
+    for values, hint in ((["a", 1], "values == 1."), ([None, True], "values > 0, for example."), ([[1], [2]], "list")):
+        with pytest.raises(InvalidData, match=re.escape(hint)):
+            yes_or_no(pd.Series(values, dtype="object").to_numpy(), what="x")

@@ -48,7 +48,12 @@ def yes_or_no(values: Any, *, what: str, column: str | None = None) -> np.ndarra
 
     found = np.asarray(values)
     if found.dtype.kind == "O":
-        distinct = set(found.tolist()) if all(isinstance(each, str | int | float) for each in found.flat) else None
+        try:
+            distinct = set(found.tolist())
+        except TypeError:  # something that has no hash
+            distinct = None
+        if distinct is not None and not all(isinstance(each, str | int | float) for each in distinct):
+            distinct = None
     else:
         distinct = set(np.unique(found).tolist())
     if distinct is not None and distinct <= {0, 1}:
@@ -56,7 +61,7 @@ def yes_or_no(values: Any, *, what: str, column: str | None = None) -> np.ndarra
     shown = sorted(map(repr, distinct)) if distinct is not None else sorted({type(x).__name__ for x in found.flat})
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     name = f"frame[{column!r}]" if column else "values"
-    hint = f"{name} == {shown[-1]}" if len(shown) == 2 else f"{name} > 0, for example"
+    hint = f"{name} == {shown[-1]}" if distinct and len(shown) == 2 else f"{name} > 0, for example"
     raise InvalidData(
         f"{what} holds {', '.join(shown[:_SHOWN])}{more}; an outcome is True or False. Say which is the yes: {hint}.",
         column=column,
