@@ -92,7 +92,7 @@ registry.history("late_flights")[:4]
 
 # %% [markdown]
 # It was registered, the gate wrote its report, and then it moved twice, from None to Staging and from Staging to
-# Production. Every line says who and why.
+# Production. Every line says who, and every move why.
 
 # %% [markdown]
 # ## Stages and aliases
@@ -392,7 +392,7 @@ for view in ("airport_weather", "daily_airport"):
 # %% [markdown]
 # ## Can the history be trusted?
 #
-# Here is the whole chain of events that moved something:
+# Here are the approvals, the new rule, and every move to Production or to the archive:
 
 # %%
 for event in registry.history("late_flights"):
