@@ -36,10 +36,13 @@ def ask(port, method="GET", path="/ping", body=None, headers=None):
         connection.close()
 
 
-def raw(port, data):
+def raw(port, *parts):
     """A client that sends what it likes, and what comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.sendall(data)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at, part in enumerate(parts):
+            time.sleep(0.05 * bool(at))  # so that it arrives alone
+            client.sendall(part)
         found = b""
         with suppress(ConnectionResetError):  # as a server that closes leaves what was sent unread
             while part := client.recv(65536):
@@ -244,7 +247,12 @@ def test_a_request_without_end_costs_little_and_questions_without_an_answer_read
     assert raw(server.port, WHOLE * 15 + last).count(b"HTTP/1.1 200 ") == 16
     assert raw(server.port, last.replace(b"\r\n", b"\r\n" + header * 30, 1)).startswith(b"HTTP/1.1 200 ")
     offer = b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
-    assert raw(server.port, WHOLE.replace(b"\r\n", offer, 1) + last).count(b"HTTP/1.1 200 ") == 2
+    offered = WHOLE.replace(b"\r\n", offer, 1)
+    chunked = CHUNKED.replace(b"\r\n", offer, 1) + b"0\r\n\r\n"
+    assert raw(server.port, offered * 2 + chunked + WHOLE + offered + last).count(b"HTTP/1.1 200 ") == 6
+    for cut in (offered.index(b"pgrade: h2c"), offered.index(b"h2c"), offered.index(b"\r\n\r\n") + 2):
+        assert raw(server.port, offered[:cut], offered[cut:] + last).count(b"HTTP/1.1 200 ") == 2, offered[:cut]
+    assert raw(server.port, b"CONNECT a:1 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
     # as many connections as the machine gives, whatever the shell that started it was content with
     assert f"Max open files {most} {most}" in " ".join(Path(f"/proc/{server.process.pid}/limits").read_text().split())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
+import sys
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlops_lab.delivery.server.state import Limits
@@ -14,7 +15,6 @@ from mlops_lab.delivery.server.state import Limits
 _LAST_SECONDS = 1.0  # that a kept connection without a question is left open when the server stops
 _HEAD_BYTES = 65_536  # of a request's address and headers, and of what a chunked body has beside its data
 _AHEAD = 32  # questions that a client may send before it has read an answer
-_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*(?=\r\n)", re.IGNORECASE)
 
 
 class Polite(HttpToolsProtocol):
@@ -47,13 +47,8 @@ class Polite(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as a request gets on."""
-        if self._between and b"pgrade" in data:
-            # An offer, and nobody's duty (RFC 9110, 7.8): Java's client offers HTTP/2 with its requests. httptools
-            # would take what follows for the other protocol, so the body would be lost.
-            head, end, rest = data.partition(b"\r\n\r\n")
-            data = _UPGRADE.sub(b"", head + end) + rest
         self._head += len(data)
-        super().data_received(data)
+        self._read(data)
         if self._head > _HEAD_BYTES:
             self._refuse(b"431 Request Header Fields Too Large")
         elif not self._between and self._timer is not None:
@@ -62,6 +57,26 @@ class Polite(HttpToolsProtocol):
         elif self._between and self._timer is None:
             self._timer = self.loop.call_later(self._limits.body_seconds, self._give_up)
 
+    def _read(self, data: bytes) -> None:
+        self._data = data
+        super().data_received(data)
+        self._data = b""  # an idle connection keeps nothing of it
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read a request that offers another protocol, or `CONNECT`, again without the offer.
+
+        The offer is nobody's duty (RFC 9110, 7.8): Java's client offers HTTP/2 with its requests. But httptools takes
+        all that follows the head for the other protocol; its error says where that begins.
+        """
+        method, error = self.parser.get_method(), sys.exc_info()[1]
+        if method == b"CONNECT" or not isinstance(error, HttpParserUpgrade):
+            self.send_400_response("CONNECT is not served here.")
+            return
+        lines = [b"%b %b HTTP/%b" % (method, self.url, self.parser.get_http_version().encode())]
+        lines += [b"%b: %b" % one for one in self.headers if one[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self._read(b"\r\n".join(lines) + b"\r\n\r\n" + self._data[error.args[0] :])
+
     @property
     def _between(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -69,6 +84,8 @@ class Polite(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to answer, or wait for the answers before."""
         self._head = 0
+        if self.parser.should_upgrade():
+            return  # it is read again
         if len(self.pipeline) >= _AHEAD:
             raise ValueError("too many questions at once")  # which ends the connection, as any nonsense does
         super().on_headers_complete()
@@ -81,7 +98,8 @@ class Polite(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._head = 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is there to be waited for."""
