@@ -59,14 +59,14 @@ class _Connection(asyncio.Protocol):
         self.transport: Any = transport
 
     def data_received(self, data: bytes) -> None:
-        from httptools import HttpParserError
+        from httptools import HttpParserError, HttpParserUpgrade
 
         self._size += len(data)
         try:
             if self._size > _MOST_BYTES:
                 raise EOFError(f"the answer is longer than {_MOST_BYTES:,} bytes")
             self._parser.feed_data(data)
-        except (EOFError, HttpParserError) as error:
+        except (EOFError, HttpParserError, HttpParserUpgrade) as error:
             self._fail(error)
 
     def connection_lost(self, error: Exception | None) -> None:
