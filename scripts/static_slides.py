@@ -3,7 +3,8 @@
     python scripts/static_slides.py 03 --to build/slides
 
 One idea a slide: a heading, a sentence or two, and one picture or table. What the notebook says besides, and its code,
-are the speaker's notes: folded below the slide on the page, and left out of the PDF. Letters are 24 px and more.
+are the speaker's notes: folded below the slide on the page, and left out of the PDF. Letters are 24 px and more
+(in tables on a page of 900 px and less 18, so that no column is cut).
 Exercises are left to the learners. The live deck, whose panels move, is made by `build_slides.py`.
 """
 
@@ -35,10 +36,13 @@ pre { font: 24px/1.35 "DejaVu Sans Mono", monospace; white-space: pre-wrap; marg
 section svg { display: block; width: 100%; height: auto; max-height: 430px; margin: 0 auto }
 section img { max-width: 100%; max-height: 430px }
 section table, div.lab-card table.lab-table { font-size: 24px !important; border-collapse: collapse }
-section td, section th { padding: 2px 20px 2px 0 !important; text-align: left; border-bottom: 1px solid #bbb }
+section td, section th { padding: 2px 20px 2px 0 !important; text-align: left; border: 0 solid #bbb;
+  border-bottom-width: 1px }
 div.lab-card { font-size: 24px !important } details { max-width: 1152px; margin: 8px auto 40px; font-size: 24px }
 @media screen and (max-width: 900px) { section { height: auto; min-height: 60vh; padding: 24px; overflow-x: auto }
-  section.first h1 { margin-top: 40px } h1 { font-size: 34px } section svg { min-width: 560px } }
+  section.first h1 { margin-top: 40px } h1 { font-size: 34px } section svg { min-width: 560px }
+  section table, div.lab-card table.lab-table { font-size: 18px !important }
+  section td, section th { padding-right: 12px !important } details { margin-left: 24px } }
 @media print { details { display: none } section { border: 0 } }
 """
 
