@@ -392,7 +392,7 @@ for view in ("airport_weather", "daily_airport"):
 # %% [markdown]
 # ## Can the history be trusted?
 #
-# Here are the approvals, the new rule, and every move to Production or to the archive:
+# Approvals, the new rule, and the moves to and from Production:
 
 # %%
 for event in registry.history("late_flights"):
