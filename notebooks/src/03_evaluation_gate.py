@@ -216,7 +216,6 @@ predict("03.p2")
 from dataclasses import replace
 
 again = replace(measured["July"], champion=measured["July"].metrics)
-# a gate that refuses its own champion would soon be switched off
 print(NoWorseThanChampion("served.roc_auc", 0.0).judge(again).sentence)
 
 # %%
@@ -320,7 +319,6 @@ predict("03.p4")
 # %%
 skew = ServedSkew("roc_auc", 0.02)
 print(skew.judge(measured["colleague"]).sentence)
-# only a loss is refused: this one promised too little, not too much
 print(skew.judge(Measured({"offline.roc_auc": 0.70, "served.roc_auc": 0.75})).sentence)
 
 # %% [markdown]
@@ -342,7 +340,7 @@ stamps = pd.to_datetime(["2013-06-01T06:00Z", "2013-06-01T07:00Z"])
 broken = pd.DataFrame({"origin": ["EWR", None], "distance": ["719", "229"], "event_timestamp": stamps})
 seen = Measured({}, data=profile(broken, parse_utc("2013-07-01")))
 contract = [Schema({"distance": "number"}), RowCount(10_000), NullRate(0.0), Freshness(pd.Timedelta(days=7))]
-for rule in contract:  # a rule repairs nothing: where a text came today, something else may come tomorrow
+for rule in contract:
     print(rule.judge(seen).sentence)
 
 # %% [markdown]
