@@ -155,7 +155,11 @@ TEXTS = [("text", OneHotEncoder(drop="first"), ["carrier"]), ("raw", OneHotEncod
 OWN = Pipeline([("columns", ColumnTransformer(TEXTS)), ("model", LogisticRegression())])
 
 
-@pytest.mark.parametrize("model", ["logistic", OWN])
+FRAMES = ColumnTransformer([("text", OneHotEncoder(sparse_output=False), ["carrier", "dest"])])
+NAMED = Pipeline([("columns", FRAMES.set_output(transform="pandas")), ("model", LogisticRegression())])
+
+
+@pytest.mark.parametrize("model", ["logistic", OWN, NAMED])
 def test_the_lean_columns_make_the_same_model_to_the_byte(model):
     chance = np.random.default_rng(7)
     wind = np.where(chance.random(70_000) < 0.1, np.nan, chance.normal(size=70_000))
@@ -172,6 +176,7 @@ def test_the_lean_columns_make_the_same_model_to_the_byte(model):
         lean.fit(prepare(rows), late)
 
     assert type(lean[0]) is type(plain[0])
+    assert lean[:-1].get_feature_names_out().tolist() == plain[:-1].get_feature_names_out().tolist()
     assert dump_model(lean) == dump_model(plain)
 
 

@@ -362,7 +362,7 @@ FOLLOWING = ("champion", "previous")
 def check_alias(alias: Any) -> None:
     """Is this an alias? `latest` and `v3` are kept free, as in MLflow, because they would read as versions.
 
-    So are the stages: `late@production` would be asked for by who wants what passed the gate.
+    The names of the stages are kept free too: whoever asks for `late@production` expects what passed the gate.
 
     Raises:
         InvalidData: the alias is none of these.

@@ -48,17 +48,13 @@ def yes_or_no(values: Any, *, what: str, column: str | None = None) -> np.ndarra
 
     found = np.asarray(values)
     if found.dtype.kind == "O":
-        try:
-            distinct = set(found.tolist())
-        except TypeError:  # something that has no hash
-            distinct = None
-        if distinct is not None and not all(isinstance(each, str | int | float) for each in distinct):
-            distinct = None
+        kinds = set(map(type, found.flat))
+        distinct = set(found.tolist()) if all(issubclass(kind, str | int | float) for kind in kinds) else None
     else:
         distinct = set(np.unique(found).tolist())
     if distinct is not None and distinct <= {0, 1}:
         return found.astype("bool")
-    shown = sorted(map(repr, distinct)) if distinct is not None else sorted({type(x).__name__ for x in found.flat})
+    shown = sorted(map(repr, distinct)) if distinct is not None else sorted(kind.__name__ for kind in kinds)
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     name = f"frame[{column!r}]" if column else "values"
     hint = f"{name} == {shown[-1]}" if distinct and len(shown) == 2 else f"{name} > 0, for example"

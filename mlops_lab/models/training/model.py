@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -150,10 +151,18 @@ def lean_columns(estimator: Any) -> Iterator[None]:
 
     class Counted(OneHotEncoder):  # type: ignore[misc]
         def _check_X(self, *what: Any, **how: Any) -> Any:  # noqa: N802  scikit-learn's name
-            texts, *size = super()._check_X(*what, **how)
-            return [
-                _numbered(text, place, self.__dict__.setdefault("_texts", {})) for place, text in enumerate(texts)
-            ], *size
+            found, *size = super()._check_X(*what, **how)
+            known = self.__dict__.setdefault("_texts", {})
+            return [_numbered(column, place, known) for place, column in enumerate(found)], *size
+
+        def get_feature_names_out(self, *given: Any) -> Any:
+            return _plain(copy(self)).get_feature_names_out(*given)  # asked during the fit, of a pipeline with frames
+
+    def _plain(each: Any) -> Any:
+        texts, each.__class__ = each.__dict__.pop("_texts", {}), OneHotEncoder
+        if texts:
+            each.categories_ = [texts.get(place, numbers) for place, numbers in enumerate(each.categories_)]
+        return each
 
     columns.__class__ = Lean
     for _, each, _ in columns.transformers:
@@ -165,9 +174,7 @@ def lean_columns(estimator: Any) -> Iterator[None]:
         columns.__class__ = kind
         for _, each, _ in (*columns.transformers, *getattr(columns, "transformers_", ())):
             if type(each) is Counted:
-                each.__class__ = OneHotEncoder
-                for place, texts in each.__dict__.pop("_texts", {}).items():
-                    each.categories_[place] = texts
+                _plain(each)
 
 
 def _numbered(texts: Any, place: int, known: dict[int, Any]) -> Any:
