@@ -369,7 +369,7 @@ class Router:
                 values = told["outputs"][0]["data"] if "outputs" in told else told["predictions"]
             if answer.status != 200 or not values or not self._all_good(values):
                 return None
-            return sum(one / len(values) for one in values)  # the sum of large numbers could be infinite
+            return float(sum(one / len(values) for one in values))  # the sum of large numbers could be infinite
         except (ValueError, KeyError, TypeError, IndexError):
             return None
 
